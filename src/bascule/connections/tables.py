@@ -1,0 +1,50 @@
+"""The ERPNext sites this hub knows."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bascule.store.base import Base
+
+
+class Connection(Base):
+    """One site and the user that the hub is there. `slug` is also the name of the mirror's schema."""
+
+    __tablename__ = "connections"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    slug: Mapped[str] = mapped_column(unique=True)  # [a-z][a-z0-9_]*, at most 40 characters
+    name: Mapped[str]
+    kind: Mapped[str] = mapped_column(server_default="erpnext")
+
+    api_url: Mapped[str]
+    api_key: Mapped[str]
+    api_secret_encrypted: Mapped[str]  # Fernet, see bascule.store.vault
+    allow_http: Mapped[bool] = mapped_column(server_default="false")
+    ca_bundle: Mapped[str | None]  # path of a PEM file
+    max_concurrency: Mapped[int] = mapped_column(server_default="4")
+
+    schedule: Mapped[str] = mapped_column(server_default="daily")  # see connections.schedules
+    next_sync_at: Mapped[datetime | None]
+    next_verify_at: Mapped[datetime | None]
+
+    sync_inventory: Mapped[bool] = mapped_column(server_default="true")
+    sync_orders: Mapped[bool] = mapped_column(server_default="true")
+    sync_suppliers: Mapped[bool] = mapped_column(server_default="true")
+    lookback_days: Mapped[int] = mapped_column(server_default="90")
+    warehouse_filter: Mapped[list[str]] = mapped_column(server_default="[]")
+    include_disabled: Mapped[bool] = mapped_column(server_default="false")
+
+    # What the site said when it was last asked.
+    health: Mapped[str] = mapped_column(server_default="unknown")  # unknown, ok, refused, down
+    health_detail: Mapped[str | None]
+    checked_at: Mapped[datetime | None]
+    site_user: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    versions: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # {"frappe": "15.44.2"}
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

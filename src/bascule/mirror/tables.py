@@ -1,0 +1,90 @@
+"""What the hub knows about its mirrors: streams, their runs, and what the runs said."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bascule.connections.tables import Connection
+from bascule.store.base import Base
+
+
+class Stream(Base):
+    """One DocType of one connection, its child tables included.
+
+    `cursor` is the mirror's own (see mirror/cursor.py); `fence` grows with every run, and a page commits
+    only under the fence of the newest one, so a run that was given away cannot write any more.
+    """
+
+    __tablename__ = "streams"
+    __table_args__ = (UniqueConstraint("connection_id", "doctype"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[UUID] = mapped_column(ForeignKey(Connection.id, ondelete="CASCADE"))
+    doctype: Mapped[str]
+    preset: Mapped[str | None]  # see mirror/presets.py; None: asked for by name
+    table_name: Mapped[str]
+    enabled: Mapped[bool] = mapped_column(server_default="true")
+
+    filters: Mapped[list[Any]] = mapped_column(server_default="[]")  # [[field, operator, value]]
+    omit: Mapped[list[str]] = mapped_column(server_default="[]")  # fields that are not mirrored
+    rename: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # field -> column
+
+    cursor: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+    rows: Mapped[int] = mapped_column(BigInteger, server_default="0")  # live rows after the last run
+    last_success_at: Mapped[datetime | None]
+    last_verified_at: Mapped[datetime | None]
+    verified_equal: Mapped[bool | None]
+    last_error: Mapped[str | None]
+    last_error_step: Mapped[str | None]  # what the person can do about it
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Run(Base):
+    """One attempt at one stream: a pull (full or incremental) or a verify."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_stream_id_id", "stream_id", "id"),
+        Index("ix_runs_connection_id_id", "connection_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    connection_id: Mapped[UUID] = mapped_column(ForeignKey(Connection.id, ondelete="CASCADE"))
+    stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"))
+    kind: Mapped[str]  # sync (full where nothing is there yet), full, verify, repair
+    trigger: Mapped[str]  # schedule, cli, api
+    outcome: Mapped[str] = mapped_column(server_default="queued")  # queued, running, done, failed
+    fence: Mapped[int | None] = mapped_column(BigInteger)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    seconds: Mapped[float | None]
+
+    expected_rows: Mapped[int | None] = mapped_column(BigInteger)  # what the site counted
+    rows_read: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    rows_changed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    rows_deleted: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    pages: Mapped[int] = mapped_column(server_default="0")
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+    report: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # verify: what it found
+    error: Mapped[str | None]
+    next_step: Mapped[str | None]
+
+
+class RunLog(Base):
+    __tablename__ = "run_logs"
+    __table_args__ = (Index("ix_run_logs_run_id_id", "run_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey(Run.id, ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    level: Mapped[str]  # info, warning, error
+    message: Mapped[str]

@@ -1,0 +1,31 @@
+"""The declarative base of the hub's own tables, all in the schema ``bascule``.
+
+Mirrored data is not declared here: it lives in one schema a connection and is made by `bascule.mirror`.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import DateTime, MetaData
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+
+HUB_SCHEMA = "bascule"
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        schema=HUB_SCHEMA,
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        },
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        list[str]: JSONB,
+    }
