@@ -1,0 +1,218 @@
+"""Rows of the mirror, a page at a time: keyset paged, filtered and sorted.
+
+What may be asked for is `relation`'s; whole relations leave through `export`.
+"""
+
+import base64
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Composable, Identifier
+
+from bascule.mirror.relation import (
+    BadQuery,
+    NoSuchRelation,
+    Order,
+    Relation,
+    compared,
+    conditions,
+    find_relation,
+    order_of,
+    parse_value,
+    selected,
+)
+
+__all__ = ["BadQuery", "NoSuchRelation", "RowPage", "page_of_rows"]
+
+LARGEST_PAGE = 1000
+
+# Clauses and their parameters.
+_Filters = tuple[list[Composable], list[Any]]
+
+
+class _Database(Protocol):
+    def connection(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RowPage:
+    """`rows`: column -> a value that JSON can hold; numbers are numbers, dates and times ISO 8601.
+
+    `next`: the `after` of the page that follows, None on the last.
+    """
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+    next: str | None
+
+
+class _Cursor(msgspec.Struct, array_like=True):
+    """The last row of a page: where it stood, in which relation and order."""
+
+    relation: str
+    sort: str
+    values: list[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    relation: Relation
+    reads: list[str]
+    order: Order
+    filters: _Filters
+
+
+async def page_of_rows(
+    db: _Database,
+    schema: str,
+    relation: str,
+    *,
+    where: Mapping[str, str] | None = None,
+    sort: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
+    columns: list[str] | None = None,
+) -> RowPage:
+    """One page of a view or a table. BadQuery names what cannot be taken.
+
+    `where`: a column's name, alone or with __gt, __gte, __lt, __lte, __ne, __in, __like, __contains
+    or __isnull, and the value as text. `sort`: a column, "-" before it for descending; nulls come
+    last, and first when descending.
+    """
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise BadQuery(
+            f"A page has 1 to {LARGEST_PAGE} rows, not {limit}.",
+            next_step=f"Ask for up to {LARGEST_PAGE}; to get everything, export it.",
+            fields={"limit": f"1 to {LARGEST_PAGE}"},
+        )
+    async with db.connection() as conn:
+        found = await find_relation(conn, schema, relation)
+        if not found.key:
+            raise BadQuery(
+                f"{relation} has no key to page by.",
+                next_step="Export it, or give it a primary key.",
+            )
+        wanted = found.chosen(columns)
+        order = order_of(found, sort)
+        filters = conditions(found, where or {})
+        phases = _phases(found, order, _values_after(found, order, sort, after))
+        query = _Query(found, list(dict.fromkeys([*wanted, *order.columns])), order, filters)
+        # A page is a short query; compiling it costs more than running it.
+        await conn.execute("set local jit = off")
+        rows = await _read(conn, query, phases, limit + 1)
+    more = len(rows) > limit
+    places = [query.reads.index(column) for column in wanted]
+    page = [
+        {column: _plain(row[place]) for column, place in zip(wanted, places, strict=True)}
+        for row in rows[:limit]
+    ]
+    last = [rows[limit - 1][query.reads.index(column)] for column in order.columns] if more else []
+    return RowPage(wanted, page, _cursor(found, sort, last) if more else None)
+
+
+async def _read(
+    conn: AsyncConnection[TupleRow], query: _Query, phases: list[_Filters], wanted: int
+) -> list[TupleRow]:
+    rows: list[TupleRow] = []
+    for clauses, params in phases:
+        every = [*query.filters[0], *clauses]
+        statement = SQL("select {} from {}{} order by {} limit {}").format(
+            selected(query.relation, query.reads),
+            query.relation.identifier,
+            SQL(" where {}").format(SQL(" and ").join(every)) if every else SQL(""),
+            query.order.clause,
+            wanted - len(rows),
+        )
+        # Never prepared: a view may be made anew between two pages.
+        cursor = await conn.execute(statement, [*query.filters[1], *params], prepare=False)
+        rows += await cursor.fetchall()
+        if len(rows) >= wanted:
+            break
+    return rows
+
+
+def _phases(relation: Relation, order: Order, after: list[Any] | None) -> list[_Filters]:
+    """What follows a row, in one or two queries that an index can answer each.
+
+    PostgreSQL sorts nulls last, and first when descending. A row comparison with a null is never
+    true, so rows with a null in the sort column are a query of their own.
+    """
+    if after is None:
+        return [([], [])]
+    sign = "<" if order.descending else ">"
+    first, rest = order.columns[0], order.columns[1:]
+    null = SQL("{} is null").format(Identifier(first))
+    if after[0] is not None:
+        phases: list[_Filters] = [([compared(order.columns, relation.columns, sign)], after)]
+        if not order.descending and first not in relation.key:
+            phases.append(([null], []))
+        return phases
+    phases = [([null, compared(rest, relation.columns, sign)], after[1:])]
+    if order.descending:
+        phases.append(([SQL("{} is not null").format(Identifier(first))], []))
+    return phases
+
+
+def _cursor(relation: Relation, sort: str | None, values: list[Any]) -> str:
+    texts = [None if value is None else _text(value) for value in values]
+    packed = msgspec.json.encode(_Cursor(relation.name, sort or "", texts))
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def _values_after(
+    relation: Relation, order: Order, sort: str | None, after: str | None
+) -> list[Any] | None:
+    if not after:
+        return None
+    wrong = BadQuery(
+        "The cursor in `after` is not one of this relation and order.",
+        next_step="Take `next` from the page before, with the same relation and sort; "
+        "leave `after` out to start again.",
+        fields={"after": "not a cursor of this query"},
+    )
+    try:
+        packed = base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True)
+        cursor = msgspec.json.decode(packed, type=_Cursor)
+    except (ValueError, msgspec.MsgspecError):
+        raise wrong from None
+    if (cursor.relation, cursor.sort) != (relation.name, sort or ""):
+        raise wrong
+    if len(cursor.values) != len(order.columns) or None in cursor.values[1:]:
+        raise wrong
+    if cursor.values[0] is None and order.columns[0] in relation.key:
+        raise wrong
+    try:
+        return [
+            None if text is None else parse_value("after", relation.columns[column], text)
+            for column, text in zip(order.columns, cursor.values, strict=True)
+        ]
+    except BadQuery:
+        raise wrong from None
+
+
+def _text(value: Any) -> str:
+    """As `parse_value` reads it, to the last digit."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON holds it. A numeric becomes a double, as in ERPNext's own JSON; NaN becomes null."""
+    if isinstance(value, Decimal | float):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return value

@@ -1,0 +1,28 @@
+"""The mirror in the shape that people ask for: one set of SQL views in each connection's schema.
+
+What each view is made of stands beside it (`inventory`, `orders`, `parties`); `build` puts them
+into the database. The tables underneath are `bascule.mirror.schema`'s.
+"""
+
+from bascule.mirror.views import inventory, orders, parties
+from bascule.mirror.views.build import drop_views, missing, rebuild_views
+from bascule.mirror.views.sources import INDEXES
+from bascule.mirror.views.view import VIEWS, Column, View, views_markdown
+
+# No DocType's table may take these names.
+RESERVED = frozenset(VIEWS)
+
+__all__ = [
+    "INDEXES",
+    "RESERVED",
+    "VIEWS",
+    "Column",
+    "View",
+    "drop_views",
+    "inventory",
+    "missing",
+    "orders",
+    "parties",
+    "rebuild_views",
+    "views_markdown",
+]

@@ -1,0 +1,192 @@
+"""Puts the views into a connection's schema, and only those whose definition changed.
+
+A table's comment names its DocType and a column's comment its field (see `bascule.mirror.schema`),
+so renamed columns are found.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from bascule.errors import Conflict
+from bascule.mirror.names import identifier
+from bascule.mirror.views.sources import FIELDS, MirroredTable, Sources
+from bascule.mirror.views.view import VIEWS, View
+
+Connection = AsyncConnection[TupleRow]
+
+_COLUMNS = """
+select c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''), a.attname,
+       coalesce(col_description(c.oid, a.attnum), ''), format_type(a.atttypid, null)
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+ where n.nspname = %s and c.relkind in ('r', 'p')
+ order by c.relname, a.attnum"""
+
+# Returns null for a text that is no such value. Strict: a null costs no call.
+_SAFE_CAST = """
+create or replace function {name} (value text) returns {type}
+language plpgsql stable strict parallel safe as $$
+begin
+    return value::{type};
+exception when data_exception then
+    return null;
+end $$"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    view: View
+    sql: str
+    mark: str  # the end of the view's comment; changes with the definition
+    missing: frozenset[str]
+    safe_casts: frozenset[str]
+
+
+async def rebuild_views(
+    conn: Connection,
+    *,
+    schema: str,
+    columns: Mapping[str, Mapping[str, str]] | None = None,
+    include_disabled: bool = False,
+    warehouse_filter: list[str] | None = None,
+    renamed: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[str]:
+    """Bring the schema's views up to its tables and settings; the names of those made anew.
+
+    In the caller's transaction. `columns` (table -> column -> type) and `renamed` (DocType ->
+    field -> column) are read from the schema where they are not given. Conflict if somebody's
+    own view stands in the way.
+    """
+    tables = await _tables(conn, schema, columns, renamed or {})
+    planned = _plan(schema, tables, include_disabled, warehouse_filter or [])
+    if not _outdated(planned, await _marks(conn, schema)):
+        return []
+    # Two streams of one connection may end at the same moment.
+    await conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"views:{schema}"])
+    outdated = _outdated(planned, await _marks(conn, schema))
+    for wanted in sorted(set().union(*(plan.safe_casts for plan in outdated))):
+        function = Identifier(schema, f"{wanted}_or_null")
+        await conn.execute(SQL(_SAFE_CAST).format(name=function, type=SQL(wanted)))
+    for plan in outdated:
+        await _make(conn, schema, plan)
+    return [plan.view.name for plan in outdated]
+
+
+async def drop_views(conn: Connection, schema: str) -> None:
+    """Clear the way for a change of the tables underneath; `rebuild_views` makes them again."""
+    for name in await _marks(conn, schema):
+        await _drop(conn, schema, name)
+
+
+async def missing(
+    conn: Connection, *, schema: str, renamed: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, list[str]]:
+    """View -> the DocTypes and fields ("Item Price", "Item.end_of_life") that it lacks."""
+    tables = await _tables(conn, schema, None, renamed or {})
+    planned = _plan(schema, tables, False, [])
+    return {plan.view.name: sorted(plan.missing) for plan in planned if plan.missing}
+
+
+async def _tables(
+    conn: Connection,
+    schema: str,
+    columns: Mapping[str, Mapping[str, str]] | None,
+    renamed: Mapping[str, Mapping[str, str]],
+) -> dict[str, MirroredTable]:
+    """The tables that views read, by DocType."""
+    if columns is None:
+        rows = await (await conn.execute(_COLUMNS, [schema])).fetchall()
+    else:
+        rows = [(t, "", c, "", kind) for t, found in columns.items() for c, kind in found.items()]
+    doctype_of = {identifier(doctype): doctype for doctype in FIELDS}
+    found: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {}
+    for table, comment, column, fieldname, kind in rows:
+        doctype = comment if comment in FIELDS else doctype_of.get(table) if not comment else None
+        if doctype is None:
+            continue
+        fields = found.setdefault(doctype, (table, {}))[1]
+        fields[fieldname or column] = (column, kind)
+    for doctype, (_, fields) in found.items():
+        kinds = dict(fields.values())
+        for name, column in renamed.get(doctype, {}).items():
+            if column in kinds:
+                fields[name] = (column, kinds[column])
+    return {doctype: MirroredTable(table, fields) for doctype, (table, fields) in found.items()}
+
+
+def _plan(
+    schema: str,
+    tables: dict[str, MirroredTable],
+    include_disabled: bool,
+    warehouse_filter: list[str],
+) -> list[_Planned]:
+    planned = []
+    for view in VIEWS.values():
+        sources = Sources(schema, tables, include_disabled, warehouse_filter)
+        text = view.query(sources).as_string(None).strip()
+        casts = frozenset(sources.safe_casts)
+        digest = hashlib.sha256(repr((text, view.what, view.columns)).encode()).hexdigest()[:16]
+        planned.append(_Planned(view, text, f"[{digest}]", frozenset(sources.missing), casts))
+    return planned
+
+
+async def _marks(conn: Connection, schema: str) -> dict[str, str]:
+    """The comments of our views that are there, by name."""
+    rows = await conn.execute(
+        """
+        select c.relname, coalesce(obj_description(c.oid, 'pg_class'), '')
+          from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = %s and c.relkind = 'v' and c.relname = any (%s)
+        """,
+        [schema, list(VIEWS)],
+    )
+    return dict(await rows.fetchall())
+
+
+def _outdated(planned: list[_Planned], marks: dict[str, str]) -> list[_Planned]:
+    return [plan for plan in planned if not marks.get(plan.view.name, "").endswith(plan.mark)]
+
+
+async def _make(conn: Connection, schema: str, plan: _Planned) -> None:
+    """Replace where the columns allow it: grants, and views that others put on top, then stay."""
+    name = Identifier(schema, plan.view.name)
+    create = Composed([SQL("create or replace view {} as\n").format(name), SQL(plan.sql)])
+    try:
+        async with conn.transaction():
+            await conn.execute(create)
+    except (psycopg.errors.InvalidTableDefinition, psycopg.errors.FeatureNotSupported):
+        await _drop(conn, schema, plan.view.name)
+        await conn.execute(create)
+    except psycopg.errors.WrongObjectType:
+        raise Conflict(
+            f"The schema {schema} has a table named {plan.view.name}, where a view belongs.",
+            next_step=f'ALTER TABLE "{schema}"."{plan.view.name}" RENAME TO another_name.',
+        ) from None
+    comment = SQL("comment on view {} is {}")
+    await conn.execute(comment.format(name, Literal(f"{plan.view.what} {plan.mark}")))
+    for column in plan.view.columns:
+        await conn.execute(
+            SQL("comment on column {} is {}").format(
+                Identifier(schema, plan.view.name, column.name),
+                Literal(f"{column.what}. {column.source}"),
+            )
+        )
+
+
+async def _drop(conn: Connection, schema: str, name: str) -> None:
+    try:
+        async with conn.transaction():
+            await conn.execute(SQL("drop view if exists {}").format(Identifier(schema, name)))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise Conflict(
+            f"The view {schema}.{name} has to change, and others depend on it: "
+            f"{error.diag.message_detail}.",
+            next_step="Drop your own views on top of it, sync, and make them again.",
+        ) from None
