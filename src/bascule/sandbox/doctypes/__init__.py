@@ -1,8 +1,8 @@
 """The DocTypes that the sandbox knows by itself, read from the text files beside this module.
 
-The files hold facts of ERPNext's DocTypes (names, types, options, what is mandatory) in a notation of
-ours; `notation` turns them into the JSON shape in which a site shows a DocType. The fields are those
-that an integration meets, so the larger DocTypes are a subset of ERPNext's.
+The files hold facts of ERPNext's DocTypes (names, types, options, what is mandatory) in a notation
+of ours; `notation` turns them into the JSON shape in which a site shows a DocType. The fields are
+those that an integration meets, so the larger DocTypes are a subset of ERPNext's.
 """
 
 from functools import cache
@@ -23,7 +23,7 @@ def _builtin() -> dict[str, dict[str, Any]]:
 
 
 def builtin() -> dict[str, dict[str, Any]]:
-    """DocType name -> definition, in the shape of `GET /api/resource/DocType/<name>`; a fresh copy."""
+    """DocType name -> definition, as `GET /api/resource/DocType/<name>` shows it; a fresh copy."""
     return {name: _copy(definition) for name, definition in _builtin().items()}
 
 

@@ -10,10 +10,10 @@
       status Select[Open|Closed] "State of Affairs" = Open
       base_total, base_net_total Company Currency read_only
 
-`@` sets a property, `+` grants a role its rights (an `@1` names the permission level), and an indented
-line declares one or more fields: names, type, [options], attributes, "label", = default. A label that
-is not given is the field's name with capitals. `Company Currency` is Frappe's Currency in the currency
-of the document's company.
+`@` sets a property, `+` grants a role its rights (an `@1` names the permission level), and an
+indented line declares one or more fields: names, type, [options], attributes, "label", = default. A
+label that is not given is the field's name with capitals. `Company Currency` is Frappe's Currency
+in the currency of the document's company.
 """
 
 import re
