@@ -11,7 +11,7 @@ from bascule.store.base import Base
 
 
 class Connection(Base):
-    """One site and the user that the hub is there. `slug` is also the name of the mirror's schema."""
+    """One site and the user that the hub is there. `slug` also names the mirror's schema."""
 
     __tablename__ = "connections"
 

@@ -1,0 +1,70 @@
+"""Bearer tokens: made, shown once, kept as a SHA-256 hash; and the first admin they belong to.
+
+A token carries 256 random bits, so a plain hash is enough: there is nothing to guess offline.
+"""
+
+import hashlib
+import secrets
+
+from sqlalchemy import exists, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.tables import ApiToken, User
+
+PREFIX = "bsc_"  # lets secret scanners, and people, see what a leaked string is
+
+
+def hash_of(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def ensure_admin(session: AsyncSession) -> User:
+    """The first admin, made where there is none; two starts at once make one and both find it."""
+    none_yet = ~exists().where(User.role == "admin")
+    made = select(text("'admin'"), text("'admin'")).where(none_yet)
+    await session.execute(
+        insert(User).from_select(["username", "role"], made).on_conflict_do_nothing()
+    )
+    admins = select(User).where(User.role == "admin").order_by(User.active.desc(), User.id)
+    return (await session.scalars(admins)).first() or await _admin_by_name(session)
+
+
+async def _admin_by_name(session: AsyncSession) -> User:
+    # Someone who is no admin is called "admin": that name must not lock everybody out of the hub.
+    user = (await session.scalars(select(User).where(User.username == "admin"))).one()
+    user.role = "admin"
+    return user
+
+
+async def issue_token(session: AsyncSession, name: str, user: User | None = None) -> str:
+    """A new token of that user (default: the first admin). It is returned here and never again."""
+    owner = user or await ensure_admin(session)
+    token = PREFIX + secrets.token_urlsafe(32)
+    session.add(ApiToken(user_id=owner.id, name=name, token_hash=hash_of(token)))
+    await session.flush()
+    return token
+
+
+async def user_of_token(session: AsyncSession, token: str) -> User | None:
+    """Whose token this is, or None: unknown, or of somebody who was deactivated.
+
+    `last_used_at` is written at most once a minute, so that reading does not become writing.
+    """
+    if not token.startswith(PREFIX):
+        return None
+    minute_ago = func.now() - text("interval '1 minute'")
+    stale = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < minute_ago)
+    query = (
+        select(User, ApiToken.id, stale)
+        .join(ApiToken, ApiToken.user_id == User.id)
+        .where(ApiToken.token_hash == hash_of(token), User.active)
+    )
+    found = (await session.execute(query)).first()
+    if found is None:
+        return None
+    user, token_id, is_stale = found
+    if is_stale:
+        touch = update(ApiToken).where(ApiToken.id == token_id, stale)
+        await session.execute(touch.values(last_used_at=func.now()))
+    return user

@@ -1,0 +1,179 @@
+"""Asks a site who we are there and what we may read of what is wanted, in few requests.
+
+It answers in words with next steps and never raises for what a site said; `record_check` saves it.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.tables import Connection
+from bascule.frappe import (
+    FrappeError,
+    NoPermission,
+    NotAFrappeSite,
+    NotFound,
+    Site,
+    Timeout,
+    TLSFailure,
+    Unavailable,
+    WrongCredentials,
+)
+
+T = TypeVar("T")
+
+# What each preset reads, and what is not there without it.
+NEEDS: dict[str, dict[str, str]] = {
+    "inventory": {
+        "Item": "items and their reorder levels",
+        "Bin": "stock per warehouse",
+        "Item Price": "unit prices",
+    },
+    "orders": {"Sales Order": "sales orders and their items"},
+    "suppliers": {"Supplier": "suppliers"},
+    "customers": {
+        "Customer": "customers",
+        "Address": "customers' addresses",
+        "Contact": "customers' contacts",
+    },
+    "purchase_orders": {"Purchase Order": "purchase orders and their items"},
+    "stock_movements": {
+        "Stock Ledger Entry": "stock movements",
+        "Stock Entry": "transfers, receipts and issues",
+    },
+}
+# Answers that are about the site or the user, whatever DocType was asked for.
+CONCERNS_ALL = (WrongCredentials, Unavailable, Timeout, TLSFailure, NotAFrappeSite)
+MOST_DOCTYPES = 50  # asked about in one check: one small request each
+
+
+@dataclass(frozen=True)
+class Problem:
+    what: str
+    next_step: str
+
+
+@dataclass
+class CheckReport:
+    """`health`: ok (signed in), refused (credentials), down (no answer a site would give).
+    `missing`: wanted DocTypes that cannot be read. `notes` limit nothing that was wanted.
+    """
+
+    health: str = "ok"
+    user: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    time_zone: str | None = None
+    readable: dict[str, bool] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.health == "ok" and not self.problems
+
+
+def wanted_by(connection: Connection) -> list[str]:
+    """The presets that are switched on for this connection; those without a switch always are."""
+    switches = {
+        "inventory": connection.sync_inventory,
+        "orders": connection.sync_orders,
+        "suppliers": connection.sync_suppliers,
+    }
+    return [name for name in NEEDS if switches.get(name, True)]
+
+
+async def check_site(site: Site, wanted: list[str]) -> CheckReport:
+    """`wanted`: DocTypes, or presets that stand for theirs. 5 requests, and one a DocType."""
+    purposes: dict[str, str] = {}
+    for name in wanted:
+        purposes |= NEEDS.get(name, {name: f"{name} documents"})
+    report = CheckReport()
+    try:
+        report.user = await site.logged_user()
+        report.versions = await _unless_refused(site.versions(), {})
+        report.time_zone = await _unless_refused(site.time_zone(), None)
+        asked = list(purposes)[:MOST_DOCTYPES]
+        found = await asyncio.gather(*(_read_one(site, doctype) for doctype in asked))
+        for doctype, error in zip(asked, found, strict=True):
+            report.readable[doctype] = error is None
+            if error is not None:
+                report.missing.append(doctype)
+                report.problems.append(_missing(doctype, purposes[doctype], error))
+        report.notes = await _limits(site, report)
+    except FrappeError as error:
+        report.health = "refused" if isinstance(error, WrongCredentials | NoPermission) else "down"
+        report.problems.append(Problem(str(error), error.next_step))
+    return report
+
+
+async def record_check(
+    session: AsyncSession, connection: Connection, report: CheckReport
+) -> Connection:
+    """Keeps what the site said. What it could not be asked this time stays as it was known."""
+    kept = await session.merge(connection)
+    kept.health = report.health
+    kept.health_detail = report.problems[0].what if report.problems else None
+    kept.checked_at = datetime.now(UTC)
+    kept.site_user = report.user or kept.site_user
+    kept.time_zone = report.time_zone or kept.time_zone
+    kept.versions = dict(report.versions) or kept.versions
+    await session.flush()
+    return kept
+
+
+async def _read_one(site: Site, doctype: str) -> FrappeError | None:
+    """None when its documents can be listed; else the answer that concerns this DocType alone."""
+    try:
+        await site.list(doctype, fields=("name",), limit=1)
+    except CONCERNS_ALL:
+        raise
+    except FrappeError as error:
+        return error
+    return None
+
+
+async def _unless_refused(asking: Awaitable[T], otherwise: T) -> T:
+    """Some sites keep versions or the time zone from some users; nothing wanted hangs on them."""
+    try:
+        return await asking
+    except (NoPermission, NotFound):
+        return otherwise
+
+
+def _missing(doctype: str, purpose: str, error: FrappeError) -> Problem:
+    if isinstance(error, NoPermission):
+        return Problem(f"{doctype} may not be read, so there are no {purpose}.", error.next_step)
+    if isinstance(error, NotFound):
+        return Problem(
+            f"The site has no DocType {doctype}, so there are no {purpose}.",
+            "Check that ERPNext is installed on this site, or leave this part out.",
+        )
+    return Problem(f"{doctype} could not be read: {error}", error.next_step)
+
+
+async def _limits(site: Site, report: CheckReport) -> list[Problem]:
+    """What a user of few roles cannot have, and what the mirror does about it."""
+    notes = []
+    if (first := next((d for d, yes in report.readable.items() if yes), None)) is not None:
+        if await _read_one(site, "DocType") is not None:
+            notes.append(
+                Problem(
+                    f"{report.user} may not read DocTypes, so columns are inferred from {first}'s "
+                    "documents and the like.",
+                    "Nothing has to be done; a role that reads DocType gives columns exact types.",
+                )
+            )
+        if await _read_one(site, "Deleted Document") is not None:
+            notes.append(
+                Problem(
+                    f"{report.user} may not read Deleted Document, so deletions are found by the "
+                    "sweep.",
+                    "Nothing has to be done; a role that reads it makes deletions arrive sooner.",
+                )
+            )
+    return notes

@@ -1,0 +1,175 @@
+"""What may be said of a connection, field by field: each value made clean or refused in words.
+
+One place for the API, the command line and the pages; the database is asked by `service`.
+"""
+
+import re
+import ssl
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bascule.connections import schedules
+from bascule.connections.address import site_address
+from bascule.errors import Invalid
+
+SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+# Schemas that are not ours to take, and words that the API's own addresses use in a slug's place.
+RESERVED = {"bascule", "public", "information_schema", "status", "sync", "types"}
+MOST_LOOKBACK_DAYS = 36_500
+MOST_CONCURRENCY = 16
+
+
+@dataclass(kw_only=True)
+class NewConnection:
+    """A site to connect. `schedule`: see `schedules`; `slug`: made from the name if None."""
+
+    name: str
+    api_url: str
+    api_key: str
+    api_secret: str = field(repr=False)
+    slug: str | None = None
+    sync_inventory: bool = True
+    sync_orders: bool = True
+    sync_suppliers: bool = True
+    lookback_days: int = 90
+    warehouse_filter: list[str] = field(default_factory=list)
+    include_disabled: bool = False
+    schedule: str = "daily"
+    allow_http: bool = False
+    ca_bundle: str | None = None
+    max_concurrency: int = 4
+
+
+def checked(values: dict[str, Any], *, allow_http: bool) -> dict[str, Any]:
+    """The same fields with clean values; Invalid names every field that cannot be taken at once."""
+    clean: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    rules = {**RULES, "api_url": lambda value: site_address(text(value), allow_http=allow_http)}
+    for name, value in values.items():
+        try:
+            clean[name] = rules[name](value)
+        except Invalid as error:
+            wrong |= error.fields
+        except ValueError as error:
+            wrong[name] = str(error)
+    if wrong:
+        said = "; ".join(f"{name} {reason}" for name, reason in wrong.items())
+        raise Invalid(
+            f"This connection cannot be saved: {said}.",
+            next_step="Correct what is named and send it again.",
+            fields=wrong,
+        )
+    return clean
+
+
+def text(value: Any, longest: int = 2_000) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is not text")  # noqa: TRY004
+    if len(value) > longest:
+        raise ValueError(f"is longer than {longest} characters")
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in value):
+        raise ValueError("contains characters that cannot be written, such as a line break")
+    return value.strip()
+
+
+def _name(value: Any) -> str:
+    if not (name := text(value, 140)):
+        raise ValueError("is empty; call the connection something, such as your company's name")
+    return name
+
+
+def _credential(value: Any, what: str) -> str:
+    credential = text(value, 500)
+    if not credential:
+        raise ValueError(
+            f"is empty; ERPNext shows the {what} under My Settings, API Access, Generate Keys"
+        )
+    if not credential.isascii() or " " in credential:
+        raise ValueError("has spaces or other characters that a key never has; copy it again")
+    return credential
+
+
+def _api_key(value: Any) -> str:
+    key = _credential(value, "key")
+    if ":" in key:
+        raise ValueError("has a colon in it; the key is the part before it, the secret the rest")
+    return key
+
+
+def _slug(value: Any) -> str:
+    slug = text(value, 200)
+    if not SLUG.fullmatch(slug):
+        raise ValueError("may have only a-z, 0-9 and _, begins with a letter, and ends by the 40th")
+    if slug in RESERVED or slug.startswith("pg_"):
+        raise ValueError("is a name that the hub or PostgreSQL keeps for itself; choose another")
+    return slug
+
+
+def slug_of(name: str) -> str:
+    """A slug made from a name that people read. It may still be taken."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:34].strip("_") or "site"
+    fits = slug[0].isalpha() and slug not in RESERVED and not slug.startswith("pg_")
+    return slug if fits else f"site_{slug}"
+
+
+def _between(least: int, most: int, what: str) -> Callable[[Any], int]:
+    def rule(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"is not a whole number of {what}")  # noqa: TRY004
+        if not least <= value <= most:
+            raise ValueError(f"is outside of {least} to {most} {what}")
+        return value
+
+    return rule
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")  # noqa: TRY004
+    return value
+
+
+def _warehouses(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError("is not a list of warehouses")  # noqa: TRY004
+    if len(value) > 500:
+        raise ValueError("has more than 500 warehouses; leave it empty to have all")
+    return list(dict.fromkeys(name for each in value if (name := text(each, 140))))
+
+
+def _schedule(value: Any) -> str:
+    return schedules.parse(text(value, 100))
+
+
+def _ca_bundle(value: Any) -> str | None:
+    if value is None or not (path := text(value)):
+        return None
+    try:
+        ssl.create_default_context(cafile=Path(path))
+    except (OSError, ssl.SSLError):
+        raise ValueError(
+            "is not a readable PEM file of certificates on the hub's machine"
+        ) from None
+    return path
+
+
+RULES: dict[str, Callable[[Any], Any]] = {
+    "name": _name,
+    "api_key": _api_key,
+    "api_secret": lambda value: _credential(value, "secret"),
+    "slug": _slug,
+    "sync_inventory": _switch,
+    "sync_orders": _switch,
+    "sync_suppliers": _switch,
+    "lookback_days": _between(1, MOST_LOOKBACK_DAYS, "days"),
+    "warehouse_filter": _warehouses,
+    "include_disabled": _switch,
+    "schedule": _schedule,
+    "allow_http": _switch,
+    "ca_bundle": _ca_bundle,
+    "max_concurrency": _between(1, MOST_CONCURRENCY, "requests at a time"),
+}

@@ -1,0 +1,264 @@
+"""Connections made, changed, found, deleted, opened: what the API, the commands and jobs share.
+
+Secrets go in encrypted and come out only into a `Site`. Streams and runs are the mirror's.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import chain, count
+from typing import Any
+from uuid import UUID
+
+from psycopg import errors as pg
+from psycopg import sql
+from sqlalchemy import ColumnElement, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections import schedules
+from bascule.connections.check import CheckReport, check_site, record_check, wanted_by
+from bascule.connections.fields import SLUG, NewConnection, checked, slug_of
+from bascule.connections.sites import pool_of, unpooled_site
+from bascule.connections.tables import Connection
+from bascule.errors import Conflict, HubError, Invalid, NoSuch
+from bascule.frappe import Site
+from bascule.hub import Hub
+
+# A change of one of these means that another site, or another user there, is spoken to.
+WAY_IN = {"api_url", "api_key", "api_secret", "allow_http", "ca_bundle"}
+
+
+class NoSuchConnection(NoSuch):
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no such connector.",
+            next_step="GET /api/connectors, or 'bascule status', lists the ones there are.",
+        )
+
+
+class CheckFailed(HubError):
+    """The site was asked before saving, and nothing was saved. `report` tells what it said."""
+
+    def __init__(self, report: CheckReport) -> None:
+        problem = report.problems[0]
+        super().__init__(problem.what, next_step=problem.next_step)
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Deleted:
+    slug: str
+    schema_dropped: bool
+    tables: list[str]  # of the mirror: dropped, or left behind
+
+
+async def create_connection(hub: Hub, new: NewConnection, *, test: bool = True) -> Connection:
+    """Saves a connection; it syncs on its schedule from then on. Its site is asked first unless
+    `test` is off: Invalid, CheckFailed or Conflict (the slug is taken) save nothing.
+    """
+    values = asdict(new)
+    wanted_slug = values.pop("slug")
+    clean = checked(
+        values if wanted_slug is None else {**values, "slug": wanted_slug},
+        allow_http=new.allow_http is True or hub.settings.allow_http,
+    )
+    secret = clean.pop("api_secret")
+    connection = Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))
+    connection.kind = "erpnext"
+    _plan(connection)
+    report = await _ask_first(hub, connection) if test else None
+    for _ in range(5):
+        async with hub.db.session() as session:
+            connection.slug = await _free_slug(session, clean.get("slug"), clean["name"])
+        try:
+            return await _save(hub, connection, report)
+        except IntegrityError:
+            continue  # somebody took the slug between the look and the save: look again
+    raise Conflict("This slug was just taken.", next_step="Choose another one.")
+
+
+async def change_connection(
+    hub: Hub, connection: Connection, changes: dict[str, Any], *, test: bool = True
+) -> Connection:
+    """Changes what is named and leaves the rest, the secret too. A changed way in is tried first,
+    and CheckFailed leaves everything as it was. The slug is the mirror's schema and stays.
+    """
+    if "slug" in changes:
+        raise Invalid(
+            "A connector's slug stays: it is the name of its schema, which others may be reading.",
+            next_step="Connect the site anew under the other slug, and delete this connector.",
+            fields={"slug": "cannot be changed"},
+        )
+    # The address is judged by the rule that holds afterwards, also when only the rule changes.
+    allow_http = changes.get("allow_http", connection.allow_http) is True or hub.settings.allow_http
+    judged = {"api_url": connection.api_url, **changes} if "allow_http" in changes else changes
+    clean = checked(judged, allow_http=allow_http)
+    if (secret := clean.pop("api_secret", None)) is not None:
+        clean["api_secret_encrypted"] = hub.vault.encrypt(secret)
+    if clean.get("schedule", connection.schedule) == connection.schedule:
+        clean.pop("schedule", None)  # saying it again does not put the next sync off
+
+    async with hub.db.session() as session:
+        kept = await session.get(Connection, connection.id)
+        if kept is None:
+            raise NoSuchConnection
+        session.expunge(kept)
+    for name, value in clean.items():
+        setattr(kept, name, value)
+    if "schedule" in clean:
+        _plan(kept)
+    report = await _ask_first(hub, kept) if test and WAY_IN & changes.keys() else None
+    async with hub.db.session() as session:
+        current = await session.get(Connection, connection.id, with_for_update=True)
+        if current is None:
+            raise NoSuchConnection
+        if "schedule" in clean:
+            clean |= {"next_sync_at": kept.next_sync_at, "next_verify_at": kept.next_verify_at}
+        for name, value in clean.items():
+            setattr(current, name, value)
+        if report is not None:
+            await record_check(session, current, report)
+        await session.flush()
+        await session.refresh(current)
+        session.expunge(current)
+    return current
+
+
+async def delete_connection(
+    hub: Hub, connection: Connection, *, drop_mirror: bool = True
+) -> Deleted:
+    """Forgets a connection with its streams, runs and logs; a run on its way stops at its page.
+    Its schema goes too unless `drop_mirror` is off. Conflict when somebody is reading it.
+    """
+    async with hub.db.connection() as conn:
+        # A page commits under its stream's fence: from here on none does, so none is waited for.
+        await conn.execute(
+            "UPDATE bascule.streams SET fence = fence + 1 WHERE connection_id = %s", [connection.id]
+        )
+    try:
+        async with hub.db.connection() as conn:
+            found = await conn.execute(
+                "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace ="
+                " (SELECT oid FROM pg_namespace WHERE nspname = %s) ORDER BY 1",
+                [connection.slug],
+            )
+            tables = [str(name) for (name,) in await found.fetchall()]
+            await conn.execute("SET LOCAL lock_timeout = '10s'")
+            gone = await conn.execute(
+                "DELETE FROM bascule.connections WHERE id = %s", [connection.id]
+            )
+            if gone.rowcount == 0:
+                raise NoSuchConnection
+            if drop_mirror:
+                schema = sql.Identifier(connection.slug)
+                await conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+    except (pg.LockNotAvailable, pg.DeadlockDetected):
+        raise Conflict(
+            "The mirror is being read or written right now, so it cannot be dropped.",
+            next_step="Close what reads it and try again, or keep it with drop_mirror=false.",
+        ) from None
+    await pool_of(hub).forget(connection.id)
+    return Deleted(connection.slug, drop_mirror, tables)
+
+
+async def find_connection(session: AsyncSession, id_or_slug: str | UUID) -> Connection:
+    """By its id or its slug; NoSuchConnection."""
+    found = await session.scalar(select(Connection).where(_named(id_or_slug)))
+    if found is None:
+        raise NoSuchConnection
+    return found
+
+
+async def list_connections(session: AsyncSession) -> list[Connection]:
+    return list((await session.scalars(select(Connection).order_by(Connection.name))).all())
+
+
+@asynccontextmanager
+async def open_site(hub: Hub, connection: Connection) -> AsyncIterator[Site]:
+    """The connection's site, shared by all in this process who speak to it: one limit for all."""
+    async with pool_of(hub).lease(connection) as site:
+        yield site
+
+
+async def test_connection(hub: Hub, connection: Connection) -> CheckReport:
+    """Asks a saved connection's site again, and keeps what it said."""
+    report = await _report(hub, connection)
+    async with hub.db.session() as session:
+        await record_check(session, await find_connection(session, connection.id), report)
+    return report
+
+
+async def try_site(hub: Hub, new: NewConnection, *, wanted: list[str] | None = None) -> CheckReport:
+    """Tries an address and credentials; saves nothing. `wanted`: presets or DocTypes."""
+    values = asdict(new)
+    clean = checked(
+        {name: value for name, value in values.items() if name != "slug"},
+        allow_http=new.allow_http is True or hub.settings.allow_http,
+    )
+    secret = clean.pop("api_secret")
+    connection = Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))
+    return await _report(hub, connection, wanted)
+
+
+async def _report(hub: Hub, connection: Connection, wanted: list[str] | None = None) -> CheckReport:
+    async with unpooled_site(hub, connection) as site:
+        return await check_site(site, wanted_by(connection) if wanted is None else wanted)
+
+
+async def _ask_first(hub: Hub, connection: Connection) -> CheckReport:
+    report = await _report(hub, connection)
+    if report.health != "ok":
+        raise CheckFailed(report)
+    return report
+
+
+async def _save(hub: Hub, connection: Connection, report: CheckReport | None) -> Connection:
+    async with hub.db.session() as session:
+        saved = await session.merge(connection)
+        await session.flush()
+        if report is not None:
+            await record_check(session, saved, report)
+        await session.refresh(saved)
+        session.expunge(saved)
+    return saved
+
+
+async def _free_slug(session: AsyncSession, wanted: str | None, name: str) -> str:
+    """The wanted slug or Conflict; else the first free one that the name makes.
+
+    A schema that is there already is somebody's: no mirror may be laid over it, or drop it later.
+    A word that SQL keeps would have to be quoted by everyone who looks at the mirror.
+    """
+    taken = text(
+        "SELECT slug FROM bascule.connections UNION SELECT nspname FROM pg_namespace"
+        " UNION SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
+    )
+    names = set((await session.scalars(taken)).all())
+    if wanted is not None and wanted in names:
+        raise Conflict(
+            f"The slug '{wanted}' is taken by another connector, a schema of this database or a "
+            "word that SQL keeps.",
+            next_step="Choose another slug, or leave it out to have one made.",
+        )
+    base = wanted or slug_of(name)
+    numbered = (f"{base}_{number}" for number in count(2))
+    return next(slug for slug in chain([base], numbered) if slug not in names)
+
+
+def _plan(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    connection.next_sync_at = schedules.next_time(connection.schedule, now)
+    connection.next_verify_at = schedules.next_verify(connection.schedule, now)
+
+
+def _named(id_or_slug: str | UUID) -> ColumnElement[bool]:
+    if isinstance(id_or_slug, UUID):
+        return Connection.id == id_or_slug
+    if SLUG.fullmatch(id_or_slug):
+        return Connection.slug == id_or_slug
+    try:
+        return Connection.id == UUID(id_or_slug)
+    except ValueError:
+        raise NoSuchConnection from None

@@ -1,0 +1,35 @@
+"""What a person asked the hub for and cannot have.
+
+    HubError
+    ├── NoSuch      what was named is not there
+    ├── Invalid     a value cannot be taken; `fields` tells which and why
+    └── Conflict    it cannot be done now, or together with what is there already
+
+Each carries the next step. How the API and the command line show them is theirs; what a site
+answered is `bascule.frappe`'s tree of errors.
+"""
+
+
+class HubError(Exception):
+    def __init__(self, message: str, *, next_step: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+
+class NoSuch(HubError):
+    pass
+
+
+class Invalid(HubError):
+    """`fields`: the name of each field that cannot be taken, and the reason in words."""
+
+    def __init__(
+        self, message: str, *, next_step: str, fields: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message, next_step=next_step)
+        self.fields = fields or {}
+
+
+class Conflict(HubError):
+    pass
