@@ -1,0 +1,114 @@
+"""`bascule sandbox`: serves a site until it is told to stop, and says how to reach it."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from bascule.sandbox.company import demo_company
+from bascule.sandbox.faults import KINDS
+from bascule.sandbox.server import Sandbox
+from bascule.sandbox.snapshot import Snapshot, load_folder
+
+if TYPE_CHECKING:
+    from bascule.sandbox.server import Running
+
+
+def run_sandbox(
+    port: int = 0,
+    host: str = "127.0.0.1",
+    from_dir: Path | None = None,
+    seed: int = 1,
+    faults: Sequence[str] = (),
+    *,
+    as_json: bool = False,
+    today: date | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. Port 0 lets the system choose; `faults` are as `--fault`s.
+
+    ValueError when a fault cannot be read, OSError when the port is taken or the folder missing.
+    """
+    snapshot = load_folder(from_dir) if from_dir else demo_company(seed, today)
+    told = _tell_json if as_json else _tell
+    asyncio.run(_serve(snapshot, host, port, faults, told))
+
+
+async def _serve(
+    snapshot: Snapshot,
+    host: str,
+    port: int,
+    faults: Sequence[str],
+    told: Callable[["Running", Snapshot], None],
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with Sandbox(snapshot).serve(host=host, port=port) as running:
+        for fault in faults:
+            running.faults.add_text(fault)
+        told(running, snapshot)
+        await stop.wait()
+
+
+def _tell_json(running: "Running", snapshot: Snapshot) -> None:
+    users = {
+        label: {"name": user.name, "api_key": user.api_key, "api_secret": user.api_secret}
+        for label, user in running.users.items()
+    }
+    print(json.dumps({"url": running.url, "users": users}), flush=True)
+
+
+def _tell(running: "Running", snapshot: Snapshot) -> None:
+    console = Console()
+    count = sum(len(documents) for documents in snapshot.documents.values())
+    console.print(f"An ERPNext with {count:,} documents answers at [bold]{running.url}[/]")
+    table = Table("User", "Name", "API key", "API secret")
+    for label, user in running.users.items():
+        table.add_row(label, user.name, user.api_key, user.api_secret)
+    console.print(table)
+    for fault in running.faults.rules:
+        console.print(f"Fault: {fault.kind}", style="yellow")
+    console.print("Stop it with Ctrl-C.", style="dim")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m bascule.sandbox`, for machines that have no use for the rest of the hub."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bascule.sandbox", description="An ERPNext that runs here."
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--from", dest="from_dir", type=Path, help="a folder of a site's documents")
+    parser.add_argument("--seed", type=int, default=1, help="of the demo company")
+    parser.add_argument("--today", type=date.fromisoformat, help="the demo company's day")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        help=f"for instance latency=0.2 or dropped,doctype=Item,times=3; one of {', '.join(KINDS)}",
+    )
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    given = parser.parse_args(arguments)
+    try:
+        run_sandbox(
+            given.port,
+            given.host,
+            given.from_dir,
+            given.seed,
+            given.fault,
+            as_json=given.json,
+            today=given.today,
+        )
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
