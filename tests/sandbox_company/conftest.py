@@ -1,0 +1,20 @@
+"""One running demo site for the tests of this room that leave no trace in it but faults."""
+
+from datetime import date
+
+import pytest
+
+from bascule.sandbox.company import demo_company
+from bascule.sandbox.server import SandboxThread
+
+
+@pytest.fixture(scope="package")
+def shared_site():
+    with SandboxThread(demo_company(1, date(2026, 11, 20))) as running:
+        yield running
+
+
+@pytest.fixture
+def site(shared_site):
+    yield shared_site
+    shared_site.faults.clear()

@@ -1,0 +1,86 @@
+"""`python -m bascule.sandbox`: a site in a process of its own, started, asked and stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "bascule.sandbox"]
+
+
+@pytest.fixture
+def start():
+    running = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"COLUMNS": "200"},
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def ask(url, path, user):
+    token = f"token {user['api_key']}:{user['api_secret']}"
+    request = urllib.request.Request(url + path, headers={"Authorization": token})
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)["message"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_tells_in_one_line_how_to_reach_it_and_stops_when_told(start, number):
+    process = start("--json", "--today", "2026-11-20", "--seed", "3")
+    told = json.loads(process.stdout.readline())
+    for label, user in told["users"].items():
+        name = ask(told["url"], "/api/method/frappe.auth.get_logged_user", user)
+        assert name == told["users"][label]["name"]
+    process.send_signal(number)
+    assert process.wait(timeout=20) == 0
+
+
+def test_people_read_the_address_and_the_credentials(start):
+    process = start("--fault", "latency=0.01")
+    text = ""
+    while "Ctrl-C" not in text:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        text += line
+    assert "http://127.0.0.1:" in text
+    assert "hub@example.com" in text
+    assert "latency" in text
+
+
+def test_it_starts_with_the_faults_asked_for(start):
+    process = start("--json", "--fault", "server_error,path=get_logged_user,times=1")
+    told = json.loads(process.stdout.readline())
+    path, hub = "/api/method/frappe.auth.get_logged_user", told["users"]["hub"]
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        ask(told["url"], path, hub)
+    assert refusal.value.code == 500
+    assert ask(told["url"], path, hub) == "hub@example.com"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--fault", "gremlins"), "gremlins"), (("--from", "/nowhere/at/all"), "/nowhere/at/all")],
+)
+def test_what_cannot_be_done_is_said_and_exits_with_2(start, arguments, said):
+    process = start(*arguments)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert said in errors
+    assert "Traceback" not in errors
