@@ -1,6 +1,7 @@
 """A view or a table of the mirror as one may ask for it: its columns, key, filters and order.
 
-Everything named is looked up in the catalogue first, and every value is a bound parameter.
+Everything named is looked up in the catalogue first. Values are parsed, then quoted by libpq: a
+COPY takes no parameters, and a column's name may hold a percent sign.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,9 +11,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg.sql import SQL, Composable, Composed, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from bascule.errors import Invalid, NoSuch
 from bascule.mirror.views import VIEWS
@@ -120,16 +121,11 @@ def order_of(relation: Relation, sort: str | None) -> Order:
     return Order((column, *rest), descending=sort.startswith("-"))
 
 
-def conditions(relation: Relation, where: Mapping[str, str]) -> tuple[list[Composable], list[Any]]:
-    """SQL and parameters of the filters, all of which must hold."""
-    clauses: list[Composable] = []
-    params: list[Any] = []
-    for asked, text in where.items():
-        column, operator = _split(relation, asked)
-        clause, values = _condition(relation, asked, column, operator, text)
-        clauses.append(clause)
-        params.extend(values)
-    return clauses, params
+def conditions(relation: Relation, where: Mapping[str, str]) -> list[Composable]:
+    """The filters, all of which must hold."""
+    return [
+        _condition(relation, asked, *_split(relation, asked), text) for asked, text in where.items()
+    ]
 
 
 def _split(relation: Relation, asked: str) -> tuple[str, str]:
@@ -146,18 +142,16 @@ def _split(relation: Relation, asked: str) -> tuple[str, str]:
     return column, operator
 
 
-def _condition(
-    relation: Relation, asked: str, column: str, operator: str, text: str
-) -> tuple[Composable, list[Any]]:
+def _condition(relation: Relation, asked: str, column: str, operator: str, text: str) -> Composable:
     kind = relation.type_of(column, asked)
     name = Identifier(column)
     if operator == "isnull":
         null = parse_value(asked, "boolean", text)
-        return SQL("{} is null" if null else "{} is not null").format(name), []
+        return SQL("{} is null" if null else "{} is not null").format(name)
     if operator == "in":
         values = [parse_value(asked, kind, part) for part in _listed(asked, text)]
-        places = SQL(", ").join([_placeholder(kind)] * len(values))
-        return SQL("{} in ({})").format(name, places), values
+        listed = SQL(", ").join(_literal(value, kind) for value in values)
+        return SQL("{} in ({})").format(name, listed)
     if operator in ("like", "contains"):
         if kind not in _TEXTS:
             raise BadQuery(
@@ -167,25 +161,30 @@ def _condition(
             )
         value = parse_value(asked, kind, text)
         if operator == "like":
-            return SQL("{} like %s").format(name), [value]
+            return SQL("{} like {}").format(name, Literal(value))
         for special in ("\\", "%", "_"):
             value = value.replace(special, "\\" + special)
-        return SQL("{} ilike %s").format(name), [f"%{value}%"]
+        return SQL("{} ilike {}").format(name, Literal(f"%{value}%"))
     comparison = SQL(_COMPARISONS[operator])  # type: ignore[arg-type]
     value = parse_value(asked, kind, text)
-    return SQL("{} {} {}").format(name, comparison, _placeholder(kind)), [value]
+    return SQL("{} {} {}").format(name, comparison, _literal(value, kind))
 
 
-def _placeholder(kind: str) -> Composable:
-    return SQL("%s::{}").format(SQL(kind))  # type: ignore[arg-type]  # from the catalogue
+def _literal(value: Any, kind: str) -> Composable:
+    return SQL("{}::{}").format(Literal(as_text(value)), SQL(kind))  # type: ignore[arg-type]  # from the catalogue
 
 
-def compared(columns: tuple[str, ...], kinds: Mapping[str, str], sign: str) -> Composable:
-    """`(a, b) > (%s::x, %s::y)`: the form that an index over (a, b) answers."""
+def compared(
+    relation: Relation, columns: tuple[str, ...], sign: str, values: list[Any]
+) -> Composable:
+    """`(a, b) > (1::x, 2::y)`: the form that an index over (a, b) answers."""
     return SQL("({}) {} ({})").format(
         SQL(", ").join(map(Identifier, columns)),
         SQL(sign),  # type: ignore[arg-type]
-        SQL(", ").join(_placeholder(kinds[column]) for column in columns),
+        SQL(", ").join(
+            _literal(value, relation.columns[column])
+            for column, value in zip(columns, values, strict=True)
+        ),
     )
 
 
@@ -254,6 +253,15 @@ def _aware(text: str) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+def as_text(value: Any) -> str:
+    """As `parse_value` reads it, to the last digit."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "numeric": _decimal,
     "real": lambda text: float(_decimal(text)),
@@ -290,9 +298,44 @@ _EXAMPLES = {
 
 def selected(relation: Relation, columns: list[str]) -> Composed:
     """Columns to select; what has no counterpart in JSON comes as PostgreSQL writes it."""
-    return sql.SQL(", ").join(
+    return SQL(", ").join(
         Identifier(column)
         if relation.columns[column] in KNOWN_TYPES
         else SQL("{}::text as {}").format(Identifier(column), Identifier(column))
         for column in columns
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows and columns of a relation, all of them, for an export."""
+
+    relation: Relation
+    columns: list[str]
+    filters: list[Composable]
+    order: Order | None
+
+    def select(self, expressions: Composable) -> Composed:
+        parts: list[Composable] = [
+            SQL("select {} from {}").format(expressions, self.relation.identifier)
+        ]
+        if self.filters:
+            parts.append(SQL(" where {}").format(SQL(" and ").join(self.filters)))
+        if self.order:
+            parts.append(SQL(" order by {}").format(self.order.clause))
+        return Composed(parts)
+
+
+async def selection_of(
+    conn: AsyncConnection[TupleRow],
+    schema: str,
+    name: str,
+    *,
+    where: Mapping[str, str] | None,
+    sort: str | None,
+    columns: list[str] | None,
+) -> Selection:
+    relation = await find_relation(conn, schema, name)
+    filters = conditions(relation, where or {})
+    order = order_of(relation, sort) if sort else None
+    return Selection(relation, relation.chosen(columns), filters, order)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composable, Identifier
@@ -21,6 +22,7 @@ from bascule.mirror.relation import (
     NoSuchRelation,
     Order,
     Relation,
+    as_text,
     compared,
     conditions,
     find_relation,
@@ -32,9 +34,7 @@ from bascule.mirror.relation import (
 __all__ = ["BadQuery", "NoSuchRelation", "RowPage", "page_of_rows"]
 
 LARGEST_PAGE = 1000
-
-# Clauses and their parameters.
-_Filters = tuple[list[Composable], list[Any]]
+_PATIENCE = 30
 
 
 class _Database(Protocol):
@@ -66,7 +66,7 @@ class _Query:
     relation: Relation
     reads: list[str]
     order: Order
-    filters: _Filters
+    filters: list[Composable]
 
 
 async def page_of_rows(
@@ -104,9 +104,15 @@ async def page_of_rows(
         filters = conditions(found, where or {})
         phases = _phases(found, order, _values_after(found, order, sort, after))
         query = _Query(found, list(dict.fromkeys([*wanted, *order.columns])), order, filters)
-        # A page is a short query; compiling it costs more than running it.
-        await conn.execute("set local jit = off")
-        rows = await _read(conn, query, phases, limit + 1)
+        # A page is a short query: compiling it costs more than running it.
+        await conn.execute(f"set local jit = off; set local statement_timeout = '{_PATIENCE}s'")
+        try:
+            rows = await _read(conn, query, phases, limit + 1)
+        except psycopg.errors.QueryCanceled:
+            raise BadQuery(
+                f"This page of {relation} took more than {_PATIENCE} seconds.",
+                next_step="Filter or sort by a column with an index, or export all of it.",
+            ) from None
     more = len(rows) > limit
     places = [query.reads.index(column) for column in wanted]
     page = [
@@ -118,11 +124,11 @@ async def page_of_rows(
 
 
 async def _read(
-    conn: AsyncConnection[TupleRow], query: _Query, phases: list[_Filters], wanted: int
+    conn: AsyncConnection[TupleRow], query: _Query, phases: list[list[Composable]], wanted: int
 ) -> list[TupleRow]:
     rows: list[TupleRow] = []
-    for clauses, params in phases:
-        every = [*query.filters[0], *clauses]
+    for clauses in phases:
+        every = [*query.filters, *clauses]
         statement = SQL("select {} from {}{} order by {} limit {}").format(
             selected(query.relation, query.reads),
             query.relation.identifier,
@@ -131,37 +137,37 @@ async def _read(
             wanted - len(rows),
         )
         # Never prepared: a view may be made anew between two pages.
-        cursor = await conn.execute(statement, [*query.filters[1], *params], prepare=False)
+        cursor = await conn.execute(statement, prepare=False)
         rows += await cursor.fetchall()
         if len(rows) >= wanted:
             break
     return rows
 
 
-def _phases(relation: Relation, order: Order, after: list[Any] | None) -> list[_Filters]:
+def _phases(relation: Relation, order: Order, after: list[Any] | None) -> list[list[Composable]]:
     """What follows a row, in one or two queries that an index can answer each.
 
     PostgreSQL sorts nulls last, and first when descending. A row comparison with a null is never
     true, so rows with a null in the sort column are a query of their own.
     """
     if after is None:
-        return [([], [])]
+        return [[]]
     sign = "<" if order.descending else ">"
     first, rest = order.columns[0], order.columns[1:]
     null = SQL("{} is null").format(Identifier(first))
     if after[0] is not None:
-        phases: list[_Filters] = [([compared(order.columns, relation.columns, sign)], after)]
+        phases: list[list[Composable]] = [[compared(relation, order.columns, sign, after)]]
         if not order.descending and first not in relation.key:
-            phases.append(([null], []))
+            phases.append([null])
         return phases
-    phases = [([null, compared(rest, relation.columns, sign)], after[1:])]
+    phases = [[null, compared(relation, rest, sign, after[1:])]]
     if order.descending:
-        phases.append(([SQL("{} is not null").format(Identifier(first))], []))
+        phases.append([SQL("{} is not null").format(Identifier(first))])
     return phases
 
 
 def _cursor(relation: Relation, sort: str | None, values: list[Any]) -> str:
-    texts = [None if value is None else _text(value) for value in values]
+    texts = [None if value is None else as_text(value) for value in values]
     packed = msgspec.json.encode(_Cursor(relation.name, sort or "", texts))
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
@@ -195,15 +201,6 @@ def _values_after(
         ]
     except BadQuery:
         raise wrong from None
-
-
-def _text(value: Any) -> str:
-    """As `parse_value` reads it, to the last digit."""
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _plain(value: Any) -> Any:

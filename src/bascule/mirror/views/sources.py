@@ -122,7 +122,7 @@ _fields(
 )
 _fields("Dynamic Link", text="parent parenttype link_doctype link_name")
 
-# By field, for the schema's code to make; (modified, name) on every table and (parent, idx) on every
+# By field, for the schema's code to make; (modified, name) on each table and (parent, idx) on each
 # child are its own.
 INDEXES: dict[str, list[list[str]]] = {
     "Item": [["item_group", "name"]],
