@@ -55,6 +55,13 @@ class Deleted:
 
 
 async def create_connection(hub: Hub, new: NewConnection, *, test: bool = True) -> Connection:
+    """`connect_site`, for who does not ask what the site said."""
+    return (await connect_site(hub, new, test=test))[0]
+
+
+async def connect_site(
+    hub: Hub, new: NewConnection, *, test: bool = True
+) -> tuple[Connection, CheckReport | None]:
     """Saves a connection; it syncs on its schedule from then on. Its site is asked first unless
     `test` is off: Invalid, CheckFailed or Conflict (the slug is taken) save nothing.
     """
@@ -73,7 +80,7 @@ async def create_connection(hub: Hub, new: NewConnection, *, test: bool = True) 
         async with hub.db.session() as session:
             connection.slug = await _free_slug(session, clean.get("slug"), clean["name"])
         try:
-            return await _save(hub, connection, report)
+            return await _save(hub, connection, report), report
         except IntegrityError:
             continue  # somebody took the slug between the look and the save: look again
     raise Conflict("This slug was just taken.", next_step="Choose another one.")
@@ -182,7 +189,7 @@ async def open_site(hub: Hub, connection: Connection) -> AsyncIterator[Site]:
         yield site
 
 
-async def test_connection(hub: Hub, connection: Connection) -> CheckReport:
+async def recheck(hub: Hub, connection: Connection) -> CheckReport:
     """Asks a saved connection's site again, and keeps what it said."""
     report = await _report(hub, connection)
     async with hub.db.session() as session:

@@ -1,0 +1,25 @@
+# The hub as one container: web and worker together. compose.yaml adds the PostgreSQL.
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    BASCULE_DATA_DIR=/var/lib/bascule \
+    BASCULE_HOST=0.0.0.0 \
+    BASCULE_PORT=8003
+
+RUN useradd --system --create-home --home-dir /var/lib/bascule bascule
+
+WORKDIR /opt/bascule
+# What changes seldom goes first: the locked packages stay cached while the code changes.
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN pip install --no-cache-dir --no-deps .
+
+USER bascule
+VOLUME /var/lib/bascule
+EXPOSE 8003
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"BASCULE_PORT\"]}/health', timeout=4)"]
+CMD ["bascule", "up"]

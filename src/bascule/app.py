@@ -1,0 +1,105 @@
+"""The application: the rooms' routers over one hub, behind one door.
+
+What a route does is its room's; how a refusal looks is `refusals`'; docs/api.md is `reference`'s.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from fastapi import Depends, FastAPI
+
+from bascule import __version__, refusals
+from bascule.accounts.access import require_user
+from bascule.accounts.tokens import ensure_admin
+from bascule.health import router as health
+from bascule.hub import Hub, open_hub
+from bascule.rooms import ROUTERS
+from bascule.settings import Settings, get_settings
+
+ABOUT = """Mirrors ERPNext sites into PostgreSQL.
+
+Every route but `/health` wants `Authorization: Bearer <token>`; `bascule token` prints one. What
+cannot be done is answered with `{"detail", "next_step"}`; `fields` names each value that is wrong.
+Wherever a connector is named, its slug does as well as its id.
+"""
+LARGEST_BODY = 1_000_000  # bytes
+
+
+def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> FastAPI:
+    """The API over a hub of its own, opened and closed with it, or over one that is open."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if hub is not None:
+            await _move_in(app, hub)
+            yield
+            return
+        async with open_hub(settings or get_settings()) as own:
+            await _move_in(app, own)
+            yield
+
+    app = FastAPI(
+        title="Bascule",
+        version=__version__,
+        description=ABOUT,
+        lifespan=lifespan,
+        # FastAPI's own pages come from a CDN and cannot send a token; docs/api.md is ours.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=LARGEST_BODY,
+    )
+    app.include_router(health)
+    for router in ROUTERS:
+        app.include_router(
+            router, dependencies=[Depends(require_user)], responses=refusals.RESPONSES
+        )
+    app.add_api_route(
+        "/openapi.json",
+        app.openapi,
+        dependencies=[Depends(require_user)],
+        include_in_schema=False,
+    )
+    refusals.install(app)
+    return app
+
+
+async def _move_in(app: FastAPI, hub: Hub) -> None:
+    async with hub.db.session() as session:
+        await ensure_admin(session)
+    app.state.hub = hub
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, without its own idea of signals: who serves decides when to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
+    """Listens until the block ends; gives the address. Port 0: any free one. OSError: taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        while not server.started:
+            if task.done():
+                await task
+                raise RuntimeError("The application did not start; its log tells why.")
+            await asyncio.sleep(0.01)
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listening.close()

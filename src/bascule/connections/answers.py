@@ -1,0 +1,127 @@
+"""Connections as the API shows them. A secret has no place in any of these."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bascule.connections.check import CheckReport
+from bascule.connections.tables import Connection
+
+
+class ProblemAnswer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    what: str
+    next_step: str
+
+
+class CheckAnswer(BaseModel):
+    """What the site said when it was asked."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "example": {
+                "ok": False,
+                "health": "ok",
+                "user": "hub@example.com",
+                "versions": {"frappe": "15.44.2", "erpnext": "15.90.0"},
+                "time_zone": "Europe/Amsterdam",
+                "readable": {"Item": True, "Bin": True, "Item Price": False},
+                "missing": ["Item Price"],
+                "problems": [
+                    {
+                        "what": "Item Price may not be read, so there are no unit prices.",
+                        "next_step": "Give hub@example.com a role that reads Item Price.",
+                    }
+                ],
+                "notes": [],
+            }
+        },
+    )
+
+    ok: bool = Field(description="Signed in, and everything that is wanted may be read.")
+    health: str = Field(description="ok: signed in; refused: not let in; down: no site answered.")
+    user: str | None
+    versions: dict[str, str]
+    time_zone: str | None
+    readable: dict[str, bool] = Field(description="Each wanted DocType: may it be read?")
+    missing: list[str]
+    problems: list[ProblemAnswer]
+    notes: list[ProblemAnswer] = Field(description="Limits that stand in the way of nothing.")
+
+    @classmethod
+    def of(cls, report: CheckReport) -> Self:
+        return cls.model_validate(report)
+
+
+class Connector(BaseModel):
+    """A site that the hub knows, without its secret."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    slug: str = Field(description="Short name, and the name of the mirror's schema.")
+    name: str
+    type: str = Field(validation_alias="kind")
+    api_url: str
+    api_key_ends_with: str = Field(description="The last characters of the key, to tell it by.")
+    api_secret_set: bool = True
+    allow_http: bool
+    ca_bundle: str | None
+    max_concurrency: int
+    schedule: str
+    next_sync_at: datetime | None
+    next_verify_at: datetime | None
+    sync_inventory: bool
+    sync_orders: bool
+    sync_suppliers: bool
+    lookback_days: int
+    warehouse_filter: list[str]
+    include_disabled: bool
+    health: str = Field(description="unknown, ok, refused or down, when it was last asked.")
+    health_detail: str | None
+    checked_at: datetime | None
+    site_user: str | None
+    time_zone: str | None
+    versions: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, connection: Connection, **more: Any) -> Self:
+        return cls.model_validate({**shown(connection), **more})
+
+
+def shown(connection: Connection) -> dict[str, Any]:
+    """What may be seen of a connection: every column but the credentials."""
+    hidden = {"api_key", "api_secret_encrypted"}
+    columns = (column.key for column in Connection.__table__.columns)
+    values = {name: getattr(connection, name) for name in columns if name not in hidden}
+    key = connection.api_key
+    return {**values, "api_key_ends_with": key[-4:] if len(key) >= 8 else ""}
+
+
+class Connectors(BaseModel):
+    connectors: list[Connector]
+
+
+class DeletedAnswer(BaseModel):
+    """What is gone, and what stayed behind."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "example": {
+                "slug": "acme_trading",
+                "schema_dropped": True,
+                "tables": ["bin", "item", "item_price", "sales_order"],
+            }
+        },
+    )
+
+    slug: str
+    schema_dropped: bool
+    tables: list[str] = Field(description="The mirror's: dropped with it, or left where they are.")

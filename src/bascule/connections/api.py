@@ -1,0 +1,80 @@
+"""Connectors over HTTP: their types, the list, one of them, its test, its end.
+
+What also moves data (setup, change, sync, rows) is the mirror's.
+"""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from bascule.accounts.access import TheHub
+from bascule.connections.answers import CheckAnswer, Connector, Connectors, DeletedAnswer
+from bascule.connections.service import (
+    delete_connection,
+    find_connection,
+    list_connections,
+    recheck,
+)
+from bascule.connections.tables import Connection
+from bascule.connections.types import TYPES, ConnectorTypes
+
+router = APIRouter(prefix="/api/connectors", tags=["Connectors"])
+
+
+async def named_in_path(
+    hub: TheHub,
+    connector: Annotated[
+        str,
+        Path(description="A connector's id or slug.", max_length=100, examples=["acme_trading"]),
+    ],
+) -> Connection:
+    async with hub.db.session() as session:
+        found = await find_connection(session, connector)
+        session.expunge(found)
+    return found
+
+
+TheConnection = Annotated[Connection, Depends(named_in_path)]
+
+
+@router.get("/types")
+async def connector_types() -> ConnectorTypes:
+    """The kinds of sites that can be connected, each with its form and where to find its values."""
+    return ConnectorTypes(types=TYPES)
+
+
+@router.get("")
+async def connectors(hub: TheHub) -> Connectors:
+    """All connectors, by name, without their secrets."""
+    async with hub.db.session() as session:
+        found = await list_connections(session)
+        return Connectors(connectors=[Connector.of(connection) for connection in found])
+
+
+@router.get("/{connector}")
+async def one_connector(connection: TheConnection) -> Connector:
+    return Connector.of(connection)
+
+
+@router.post("/{connector}/test")
+async def test_connector(hub: TheHub, connection: TheConnection) -> CheckAnswer:
+    """Asks the site again: who the hub is there, and what it may read. A site that refuses or is
+    down is an answer too: 200 with `ok: false`.
+    """
+    return CheckAnswer.of(await recheck(hub, connection))
+
+
+@router.delete("/{connector}")
+async def delete_connector(
+    hub: TheHub,
+    connection: TheConnection,
+    drop_mirror: Annotated[
+        bool, Query(description="Drop the mirror's schema too; false leaves it where it is.")
+    ] = True,
+) -> DeletedAnswer:
+    """Forgets a connector with its credentials, streams, runs and logs, and drops its mirror. The
+    answer says what was dropped or left. Nothing on the site changes.
+    """
+    gone = await delete_connection(hub, connection, drop_mirror=drop_mirror)
+    return DeletedAnswer(**asdict(gone))

@@ -1,0 +1,244 @@
+"""Streams, runs and their logs as the API shows them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from bascule.connections.answers import CheckAnswer, Connector
+
+
+class StreamAnswer(BaseModel):
+    """One DocType of a connector, its child tables included."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    doctype: str
+    preset: str | None = Field(description="The ready-made group it belongs to; null: any DocType.")
+    table_name: str = Field(description="In the connector's schema.")
+    enabled: bool
+    filters: list[Any] = Field(
+        description="`[[field, operator, value], ...]`, all of which must hold.",
+        examples=[[["company", "=", "Acme Trading"]]],
+    )
+    omit: list[str] = Field(description="Fields that are not mirrored.")
+    rename: dict[str, Any] = Field(description="Field to column.")
+    rows: int
+    last_success_at: datetime | None
+    last_verified_at: datetime | None
+    verified_equal: bool | None
+    last_error: str | None
+    last_error_step: str | None = Field(description="What can be done about it.")
+
+
+class Streams(BaseModel):
+    streams: list[StreamAnswer]
+
+
+class NewStream(BaseModel):
+    """A DocType, or a preset that stands for several."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    doctype: str = Field(min_length=1, max_length=140, examples=["Project", "stock_movements"])
+
+
+class StreamChange(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool = True
+    filters: list[Any] = Field(
+        default=[], max_length=50, examples=[[["company", "=", "Acme Trading"]]]
+    )
+    omit: list[str] = Field(default=[], max_length=1000, examples=[["description"]])
+    rename: dict[str, str] = Field(
+        default={}, max_length=1000, examples=[{"custom_colour": "colour"}]
+    )
+
+
+class RunAnswer(BaseModel):
+    """One attempt at one stream."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    connection_id: UUID
+    stream_id: int
+    doctype: str | None = None
+    kind: str = Field(description="sync, full, verify or repair")
+    trigger: str = Field(description="Who asked: schedule, cli or api.")
+    outcome: str = Field(description="queued, running, done or failed")
+    attempts: int
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None
+    expected_rows: int | None
+    rows_read: int
+    rows_changed: int
+    rows_deleted: int
+    pages: int
+    bytes: int
+    report: dict[str, Any] = Field(description="A verify's: what it found.")
+    error: str | None
+    next_step: str | None
+
+
+class Runs(BaseModel):
+    """Newest first. `next` is the `before` of the page that follows; null on the last."""
+
+    runs: list[RunAnswer]
+    next: int | None = None
+
+
+class LogLine(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: datetime
+    level: str
+    message: str
+
+
+class Logs(BaseModel):
+    """Oldest first. Ask again with `after` to follow a run; `finished` tells when to stop."""
+
+    lines: list[LogLine]
+    after: int = Field(description="The last line's id: the next `after`.")
+    finished: bool
+
+
+class Started(BaseModel):
+    """The runs that were queued, or were under way already."""
+
+    run_ids: list[int]
+    runs: list[RunAnswer]
+    finished: bool = Field(description="Every one of them is done or has failed.")
+
+
+class Setup(BaseModel):
+    """A site to connect, with credentials of the user that the hub shall be there."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "name": "Acme Trading",
+                "api_url": "https://erp.yourcompany.com",
+                "api_key": "1f0c8e1f0c8e1f0",
+                "api_secret": "6d5c4b3a6d5c4b3",
+                "sync_suppliers": False,
+                "lookback_days": 180,
+                "warehouse_filter": ["Main Store", "Warehouse 1"],
+                "schedule": "every 15 minutes",
+            }
+        },
+    )
+
+    name: str | None = Field(None, description="Left out: the site's host name.")
+    api_url: str
+    api_key: str
+    api_secret: str
+    slug: str | None = Field(None, description="Left out: made from the name.")
+    sync_inventory: bool = True
+    sync_orders: bool = True
+    sync_suppliers: bool = True
+    lookback_days: int = Field(90, description="How old an order may be to be fetched.")
+    warehouse_filter: list[str] = Field([], description="Only stock in these; empty: in all.")
+    include_disabled: bool = Field(False, description="Also show what ERPNext has disabled.")
+    schedule: str = Field(
+        "daily",
+        validation_alias=AliasChoices("schedule", "frequency"),
+        description="manual, every N minutes, hourly, daily (02:00 UTC), weekly (Sunday).",
+    )
+    allow_http: bool = Field(False, description="Speak plain HTTP to a site not on loopback.")
+    ca_bundle: str | None = Field(None, description="A PEM file on the hub's machine.")
+    max_concurrency: int = Field(4, description="The most requests at a time.")
+    test_connection: bool = Field(True, description="Try the credentials before saving.")
+    start_sync: bool = Field(True, description="Pull everything once now.")
+
+
+class ConnectorChange(BaseModel):
+    """What is left out stays as it is, the secret too."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"schedule": "hourly", "sync_suppliers": True}},
+    )
+
+    name: str = ""
+    api_url: str = ""
+    api_key: str = ""
+    api_secret: str = ""
+    slug: str = Field("", description="Stays: the answer says so.")
+    sync_inventory: bool = True
+    sync_orders: bool = True
+    sync_suppliers: bool = True
+    lookback_days: int = 90
+    warehouse_filter: list[str] = []
+    include_disabled: bool = False
+    schedule: str = Field("", validation_alias=AliasChoices("schedule", "frequency"))
+    allow_http: bool = False
+    ca_bundle: str | None = None
+    max_concurrency: int = 4
+    test_connection: bool = Field(True, description="Try a changed way in before saving it.")
+
+
+class SetupAnswer(Connector):
+    """The connector, what its site said, and the runs of its first sync."""
+
+    check: CheckAnswer | None
+    run_ids: list[int]
+
+
+class SyncRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"connector_id": "acme_trading", "streams": ["inventory"]}},
+    )
+
+    connector_id: str | None = Field(
+        None, max_length=100, description="Id or slug; left out: every connector."
+    )
+    streams: list[str] | None = Field(
+        None, max_length=1000, description="DocTypes or presets; left out: all that are on."
+    )
+    full: bool = Field(False, description="Fetch everything anew, not only what changed.")
+    wait: int = Field(
+        0, ge=0, le=300, description="Seconds to wait for the runs to end before answering."
+    )
+
+
+class VerifyRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"repair": True}})
+
+    streams: list[str] | None = Field(None, max_length=1000)
+    repair: bool = Field(False, description="Also mend what differs.")
+    wait: int = Field(0, ge=0, le=300)
+
+
+class ConnectorStatus(BaseModel):
+    connector_id: UUID
+    slug: str
+    name: str
+    type: str
+    status: str = Field(
+        description="ok; syncing; failed: a stream's last run did; waiting: nothing came yet; "
+        "refused or down: what the site said last."
+    )
+    last_sync_at: datetime | None = Field(description="When a stream was last pulled.")
+    next_sync_at: datetime | None
+    schedule: str
+    records: int = Field(description="Live rows here, all streams together.")
+    record_counts: dict[str, int] = Field(description="DocType to live rows.")
+    health: str
+    health_detail: str | None
+    problems: list[dict[str, str]] = Field(description="Stream, what went wrong, next step.")
+
+
+class StatusAnswer(BaseModel):
+    connectors: list[ConnectorStatus]

@@ -1,0 +1,228 @@
+"""What moves data, over HTTP: setup, change, sync and status of connectors; streams, runs and logs.
+
+Only the way in and out: what happens is `setup`'s, `streams`' and `runs`'; rows are `rows_api`'s.
+"""
+
+import asyncio
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Path, Query
+
+from bascule.accounts.access import TheHub
+from bascule.connections.answers import CheckAnswer, Connector
+from bascule.connections.api import TheConnection
+from bascule.connections.fields import NewConnection
+from bascule.connections.service import find_connection, list_connections
+from bascule.hub import Hub
+from bascule.mirror import setup
+from bascule.mirror.answers import (
+    ConnectorChange,
+    LogLine,
+    Logs,
+    NewStream,
+    RunAnswer,
+    Runs,
+    Setup,
+    SetupAnswer,
+    Started,
+    StatusAnswer,
+    StreamAnswer,
+    StreamChange,
+    Streams,
+    SyncRequest,
+    VerifyRequest,
+)
+from bascule.mirror.overview import statuses, with_doctypes
+from bascule.mirror.runs import logs_of, run_of, runs_of, start_runs
+from bascule.mirror.streams import (
+    add_streams,
+    change_stream,
+    delete_stream,
+    find_stream,
+    streams_of,
+)
+from bascule.mirror.tables import Stream
+
+router = APIRouter()
+BIGGEST = 2**63 - 1  # of a bigint
+RunId = Annotated[int, Path(ge=1, le=BIGGEST, examples=[42])]
+FINISHED = {"done", "failed"}
+
+
+@router.post("/api/connectors/erpnext/setup", status_code=201, tags=["Connectors"])
+async def set_up_erpnext(hub: TheHub, body: Setup) -> SetupAnswer:
+    """Connects an ERPNext site: tries the credentials, saves them encrypted, and starts to pull.
+
+    A site that does not let the hub in is 400 with `check`, and nothing is saved. One that lets it
+    in but keeps some DocTypes from it is connected; `check` says what is missing.
+    """
+    values = body.model_dump(exclude={"test_connection", "start_sync"})
+    values["name"] = values["name"] or body.api_url.strip().split("://")[-1].split("/")[0]
+    connection, report, run_ids = await setup.set_up(
+        hub,
+        NewConnection(**values),
+        test=body.test_connection,
+        start=body.start_sync,
+        trigger="api",
+    )
+    check = CheckAnswer.of(report) if report else None
+    return SetupAnswer.of(connection, check=check, run_ids=run_ids)
+
+
+@router.patch("/api/connectors/{connector}", tags=["Connectors"])
+async def change_connector(
+    hub: TheHub, connection: TheConnection, body: ConnectorChange
+) -> Connector:
+    """Changes what is named. A changed address or credential is tried; 400 changes nothing."""
+    changes = body.model_dump(exclude_unset=True, exclude={"test_connection"})
+    return Connector.of(await setup.change(hub, connection, changes, test=body.test_connection))
+
+
+@router.post("/api/connectors/sync", status_code=202, tags=["Sync"])
+async def sync(hub: TheHub, body: Annotated[SyncRequest | None, Body()] = None) -> Started:
+    """Pulls what changed: of one connector or of all, all streams or some. Answers at once with
+    the runs, or after `wait` seconds at most. No stream is pulled twice at a time.
+    """
+    asked = body or SyncRequest()
+    async with hub.db.session() as session:
+        connections = (
+            [await find_connection(session, asked.connector_id)]
+            if asked.connector_id is not None
+            else await list_connections(session)
+        )
+        session.expunge_all()
+    kind = "full" if asked.full else "sync"
+    run_ids = [
+        run_id
+        for connection in connections
+        for run_id in await start_runs(
+            hub, connection, names=asked.streams, kind=kind, trigger="api"
+        )
+    ]
+    return await _started(hub, run_ids, asked.wait)
+
+
+@router.get("/api/connectors/status", tags=["Sync"])
+async def status(hub: TheHub) -> StatusAnswer:
+    """Each connector: how it stands, when it was last synced, how many records are here."""
+    async with hub.db.session() as session:
+        return StatusAnswer(connectors=await statuses(session))
+
+
+@router.post("/api/connectors/{connector}/verify", status_code=202, tags=["Sync"])
+async def verify(
+    hub: TheHub, connection: TheConnection, body: Annotated[VerifyRequest | None, Body()] = None
+) -> Started:
+    """Proves the mirror equal to the site, document by document, or lists what differs in each
+    run's `report`; with `repair` it mends that too.
+    """
+    asked = body or VerifyRequest()
+    kind = "repair" if asked.repair else "verify"
+    run_ids = await start_runs(hub, connection, names=asked.streams, kind=kind, trigger="api")
+    return await _started(hub, run_ids, asked.wait)
+
+
+async def _started(hub: Hub, run_ids: list[int], wait: int) -> Started:
+    give_up = time.monotonic() + wait
+    while True:
+        async with hub.db.session() as session:
+            runs = await with_doctypes(session, [await run_of(session, n) for n in run_ids])
+        finished = all(run.outcome in FINISHED for run in runs)
+        if finished or time.monotonic() >= give_up:
+            return Started(run_ids=run_ids, runs=runs, finished=finished)
+        await asyncio.sleep(0.25)
+
+
+async def stream_in_path(
+    hub: TheHub,
+    connection: TheConnection,
+    stream: Annotated[
+        str,
+        Path(description="A DocType, its table or its id.", max_length=200, examples=["Item"]),
+    ],
+) -> Stream:
+    async with hub.db.session() as session:
+        found = await find_stream(session, connection, stream)
+        session.expunge(found)
+    return found
+
+
+TheStream = Annotated[Stream, Depends(stream_in_path)]
+
+
+@router.get("/api/connectors/{connector}/streams", tags=["Streams"])
+async def streams(hub: TheHub, connection: TheConnection) -> Streams:
+    """The DocTypes that this connector mirrors, on or off."""
+    async with hub.db.session() as session:
+        found = await streams_of(session, connection)
+        return Streams(streams=[StreamAnswer.model_validate(stream) for stream in found])
+
+
+@router.post("/api/connectors/{connector}/streams", status_code=201, tags=["Streams"])
+async def add_stream(hub: TheHub, connection: TheConnection, body: NewStream) -> Streams:
+    """Mirrors a DocType too, by its name, or all those of a preset. One that is there is switched
+    on. It is pulled with the next sync.
+    """
+    added = await add_streams(hub, connection, [body.doctype])
+    return Streams(streams=[StreamAnswer.model_validate(stream) for stream in added])
+
+
+@router.patch("/api/connectors/{connector}/streams/{stream}", tags=["Streams"])
+async def change_one_stream(
+    hub: TheHub, connection: TheConnection, stream: TheStream, body: StreamChange
+) -> StreamAnswer:
+    """Switches a stream on or off, filters it, leaves fields out or renames them. The next sync
+    brings the tables in line.
+    """
+    changes = body.model_dump(exclude_unset=True)
+    return StreamAnswer.model_validate(await change_stream(hub, connection, stream, changes))
+
+
+@router.delete("/api/connectors/{connector}/streams/{stream}", tags=["Streams"])
+async def delete_one_stream(
+    hub: TheHub, connection: TheConnection, stream: TheStream
+) -> StreamAnswer:
+    """Mirrors this DocType no longer, and drops its tables. The answer is what it was."""
+    gone = StreamAnswer.model_validate(stream)
+    await delete_stream(hub, connection, stream)
+    return gone
+
+
+@router.get("/api/connectors/{connector}/runs", tags=["Runs"])
+async def runs(
+    hub: TheHub,
+    connection: TheConnection,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[
+        int | None, Query(ge=1, le=BIGGEST, description="`next` of the page before.")
+    ] = None,
+) -> Runs:
+    """What was attempted, newest first."""
+    async with hub.db.session() as session:
+        found = await runs_of(session, connection, limit + 1, before)
+        page = await with_doctypes(session, found[:limit])
+    return Runs(runs=page, next=page[-1].id if len(found) > limit else None)
+
+
+@router.get("/api/runs/{run}", tags=["Runs"])
+async def one_run(hub: TheHub, run: RunId) -> RunAnswer:
+    async with hub.db.session() as session:
+        return (await with_doctypes(session, [await run_of(session, run)]))[0]
+
+
+@router.get("/api/runs/{run}/logs", tags=["Runs"])
+async def logs(
+    hub: TheHub,
+    run: RunId,
+    after: Annotated[int, Query(ge=0, le=BIGGEST, description="The last line that you have.")] = 0,
+) -> Logs:
+    """What a run said, oldest first."""
+    async with hub.db.session() as session:
+        finished = (await run_of(session, run)).outcome in FINISHED
+        lines = await logs_of(session, run, after)
+        return Logs(
+            lines=[LogLine.model_validate(line) for line in lines],
+            after=lines[-1].id if lines else after,
+            finished=finished,
+        )

@@ -1,0 +1,70 @@
+"""How each connection stands: one question, for the API's status, the command line and pages."""
+
+from collections import defaultdict
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.service import list_connections
+from bascule.connections.tables import Connection
+from bascule.mirror.answers import ConnectorStatus, RunAnswer
+from bascule.mirror.tables import Run, Stream
+
+
+async def statuses(session: AsyncSession) -> list[ConnectorStatus]:
+    streams: dict[UUID, list[Stream]] = defaultdict(list)
+    for stream in await session.scalars(select(Stream).order_by(Stream.doctype)):
+        streams[stream.connection_id].append(stream)
+    under_way = select(Run.connection_id).where(
+        Run.outcome.in_(("queued", "running")), Run.kind.in_(("sync", "full"))
+    )
+    syncing = set((await session.scalars(under_way.distinct())).all())
+    return [
+        _status(connection, streams[connection.id], connection.id in syncing)
+        for connection in await list_connections(session)
+    ]
+
+
+def _status(connection: Connection, streams: list[Stream], syncing: bool) -> ConnectorStatus:
+    pulled = [s.last_success_at for s in streams if s.last_success_at is not None]
+    failed = [s for s in streams if s.enabled and s.last_error is not None]
+    if syncing:
+        status = "syncing"
+    elif connection.health in ("refused", "down"):
+        status = connection.health
+    elif failed:
+        status = "failed"
+    else:
+        status = "ok" if pulled else "waiting"
+    return ConnectorStatus(
+        connector_id=connection.id,
+        slug=connection.slug,
+        name=connection.name,
+        type=connection.kind,
+        status=status,
+        last_sync_at=max(pulled, default=None),
+        next_sync_at=connection.next_sync_at,
+        schedule=connection.schedule,
+        records=sum(s.rows for s in streams),
+        record_counts={s.doctype: s.rows for s in streams},
+        health=connection.health,
+        health_detail=connection.health_detail,
+        problems=[
+            {
+                "stream": s.doctype,
+                "what": s.last_error or "",
+                "next_step": s.last_error_step or "",
+            }
+            for s in failed
+        ],
+    )
+
+
+async def with_doctypes(session: AsyncSession, runs: list[Run]) -> list[RunAnswer]:
+    """Runs together with the DocTypes that they were about."""
+    ids = {run.stream_id for run in runs}
+    found = await session.execute(select(Stream.id, Stream.doctype).where(Stream.id.in_(ids)))
+    doctypes = dict(found.tuples().all())
+    answers = [RunAnswer.model_validate(run) for run in runs]
+    return [a.model_copy(update={"doctype": doctypes.get(a.stream_id)}) for a in answers]

@@ -1,0 +1,54 @@
+"""A site connected, or connected otherwise, together with what that means for its mirror."""
+
+from typing import Any
+
+from bascule.connections.check import CheckReport
+from bascule.connections.fields import NewConnection
+from bascule.connections.service import change_connection, connect_site
+from bascule.connections.tables import Connection
+from bascule.hub import Hub
+from bascule.mirror.presets import PRESETS, presets_of
+from bascule.mirror.runs import start_runs
+from bascule.mirror.streams import add_streams, change_stream, streams_of
+from bascule.mirror.views import rebuild_views
+
+SHOWN_BY = {"include_disabled", "warehouse_filter"}  # what the views ask of a connection
+
+
+async def set_up(
+    hub: Hub, new: NewConnection, *, test: bool = True, start: bool = True, trigger: str
+) -> tuple[Connection, CheckReport | None, list[int]]:
+    """A connection with its streams, what its site said, and the runs of the first sync."""
+    connection, report = await connect_site(hub, new, test=test)
+    await add_streams(hub, connection, [preset.name for preset in presets_of(connection)])
+    runs = await start_runs(hub, connection, kind="sync", trigger=trigger) if start else []
+    return connection, report, runs
+
+
+async def change(
+    hub: Hub, connection: Connection, changes: dict[str, Any], *, test: bool = True
+) -> Connection:
+    """A changed connection; its streams follow their switches, its views show what they shall."""
+    changed = await change_connection(hub, connection, changes, test=test)
+    for preset in PRESETS.values():
+        if preset.switch in changes:
+            await _switch(hub, changed, preset.name, on=getattr(changed, preset.switch))
+    if SHOWN_BY & changes.keys():
+        async with hub.db.connection() as conn:
+            await rebuild_views(
+                conn,
+                schema=changed.slug,
+                include_disabled=changed.include_disabled,
+                warehouse_filter=changed.warehouse_filter,
+            )
+    return changed
+
+
+async def _switch(hub: Hub, connection: Connection, preset: str, *, on: bool) -> None:
+    if on:
+        await add_streams(hub, connection, [preset])
+    async with hub.db.session() as session:
+        streams = [s for s in await streams_of(session, connection) if s.preset == preset]
+        session.expunge_all()
+    for stream in streams:
+        await change_stream(hub, connection, stream, {"enabled": on})

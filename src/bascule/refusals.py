@@ -1,0 +1,155 @@
+"""How every refusal and failure leaves the API: `{"detail", "next_step"}`, and wrong `fields`.
+
+The only place that knows both our errors and HTTP's numbers. Nothing of a request is echoed but
+what an error says in its own words.
+"""
+
+import json
+import logging
+from typing import Any
+
+import psycopg
+import sqlalchemy.exc
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from psycopg_pool import PoolClosed, PoolTimeout
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from bascule import frappe
+from bascule.accounts.access import Unauthenticated
+from bascule.connections.answers import CheckAnswer
+from bascule.connections.service import CheckFailed
+from bascule.errors import Conflict, HubError, Invalid, NoSuch
+
+log = logging.getLogger(__name__)
+
+# The first that fits. A saved site that does not answer as one is a bad gateway; one that was only
+# proposed (CheckFailed) is a bad request.
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (Unauthenticated, 401),
+    (NoSuch, 404),
+    (Conflict, 409),
+    (Invalid, 422),
+    (HubError, 400),
+    (frappe.NotFound, 404),
+    (frappe.Unavailable, 502),
+    (frappe.Timeout, 502),
+    (frappe.TLSFailure, 502),
+    (frappe.NotAFrappeSite, 502),
+    (frappe.FrappeError, 400),
+)
+DATABASE_GONE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    PoolTimeout,
+    PoolClosed,
+)
+UNSTORABLE = (psycopg.DataError, sqlalchemy.exc.DataError)
+HTTP_STEPS = {
+    404: "GET /openapi.json lists the addresses that there are.",
+    405: "GET /openapi.json tells which methods this address takes.",
+    413: "Send less at once; a request may have up to 1 MB.",
+}
+
+
+class Refusal(BaseModel):
+    """What went wrong and what to do about it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "detail": "There is no such connector.",
+                "next_step": "GET /api/connectors, or 'bascule status', lists the ones there are.",
+            }
+        }
+    )
+
+    detail: str
+    next_step: str
+    fields: dict[str, str] | None = None
+    check: CheckAnswer | None = None
+
+
+# For the OpenAPI of every route that wants a token.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"model": Refusal, "description": "No token, or one that opens nothing."},
+    422: {"model": Refusal, "description": "A value that cannot be taken; `fields` names it."},
+    503: {"model": Refusal, "description": "The hub's database cannot be reached."},
+}
+
+
+def answer(
+    status: int, detail: str, next_step: str, headers: dict[str, str] | None = None, **more: Any
+) -> Response:
+    # ASCII only: an error may speak of text that UTF-8 cannot hold.
+    body = json.dumps({"detail": detail, "next_step": next_step, **more}).encode("ascii")
+    return Response(body, status, headers, "application/json")
+
+
+async def _said(request: Request, error: Exception) -> Response:
+    status = next(number for kind, number in STATUSES if isinstance(error, kind))
+    headers = {"WWW-Authenticate": 'Bearer realm="bascule"'} if status == 401 else None
+    more: dict[str, Any] = {}
+    if isinstance(error, Invalid | frappe.Invalid) and error.fields:
+        more["fields"] = error.fields
+    if isinstance(error, CheckFailed):
+        more["check"] = CheckAnswer.of(error.report).model_dump(mode="json")
+    return answer(status, str(error), error.next_step, headers, **more)  # type: ignore[attr-defined]
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    fields: dict[str, str] = {}
+    for wrong in error.errors():
+        place = [str(part) for part in wrong["loc"][1:]] or [str(wrong["loc"][0])]
+        fields[".".join(place)[:200]] = str(wrong["msg"])
+    said = "; ".join(f"{name}: {reason}" for name, reason in list(fields.items())[:5])
+    step = "Correct what is named and send it again; GET /openapi.json tells what is taken."
+    return answer(422, f"This request cannot be taken: {said}.", step, fields=fields)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    step = HTTP_STEPS.get(error.status_code, "GET /openapi.json tells how to ask.")
+    return answer(error.status_code, str(error.detail), step, dict(error.headers or {}))
+
+
+async def _database_gone(request: Request, error: Exception) -> Response:
+    log.error("The database cannot be reached: %s", type(error).__name__)
+    return answer(
+        503,
+        "The hub's database cannot be reached.",
+        "Try again in a moment; 'bascule doctor' on the hub's machine tells what is wrong.",
+        {"Retry-After": "5"},
+    )
+
+
+async def _unstorable(request: Request, error: Exception) -> Response:
+    return answer(
+        422,
+        "A value in this request cannot be stored or compared.",
+        "Leave out characters and numbers that are out of the ordinary.",
+    )
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    return answer(
+        500,
+        "The hub failed at this; the fault is its own.",
+        "Try again; if it stays, look at the hub's log and report what it says.",
+    )
+
+
+def install(app: FastAPI) -> None:
+    for kind in (HubError, frappe.FrappeError):
+        app.add_exception_handler(kind, _said)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for kind in DATABASE_GONE:
+        app.add_exception_handler(kind, _database_gone)
+    for kind in UNSTORABLE:
+        app.add_exception_handler(kind, _unstorable)
+    app.add_exception_handler(Exception, _unforeseen)

@@ -1,0 +1,11 @@
+"""The one list of rooms: which routers the application has, and which modules hold jobs."""
+
+from fastapi import APIRouter
+
+from bascule.connections.api import router as connections
+from bascule.mirror.api import router as mirror
+from bascule.mirror.rows_api import router as rows
+
+# In this order: /api/connectors/status is the mirror's, and no connector's slug.
+ROUTERS: list[APIRouter] = [mirror, rows, connections]
+JOB_MODULES = ["bascule.mirror.jobs"]

@@ -1,0 +1,66 @@
+"""When a connection is next due."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from bascule.connections.schedules import next_time, next_verify, parse
+from bascule.errors import Invalid
+
+FRIDAY = datetime(2026, 11, 20, 22, 48, 17, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due"),
+    [
+        ("manual", None),
+        ("every 15 minutes", datetime(2026, 11, 20, 23, 3, 17, tzinfo=UTC)),
+        ("every minute", datetime(2026, 11, 20, 22, 49, 17, tzinfo=UTC)),
+        ("hourly", datetime(2026, 11, 20, 23, 0, tzinfo=UTC)),
+        ("daily", datetime(2026, 11, 21, 2, 0, tzinfo=UTC)),
+        ("weekly", datetime(2026, 11, 22, 2, 0, tzinfo=UTC)),
+    ],
+)
+def test_the_next_time_is_as_the_schedule_says(schedule: str, due: datetime | None) -> None:
+    assert next_time(schedule, FRIDAY) == due
+
+
+def test_a_time_that_is_just_reached_is_over() -> None:
+    at_two = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+    assert next_time("daily", at_two) == at_two + timedelta(days=1)
+    assert next_time("weekly", at_two) == at_two + timedelta(days=7)
+    assert next_time("weekly", at_two - timedelta(seconds=1)) == at_two
+
+
+def test_the_hub_s_own_zone_does_not_matter() -> None:
+    in_tokyo = FRIDAY.astimezone(timezone(timedelta(hours=9)))
+    assert next_time("daily", in_tokyo) == next_time("daily", FRIDAY)
+
+
+def test_a_manual_connection_is_left_alone_and_others_are_proven_daily() -> None:
+    assert next_verify("manual", FRIDAY) is None
+    assert next_verify("weekly", FRIDAY) == datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Daily", "daily"),
+        ("  every   5  min ", "every 5 minutes"),
+        ("EVERY MINUTE", "every 1 minutes"),
+        ("every 10080 minutes", "every 10080 minutes"),
+    ],
+)
+def test_a_schedule_may_be_said_loosely(said: str, meant: str) -> None:
+    assert parse(said) == meant
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["", "yearly", "every 0 minutes", "every -5 minutes", "every 10081 minutes", "every ٣ minutes"],
+)
+def test_what_is_no_schedule_is_refused_with_the_choices(nonsense: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse(nonsense)
+    assert "every 15 minutes" in refused.value.next_step
+    assert set(refused.value.fields) == {"schedule"}
