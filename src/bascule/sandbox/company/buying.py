@@ -60,7 +60,7 @@ class Buying:
                 )
         if rows:
             self._write_order(card, rows, conversion, due, at)
-        later = office_hour(self._days_on(at, 16, 30), self.rng)
+        later = office_hour(self._days_on(at, 14, 27), self.rng)
         self.agenda.at(later, partial(self.review, supplier))
 
     def submit(self, order: Document, at: datetime) -> None:

@@ -56,9 +56,8 @@ class Range:
         rng = self.books.rng
         supplier = None
         if product.stocked:
-            known = self._line_supplier.get(product.line)
-            supplier = known or rng.choice(suppliers[product.group])
-            self._line_supplier[product.line] = self.supplier_of[product.code] = supplier
+            supplier = self._supplier(product, suppliers[product.group])
+            self.supplier_of[product.code] = supplier
         uoms = [{"uom": product.uom, "conversion_factor": 1.0}]
         if product.line in ("TUB", "PAT", "BRP"):
             uoms.append({"uom": "Box", "conversion_factor": 10.0})
@@ -96,6 +95,14 @@ class Range:
         )  # fmt: skip
         self.items[product.code] = item
         self._write_prices(product, item, supplier, at)
+
+    def _supplier(self, product: Product, candidates: list[Document]) -> Document:
+        """One for the whole line: the maker of the brand or, as often, somebody else who has it."""
+        if product.line not in self._line_supplier:
+            makers = [card for card in candidates if card["name"].startswith(product.brand)]
+            choice = makers if makers and self.books.rng.random() < 0.5 else candidates
+            self._line_supplier[product.line] = self.books.rng.choice(choice)
+        return self._line_supplier[product.line]
 
     def _reorder_levels(self, product: Product) -> Sequence[Document]:
         if not product.stocked or self.books.rng.random() < 0.1:
