@@ -1,4 +1,4 @@
-"""A connection's schema with tables as the mirror makes them, filled by hand from small documents."""
+"""A connection's schema with tables as the mirror makes them, filled by hand."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -32,8 +32,9 @@ TABLES = {
     "Sales Order": f"{STANDARD}, customer text, customer_name text, status text, currency text, "
     "transaction_date date, delivery_date date, grand_total numeric, net_total numeric, "
     "advance_paid numeric, total_qty numeric, per_delivered numeric",
-    "Sales Order Item": f"{CHILD}, item_code text, item_name text, item_group text, warehouse text, "
-    "uom text, delivery_date date, qty numeric, rate numeric, amount numeric, net_amount numeric, "
+    "Sales Order Item": f"{CHILD}, item_code text, item_name text, item_group text, "
+    "warehouse text, uom text, delivery_date date, "
+    "qty numeric, rate numeric, amount numeric, net_amount numeric, "
     "delivered_qty numeric",
     "Purchase Order": f"{STANDARD}, supplier text, supplier_name text, status text, currency text, "
     "transaction_date date, schedule_date date, grand_total numeric, net_total numeric, "

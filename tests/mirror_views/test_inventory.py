@@ -197,29 +197,38 @@ async def price_of(mirror: Any, *prices: dict[str, Any]) -> Any:
 
 
 async def test_the_price_is_the_newest_that_is_valid_today(mirror):
-    assert 3 == await price_of(
-        mirror,
-        {"price_list_rate": 1, "valid_from": "2020-01-01", "valid_upto": "2020-12-31"},
-        {"price_list_rate": 2, "valid_from": "2020-01-01"},
-        {"price_list_rate": 3, "valid_from": "2021-01-01"},
-        {"price_list_rate": 4, "valid_from": "2999-01-01"},
-        {"price_list_rate": 5, "valid_from": None},
+    assert (
+        await price_of(
+            mirror,
+            {"price_list_rate": 1, "valid_from": "2020-01-01", "valid_upto": "2020-12-31"},
+            {"price_list_rate": 2, "valid_from": "2020-01-01"},
+            {"price_list_rate": 3, "valid_from": "2021-01-01"},
+            {"price_list_rate": 4, "valid_from": "2999-01-01"},
+            {"price_list_rate": 5, "valid_from": None},
+        )
+        == 3
     )
 
 
 async def test_the_standard_price_list_goes_before_others(mirror):
-    assert 2 == await price_of(
-        mirror,
-        {"price_list_rate": 1, "price_list": "Export", "valid_from": "2022-01-01"},
-        {"price_list_rate": 2, "valid_from": "2020-01-01"},
+    assert (
+        await price_of(
+            mirror,
+            {"price_list_rate": 1, "price_list": "Export", "valid_from": "2022-01-01"},
+            {"price_list_rate": 2, "valid_from": "2020-01-01"},
+        )
+        == 2
     )
 
 
 async def test_prices_for_somebody_for_buying_or_for_another_unit_are_not_the_items_price(mirror):
-    assert 100 == await price_of(
-        mirror,
-        {"price_list_rate": 1, "customer": "Acme"},
-        {"price_list_rate": 2, "selling": 0, "price_list": "Standard Buying"},
-        {"price_list_rate": 3, "uom": "Box"},
-        {"price_list_rate": 4, "batch_no": "B1"},
+    assert (
+        await price_of(
+            mirror,
+            {"price_list_rate": 1, "customer": "Acme"},
+            {"price_list_rate": 2, "selling": 0, "price_list": "Standard Buying"},
+            {"price_list_rate": 3, "uom": "Box"},
+            {"price_list_rate": 4, "batch_no": "B1"},
+        )
+        == 100
     )

@@ -15,17 +15,19 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from bascule.errors import Conflict
 from bascule.mirror.names import identifier
-from bascule.mirror.views.sources import FIELDS, MirroredTable, Sources
+from bascule.mirror.views.sources import FIELDS, MirroredTable, Sources, TableColumn
 from bascule.mirror.views.view import VIEWS, View
 
 Connection = AsyncConnection[TupleRow]
 
 _COLUMNS = """
 select c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''), a.attname,
-       coalesce(col_description(c.oid, a.attnum), ''), format_type(a.atttypid, null)
+       coalesce(col_description(c.oid, a.attnum), ''), format_type(a.atttypid, null),
+       coalesce(l.collname, 'default')
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  left join pg_collation l on l.oid = a.attcollation
  where n.nspname = %s and c.relkind in ('r', 'p')
  order by c.relname, a.attnum"""
 
@@ -104,20 +106,24 @@ async def _tables(
     if columns is None:
         rows = await (await conn.execute(_COLUMNS, [schema])).fetchall()
     else:
-        rows = [(t, "", c, "", kind) for t, found in columns.items() for c, kind in found.items()]
+        rows = [
+            (table, "", column, "", kind, "default")
+            for table, found_there in columns.items()
+            for column, kind in found_there.items()
+        ]
     doctype_of = {identifier(doctype): doctype for doctype in FIELDS}
-    found: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {}
-    for table, comment, column, fieldname, kind in rows:
+    found: dict[str, tuple[str, dict[str, TableColumn]]] = {}
+    for table, comment, column, fieldname, kind, collation in rows:
         doctype = comment if comment in FIELDS else doctype_of.get(table) if not comment else None
         if doctype is None:
             continue
         fields = found.setdefault(doctype, (table, {}))[1]
-        fields[fieldname or column] = (column, kind)
+        fields[fieldname or column] = TableColumn(column, kind, collation)
     for doctype, (_, fields) in found.items():
-        kinds = dict(fields.values())
-        for name, column in renamed.get(doctype, {}).items():
-            if column in kinds:
-                fields[name] = (column, kinds[column])
+        by_name = {column.name: column for column in fields.values()}
+        for fieldname, name in renamed.get(doctype, {}).items():
+            if name in by_name:
+                fields[fieldname] = by_name[name]
     return {doctype: MirroredTable(table, fields) for doctype, (table, fields) in found.items()}
 
 

@@ -27,7 +27,7 @@ _PRICE = """
 left join lateral (
     select {p_price_list_rate} as rate
       from {p}
-     where {p_item_code} = i.name and {p_live} and {p_selling} is not false
+     where {p_item_code} = i.name {like_p_item_code} and {p_live} and {p_selling} is not false
        and coalesce({p_uom}, '') in ('', {i_stock_uom})
        and coalesce({p_customer}, '') = '' and coalesce({p_supplier}, '') = ''
        and coalesce({p_batch_no}, '') = ''
@@ -50,7 +50,7 @@ _IN_USE = """({%(a)s_disabled} is not true and {%(a)s_is_stock_item} is not fals
 # In a group of warehouses the quantities of all that are below it count together.
 _PROJECTED_IN_TREE = """
 (select sum({c_projected_qty}) from {c}
-  where {c_item_code} = i.name and {c_live}
+  where {c_item_code} = i.name {like_c_item_code} and {c_live}
     and ({c_warehouse} = coalesce(nullif({r_warehouse_group}, ''), {r_warehouse})
          or ({c_warehouse}, {r_warehouse_group}) in (
              with recursive below (warehouse, inside) as (
@@ -64,7 +64,7 @@ _PROJECTED_IN_TREE = """
 _PROJECTED = """
 (select coalesce(sum({c_projected_qty}) filter (where {c_warehouse} = {r_warehouse_group}),
                  sum({c_projected_qty}) filter (where {c_warehouse} = {r_warehouse}))
-   from {c} where {c_item_code} = i.name and {c_live})"""
+   from {c} where {c_item_code} = i.name {like_c_item_code} and {c_live})"""
 
 _LEVELS = """
 left join lateral (
@@ -94,7 +94,7 @@ select i.name as item_code,
 left join lateral (
     select {sums}
       from {b}
-     where {b_item_code} = i.name and {b_live} and {in_place} and {wanted_bins}
+     where {b_item_code} = i.name {like_b_item_code} and {b_live} and {in_place} and {wanted_bins}
 ) as stock on true{levels}{price}
  where {i_live} and {shown}"""
 
@@ -102,7 +102,8 @@ left join lateral (
 _PLACES = """
 cross join lateral (
     select {b_warehouse} as warehouse from {b}
-     where {b_item_code} = i.name and {b_live} and {b_warehouse} <> '' and {wanted_bins}
+     where {b_item_code} = i.name {like_b_item_code} and {b_live} and {b_warehouse} <> ''
+       and {wanted_bins}
     union
     select {r_warehouse} from {r}
      where {r_parent} = {owner} and {r_live} and {r_warehouse} <> '' and {wanted}

@@ -6,8 +6,12 @@ from bascule.mirror.views.sources import Sources
 from bascule.mirror.views.view import define
 
 # Of an order that needs no delivery ERPNext moves the status on, and leaves per_delivered at 0.
-_ARRIVED = """({x_docstatus} = 1 and (coalesce({x_%(per)s}, {zero_x_%(per)s}) >= 100
-            or {x_status} in ('To Bill', 'Completed', 'Delivered')))"""
+# Either field alone decides where the other is not mirrored.
+_ARRIVED = (
+    """({x_docstatus} = 1 and coalesce({by_share} or {by_status}, {by_share}, {by_status}))"""
+)
+_BY_SHARE = "coalesce({x_%(per)s}, {zero_x_%(per)s}) >= 100"
+_BY_STATUS = "{x_status} in ('To Bill', 'Completed', 'Delivered')"
 
 _ORDERS = """
 select x.name as order_id,
@@ -64,7 +68,8 @@ select l.name as line_id,
 
 def _orders(s: Sources, doctype: str, words: dict[str, str]) -> Composed:
     s.using(x=doctype)
-    arrived = s.query(_ARRIVED % words)
+    share, status = s.query(_BY_SHARE % words), s.query(_BY_STATUS)
+    arrived = s.query(_ARRIVED, by_share=share, by_status=status)
     return s.query(_ORDERS % words, arrived=arrived)
 
 

@@ -62,7 +62,8 @@ left join lateral (
 # Where the customer names none: the one linked to it, and of several the one marked primary.
 _LINKED = """
 (select d.name from {l} join {d} on d.name = {l_parent}
-  where {l_link_doctype} = 'Customer' and {l_link_name} = x.name and {l_parenttype} = '%(doctype)s'
+  where {l_link_doctype} = 'Customer' and {l_link_name} = x.name {like_l_link_name}
+    and {l_parenttype} = '%(doctype)s'
     and {l_live} and {d_live} and %(usable)s
   order by {d_%(primary)s} desc nulls last, {d_creation}, d.name
   limit 1)"""

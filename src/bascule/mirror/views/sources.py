@@ -145,11 +145,18 @@ INDEXES: dict[str, list[list[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class TableColumn:
+    name: str
+    type: str  # as PostgreSQL names it
+    collation: str
+
+
+@dataclass(frozen=True, slots=True)
 class MirroredTable:
-    """A DocType's table as it is: field -> (column, PostgreSQL's name of its type)."""
+    """A DocType's table as it is; its columns by field."""
 
     name: str
-    columns: Mapping[str, tuple[str, str]]
+    columns: Mapping[str, TableColumn]
 
 
 @dataclass(slots=True)
@@ -158,7 +165,8 @@ class Sources:
 
     In a query `{b}` is the table of the alias b (see `using`), `{b_actual_qty}` that field in its
     right type, `{b_live}` what leaves deleted rows out, and `{zero_b_actual_qty}` a zero where the
-    field is known and null where it is not.
+    field is known and null where it is not. `{like_b_item_code}` follows a document's name that is
+    compared with that field: the index on the field serves only its own collation.
     """
 
     schema: str
@@ -198,10 +206,12 @@ class Sources:
 
     def _piece(self, name: str) -> Composable:
         alias, _, rest = name.partition("_")
-        if alias == "zero":
-            alias, _, rest = rest.partition("_")
+        if alias in ("zero", "like"):
+            what, (alias, _, rest) = alias, rest.partition("_")
             known = self.has(self.aliases[alias], rest)
-            return SQL("0::numeric") if known else SQL("null::numeric")
+            if what == "zero":
+                return SQL("0::numeric") if known else SQL("null::numeric")
+            return self._collation(self.aliases[alias], rest) if known else SQL("")
         doctype = self.aliases[alias]
         if not rest:
             return self._from(alias, doctype)
@@ -223,13 +233,17 @@ class Sources:
         wanted = FIELDS[doctype][name]
         if not self.has(doctype, name):
             return SQL("null::{}").format(SQL("boolean" if wanted == "check" else wanted))
-        column, is_type = self.tables[doctype].columns[name]
-        found = Identifier(alias, column)
+        column = self.tables[doctype].columns[name]
+        found = Identifier(alias, column.name)
         if wanted == "check":
-            if is_type == "boolean":
+            if column.type == "boolean":
                 return found
-            return SQL("({} <> 0)").format(self._typed(found, is_type, "bigint"))
-        return self._typed(found, is_type, wanted)
+            return SQL("({} <> 0)").format(self._typed(found, column.type, "bigint"))
+        return self._typed(found, column.type, wanted)
+
+    def _collation(self, doctype: str, name: str) -> Composable:
+        collation = self.tables[doctype].columns[name].collation
+        return SQL("collate {}").format(Identifier(collation))
 
     def _typed(self, found: sql.Identifier, is_type: str, wanted: str) -> Composable:
         """A column that has its type already stays bare, so that its indexes work."""
