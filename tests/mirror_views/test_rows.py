@@ -233,6 +233,16 @@ async def test_a_cursor_serves_only_the_question_that_it_came_from(orders):
             await page_of_rows(orders.db, orders.schema, relation, sort=sort, after=page.next)
 
 
+async def test_a_page_that_takes_too_long_gives_up_with_a_way_out(orders, monkeypatch):
+    monkeypatch.setattr("bascule.mirror.rows._PATIENCE", 1)
+    async with orders.db.connection() as conn:
+        await conn.execute(f"lock table {orders.schema}.sales_order in access exclusive mode")
+        with pytest.raises(BadQuery, match="more than 1 seconds") as refused:
+            await orders.rows("sales_orders")
+        assert "Try again" in refused.value.next_step
+    assert len(await orders.rows("sales_orders")) == 60
+
+
 async def test_a_forged_cursor_is_refused(orders):
     for values in (["x", "y"], [None], [None, None], ["2026-01-01", "a\x00"], "x", None):
         forged = json.dumps(["sales_orders", "-order_date", values]).encode()

@@ -160,6 +160,11 @@ async def test_a_table_in_a_views_place_is_told_and_nothing_is_lost(site):
     assert await site.run("select count(*) from {s}.inventory") == [(0,)]
 
 
+async def test_a_connection_that_was_never_synced_has_no_views(db):
+    async with db.connection() as conn:
+        assert await views.rebuild_views(conn, schema="never_synced") == []
+
+
 async def test_two_rebuilds_at_once_make_the_views_once(mirror):
     made = await asyncio.gather(mirror.rebuild(), mirror.rebuild())
     assert sorted(made, key=len) == [[], list(views.VIEWS)]

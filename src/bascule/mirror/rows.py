@@ -111,7 +111,7 @@ async def page_of_rows(
         except psycopg.errors.QueryCanceled:
             raise BadQuery(
                 f"This page of {relation} took more than {_PATIENCE} seconds.",
-                next_step="Filter or sort by a column with an index, or export all of it.",
+                next_step="Try again, filter or sort by a column with an index, or export it all.",
             ) from None
     more = len(rows) > limit
     places = [query.reads.index(column) for column in wanted]

@@ -64,8 +64,11 @@ async def rebuild_views(
 
     In the caller's transaction. `columns` (table -> column -> type) and `renamed` (DocType ->
     field -> column) are read from the schema where they are not given. Conflict if somebody's
-    own view stands in the way.
+    own view stands in the way. A schema that is not there yet gets no views.
     """
+    schemas = await conn.execute("select from pg_namespace where nspname = %s", [schema])
+    if await schemas.fetchone() is None:
+        return []
     tables = await _tables(conn, schema, columns, renamed or {})
     planned = _plan(schema, tables, include_disabled, warehouse_filter or [])
     if not _outdated(planned, await _marks(conn, schema)):
