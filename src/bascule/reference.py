@@ -1,0 +1,140 @@
+"""docs/api.md, made from the OpenAPI: `python -m bascule.reference > docs/api.md`.
+
+A test compares the two, so what the API takes is always what is written.
+"""
+
+import json
+import re
+from typing import Any
+
+from bascule.app import create_app
+
+INTRODUCTION = """# The API
+
+Made from the OpenAPI by `python -m bascule.reference`; do not edit it here.
+
+{about}
+```sh
+curl -H "Authorization: Bearer $(bascule token)" http://127.0.0.1:8003/api/connectors/status
+```
+
+`GET /openapi.json` is the same for machines, with every schema; it wants the token too. So would a
+page made from it, which a browser cannot send: therefore there is none.
+
+| status | what it means |
+|---|---|
+| 200, 201, 202 | done, made, queued |
+| 400 | the site that was proposed does not let the hub in, or refused what was asked |
+| 401 | no token, or one that opens nothing |
+| 404 | what was named is not there |
+| 405, 413 | an address that does not take this method; a body over 1 MB |
+| 409 | not now, or not together with what is there already |
+| 422 | a value cannot be taken; `fields` names it |
+| 502 | a connected site did not answer as one |
+| 503 | the hub's database cannot be reached |
+"""
+
+
+def markdown(openapi: dict[str, Any]) -> str:
+    routes: dict[str, list[str]] = {}
+    for path, methods in openapi["paths"].items():
+        for method, route in methods.items():
+            tag = route.get("tags", ["Other"])[0]
+            routes.setdefault(tag, []).append(_route(openapi, method.upper(), path, route))
+    parts = [INTRODUCTION.format(about=openapi["info"]["description"])]
+    for tag, written in routes.items():
+        parts += [f"## {tag}\n", *written]
+    return "\n".join(parts)
+
+
+def _route(openapi: dict[str, Any], method: str, path: str, route: dict[str, Any]) -> str:
+    parts = [f"### `{method} {path}`\n", _flowing(route.get("description") or route["summary"])]
+    if parameters := route.get("parameters"):
+        rows = [
+            f"| `{p['name']}` | {p['in']} | {_kind(openapi, p['schema'])} | {_cell(p)} |"
+            for p in parameters
+        ]
+        parts.append(
+            "| parameter | in | type | what it is |\n|---|---|---|---|\n" + "\n".join(rows)
+        )
+    if body := route.get("requestBody"):
+        parts.append(_body(openapi, body["content"]["application/json"]["schema"]))
+    parts.append(_answer(openapi, route["responses"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _body(openapi: dict[str, Any], schema: dict[str, Any]) -> str:
+    model = _model(openapi, schema)
+    required = set(model.get("required", ()))
+    rows = [
+        f"| `{name}` | {_kind(openapi, field)} |"
+        f" {'required' if name in required else _default(field)} | {_cell(field)} |"
+        for name, field in model["properties"].items()
+    ]
+    table = "| in the body | type | default | what it is |\n|---|---|---|---|\n" + "\n".join(rows)
+    if example := model.get("example"):
+        table += "\n\n" + _json("Such as", example)
+    return table
+
+
+def _answer(openapi: dict[str, Any], responses: dict[str, Any]) -> str:
+    status, response = next((s, r) for s, r in responses.items() if s.startswith("2"))
+    content = response.get("content", {})
+    if "application/json" not in content or len(content) > 1:
+        kinds = ", ".join(f"`{kind}`" for kind in content if kind != "application/json")
+        return f"Answers {status} with a file: {kinds}."
+    model = _model(openapi, content["application/json"]["schema"])
+    answer = f"Answers {status} with `{model.get('title', 'JSON')}`: {_fields(openapi, model)}."
+    if example := model.get("example"):
+        answer += "\n\n" + _json("Such as", example)
+    return answer
+
+
+def _fields(openapi: dict[str, Any], model: dict[str, Any]) -> str:
+    return ", ".join(
+        f"`{name}` ({_kind(openapi, field)})" for name, field in model["properties"].items()
+    )
+
+
+def _model(openapi: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    for option in schema.get("anyOf", [schema]):
+        if "$ref" in option:
+            name = option["$ref"].rsplit("/", 1)[1]
+            found: dict[str, Any] = openapi["components"]["schemas"][name]
+            return found
+    return schema
+
+
+def _kind(openapi: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        model = _model(openapi, schema)
+        return (
+            " or ".join(model["enum"]) if "enum" in model else str(schema["$ref"]).rsplit("/")[-1]
+        )
+    if "anyOf" in schema:
+        return " or ".join(_kind(openapi, option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(str(choice) for choice in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_kind(openapi, schema.get('items', {}))}"
+    return str(schema.get("format") or schema.get("type") or "anything")
+
+
+def _default(field: dict[str, Any]) -> str:
+    return f"`{json.dumps(field['default'], ensure_ascii=False)}`" if "default" in field else ""
+
+
+def _cell(described: dict[str, Any]) -> str:
+    return _flowing(described.get("description", "")).replace("|", "\\|")
+
+
+def _flowing(text: str) -> str:
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text.strip())
+
+
+def _json(lead: str, example: Any) -> str:
+    return f"{lead}\n\n```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```"
+
+
+if __name__ == "__main__":
+    print(markdown(create_app().openapi()), end="")
