@@ -1,0 +1,140 @@
+"""What the demo stands on: a folder of its own, and a sandbox ERPNext in a process of its own."""
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bascule.cli.exits import Exit, Refused
+
+if TYPE_CHECKING:
+    from bascule.settings import Settings
+
+MARK = "demo.json"
+SITE_PORT = 8004
+PATIENCE = 60.0  # seconds for the sandbox to make its company and answer
+
+
+@dataclass
+class Memory:
+    """What a later start takes up again, so that pasted lines go on working. Mode 600."""
+
+    token: str | None = None
+    site_port: int = SITE_PORT
+
+    @classmethod
+    def of(cls, folder: Path) -> "Memory":
+        try:
+            return cls(**json.loads((folder / MARK).read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return cls()
+
+    def keep(self, folder: Path) -> None:
+        part = folder / f"{MARK}.part"
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(self), file)
+        part.replace(folder / MARK)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The sandbox's address and the credentials of the user that the hub is there."""
+
+    url: str
+    user: str
+    api_key: str
+    api_secret: str
+
+
+def demo_settings(settings: "Settings") -> "Settings":
+    """The same settings beside the real data: an embedded server in a folder of its own."""
+    folder = settings.data_dir
+    if not folder.name.endswith("-demo"):
+        folder = folder.with_name(f"{folder.name}-demo")
+    return settings.model_copy(
+        update={
+            "database_url": None,
+            "data_dir": folder,
+            "port": free_port(settings.host, settings.port),
+        }
+    )
+
+
+def free_port(host: str, wanted: int) -> int:
+    """The wanted port, the next free one of ten, or 0: any."""
+    for port in range(wanted, wanted + 10):
+        try:
+            socket.create_server((host, port)).close()
+        except (OSError, OverflowError):
+            continue
+        return port
+    return 0
+
+
+@contextmanager
+def only_demo(folder: Path, *, reset: bool) -> Iterator[None]:
+    """The folder for this demo alone; emptied first if asked for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder.parent / f".{folder.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(
+                f"A demo is running already, in {folder}.",
+                next_step="Use that one, stop it with Ctrl-C, or set BASCULE_DATA_DIR to another "
+                "folder to have a second one.",
+                code=Exit.FAILED,
+            ) from None
+        if reset and (folder / MARK).exists():
+            shutil.rmtree(folder)
+            folder.mkdir()
+        yield
+    finally:
+        os.close(lock)
+
+
+@asynccontextmanager
+async def running_site(port: int) -> AsyncIterator[Site]:
+    """A sandbox with the demo company as it stands today, gone when the block ends or we do."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bascule.cli.tethered", str(free_port("127.0.0.1", port))),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        # Ctrl-C is for us alone: we stop it when the hub has let go of it.
+        start_new_session=True,
+    )
+    try:
+        yield await _told(process)
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), timeout=10)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _told(process: asyncio.subprocess.Process) -> Site:
+    assert process.stdout is not None  # noqa: S101 - it is a pipe, see above
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), timeout=PATIENCE)
+        told = json.loads(line)
+    except (TimeoutError, ValueError) as error:
+        raise Refused(
+            "The sandbox did not start.",
+            next_step="'bascule sandbox' tells why.",
+            code=Exit.SITE,
+        ) from error
+    user = told["users"]["hub"]
+    return Site(told["url"], user["name"], user["api_key"], user["api_secret"])

@@ -1,0 +1,181 @@
+"""`doctor`: looks at all that the hub stands on, and says what to do where it is not well."""
+
+import asyncio
+import os
+import platform
+import shutil
+import stat
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.markup import escape
+
+from bascule import __version__
+from bascule.cli.exits import Exit, explained
+from bascule.cli.terminal import AsJson, document, out
+
+if TYPE_CHECKING:
+    from bascule.connections.tables import Connection
+    from bascule.hub import Hub
+    from bascule.settings import Settings
+
+LEAST_FREE = 1_000_000_000  # bytes; PostgreSQL needs room for what it is about to replace
+OLDEST_POSTGRESQL = 140_000
+_MARKS = {"ok": "[green]✓[/]", "note": "[yellow]![/]", "ill": "[red]✗[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`state`: ok; note: works, but a person should know; ill: does not work."""
+
+    what: str
+    state: Literal["ok", "note", "ill"]
+    found: str
+    next_step: str | None = None
+
+
+async def doctor(as_json: AsJson = False) -> int:
+    """Look at the data folder, the database, the worker, each site and the disk.
+
+    Exits with 1 when something does not work, and says what to do about it.
+    """
+    from bascule.settings import get_settings
+
+    settings = get_settings()
+    findings = [_versions(), *await asyncio.to_thread(_files, settings)]
+    findings += await _database(settings)
+    ill = any(finding.state == "ill" for finding in findings)
+    if as_json:
+        document({"ok": not ill, "findings": [asdict(finding) for finding in findings]})
+        return Exit.FAILED if ill else Exit.DONE
+    for finding in findings:
+        out.print(f"{_MARKS[finding.state]} {escape(finding.what)}: {escape(finding.found)}")
+        if finding.next_step:
+            out.print(f"  → {escape(finding.next_step)}")
+    return Exit.FAILED if ill else Exit.DONE
+
+
+def _versions() -> Finding:
+    python = platform.python_version()
+    return Finding("Versions", "ok", f"Bascule {__version__}, Python {python}, {sys.platform}")
+
+
+def _files(settings: "Settings") -> list[Finding]:
+    folder = settings.data_dir
+    if not folder.is_dir():
+        step = "Nothing has to be done; the first start makes it."
+        return [Finding("Data folder", "note", f"{folder} is not there yet", step)]
+    findings = [Finding("Data folder", "ok", str(folder))]
+    if not os.access(folder, os.W_OK | os.X_OK):
+        step = "Run it as the folder's owner, or set BASCULE_DATA_DIR to a folder of your own."
+        findings = [Finding("Data folder", "ill", f"{folder} cannot be written", step)]
+    findings.append(_key(settings, folder / "secret.key"))
+    free = shutil.disk_usage(folder).free
+    enough = free >= LEAST_FREE
+    findings.append(
+        Finding(
+            "Disk space",
+            "ok" if enough else "ill",
+            f"{free / 1e9:.1f} GB free",
+            None if enough else "Free some space, or move the data folder to another disk.",
+        )
+    )
+    return findings
+
+
+def _key(settings: "Settings", path: Path) -> Finding:
+    if settings.secret_key is not None:
+        return Finding("Secret key", "ok", "from BASCULE_SECRET_KEY")
+    if not path.exists():
+        step = "Nothing has to be done; the first start makes one."
+        return Finding("Secret key", "note", "there is none yet", step)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077 and os.name == "posix":
+        step = f"Run: chmod 600 {path}"
+        return Finding("Secret key", "ill", f"others can read {path} (mode {mode:o})", step)
+    return Finding("Secret key", "ok", f"{path}, mode {mode:o}")
+
+
+async def _database(settings: "Settings") -> list[Finding]:
+    from bascule.hub import open_hub
+
+    kind = "embedded" if not settings.database_url else "yours"
+    try:
+        async with open_hub(settings) as hub:
+            findings = [await _server(hub, kind), await _worker(hub)]
+            return findings + await _connections(hub)
+    except Exception as error:  # whatever it is: a doctor who faints helps nobody
+        what, next_step, _ = explained(error)
+        return [Finding("Database", "ill", f"{kind}: {what}", next_step)]
+
+
+async def _server(hub: "Hub", kind: str) -> Finding:
+    async with hub.db.connection() as conn:
+        number = conn.info.server_version
+        where = f"{conn.info.host or 'socket'}:{conn.info.port}/{conn.info.dbname}"
+        found = await conn.execute("SELECT pg_database_size(current_database())")
+        row = await found.fetchone()
+    size = int(row[0]) if row else 0
+    major = f"PostgreSQL {number // 10_000}.{number % 10_000}"
+    said = f"{kind}, {major} at {where}, {size / 1e6:.0f} MB"
+    if number < OLDEST_POSTGRESQL:
+        return Finding("Database", "ill", said, "Upgrade the server to PostgreSQL 14 or newer.")
+    return Finding("Database", "ok", said)
+
+
+async def _worker(hub: "Hub") -> Finding:
+    from bascule.health import last_heartbeat
+
+    seen_at, alive = await last_heartbeat(hub)
+    if alive:
+        return Finding("Worker", "ok", f"alive, last heard of at {seen_at:%H:%M:%S} UTC")
+    step = "Run 'bascule up' or 'bascule worker'; schedules only fire while one runs."
+    found = (
+        "none is running"
+        if seen_at is None
+        else f"the last one was heard of at {seen_at:%F %T} UTC"
+    )
+    return Finding("Worker", "note", found, step)
+
+
+async def _connections(hub: "Hub") -> list[Finding]:
+    from bascule.connections.service import list_connections
+
+    async with hub.db.session() as session:
+        every = await list_connections(session)
+        session.expunge_all()
+    if not every:
+        step = "Connect one with 'bascule connect', or try 'bascule demo'."
+        return [Finding("Connections", "note", "no ERPNext site is connected", step)]
+    return [finding for one in every for finding in await _connection(hub, one)]
+
+
+async def _connection(hub: "Hub", connection: "Connection") -> list[Finding]:
+    from bascule.connections.service import recheck
+    from bascule.mirror.tables import Stream
+
+    what = f"Connection {connection.slug}"
+    report = await recheck(hub, connection)
+    findings = [
+        Finding(what, "ill", problem.what, problem.next_step) for problem in report.problems
+    ]
+    if not findings:
+        versions = ", ".join(f"{app} {number}" for app, number in report.versions.items())
+        findings.append(Finding(what, "ok", f"signed in as {report.user} ({versions})"))
+    from sqlalchemy import select
+
+    async with hub.db.session() as session:
+        failed = await session.scalars(
+            select(Stream).where(
+                Stream.connection_id == connection.id,
+                Stream.enabled,
+                Stream.last_error.is_not(None),
+            )
+        )
+        findings += [
+            Finding(f"{what}, {one.doctype}", "ill", one.last_error or "", one.last_error_step)
+            for one in failed
+        ]
+    return findings

@@ -1,0 +1,172 @@
+"""`status` and `logs`: how the connections stand, and what a run said."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from bascule.cli.exits import Exit, Refused
+from bascule.cli.terminal import AsJson, ago, document, err, out, show, table
+
+if TYPE_CHECKING:
+    from bascule.hub import Hub
+    from bascule.mirror.answers import ConnectorStatus, LogLine, RunAnswer
+
+_COLOURS = {"ok": "green", "syncing": "cyan", "waiting": "yellow"}
+FOLLOW = 0.5  # seconds between two looks at a log that is followed
+
+
+async def status(
+    connection: Annotated[
+        str | None, typer.Argument(metavar="[CONNECTION]", help="Only this slug or id.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """How each connection stands: its health, when it was synced, what is here, what went wrong.
+
+    Exits with 0 also when something went wrong; `doctor` is the one that judges.
+    """
+    from bascule.connections.service import find_connection
+    from bascule.hub import open_hub
+    from bascule.mirror.answers import StatusAnswer
+    from bascule.mirror.overview import statuses
+
+    async with open_hub() as hub, hub.db.session() as session:
+        found = await statuses(session)
+        if connection is not None:
+            wanted = (await find_connection(session, connection)).id
+            found = [one for one in found if one.connector_id == wanted]
+    if as_json:
+        document(StatusAnswer(connectors=found).model_dump(mode="json"))
+    elif not found:
+        out.print("No ERPNext site is connected yet.")
+        out.print("  → 'bascule connect' connects one; 'bascule demo' shows what you would get.")
+    for one in found if not as_json else []:
+        _tell(one)
+    return Exit.DONE
+
+
+def _tell(one: "ConnectorStatus") -> None:
+    colour = _COLOURS.get(one.status, "red")
+    out.print(
+        f"[bold]{escape(one.name)}[/] ({escape(one.slug)})  [{colour}]{one.status}[/]"
+        f"  {one.records:,} documents, synced {ago(one.last_sync_at)}, next"
+        f" {ago(one.next_sync_at) if one.next_sync_at else 'when asked'} ({one.schedule})"
+    )
+    if one.health_detail:
+        out.print(f"  [red]✗[/] {escape(one.health_detail)}")
+    made = table("  Stream", "Documents", numbers=("Documents",))
+    for doctype, count in one.record_counts.items():
+        made.add_row(f"  {escape(doctype)}", f"{count:,}")
+    if made.row_count:
+        show(made)
+    for problem in one.problems:
+        out.print(f"  [red]✗[/] {escape(problem['stream'])}: {escape(problem['what'])}")
+        out.print(f"    → {escape(problem['next_step'])}")
+
+
+async def logs(
+    run: Annotated[
+        int | None,
+        typer.Argument(metavar="[RUN]", help="A run's number; the newest runs' list, if left out."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+    connection: Annotated[
+        str | None, typer.Option(help="With no run given: only this connection's runs.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many runs to list.")] = 20,
+    as_json: AsJson = False,
+) -> int:
+    """What a run said, line by line; without a run's number, which runs there were.
+
+    With --follow and no number it follows the newest run.
+    """
+    from bascule.hub import open_hub
+
+    async with open_hub() as hub:
+        if run is None and not follow:
+            found = await _runs(hub, connection, limit)
+            _list_runs(found, as_json=as_json)
+            return Exit.DONE
+        if run is None:
+            newest = await _runs(hub, connection, 1)
+            if not newest:
+                raise Refused("There was no run yet.", next_step="'bascule sync' makes one.")
+            run = newest[0].id
+        return await _tell_log(hub, run, follow=follow, as_json=as_json)
+
+
+async def _runs(hub: "Hub", connection: str | None, limit: int) -> "list[RunAnswer]":
+    from sqlalchemy import select
+
+    from bascule.connections.service import find_connection
+    from bascule.mirror.overview import with_doctypes
+    from bascule.mirror.tables import Run
+
+    query = select(Run).order_by(Run.id.desc()).limit(limit)
+    async with hub.db.session() as session:
+        if connection is not None:
+            wanted = (await find_connection(session, connection)).id
+            query = query.where(Run.connection_id == wanted)
+        return await with_doctypes(session, list((await session.scalars(query)).all()))
+
+
+def _list_runs(runs: "list[RunAnswer]", *, as_json: bool) -> None:
+    if as_json:
+        document({"runs": [run.model_dump(mode="json") for run in runs]})
+        return
+    if not runs:
+        out.print("There was no run yet.\n  → 'bascule sync' makes one.")
+        return
+    numbers = ("Run", "Read", "Changed", "Deleted")
+    made = table(
+        *("Run", "Stream", "Kind", "By", "Outcome", "Read", "Changed", "Deleted", "When"),
+        numbers=numbers,
+    )
+    for run in runs:
+        made.add_row(
+            str(run.id),
+            escape(run.doctype or ""),
+            run.kind,
+            run.trigger,
+            run.outcome,
+            f"{run.rows_read:,}",
+            f"{run.rows_changed:,}",
+            f"{run.rows_deleted:,}",
+            ago(run.started_at or run.queued_at),
+        )
+    show(made)
+
+
+async def _tell_log(hub: "Hub", run_id: int, *, follow: bool, as_json: bool) -> int:
+    from bascule.mirror.answers import LogLine, RunAnswer
+    from bascule.mirror.runs import logs_of, run_of
+
+    told: list[LogLine] = []
+    while True:
+        async with hub.db.session() as session:
+            # First the run, then its lines: what it said last is there once it has ended.
+            run = RunAnswer.model_validate(await run_of(session, run_id))
+            after = told[-1].id if told else 0
+            lines = [LogLine.model_validate(line) for line in await logs_of(session, run_id, after)]
+        told += lines
+        for line in lines if not as_json else []:
+            out.print(f"[dim]{line.at:%H:%M:%S}[/] {_levelled(line)}")
+        if run.outcome in ("done", "failed") or not (follow or lines):
+            break
+        if not lines:
+            await asyncio.sleep(FOLLOW)
+    if as_json:
+        answer: dict[str, Any] = {"run": run.model_dump(mode="json")}
+        document(answer | {"lines": [line.model_dump(mode="json") for line in told]})
+    elif run.error:
+        err.print(f"[red]✗[/] {escape(run.error)}\n  → {escape(run.next_step or '')}")
+    return Exit.FAILED if run.outcome == "failed" and follow else Exit.DONE
+
+
+def _levelled(line: "LogLine") -> str:
+    colour = {"warning": "yellow", "error": "red"}.get(line.level)
+    return f"[{colour}]{escape(line.message)}[/]" if colour else escape(line.message)

@@ -1,0 +1,69 @@
+"""The verbs put together: their names, their order in the help, and the way in."""
+
+from typing import Annotated
+
+import typer
+
+from bascule import __version__
+from bascule.cli import (
+    checking,
+    connecting,
+    demo,
+    doctor,
+    exporting,
+    looking,
+    serving,
+    streams,
+    syncing,
+    upkeep,
+)
+from bascule.cli.exits import verb
+
+app = typer.Typer(
+    name="bascule",
+    help="The two-way bridge to ERPNext: mirrors a site into PostgreSQL, provably.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="What each verb answers and its exit codes: docs/cli.md",
+)
+
+START = "Start here"
+MIRROR = "The mirror"
+RUN = "Run it"
+UPKEEP = "Look after it"
+
+for panel, functions in {
+    START: (demo.demo, connecting.connect, checking.check),
+    MIRROR: (syncing.sync, syncing.verify, looking.status, looking.logs, exporting.export),
+    RUN: (serving.up, serving.serve, serving.worker, serving.sandbox),
+    UPKEEP: (doctor.doctor, upkeep.token, connecting.disconnect),
+}.items():
+    for function in functions:
+        app.command(rich_help_panel=panel)(verb(function))
+app.add_typer(streams.app, name="streams", rich_help_panel=MIRROR)
+app.command(
+    rich_help_panel=UPKEEP,
+    # Whatever is not ours is psql's.
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)(verb(upkeep.psql))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"bascule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def bascule(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    app(prog_name="bascule")

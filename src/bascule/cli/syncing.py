@@ -1,0 +1,132 @@
+"""`sync` and `verify`: starts the runs, works them off in this process and tells how they ended."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from bascule.cli.exits import Exit, Refused
+from bascule.cli.terminal import AsJson, Quiet, document, out
+
+NamedConnection = Annotated[
+    str | None,
+    typer.Argument(metavar="[CONNECTION]", help="A connection's slug or id; all, if left out."),
+]
+Streams = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stream", "-s", help="Only this DocType or preset; may be given more than once."
+    ),
+]
+
+
+async def sync(
+    connection: NamedConnection = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Fetch everything anew, not only what changed.")
+    ] = False,
+    stream: Streams = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Bring the mirror up to date, with progress, and wait until it is.
+
+    The first sync of a stream fetches everything; later ones what changed.
+    """
+    seen = await _do(connection, stream, "full" if full else "sync", as_json=as_json, quiet=quiet)
+    failed = [one for one in seen if one.run.outcome == "failed"]
+    if as_json:
+        document({"ok": not failed, "runs": [one.as_json() for one in seen]})
+    elif not quiet or failed:
+        from bascule.cli.progress import outcomes
+
+        outcomes(seen)
+    return Exit.FAILED if failed else Exit.DONE
+
+
+async def verify(
+    connection: NamedConnection = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Also mend what differs.")] = False,
+    stream: Streams = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Prove the mirror equal to the site, document by document, or list what differs.
+
+    Exits with 0 when everything is equal (with --repair: is equal now), else with 1.
+    """
+    kind = "repair" if repair else "verify"
+    seen = await _do(connection, stream, kind, as_json=as_json, quiet=quiet)
+    answers = [{**one.as_json(), "equal": equal(one.run.report, one.run.outcome)} for one in seen]
+    proven = all(answer["equal"] for answer in answers)
+    if as_json:
+        document({"equal": proven, "runs": answers})
+    elif not quiet or not proven:
+        from bascule.cli.progress import outcomes
+
+        outcomes(seen)
+        for one in seen:
+            _differences(one.doctype, one.run.report, repaired=repair)
+        out.print(
+            "[green]The mirror is equal to the site.[/]"
+            if proven
+            else "[red]The mirror is not equal to the site.[/]"
+        )
+        if not proven and not repair:
+            out.print("  → 'bascule verify --repair' fetches what differs again.")
+    return Exit.DONE if proven else Exit.FAILED
+
+
+def equal(report: dict[str, Any], outcome: str) -> bool:
+    return outcome == "done" and bool(report.get("equal"))
+
+
+def _differences(doctype: str, report: dict[str, Any], *, repaired: bool) -> None:
+    for what in ("missing", "extra", "stale"):
+        count = report.get(what) or 0
+        names = report.get(f"{what}_names") or []
+        if not count:
+            continue
+        some = ", ".join(escape(str(name)) for name in names[:5])
+        more = ", ..." if count > 5 else ""
+        tail = " (repaired)" if repaired else ""
+        out.print(f"  {escape(doctype)}: {count:,} {what}{tail}: {some}{more}")
+
+
+async def _do(
+    connection: str | None, streams: list[str] | None, kind: str, *, as_json: bool, quiet: bool
+) -> "list[Any]":
+    from bascule.cli.progress import work_off
+    from bascule.connections.service import find_connection, list_connections
+    from bascule.hub import open_hub
+    from bascule.mirror.runs import start_runs
+
+    async with open_hub() as hub:
+        async with hub.db.session() as session:
+            found = (
+                [await find_connection(session, connection)]
+                if connection
+                else await list_connections(session)
+            )
+            session.expunge_all()
+        if not found:
+            raise nothing_connected()
+        run_ids = [
+            run_id
+            for one in found
+            for run_id in await start_runs(hub, one, names=streams, kind=kind, trigger="cli")
+        ]
+        if not run_ids:
+            raise Refused(
+                "No stream is switched on, so there is nothing to do.",
+                next_step="'bascule streams' lists them; 'bascule streams on' switches one on.",
+            )
+        return await work_off(hub, run_ids, quiet=quiet or as_json)
+
+
+def nothing_connected() -> Refused:
+    return Refused(
+        "No ERPNext site is connected yet.",
+        next_step="Connect one with 'bascule connect --url https://erp.yourcompany.com', "
+        "or look around without one: 'bascule demo'.",
+    )

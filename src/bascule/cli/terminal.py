@@ -1,0 +1,77 @@
+"""What a person and a machine see: answers on stdout, progress and refusals on stderr."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout, for machines.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def document(value: Any) -> None:
+    """One JSON document on stdout. Times are ISO 8601."""
+    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def refusal(what: str, next_step: str | None) -> None:
+    """Two lines: what is wrong, and what to do."""
+    err.print(f"[bold red]✗[/] {escape(what)}")
+    if next_step:
+        err.print(f"  [bold]→[/] {escape(next_step)}")
+
+
+def table(*headings: str, title: str | None = None, numbers: Sequence[str] = ()) -> Table:
+    """A plain table; the columns named in `numbers` stand to the right."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in headings:
+        made.add_column(
+            heading,
+            header_style="dim",
+            justify="right" if heading in numbers else "left",
+            overflow="fold",
+        )
+    return made
+
+
+def show(made: Table) -> None:
+    """A table as wide as the terminal; where there is none, as wide as it wants to be."""
+    out.print(made, soft_wrap=False, width=None if out.is_terminal else 200)
+
+
+def ago(moment: datetime | None) -> str:
+    if moment is None:
+        return "never"
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+
+
+def span(seconds: float) -> str:
+    """`4.2 s`, `3 min`, `5 h`, `12 d`: as precise as a person wants it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    raise AssertionError(seconds)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character a value, the highest one full."""
+    top = max(values, default=0.0)
+    if top <= 0:
+        return SPARKS[0] * len(values)
+    return "".join(SPARKS[round(max(value, 0.0) / top * (len(SPARKS) - 1))] for value in values)

@@ -1,0 +1,26 @@
+"""`python -m bascule.cli.tethered`: the sandbox as a child that ends when its parent does.
+
+The parent holds the other end of stdin. However the parent ends, kill -9 too, the system closes
+that, and this process stops: on every operating system, with no file to look after.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+from bascule.sandbox.command import run_sandbox
+
+
+def _let_go() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    threading.Thread(target=_let_go, daemon=True).start()
+    run_sandbox(int(sys.argv[1]), as_json=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""`token` and `psql`: the ways into the hub for programs and for people who write SQL."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bascule.cli.exits import Exit, Refused
+from bascule.cli.terminal import AsJson, document, err
+
+if TYPE_CHECKING:
+    from bascule.hub import Hub
+
+
+async def token(
+    name: Annotated[
+        str, typer.Option(help="What it is for; shown where tokens are listed.")
+    ] = "command line",
+    as_json: AsJson = False,
+) -> int:
+    """Print a new token for the API. It is shown this once; only a hash of it is kept."""
+    from bascule.accounts.tokens import issue_token
+    from bascule.hub import open_hub
+
+    async with open_hub() as hub, hub.db.session() as session:
+        issued = await issue_token(session, name)
+    if as_json:
+        document({"token": issued, "name": name})
+    else:
+        print(issued)
+        err.print("Send it as 'Authorization: Bearer <token>'.", style="dim")
+    return Exit.DONE
+
+
+async def psql(
+    context: typer.Context,
+    connection: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose tables are found without their schema; the only one's if left out."
+        ),
+    ] = None,
+) -> int:
+    """Open the database with psql; everything else on the command line is psql's own.
+
+    For instance: bascule psql -c 'select * from inventory where needs_reorder'
+    """
+    from bascule.hub import open_hub
+
+    program = _psql()
+    async with open_hub() as hub:
+        schemas = await _schemas(hub, connection)
+        environment = {**os.environ, **_libpq(hub.db.url)}
+        path = f"-c search_path={','.join([*schemas, 'public'])}"
+        environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {path}".strip()
+        return await _run(program, context.args, environment)
+
+
+def _psql() -> str:
+    """The machine's psql, or the one that comes with the embedded server."""
+    from bascule.store.binaries import binary
+
+    found = shutil.which("psql") or shutil.which(str(binary("psql")))
+    if found is None:
+        raise Refused(
+            "There is no psql on this machine.",
+            next_step="Install PostgreSQL's client, or connect with another tool: "
+            "'bascule doctor' tells the address.",
+        )
+    return found
+
+
+async def _schemas(hub: "Hub", connection: str | None) -> list[str]:
+    from bascule.connections.service import find_connection, list_connections
+
+    async with hub.db.session() as session:
+        if connection is not None:
+            return [(await find_connection(session, connection)).slug]
+        every = await list_connections(session)
+        return [every[0].slug] if len(every) == 1 else []
+
+
+def _libpq(url: str) -> dict[str, str]:
+    """The address as libpq's environment: unlike a command line, nobody else can read that."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    names = {"dbname": "PGDATABASE", "sslrootcert": "PGSSLROOTCERT", "sslmode": "PGSSLMODE"}
+    return {
+        names.get(key, f"PG{key.upper()}"): str(value)
+        for key, value in conninfo_to_dict(url).items()
+        if value is not None
+    }
+
+
+async def _run(program: str, arguments: list[str], environment: dict[str, str]) -> int:
+    """Ctrl-C is psql's own: it ends a query there, and not us."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *arguments,
+            env=environment,
+            preexec_fn=_interruptible if sys.platform != "win32" else None,
+        )
+        return await process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interruptible() -> None:
+    # An ignored signal stays ignored in a child, so psql must be told that this one is not.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
