@@ -1,4 +1,4 @@
-"""How to reach a site: given as options, in the environment, or asked for."""
+"""How to reach a site: given as options, in the environment, or asked for; and whether to go on."""
 
 import sys
 from typing import Annotated
@@ -59,3 +59,16 @@ def ask_for_missing(url: str | None, key: str | None, secret: str | None) -> tup
         key or str(typer.prompt("API key", err=True)),
         secret or str(typer.prompt("API secret", hide_input=True, err=True)),
     )
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Goes on when a person says y, or said --yes; else Refused."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Refused(
+            f"{what}? Nobody is there to confirm it.",
+            next_step="Add --yes if that is what you want.",
+        )
+    if not typer.confirm(f"{what}?", err=True):
+        raise Refused("Nothing was changed.", next_step="Answer y to go through with it.")

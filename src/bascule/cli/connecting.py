@@ -1,18 +1,14 @@
 """`connect` and `disconnect`: the sites that the hub knows."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from bascule.cli.asking import AllowHttp, CaBundle, Key, Secret, Url, ask_for_missing
+from bascule.cli.asking import AllowHttp, CaBundle, Key, Secret, Url, ask_for_missing, confirm
 from bascule.cli.checking import tell_report
-from bascule.cli.exits import Exit, Refused
+from bascule.cli.exits import Exit
 from bascule.cli.terminal import AsJson, Quiet, document, out
-
-if TYPE_CHECKING:
-    from bascule.connections.tables import Connection
 
 
 async def connect(
@@ -117,8 +113,8 @@ async def disconnect(
         async with hub.db.session() as session:
             found = await find_connection(session, connection)
             session.expunge_all()
-        if not yes:
-            _confirm(found, keep_data=keep_data)
+        tail = "" if keep_data else f" and drop the tables in schema {found.slug}"
+        confirm(f"Disconnect {found.name} ({found.api_url}){tail}", yes=yes)
         deleted = await delete_connection(hub, found, drop_mirror=not keep_data)
     if as_json:
         document(DeletedAnswer.model_validate(deleted).model_dump(mode="json"))
@@ -128,15 +124,3 @@ async def disconnect(
             f"{escape(deleted.slug)} is disconnected; {len(deleted.tables)} tables were {fate}."
         )
     return Exit.DONE
-
-
-def _confirm(connection: "Connection", *, keep_data: bool) -> None:
-    what = f"Disconnect {connection.name} ({connection.api_url})"
-    tail = "" if keep_data else f" and drop the tables in schema {connection.slug}"
-    if not sys.stdin.isatty():
-        raise Refused(
-            f"{what}{tail}? Nobody is there to confirm it.",
-            next_step="Add --yes if that is what you want.",
-        )
-    if not typer.confirm(f"{what}{tail}?", err=True):
-        raise Refused("Nothing was changed.", next_step="Answer y to go through with it.")

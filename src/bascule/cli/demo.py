@@ -143,17 +143,23 @@ async def _connect(hub: "Hub", site: "Site") -> "tuple[Connection, list[int]]":
     from bascule.mirror.runs import start_runs
     from bascule.mirror.setup import change, set_up
 
-    way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
     try:
         async with hub.db.session() as session:
             found = await find_connection(session, SLUG)
             session.expunge_all()
     except NoSuchConnection:
         new = NewConnection(
-            name=COMPANY, slug=SLUG, schedule="manual", lookback_days=LOOKBACK_DAYS, **way_in
+            name=COMPANY,
+            slug=SLUG,
+            schedule="manual",
+            lookback_days=LOOKBACK_DAYS,
+            api_url=site.url,
+            api_key=site.api_key,
+            api_secret=site.api_secret,
         )
         connection, _, run_ids = await set_up(hub, new, trigger="cli")
         return connection, run_ids
+    way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
     connection = await change(hub, found, way_in)
     return connection, await start_runs(hub, connection, kind="full", trigger="cli")
 

@@ -7,19 +7,24 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bascule.cli.exits import Exit, Refused
+from bascule.store.folder import open_folder
+from bascule.store.keeper import KEEPER
 
 if TYPE_CHECKING:
     from bascule.settings import Settings
 
 MARK = "demo.json"
+LOCK = "demo.lock"
 SITE_PORT = 8004
+STOPPING = 30.0  # seconds for the server of the last demo to be gone
 PATIENCE = 60.0  # seconds for the sandbox to make its company and answer
 
 
@@ -83,24 +88,52 @@ def free_port(host: str, wanted: int) -> int:
 @contextmanager
 def only_demo(folder: Path, *, reset: bool) -> Iterator[None]:
     """The folder for this demo alone; emptied first if asked for."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder.parent / f".{folder.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with ExitStack() as held:
+        if not held.enter_context(locked(open_folder(folder) / LOCK)):
             raise Refused(
                 f"A demo is running already, in {folder}.",
                 next_step="Use that one, stop it with Ctrl-C, or set BASCULE_DATA_DIR to another "
                 "folder to have a second one.",
                 code=Exit.FAILED,
-            ) from None
+            )
         if reset and (folder / MARK).exists():
-            shutil.rmtree(folder)
-            folder.mkdir()
+            _empty(folder)
         yield
+
+
+def _empty(folder: Path) -> None:
+    """Not under the feet of a server that still runs: the last demo's may be about to stop."""
+    give_up = time.monotonic() + STOPPING
+    while time.monotonic() < give_up:
+        with locked(folder / KEEPER) as stopped:
+            if stopped:
+                for path in folder.iterdir():
+                    if path.is_dir():
+                        shutil.rmtree(path)
+                    elif path.name != LOCK:
+                        path.unlink()
+                return
+        time.sleep(0.1)
+    raise Refused(
+        f"Somebody is using the demo's database in {folder}.",
+        next_step="Close what is connected to it, psql perhaps, and try again.",
+        code=Exit.FAILED,
+    )
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Whether the lock is ours; if so, until the block ends or this process does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = True
+    except BlockingIOError:
+        ours = False
+    try:
+        yield ours
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
 @asynccontextmanager

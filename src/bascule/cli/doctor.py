@@ -63,6 +63,8 @@ def _versions() -> Finding:
 
 
 def _files(settings: "Settings") -> list[Finding]:
+    from bascule.store.vault import KEY_FILE
+
     folder = settings.data_dir
     if not folder.is_dir():
         step = "Nothing has to be done; the first start makes it."
@@ -71,7 +73,7 @@ def _files(settings: "Settings") -> list[Finding]:
     if not os.access(folder, os.W_OK | os.X_OK):
         step = "Run it as the folder's owner, or set BASCULE_DATA_DIR to a folder of your own."
         findings = [Finding("Data folder", "ill", f"{folder} cannot be written", step)]
-    findings.append(_key(settings, folder / "secret.key"))
+    findings.append(_key(settings, folder / KEY_FILE))
     free = shutil.disk_usage(folder).free
     enough = free >= LEAST_FREE
     findings.append(

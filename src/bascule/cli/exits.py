@@ -90,6 +90,9 @@ def _refuse(error: BaseException, *, as_json: bool) -> int:
 
 def explained(error: BaseException) -> tuple[str, str, Exit]:
     """What went wrong, the next step, and the exit code that says so."""
+    if isinstance(error, Refused):
+        return str(error), error.next_step, error.code
+
     # Only now: nobody waits for these before something went wrong.
     from pydantic import ValidationError
 
@@ -100,8 +103,6 @@ def explained(error: BaseException) -> tuple[str, str, Exit]:
     from bascule.refusals import DATABASE_GONE
     from bascule.store import StoreError
 
-    if isinstance(error, Refused):
-        return str(error), error.next_step, error.code
     if isinstance(error, ValidationError):
         named = ", ".join(str(wrong["loc"][0]) for wrong in error.errors() if wrong["loc"])
         reason = error.errors()[0]["msg"]
@@ -118,7 +119,7 @@ def explained(error: BaseException) -> tuple[str, str, Exit]:
         ((HubError,), Exit.USAGE),
     ):
         if isinstance(error, kinds):
-            return str(error), str(error.next_step), code  # type: ignore[attr-defined]
+            return str(error), error.next_step, code
     what = str(error) or "no more is known"
     return (
         f"This failed in a way nobody foresaw: {type(error).__name__}: {what}",

@@ -46,7 +46,7 @@ def _section(path: str, command: Any) -> str:
     lines = [f"## `{' '.join(words)}`\n", _paragraphs(command.help or "")]
     rows = [f"| `{_names(p)}` | {_meaning(p)} |" for p in shown]
     if rows:
-        lines += ["| | |\n|---|---|\n" + "\n".join(rows) + "\n"]
+        lines += ["| option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n"]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, Refused, verb
 from bascule.cli.syncing import nothing_connected
 from bascule.cli.terminal import AsJson, ago, document, out, show, table
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from bascule.hub import Hub
     from bascule.mirror.tables import Stream
 
-app = typer.Typer(help="What is mirrored: list, add, switch on and off, filter, omit, rename.")
+app = typer.Typer(help="What is mirrored: list, add, remove, switch, filter, omit, rename.")
 
 Of = Annotated[
     str | None,
@@ -158,6 +159,34 @@ async def rename(
             )
         pairs[field] = column
     return await _change([stream], connection, {"rename": pairs}, as_json=as_json)
+
+
+@app.command()
+@verb
+async def remove(
+    names: Names,
+    connection: Of = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Mirror no longer, and drop the tables; the site itself is not touched."""
+    from bascule.hub import open_hub
+    from bascule.mirror.answers import StreamAnswer
+    from bascule.mirror.streams import delete_stream
+
+    async with open_hub() as hub:
+        found = await one_connection(hub, connection)
+        streams = await _named(hub, found, names)
+        confirm(f"Drop the tables of {', '.join(stream.doctype for stream in streams)}", yes=yes)
+        answers = [StreamAnswer.model_validate(stream) for stream in streams]
+        for stream in streams:
+            await delete_stream(hub, found, stream)
+    if as_json:
+        document({found.slug: [answer.model_dump(mode="json") for answer in answers]})
+    else:
+        for answer in answers:
+            out.print(f"{found.slug} · {escape(answer.doctype)}: gone, with {answer.table_name}")
+    return Exit.DONE
 
 
 # Longest first, so that >= is not taken for >.

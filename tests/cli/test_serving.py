@@ -1,0 +1,125 @@
+"""What runs until it is told to stop: together in one process, or split."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from the_command import Bascule, way_in
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., tuple["subprocess.Popen[str]", Any]]]:
+    """Starts a verb with --json and reads the one document that it begins with."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(bascule: Bascule, *arguments: str) -> tuple["subprocess.Popen[str]", Any]:
+        process = bascule.start(*arguments, "--json")
+        running.append(process)
+        assert process.stdout is not None
+        return process, read_document(process)
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def read_document(process: "subprocess.Popen[str]") -> Any:
+    text = ""
+    assert process.stdout is not None
+    while True:
+        line = process.stdout.readline()
+        if not line:
+            raise AssertionError(process.communicate()[1] + text)
+        text += line
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            continue
+
+
+def ask(url: str, token: str | None = None) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def eventually_ok(url: str) -> bool:
+    give_up = time.monotonic() + 30
+    while time.monotonic() < give_up:
+        if ask(f"{url}/health")[1]["status"] == "ok":
+            return True
+        time.sleep(0.2)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_serves_and_works_and_stops_when_told(
+    make_bascule: Callable[..., Bascule], start: Any, number: signal.Signals
+) -> None:
+    bascule = make_bascule()
+    process, told = start(bascule, "up", "--port", "0")
+    assert eventually_ok(told["url"])
+    assert ask(f"{told['url']}/api/connectors/status")[0] == 401
+    token = bascule("token").out.strip()
+    assert ask(f"{told['url']}/api/connectors/status", token) == (200, {"connectors": []})
+    os.kill(process.pid, number)
+    assert process.wait(timeout=30) == 0, process.communicate()[1]
+    assert bascule.all_gone() == {}
+
+
+def test_serve_and_worker_are_the_same_in_two_processes(
+    make_bascule: Callable[..., Bascule], start: Any, site: Any
+) -> None:
+    bascule = make_bascule()
+    web, told = start(bascule, "serve", "--port", "0")
+    assert ask(f"{told['url']}/health")[1]["status"] == "degraded"
+    worker, _ = start(bascule, "worker", "--concurrency", "2")
+    assert eventually_ok(told["url"])
+    said = bascule("connect", "--name", "Shop", "--no-orders", "--json", **way_in(site))
+    assert said.code == 0, said.err
+    for process in (worker, web):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0, process.communicate()[1]
+    assert bascule.all_gone() == {}
+
+
+def test_a_sandbox_tells_its_address_and_stops(
+    make_bascule: Callable[..., Bascule], start: Any
+) -> None:
+    process, told = start(make_bascule(), "sandbox")
+    user = told["users"]["hub"]
+    request = urllib.request.Request(
+        f"{told['url']}/api/method/frappe.auth.get_logged_user",
+        headers={"Authorization": f"token {user['api_key']}:{user['api_secret']}"},
+    )
+    with urllib.request.urlopen(request) as response:
+        assert json.load(response)["message"] == user["name"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 0
+
+
+def test_an_interrupted_sync_says_so(bascule: Bascule, site: Any) -> None:
+    site.faults.add("latency", seconds=30)
+    try:
+        process = bascule.start("sync", "--full")
+        time.sleep(4)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        site.faults.clear()
+    assert process.returncode == 130, errors
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    assert bascule.all_gone() == {}
+    assert bascule("sync", "--full").code == 0

@@ -1,0 +1,218 @@
+"""Each verb against a connected site, as a person and as a machine would use it."""
+
+import csv
+import io
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from the_command import Bascule, way_in
+
+
+def change(site: Any, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    request = urllib.request.Request(
+        f"{site.url}/api/resource/{path}",
+        method=method,
+        data=json.dumps(body).encode() if body else None,
+        headers={
+            "Authorization": f"token {site.api_key}:{site.api_secret}",
+            "Content-Type": "application/json",
+        },
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("status", "shop"),
+        ("streams",),
+        ("logs",),
+        ("logs", "--connection", "shop"),
+        ("logs", "1"),
+        ("logs", "1", "--follow"),
+        ("sync", "--quiet"),
+        ("sync", "shop", "--stream", "suppliers"),
+        ("verify", "--stream", "inventory"),
+        ("check", "shop"),
+        ("token",),
+        ("doctor",),
+    ],
+)
+def test_every_verb_answers_machines_with_one_document(
+    bascule: Bascule, arguments: tuple[str, ...]
+) -> None:
+    said = bascule(*arguments, "--json")
+    assert said.code == 0, said
+    assert said.json
+
+
+def test_people_see_how_things_stand(bascule: Bascule) -> None:
+    said = bascule("status")
+    assert said.code == 0
+    assert "The Shop (shop)" in said.out
+    assert "Sales Order" in said.out
+    streams = bascule("streams")
+    assert "shop.sales_order" in streams.out
+    assert "purchase_orders" in streams.out
+
+
+def test_a_sync_brings_what_changed_and_says_what_it_did(bascule: Bascule, site: Any) -> None:
+    change(site, "POST", "Supplier", {"supplier_name": "Zadelmakerij", "supplier_group": "Local"})
+    said = bascule("sync", "--stream", "Supplier", "--json")
+    assert said.code == 0, said
+    (run,) = said.json["runs"]
+    assert (run["connection"], run["doctype"], run["outcome"]) == ("shop", "Supplier", "done")
+    assert run["rows_changed"] >= 1
+    rows = bascule("export", "suppliers", "-f", "jsonl", "-w", "supplier_id=Zadelmakerij")
+    assert json.loads(rows.out)["supplier_name"] == "Zadelmakerij"
+    again = bascule("sync", "--stream", "Supplier", "--full")
+    assert again.code == 0
+    assert "Supplier" in again.out
+    assert "Supplier: done" in again.err
+
+
+def test_a_verify_proves_finds_and_mends(bascule: Bascule, site: Any) -> None:
+    said = bascule("verify", "--stream", "Supplier", "--json")
+    assert (said.code, said.json["equal"]) == (0, True)
+    name = change(site, "GET", "Supplier?limit_page_length=1")["data"][0]["name"]
+    table = "update shop.supplier set modified = modified - interval '1 day' where name = "
+    quoted = name.replace("'", "''")
+    assert bascule("psql", "-c", f"{table}'{quoted}'").code == 0
+    found = bascule("verify", "--stream", "Supplier")
+    assert found.code == 1
+    assert "stale" in found.out
+    assert name in found.out
+    assert "verify --repair" in found.out
+    assert bascule("verify", "--stream", "Supplier", "--repair").code == 0
+    assert bascule("verify", "--stream", "Supplier").code == 0
+
+
+def test_a_check_reads_a_little_of_what_is_asked_for(bascule: Bascule, site: Any) -> None:
+    said = bascule("check", "--only", "orders", "--only", "suppliers", "--json", **way_in(site))
+    assert said.code == 0, said.err
+    assert said.json["user"] == "hub@example.com"
+    assert [one["doctype"] for one in said.json["samples"]] == ["Sales Order", "Supplier"]
+    assert all(one["count"] > 0 and one["fields"] > 10 for one in said.json["samples"])
+
+
+def test_a_check_of_a_user_who_may_read_little_says_what_is_missing(
+    bascule: Bascule, site: Any
+) -> None:
+    reader = site.users["readonly"]
+    credentials = way_in(site) | {
+        "BASCULE_SITE_KEY": reader.api_key,
+        "BASCULE_SITE_SECRET": reader.api_secret,
+    }
+    said = bascule("check", "--only", "inventory", **credentials)
+    assert said.code == 3
+    assert "Item Price" in said.out
+    assert "Item Price" in said.err
+    assert bascule("check", "--only", "suppliers", **credentials).code == 0
+
+
+def test_a_check_tries_itself_on_a_sandbox(bascule: Bascule) -> None:
+    said = bascule("check", "--mock", "--only", "inventory")
+    assert said.code == 0, said.err
+    assert "Signed in as hub@example.com" in said.out
+
+
+def test_logs_tell_what_a_run_said(bascule: Bascule) -> None:
+    runs = bascule("logs", "--json").json["runs"]
+    newest = str(runs[0]["id"])
+    assert newest in bascule("logs").out
+    said = bascule("logs", newest, "--json").json
+    assert said["run"]["id"] == runs[0]["id"]
+    assert said["lines"]
+    assert said["lines"][0]["message"] in bascule("logs", newest).out
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
+def test_an_export_writes_a_file_of_each_format(
+    bascule: Bascule, tmp_path: Path, name: str
+) -> None:
+    target = tmp_path / name
+    said = bascule("export", "inventory", "-o", str(target), "--json")
+    assert said.code == 0, said.err
+    assert said.json["bytes"] == target.stat().st_size
+    assert said.json["rows"] > 100
+
+
+def test_an_export_to_stdout_filters_sorts_and_chooses(bascule: Bascule) -> None:
+    said = bascule(
+        *("export", "inventory", "--where", "needs_reorder=true", "--sort", "-stock_qty"),
+        *("--column", "item_code", "--column", "stock_qty"),
+    )
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert rows
+    assert list(rows[0]) == ["item_code", "stock_qty"]
+    amounts = [float(row["stock_qty"]) for row in rows]
+    assert amounts == sorted(amounts, reverse=True)
+
+
+def test_streams_are_added_switched_filtered_and_trimmed(bascule: Bascule) -> None:
+    added = bascule("streams", "add", "Warehouse", "--json")
+    assert added.code == 0, added.err
+    assert added.json["shop"][0]["doctype"] == "Warehouse"
+    assert bascule("streams", "off", "Warehouse", "--json").json["shop"][0]["enabled"] is False
+    assert bascule("streams", "on", "Warehouse", "--json").json["shop"][0]["enabled"] is True
+    filtered = bascule("streams", "filter", "Warehouse", "is_group=0", "--json")
+    assert filtered.json["shop"][0]["filters"] == [["is_group", "=", "0"]]
+    listed = bascule("streams", "filter", "Warehouse", '["is_group", "=", 0]', "--json")
+    assert listed.json["shop"][0]["filters"] == [["is_group", "=", 0]]
+    assert bascule("streams", "omit", "Warehouse", "email_id").code == 0
+    renamed = bascule("streams", "rename", "Warehouse", "warehouse_name=title", "--json")
+    assert renamed.json["shop"][0]["rename"] == {"warehouse_name": "title"}
+    assert bascule("sync", "--stream", "Warehouse").code == 0
+    rows = [
+        json.loads(line) for line in bascule("export", "warehouse", "-f", "jsonl").out.splitlines()
+    ]
+    assert rows
+    assert all("title" in row and "email_id" not in row for row in rows)
+    assert all(row["is_group"] == 0 for row in rows)
+    removed = bascule("streams", "remove", "Warehouse", "--yes")
+    assert removed.code == 0, removed.err
+    assert bascule("export", "warehouse").code == 2
+
+
+def test_psql_finds_the_tables_and_passes_everything_else_on(bascule: Bascule) -> None:
+    said = bascule("psql", "-At", "-c", "select count(*) > 100 from inventory")
+    assert (said.code, said.out.strip()) == (0, "t"), said.err
+    assert bascule("psql", "-c", "select nonsense").code == 1
+
+
+def test_a_token_is_alone_on_stdout(bascule: Bascule) -> None:
+    said = bascule("token", "--name", "a script")
+    assert said.out.startswith("bsc_")
+    assert len(said.out.split()) == 1
+
+
+def test_a_doctor_finds_a_key_that_others_can_read(bascule: Bascule) -> None:
+    said = bascule("doctor")
+    assert said.code == 0, said.out
+    assert "signed in as hub@example.com" in said.out
+    key = bascule.data_dir / "secret.key"
+    before = key.stat().st_mode
+    key.chmod(0o644)
+    try:
+        said = bascule("doctor")
+        assert said.code == 1
+        assert "chmod 600" in said.out
+    finally:
+        key.chmod(before)
+
+
+def test_a_disconnected_site_is_gone_with_its_tables(bascule: Bascule, site: Any) -> None:
+    arguments = ("connect", "--name", "Second", "--slug", "second", "--no-sync", "--json")
+    said = bascule(*arguments, **way_in(site))
+    assert said.code == 0, said.err
+    assert said.json["runs"] == []
+    assert way_in(site)["BASCULE_SITE_SECRET"] not in said.out
+    gone = bascule("disconnect", "second", "--yes", "--json")
+    assert gone.code == 0
+    assert gone.json["slug"] == "second"
+    assert bascule("status", "second").code == 2
