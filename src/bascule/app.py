@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bascule import __version__, refusals
 from bascule.accounts.access import require_user
@@ -50,8 +51,8 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        max_body_size=LARGEST_BODY,
     )
+    app.add_middleware(BodyLimit)
     app.include_router(health)
     for router in ROUTERS:
         app.include_router(
@@ -65,6 +66,26 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     )
     refusals.install(app)
     return app
+
+
+class BodyLimit:
+    """Stops reading a body that is too large; Starlette's own limit would answer in plain text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > LARGEST_BODY:
+                raise HTTPException(413, f"A request may have up to {LARGEST_BODY:,} bytes.")
+            return message
+
+        await self.app(scope, counted, send)
 
 
 async def _move_in(app: FastAPI, hub: Hub) -> None:

@@ -55,7 +55,7 @@ async def health(hub: TheHub, response: Response) -> Health:
     kind: Literal["embedded", "own"] = "own" if hub.settings.database_url else "embedded"
     try:
         async with asyncio.timeout(PATIENCE):
-            seen_at, alive = await _last_heartbeat(hub)
+            seen_at, alive = await last_heartbeat(hub)
     except (psycopg.Error, PoolTimeout, PoolClosed, TimeoutError, OSError) as error:
         log.warning("The database did not answer: %s", type(error).__name__)
         response.status_code = 503
@@ -73,7 +73,7 @@ async def health(hub: TheHub, response: Response) -> Health:
     )
 
 
-async def _last_heartbeat(hub: Hub) -> tuple[datetime | None, bool]:
+async def last_heartbeat(hub: Hub) -> tuple[datetime | None, bool]:
     async with hub.db.connection() as conn:
         found = await conn.execute(
             "SELECT max(last_heartbeat),"

@@ -37,18 +37,21 @@ page made from it, which a browser cannot send: therefore there is none.
 
 def markdown(openapi: dict[str, Any]) -> str:
     routes: dict[str, list[str]] = {}
+    shown: set[str] = set()
     for path, methods in openapi["paths"].items():
         for method, route in methods.items():
             tag = route.get("tags", ["Other"])[0]
-            routes.setdefault(tag, []).append(_route(openapi, method.upper(), path, route))
+            routes.setdefault(tag, []).append(_route(openapi, method.upper(), path, route, shown))
     parts = [INTRODUCTION.format(about=openapi["info"]["description"])]
     for tag, written in routes.items():
         parts += [f"## {tag}\n", *written]
     return "\n".join(parts)
 
 
-def _route(openapi: dict[str, Any], method: str, path: str, route: dict[str, Any]) -> str:
-    parts = [f"### `{method} {path}`\n", _flowing(route.get("description") or route["summary"])]
+def _route(
+    openapi: dict[str, Any], method: str, path: str, route: dict[str, Any], shown: set[str]
+) -> str:
+    parts = [f"### `{method} {path}`", _flowing(route.get("description") or route["summary"])]
     if parameters := route.get("parameters"):
         rows = [
             f"| `{p['name']}` | {p['in']} | {_kind(openapi, p['schema'])} | {_cell(p)} |"
@@ -59,7 +62,7 @@ def _route(openapi: dict[str, Any], method: str, path: str, route: dict[str, Any
         )
     if body := route.get("requestBody"):
         parts.append(_body(openapi, body["content"]["application/json"]["schema"]))
-    parts.append(_answer(openapi, route["responses"]))
+    parts.append(_answer(openapi, route["responses"], shown))
     return "\n\n".join(parts) + "\n"
 
 
@@ -77,14 +80,19 @@ def _body(openapi: dict[str, Any], schema: dict[str, Any]) -> str:
     return table
 
 
-def _answer(openapi: dict[str, Any], responses: dict[str, Any]) -> str:
+def _answer(openapi: dict[str, Any], responses: dict[str, Any], shown: set[str]) -> str:
+    """What comes back; a model that was shown before is only named."""
     status, response = next((s, r) for s, r in responses.items() if s.startswith("2"))
     content = response.get("content", {})
     if "application/json" not in content or len(content) > 1:
         kinds = ", ".join(f"`{kind}`" for kind in content if kind != "application/json")
         return f"Answers {status} with a file: {kinds}."
     model = _model(openapi, content["application/json"]["schema"])
-    answer = f"Answers {status} with `{model.get('title', 'JSON')}`: {_fields(openapi, model)}."
+    title = model["title"]
+    if title in shown:
+        return f"Answers {status} with `{title}`, as above."
+    shown.add(title)
+    answer = f"Answers {status} with `{title}`: {_fields(openapi, model)}."
     if example := model.get("example"):
         answer += "\n\n" + _json("Such as", example)
     return answer

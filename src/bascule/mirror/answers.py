@@ -46,17 +46,17 @@ class NewStream(BaseModel):
 
 
 class StreamChange(BaseModel):
-    """What is left out stays as it is."""
+    """What is left out stays as it is, so no field has a default to speak of."""
 
     model_config = ConfigDict(extra="forbid")
 
-    enabled: bool = True
+    enabled: bool = Field(default_factory=bool)
     filters: list[Any] = Field(
-        default=[], max_length=50, examples=[[["company", "=", "Acme Trading"]]]
+        default_factory=list, max_length=50, examples=[[["company", "=", "Acme Trading"]]]
     )
-    omit: list[str] = Field(default=[], max_length=1000, examples=[["description"]])
+    omit: list[str] = Field(default_factory=list, max_length=1000, examples=[["description"]])
     rename: dict[str, str] = Field(
-        default={}, max_length=1000, examples=[{"custom_colour": "colour"}]
+        default_factory=dict, max_length=1000, examples=[{"custom_colour": "colour"}]
     )
 
 
@@ -163,28 +163,30 @@ class Setup(BaseModel):
 
 
 class ConnectorChange(BaseModel):
-    """What is left out stays as it is, the secret too."""
+    """What is left out stays as it is, the secret too; so no field has a default to speak of."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"example": {"schedule": "hourly", "sync_suppliers": True}},
     )
 
-    name: str = ""
-    api_url: str = ""
-    api_key: str = ""
-    api_secret: str = ""
-    slug: str = Field("", description="Stays: the answer says so.")
-    sync_inventory: bool = True
-    sync_orders: bool = True
-    sync_suppliers: bool = True
-    lookback_days: int = 90
-    warehouse_filter: list[str] = []
-    include_disabled: bool = False
-    schedule: str = Field("", validation_alias=AliasChoices("schedule", "frequency"))
-    allow_http: bool = False
-    ca_bundle: str | None = None
-    max_concurrency: int = 4
+    name: str = Field(default_factory=str)
+    api_url: str = Field(default_factory=str)
+    api_key: str = Field(default_factory=str)
+    api_secret: str = Field(default_factory=str)
+    slug: str = Field(default_factory=str, description="Cannot be changed; 422 says why.")
+    sync_inventory: bool = Field(default_factory=bool)
+    sync_orders: bool = Field(default_factory=bool)
+    sync_suppliers: bool = Field(default_factory=bool)
+    lookback_days: int = Field(default_factory=int)
+    warehouse_filter: list[str] = Field(default_factory=list)
+    include_disabled: bool = Field(default_factory=bool)
+    schedule: str = Field(
+        default_factory=str, validation_alias=AliasChoices("schedule", "frequency")
+    )
+    allow_http: bool = Field(default_factory=bool)
+    ca_bundle: str | None = Field(default_factory=lambda: None)
+    max_concurrency: int = Field(default_factory=int)
     test_connection: bool = Field(True, description="Try a changed way in before saving it.")
 
 

@@ -65,6 +65,6 @@ async def with_doctypes(session: AsyncSession, runs: list[Run]) -> list[RunAnswe
     """Runs together with the DocTypes that they were about."""
     ids = {run.stream_id for run in runs}
     found = await session.execute(select(Stream.id, Stream.doctype).where(Stream.id.in_(ids)))
-    doctypes = dict(found.tuples().all())
+    doctypes = dict(found.all())
     answers = [RunAnswer.model_validate(run) for run in runs]
     return [a.model_copy(update={"doctype": doctypes.get(a.stream_id)}) for a in answers]

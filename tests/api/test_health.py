@@ -1,0 +1,126 @@
+"""Health tells the truth, also when the database goes and when it comes back."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from bascule.settings import Settings
+
+from .conftest import Api, RunningHub
+
+
+class Wire:
+    """The way to the database, which can be cut and mended."""
+
+    def __init__(self, host: str, port: str) -> None:
+        self.host, self.port = host, port
+        self.loop = asyncio.new_event_loop()
+        self.ends: set[asyncio.StreamWriter] = set()
+        self.whole = True
+        self.started = threading.Event()
+        self.thread = threading.Thread(target=self.loop.run_until_complete, args=[self._live()])
+
+    def __enter__(self) -> "Wire":
+        self.thread.start()
+        assert self.started.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(10)
+
+    def cut(self) -> None:
+        self.whole = False
+        self.loop.call_soon_threadsafe(lambda: [end.close() for end in self.ends])
+
+    def mend(self) -> None:
+        self.whole = True
+
+    async def _live(self) -> None:
+        self.stop = asyncio.Event()
+        server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        self.listens_on = server.sockets[0].getsockname()[1]
+        self.started.set()
+        await self.stop.wait()
+        server.close()
+
+    async def _join(self, asked: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        if not self.whole:
+            answers.close()
+            return
+        if self.host.startswith("/"):
+            path = f"{self.host}/.s.PGSQL.{self.port}"
+            reader, writer = await asyncio.open_unix_connection(path)
+        else:
+            reader, writer = await asyncio.open_connection(self.host, int(self.port))
+        self.ends |= {answers, writer}
+        await asyncio.gather(_pour(asked, writer), _pour(reader, answers))
+        self.ends -= {answers, writer}
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(65536):
+            writer.write(piece)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+def wire(running_hub: RunningHub) -> Iterator[Wire]:
+    known = conninfo_to_dict(running_hub.hub.db.url)
+    with Wire(str(known["host"]), str(known.get("port", "5432"))) as wire:
+        yield wire
+
+
+@pytest.fixture
+def wired_hub(running_hub: RunningHub, wire: Wire, tmp_path: Path) -> Iterator[RunningHub]:
+    known = conninfo_to_dict(running_hub.hub.db.url)
+    who = f"{known['user']}:{known.get('password', '')}"
+    url = f"postgresql://{who}@127.0.0.1:{wire.listens_on}/{known['dbname']}"
+    settings = Settings(data_dir=tmp_path, database_url=url)
+    with RunningHub(settings, worker=False) as running:
+        yield running
+        wire.mend()
+
+
+def until(true: Callable[[], Any]) -> Any:
+    give_up = time.monotonic() + 60
+    while not (found := true()) and time.monotonic() < give_up:
+        time.sleep(0.2)
+    assert found
+    return found
+
+
+def test_health_tells_of_database_and_worker_and_of_nothing_else(stranger: Api) -> None:
+    until(lambda: stranger.get("/health").json["status"] == "ok")
+    health = stranger.get("/health").json
+    assert health["database"] == {"reachable": True, "kind": "embedded"}
+    assert health["worker"]["alive"] is True
+    assert set(health) == {"status", "version", "database", "worker"}
+
+
+def test_a_database_that_is_gone_is_told_and_found_again(wired_hub: RunningHub, wire: Wire) -> None:
+    api = Api(wired_hub.url, wired_hub.token)
+    assert api.get("/health").json["database"] == {"reachable": True, "kind": "own"}
+    wire.cut()
+    gone = api.get("/health")
+    assert gone.status == 503
+    assert gone.json["status"] == "down"
+    refused = api.get("/api/connectors")
+    assert refused.status == 503
+    assert "doctor" in refused.json["next_step"]
+    assert refused.headers["retry-after"]
+    wire.mend()
+    until(lambda: api.get("/health").status == 200)
+    until(lambda: api.get("/api/connectors").status == 200)

@@ -1,0 +1,135 @@
+"""Whatever is thrown at it, the API says what is wrong with it, and never that it failed itself."""
+
+import http.client
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from .conftest import Api
+
+WEIRD = [
+    "%00",
+    "%ff%fe",
+    "..%2f..%2fetc%2fpasswd",
+    "'; DROP SCHEMA bascule CASCADE; --",
+    "{{7*7}}",
+    "<script>alert(1)</script>",
+    "9" * 400,
+    "-1",
+    "0",
+    "1.5",
+    "NaN",
+    "\u202e\U0001f600",
+    "a" * 3000,
+    "null",
+    "%",
+]
+BODIES = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"12345678901234567890123456789012345678901234567890",
+    b"\xff\xfe",
+    b'{"api_url": "\\u0000", "api_key": "\\ud800", "api_secret": "x"}',
+    b'{"connector_id": "\\u0000"}',
+    b'{"connector_id": "\\ud800"}',
+    b'{"connector_id": 1e999, "wait": NaN, "streams": {}}',
+    b'{"wait": 99999999999999999999, "full": "perhaps"}',
+    b'{"streams": ["\\u0000"]}',
+    b'{"streams": ["' + b"x" * 5000 + b'"]}',
+    b'{"doctype": "\\u0000"}',
+    b'{"doctype": "a/b\\"; drop"}',
+    b'{"doctype": "../../etc"}',
+    b'{"filters": [[]], "omit": ["\\u0000"], "rename": {"\\u0000": "\\u0000"}}',
+    b'{"filters": ["x", 1, null, {"a": []}]}',
+    b'{"rename": {"status": "name"}}',
+    b'{"rename": {"status": "' + b"x" * 500 + b'"}}',
+    b'{"omit": ["name", "modified"]}',
+    b'{"max_concurrency": 1e400}',
+    b'{"name": "\\ud83d", "warehouse_filter": [null]}',
+    b"[" * 100_000,
+    b'{"x": ' + b"9" * 10_000 + b"}",
+]
+
+
+def walk(api: Api) -> list[tuple[str, str]]:
+    paths = api.get("/openapi.json").json["paths"]
+    return [(method.upper(), path) for path, methods in paths.items() for method in methods]
+
+
+def told(answer: Any) -> bool:
+    if answer.status < 400:
+        return True
+    return answer.status < 500 and {"detail", "next_step"} <= answer.json.keys()
+
+
+@pytest.mark.parametrize("weird", WEIRD)
+def test_no_route_fails_at_a_weird_name(api: Api, weird: str) -> None:
+    for method, path in walk(api):
+        if "{" not in path:
+            continue
+        names = ("connector", "stream", "run", "relation", "format")
+        asked = path.format(**dict.fromkeys(names, quote(weird, safe="%")))
+        answer = api.ask(method, asked, raw=b"{}" if method in ("POST", "PATCH") else None)
+        assert told(answer), (method, path, answer)
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+def test_no_route_fails_at_a_weird_body(api: Api, connect: Callable[..., Any], body: bytes) -> None:
+    connector = connect()["slug"]
+    for method, path in walk(api):
+        if method not in ("POST", "PATCH"):
+            continue
+        asked = path.format(connector=connector, stream="Item")
+        answer = api.ask(method, asked, raw=body)
+        assert told(answer), (method, path, answer)
+    assert api.get(f"/api/connectors/{connector}").status == 200
+
+
+def test_no_route_fails_at_weird_parameters(api: Api, connect: Callable[..., Any]) -> None:
+    connector = connect()["slug"]
+    for method, path in walk(api):
+        if method != "GET":
+            continue
+        asked = path.format(connector=connector, format="csv", relation="inventory", run=1)
+        for weird in WEIRD:
+            for name in ("limit", "before", "after", "sort", "columns", "exact", weird):
+                answer = api.ask(method, f"{asked}?{quote(name)}={quote(weird)}")
+                assert told(answer), (method, path, name, weird, answer)
+
+
+def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
+    answer = api.post("/api/connectors/sync", {"streams": ["x" * 2_000_000]})
+    assert answer.status == 413
+    assert answer.json["next_step"]
+
+
+def test_what_is_echoed_is_json_and_never_a_page(api: Api) -> None:
+    answer = api.get("/api/connectors/<script>alert(1)</script>")
+    assert answer.headers["content-type"] == "application/json"
+    assert b"<script>" not in answer.body
+
+
+def test_an_address_that_is_not_there_and_a_method_that_is_not_taken(api: Api) -> None:
+    assert api.get("/api/nothing").status == 404
+    assert api.get("/api/nothing").json["next_step"]
+    answer = api.ask("PUT", "/api/connectors")
+    assert answer.status == 405
+    assert answer.headers["allow"]
+
+
+def test_a_request_that_breaks_off_does_no_harm(api: Api) -> None:
+    to = urlsplit(api.url)
+    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=10)
+    asking.putrequest("POST", "/api/connectors/sync")
+    asking.putheader("Authorization", f"Bearer {api.token}")
+    asking.putheader("Content-Type", "application/json")
+    asking.putheader("Content-Length", "1000")
+    asking.endheaders(json.dumps({"full": True}).encode())
+    asking.close()
+    assert api.get("/health").status == 200

@@ -1,0 +1,66 @@
+"""What docs/api.md and the OpenAPI say is what there is."""
+
+from pathlib import Path
+from typing import Any
+
+from bascule.app import create_app
+from bascule.connections.check import NEEDS
+from bascule.mirror.presets import PRESETS
+from bascule.reference import markdown
+from bascule.settings import Settings
+
+from .conftest import Api
+
+
+def test_the_reference_is_made_from_the_api_as_it_is() -> None:
+    written = Path(__file__).parents[2] / "docs" / "api.md"
+    assert written.read_text(encoding="utf-8") == markdown(create_app().openapi()), (
+        "run: python -m bascule.reference > docs/api.md"
+    )
+
+
+def test_every_route_says_what_it_answers_and_how_it_refuses(api: Api) -> None:
+    openapi: dict[str, Any] = api.get("/openapi.json").json
+    for path, methods in openapi["paths"].items():
+        for method, route in methods.items():
+            where = (method, path)
+            assert route.get("description") or route.get("summary"), where
+            good = next(r for status, r in route["responses"].items() if status < "3")
+            assert good["content"], where
+            assert "HTTPValidationError" not in str(route), where
+            if path != "/health":
+                assert {"401", "422", "503"} <= route["responses"].keys(), where
+                assert route["security"], where
+
+
+def test_every_body_has_an_example(api: Api) -> None:
+    openapi: dict[str, Any] = api.get("/openapi.json").json
+    for methods in openapi["paths"].values():
+        for route in methods.values():
+            if body := route.get("requestBody"):
+                schema = body["content"]["application/json"]["schema"]
+                names = [s["$ref"] for s in schema.get("anyOf", [schema]) if "$ref" in s]
+                model = openapi["components"]["schemas"][names[0].rsplit("/", 1)[1]]
+                fields = model["properties"].values()
+                assert "example" in model or any("examples" in field for field in fields), names
+
+
+def test_the_check_asks_for_what_the_presets_read() -> None:
+    assert {name: tuple(needs) for name, needs in NEEDS.items()} == {
+        name: preset.doctypes for name, preset in PRESETS.items()
+    }
+
+
+def test_the_environment_of_old_still_works(monkeypatch: Any) -> None:
+    for name in ("BASCULE_DATABASE_URL", "BASCULE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert (Settings().host, Settings().port) == ("127.0.0.1", 8003)
+    monkeypatch.setenv("POSTGRES_URL", "postgresql://someone:s3cr3t@db.example/connectors")
+    monkeypatch.setenv("CONNECTORS_SERVICE_PORT", "9003")
+    settings = Settings()
+    assert settings.port == 9003
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value().endswith("@db.example/connectors")
+    assert "s3cr3t" not in repr(settings)
+    monkeypatch.setenv("BASCULE_PORT", "9103")
+    assert Settings().port == 9103

@@ -1,0 +1,168 @@
+"""Sync, status, streams, runs, logs, verify, and the end of a connector, over HTTP."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .conftest import Api, RunningHub
+
+Connect = Callable[..., Any]
+
+
+def test_a_site_is_set_up_synced_and_seen(
+    api: Api, connect: Connect, finished: Callable[[list[int]], list[Any]]
+) -> None:
+    made = connect(start_sync=True)
+    runs = finished(made["run_ids"])
+    assert {run["outcome"] for run in runs} == {"done"}, runs
+    assert {"Item", "Bin", "Sales Order", "Supplier"} <= {run["doctype"] for run in runs}
+    [status] = [
+        one
+        for one in api.get("/api/connectors/status").json["connectors"]
+        if one["connector_id"] == made["id"]
+    ]
+    assert status["status"] == "ok"
+    assert status["last_sync_at"]
+    assert status["record_counts"]["Item"] > 0
+    assert status["records"] == sum(status["record_counts"].values())
+    assert status["problems"] == []
+
+
+def test_a_sync_may_be_waited_for_and_be_of_some_streams(api: Api, connect: Connect) -> None:
+    made = connect()
+    body = {"connector_id": made["slug"], "streams": ["suppliers", "Item"], "wait": 120}
+    answer = api.post("/api/connectors/sync", body)
+    assert answer.status == 202
+    assert answer.json["finished"] is True
+    assert {run["doctype"] for run in answer.json["runs"]} == {"Supplier", "Item"}
+    assert {run["trigger"] for run in answer.json["runs"]} == {"api"}
+
+
+def test_a_sync_of_nothing_in_particular_is_of_every_connector(api: Api, connect: Connect) -> None:
+    made = [connect(), connect()]
+    answer = api.ask("POST", "/api/connectors/sync")
+    assert answer.status == 202
+    assert {one["id"] for one in made} <= {run["connection_id"] for run in answer.json["runs"]}
+
+
+def test_runs_are_paged_and_tell_what_they_did(api: Api, connect: Connect) -> None:
+    made = connect()
+    path = f"/api/connectors/{made['id']}/runs"
+    for _ in range(3):
+        body = {"connector_id": made["id"], "streams": ["Supplier"], "wait": 120}
+        assert api.post("/api/connectors/sync", body).json["finished"] is True
+    everything = [run["id"] for run in api.get(path).json["runs"]]
+    assert len(everything) == 3
+    assert everything == sorted(everything, reverse=True)
+    first = api.get(path, limit=2).json
+    rest = api.get(path, limit=2, before=first["next"]).json
+    assert [run["id"] for run in first["runs"] + rest["runs"]] == everything
+    assert rest["next"] is None
+
+    logs = api.get(f"/api/runs/{everything[0]}/logs").json
+    assert logs["finished"] is True
+    assert logs["lines"]
+    again = api.get(f"/api/runs/{everything[0]}/logs", after=logs["after"]).json
+    assert again["lines"] == []
+    assert again["after"] == logs["after"]
+
+
+def test_a_stream_is_added_changed_and_taken_away(api: Api, connect: Connect) -> None:
+    made = connect()
+    path = f"/api/connectors/{made['id']}/streams"
+    added = api.post(path, {"doctype": "Warehouse"})
+    assert added.status == 201, added.body
+    assert [stream["table_name"] for stream in added.json["streams"]] == ["warehouse"]
+
+    change = {"enabled": False, "filters": [["disabled", "=", 0]], "omit": ["email_id"]}
+    changed = api.patch(f"{path}/Warehouse", change)
+    assert changed.status == 200, changed.body
+    assert {key: changed.json[key] for key in change} == change
+    assert api.patch(f"{path}/warehouse", {"enabled": True}).json["filters"] == change["filters"]
+
+    assert api.delete(f"{path}/Warehouse").status == 200
+    assert api.delete(f"{path}/Warehouse").status == 404
+    assert api.patch(f"{path}/Sales Order", {"rename": {"status": "state"}}).status == 200
+
+
+def test_a_doctype_that_the_site_does_not_have_is_told(api: Api, connect: Connect) -> None:
+    made = connect()
+    path = f"/api/connectors/{made['id']}"
+    answer = api.post(f"{path}/streams", {"doctype": "No Such Thing"})
+    if answer.status == 201:  # told by the stream, once it is pulled
+        body = {"connector_id": made["id"], "streams": ["No Such Thing"], "wait": 120}
+        [run] = api.post("/api/connectors/sync", body).json["runs"]
+        assert run["outcome"] == "failed"
+        assert run["next_step"]
+    else:
+        assert 400 <= answer.status < 500
+        assert answer.json["next_step"]
+
+
+def test_verify_proves_the_mirror_equal(api: Api, connect: Connect) -> None:
+    made = connect()
+    body = {"connector_id": made["id"], "streams": ["Supplier"], "wait": 120}
+    api.post("/api/connectors/sync", body)
+    answer = api.post(
+        f"/api/connectors/{made['id']}/verify", {"streams": ["Supplier"], "wait": 120}
+    )
+    assert answer.status == 202
+    [run] = answer.json["runs"]
+    assert (run["kind"], run["outcome"]) == ("verify", "done")
+    mended = api.post(
+        f"/api/connectors/{made['id']}/verify",
+        {"streams": ["Supplier"], "repair": True, "wait": 120},
+    )
+    assert [run["kind"] for run in mended.json["runs"]] == ["repair"]
+
+
+def tables_of(running_hub: RunningHub, schema: str) -> set[str]:
+    async def look() -> set[str]:
+        async with running_hub.hub.db.connection() as conn:
+            found = await conn.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
+                " AND table_type = 'BASE TABLE'",
+                [schema],
+            )
+            return {name for (name,) in await found.fetchall()}
+
+    found: set[str] = running_hub.run(look())
+    return found
+
+
+def test_a_deleted_connector_takes_its_mirror_along_and_says_so(
+    api: Api, connect: Connect, running_hub: RunningHub
+) -> None:
+    made = connect()
+    body = {"connector_id": made["id"], "streams": ["Item", "Supplier"], "wait": 120}
+    run_ids = api.post("/api/connectors/sync", body).json["run_ids"]
+    assert tables_of(running_hub, made["slug"])
+    gone = api.delete(f"/api/connectors/{made['slug']}")
+    assert gone.status == 200
+    assert gone.json["schema_dropped"] is True
+    assert {"item", "supplier"} <= set(gone.json["tables"])
+    assert tables_of(running_hub, made["slug"]) == set()
+    assert api.get(f"/api/connectors/{made['id']}").status == 404
+    assert api.get(f"/api/runs/{run_ids[0]}").status == 404
+
+
+def test_a_mirror_may_be_kept_and_is_never_taken_over(
+    api: Api, connect: Connect, running_hub: RunningHub
+) -> None:
+    made = connect()
+    body = {"connector_id": made["id"], "streams": ["Supplier"], "wait": 120}
+    api.post("/api/connectors/sync", body)
+    gone = api.delete(f"/api/connectors/{made['id']}", drop_mirror="false").json
+    assert gone["schema_dropped"] is False
+    assert "supplier" in tables_of(running_hub, made["slug"])
+    assert connect(name=made["name"])["slug"] != made["slug"]
+
+
+def test_a_connector_is_deleted_while_it_is_pulled(
+    api: Api, connect: Connect, running_hub: RunningHub
+) -> None:
+    for _ in range(5):
+        made = connect(start_sync=True)
+        gone = api.delete(f"/api/connectors/{made['id']}")
+        assert gone.status == 200, gone.body
+        assert tables_of(running_hub, made["slug"]) == set()
+    assert api.get("/health").json["status"] == "ok"
