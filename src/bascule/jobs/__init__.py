@@ -1,0 +1,10 @@
+"""Background work on the same PostgreSQL: an enqueue commits with the row that it is about.
+
+Each room registers its own tasks in its `jobs.py`; retries and fencing are the task's own.
+"""
+
+from bascule.jobs.queue import Jobs
+from bascule.jobs.registry import every, load, task
+from bascule.jobs.worker import run_worker
+
+__all__ = ["Jobs", "every", "load", "run_worker", "task"]

@@ -1,0 +1,67 @@
+"""What can be done in the background: tasks by name, and those that a clock starts.
+
+Rooms register theirs by importing `task` and `every`; `load` imports the rooms.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Concatenate, ParamSpec
+
+P = ParamSpec("P")
+# The first argument is the hub, handed in by the worker; this floor does not know what it is.
+Job = Callable[Concatenate[Any, P], Awaitable[None]]
+Tick = Callable[[Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    name: str
+    cron: str
+    run: Tick
+
+
+TASKS: dict[str, Job[...]] = {}
+PERIODIC: dict[str, Periodic] = {}
+
+
+def task(name: str) -> Callable[[Job[P]], Job[P]]:
+    """Registers a coroutine function `(hub, **arguments)`. What it raises marks the job failed.
+
+    A job can run twice: its worker may be killed after the work and before the queue knows. It is
+    cancelled (CancelledError) when its worker stops, and then runs again elsewhere.
+    """
+
+    def register(run: Job[P]) -> Job[P]:
+        _new(name)
+        TASKS[name] = run
+        return run
+
+    return register
+
+
+def every(cron: str) -> Callable[[Tick], Tick]:
+    """Registers a coroutine function `(hub)` that runs at each tick (UTC), once for all workers.
+
+    A tick that comes while the last one still runs waits for it; more than one does not pile up.
+    `cron` has five fields, or six, the last for seconds.
+    """
+
+    def register(run: Tick) -> Tick:
+        name = f"{run.__module__}.{run.__qualname__}"
+        _new(name)
+        PERIODIC[name] = Periodic(name, cron, run)
+        return run
+
+    return register
+
+
+def load(modules: Iterable[str]) -> None:
+    """Imports the modules that register; once is enough, twice does no harm."""
+    for module in modules:
+        import_module(module)
+
+
+def _new(name: str) -> None:
+    if name in TASKS or name in PERIODIC:
+        raise ValueError(f"There is a job called {name} already.")

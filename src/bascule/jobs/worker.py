@@ -1,0 +1,160 @@
+"""A worker: runs what is queued, beats its heart, takes over what killed workers left.
+
+Procrastinate runs the jobs. It gives up when the database goes away for a moment, and gives a killed
+worker's jobs to nobody; both are made good here.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any, Protocol
+
+import psycopg
+from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job as QueuedJob
+from psycopg_pool import PoolTimeout
+
+from bascule.jobs.registry import PERIODIC, TASKS, Job
+from bascule.store import Database
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 5.0  # seconds
+STALLED = 15.0  # seconds without a heartbeat: the worker is dead, or will find its work given away
+TAKEOVER = 5.0  # seconds between two looks for dead workers
+POLL = 1.0  # seconds; a lock's next holder is not told that its turn has come
+GRACE = 5.0  # seconds that running jobs get when a worker is asked to stop
+KEEP_HOURS = 24 * 7  # of jobs that failed, for who wants to know why
+TAKEOVER_LOCK = 0x6261_7374  # an advisory lock: one worker at a time takes over
+
+_GONE = (psycopg.OperationalError, PoolTimeout, ConnectorException, OSError)
+
+
+class HasDatabase(Protocol):
+    @property
+    def db(self) -> Database: ...
+
+
+async def run_worker(
+    hub: HasDatabase, concurrency: int = 8, until: asyncio.Event | None = None
+) -> None:
+    """Works until the event is set (or this is cancelled); then jobs that run get some seconds.
+
+    What is not done by then goes back into the queue. A database that goes away is waited for.
+    """
+    until = until or asyncio.Event()
+    wait = 0.5
+    while not until.is_set():
+        started = asyncio.get_running_loop().time()
+        try:
+            await _work(hub, concurrency, until)
+        except* _GONE as group:
+            log.warning("The worker has lost the database and tries again: %s", group.exceptions[0])
+        if asyncio.get_running_loop().time() - started > 60:
+            wait = 0.5
+        if not until.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(until.wait(), wait)
+            wait = min(wait * 2, 10.0)
+
+
+async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> None:
+    """One life of Procrastinate's worker: until the event, or until the database is gone."""
+    # Not the hub's pool: jobs may use that up, and a heart that waits for a connection stands still.
+    connector = PsycopgConnector(conninfo=hub.db.conninfo, min_size=1, max_size=4, timeout=10)
+    app = App(connector=connector)
+    _register(app)
+    async with app.open_async():
+        working = asyncio.create_task(
+            app.run_worker_async(
+                name="bascule",
+                concurrency=concurrency,
+                fetch_job_polling_interval=POLL,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=STALLED,
+                shutdown_graceful_timeout=GRACE,
+                delete_jobs="successful",
+                install_signal_handlers=False,
+                additional_context={"hub": hub},
+            )
+        )
+        stopping = asyncio.create_task(until.wait())
+        taking_over = asyncio.create_task(_take_over_forever(hub, app))
+        others = (stopping, taking_over)
+        try:
+            await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, *others):
+                task.cancel()
+            await asyncio.gather(working, *others, return_exceptions=True)
+        for task in (working, taking_over):
+            if not task.cancelled() and (error := task.exception()):
+                raise error
+
+
+def _register(app: App) -> None:
+    for name, run in TASKS.items():
+        _add(app, name, run)
+    for periodic in PERIODIC.values():
+        added = _add(app, periodic.name, periodic.run, ticks=True)
+        app.periodic(cron=periodic.cron, lock=periodic.name, queueing_lock=periodic.name)(added)
+    sweep = _add(app, "jobs.sweep", _sweep, ticks=True)
+    app.periodic(cron="7 3 * * *", queueing_lock="jobs.sweep")(sweep)
+
+
+def _add(app: App, name: str, run: Job[...], *, ticks: bool = False) -> Any:
+    @app.task(name=name, pass_context=True, retry=HandBack())
+    async def job(context: JobContext, **arguments: Any) -> None:
+        if ticks:
+            arguments.pop("timestamp")  # Procrastinate's own, of the tick
+        try:
+            await run(context.additional_context["hub"], **arguments)
+        except Exception:
+            log.exception("The job %s(%s) failed.", name, arguments)
+            raise
+
+    return job
+
+
+class HandBack(BaseRetryStrategy):
+    """A job that was cancelled because its worker stops is queued again; others had their chance."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: QueuedJob
+    ) -> RetryDecision | None:
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision(retry_in={"seconds": 0})
+        return None
+
+
+async def _take_over_forever(hub: HasDatabase, app: App) -> None:
+    """In every worker and not as a job: it must not wait for a free place behind long jobs."""
+    while True:
+        await _take_over(hub, app)
+        await asyncio.sleep(TAKEOVER)
+
+
+async def _take_over(hub: HasDatabase, app: App) -> None:
+    """Queues again what workers without a heartbeat were doing.
+
+    One worker at a time, or the second would take away again what the first has just given out.
+    """
+    async with await psycopg.AsyncConnection.connect(hub.db.conninfo()) as connection:
+        held = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [TAKEOVER_LOCK])
+        row = await held.fetchone()
+        if row is None or not row[0]:
+            return
+        stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED)
+        for job in stalled:
+            log.warning("A worker died over the job %s; it is queued again.", job.call_string)
+            await app.job_manager.retry_job(job)
+
+
+async def _sweep(hub: Any) -> None:
+    connector = PsycopgConnector()
+    app = App(connector=connector)
+    async with app.open_async(hub.db.pool):
+        await app.job_manager.delete_old_jobs(
+            KEEP_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+        )

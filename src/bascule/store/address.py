@@ -1,0 +1,90 @@
+"""A PostgreSQL's address in the forms that people have it in, and what is wrong with one, in words."""
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from bascule.store.errors import CannotConnect, StoreError
+
+OLDEST = 140_000
+JOBS_SCHEMA = "bascule_jobs"
+# Procrastinate names its tables without their schema.
+SESSION = f"-c search_path={JOBS_SCHEMA},public -c timezone=UTC"
+
+
+def libpq_url(url: str) -> str:
+    """postgres://, postgresql:// and SQLAlchemy's postgresql+driver:// as libpq takes them."""
+    scheme, colon, rest = url.strip().partition("://")
+    if not colon or scheme.partition("+")[0] not in ("postgres", "postgresql"):
+        raise CannotConnect(
+            "BASCULE_DATABASE_URL is not a PostgreSQL address.",
+            next_step="Write it as postgresql://user:password@host:5432/database.",
+        )
+    plain = f"postgresql://{rest}"
+    try:
+        conninfo_to_dict(plain)
+    except psycopg.ProgrammingError:  # whose text may quote the address, and with it the password
+        raise CannotConnect(
+            "BASCULE_DATABASE_URL cannot be read.",
+            next_step="Write it as postgresql://user:password@host:5432/database, with special "
+            "characters of the password percent-encoded, and only libpq's options after a '?'.",
+        ) from None
+    return plain
+
+
+def conninfo(url: str) -> str:
+    """The address with what every connection of ours wants; its own options stay."""
+    given = conninfo_to_dict(url)
+    options = f"{given.get('options') or ''} {SESSION}".strip()
+    wanted = {"application_name": "bascule", "connect_timeout": "10"}
+    return make_conninfo(
+        url, **{**wanted, **{k: str(v) for k, v in given.items()}, "options": options}
+    )
+
+
+_REASONS = (
+    (
+        "password authentication failed",
+        "The database refuses the user or the password.",
+        "Correct the user and password in BASCULE_DATABASE_URL.",
+    ),
+    (
+        "no password supplied",
+        "The database wants a password.",
+        "Put it into BASCULE_DATABASE_URL: postgresql://user:password@host/database.",
+    ),
+    (
+        "no pg_hba.conf entry",
+        "The database lets nobody in from here, or only with encryption.",
+        "Add ?sslmode=require to BASCULE_DATABASE_URL, or allow this machine in pg_hba.conf.",
+    ),
+    (
+        "does not exist",
+        "The database server does not know this database or user.",
+        "Create it (createdb, createuser), or correct the name in BASCULE_DATABASE_URL.",
+    ),
+    (
+        "too many clients",
+        "The database has no connection left.",
+        "Raise max_connections there, or stop what holds them.",
+    ),
+    (
+        "starting up",
+        "The database is starting or recovering.",
+        "Wait a moment and start again.",
+    ),
+)
+
+
+def cannot_connect(error: psycopg.Error, url: str) -> StoreError:
+    """What libpq said, as a cause and a next step. libpq never says the password."""
+    said = str(error).strip()
+    where = conninfo_to_dict(url)
+    host = f"{where.get('host') or 'the local socket'}:{where.get('port') or 5432}"
+    for words, cause, step in _REASONS:
+        if words in said:
+            return CannotConnect(f"{cause} ({host}: {said.splitlines()[-1]})", next_step=step)
+    return CannotConnect(
+        f"No database answers at {host}: {said.splitlines()[-1] if said else 'no reason given'}",
+        next_step="Start that server or correct BASCULE_DATABASE_URL; without one the hub starts "
+        "a PostgreSQL of its own.",
+    )

@@ -1,0 +1,119 @@
+"""The embedded cluster's files: made once, configured at every start. Running it is the keeper's."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from bascule.store.account import Account, first_closed
+from bascule.store.binaries import MAJOR
+from bascule.store.errors import CannotStart, WrongVersion
+from bascule.store.folder import kept_secret
+
+ROLE = "bascule"
+CLUSTER = "postgres"
+PASSWORD = "postgres.password"  # noqa: S105  (the file's name)
+OUR_CONF = "bascule.conf"
+
+# A mirror writes much at once and is read by few. What a person adds to postgresql.conf below our
+# include, or sets with ALTER SYSTEM, wins.
+CONF = """\
+# Written at every start. Change postgresql.conf below its include, or use ALTER SYSTEM.
+max_connections = 200
+shared_buffers = 128MB
+work_mem = 16MB
+maintenance_work_mem = 128MB
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 4GB
+wal_compression = on
+checkpoint_timeout = 15min
+random_page_cost = 1.1
+jit = off
+password_encryption = scram-sha-256
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] '
+logging_collector = off
+log_destination = 'stderr'
+"""
+
+
+def password_of(data: Path) -> str:
+    return kept_secret(data / PASSWORD, lambda: secrets.token_urlsafe(24))
+
+
+def make_cluster(data: Path, programs: Path, account: Account) -> Path:
+    """The cluster's folder; initdb if there is none yet. A killed initdb leaves nothing behind."""
+    cluster = data / CLUSTER
+    if not account.is_us:
+        refuse_closed(cluster, account)
+    if cluster.is_dir():
+        check_version(cluster)
+    else:
+        with tempfile.TemporaryDirectory(dir=data, prefix="initdb-") as folder:
+            shared = Path(folder)
+            if not account.is_us:
+                os.chown(shared, account.user, account.group)
+            _initdb(shared, programs, account, password_of(data))
+            (shared / "new").rename(cluster)
+    (cluster / OUR_CONF).write_text(CONF)
+    (cluster / OUR_CONF).chmod(0o644)
+    return cluster
+
+
+def _initdb(folder: Path, programs: Path, account: Account, password: str) -> None:
+    """SCRAM for everybody. Text sorts by code point, as ERPNext's keys are compared nowhere else."""
+    pwfile = folder / "password"
+    pwfile.touch(mode=0o600)
+    pwfile.write_text(password)
+    if not account.is_us:
+        os.chown(pwfile, account.user, account.group)
+    command = [programs / "initdb", "-D", folder / "new", "-U", ROLE, f"--pwfile={pwfile}"]
+    command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    ran = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+        **account.options,
+    )
+    if ran.returncode != 0:
+        raise CannotStart(
+            f"PostgreSQL's files cannot be made in {folder.parent}: {ran.stderr.strip()}",
+            next_step="Free some disk space, or set BASCULE_DATA_DIR to another folder.",
+        )
+    with (folder / "new" / "postgresql.conf").open("a") as conf:
+        conf.write(f"\ninclude_if_exists = '{OUR_CONF}'\n")
+
+
+def check_version(cluster: Path) -> None:
+    version = (cluster / "PG_VERSION").read_text().strip()
+    if version != str(MAJOR):
+        raise WrongVersion(
+            f"The data folder holds a PostgreSQL {version} cluster; this Bascule brings {MAJOR}.",
+            next_step=f"Dump it with the Bascule that made it (pg_dumpall) and restore it here, or "
+            f"move {cluster} away: a new mirror is pulled from the sites again.",
+        )
+
+
+def refuse_closed(cluster: Path, account: Account) -> None:
+    closed = first_closed(cluster, account)
+    if closed is not None:
+        raise CannotStart(
+            f"PostgreSQL never runs as root, and its account '{account.name}' cannot enter "
+            f"{closed}.",
+            next_step="Choose another data folder with BASCULE_DATA_DIR, such as /var/lib/bascule.",
+        )
+
+
+def clear_leftovers(data: Path) -> None:
+    """What a killed initdb or copy left. Only under the start lock, while no keeper lives."""
+    for pattern in ("initdb-*", "pgsql-????????"):
+        for path in data.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)

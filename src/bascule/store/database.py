@@ -1,0 +1,157 @@
+"""The hub's database: sessions for its own tables, connections for bulk work, and its start.
+
+The server itself is `embedded`'s or yours; the tables are made by `migrate`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from bascule.settings import Settings
+from bascule.store.address import OLDEST, cannot_connect, conninfo, libpq_url
+from bascule.store.embedded import EmbeddedServer
+from bascule.store.errors import CannotStart, StoreError, WrongVersion
+from bascule.store.migrate import migrate_database
+
+log = logging.getLogger(__name__)
+
+WATCH = 1.0  # seconds between two looks at the embedded server's keeper
+
+
+class Database:
+    """Made by `open_database`. `session` and `connection` commit on success and roll back on error."""
+
+    def __init__(
+        self, url: str | EmbeddedServer, connections: int, watch: "asyncio.Task[None] | None" = None
+    ) -> None:
+        self._server = url if isinstance(url, EmbeddedServer) else None
+        self._given = "" if isinstance(url, EmbeddedServer) else url
+        self._watch = watch
+        self.pool: AsyncConnectionPool[psycopg.AsyncConnection] = AsyncConnectionPool(
+            self.conninfo,  # asked anew for each connection: an embedded server may move
+            min_size=1,
+            max_size=connections,
+            max_idle=120,
+            check=AsyncConnectionPool.check_connection,
+            name="bascule",
+            open=False,
+        )
+        self.engine: AsyncEngine = create_async_engine(
+            "postgresql+psycopg://",
+            async_creator=self._connect,
+            pool_size=5,
+            max_overflow=10,
+            pool_pre_ping=True,
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    def __repr__(self) -> str:
+        return f"<Database {'embedded' if self._server else 'given'}>"
+
+    @property
+    def url(self) -> str:
+        """For libpq, with the password: for programs that we start, never for a log."""
+        return self._server.url if self._server else self._given
+
+    def conninfo(self) -> str:
+        """How we connect ourselves."""
+        return conninfo(self._server.fast_url if self._server else self._given)
+
+    async def _connect(self) -> psycopg.AsyncConnection:
+        return await psycopg.AsyncConnection.connect(self.conninfo())
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        async with self.pool.connection() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        if self._watch:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        await self.pool.close()
+        await self.engine.dispose()
+        if self._server:
+            self._server.leave()
+
+
+async def open_database(settings: Settings, *, migrate: bool = True) -> Database:
+    """Connects to the database that the settings name, or starts and joins the embedded one.
+
+    `migrate` brings the hub's tables and the queue's to this version. StoreError says what is wrong.
+    """
+    connections = min(64, max(16, 2 * settings.worker_concurrency))
+    if settings.database_url:
+        url = libpq_url(settings.database_url.get_secret_value())
+        database = Database(url, connections)
+    else:
+        server = await asyncio.to_thread(EmbeddedServer.join, settings.data_dir)
+        database = Database(server, connections, asyncio.create_task(_watch(server)))
+    try:
+        if not settings.database_url:
+            await _make_database(database)
+        await _check_version(database)
+        if migrate:
+            await migrate_database(database.conninfo())
+        await database.pool.open()
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+async def _check_version(database: Database) -> None:
+    connecting: Callable[[], str] = database.conninfo
+    try:
+        async with await psycopg.AsyncConnection.connect(connecting()) as connection:
+            version = connection.info.server_version
+    except psycopg.Error as error:
+        raise cannot_connect(error, database.url) from None
+    if version < OLDEST:
+        raise WrongVersion(
+            f"The database is PostgreSQL {version // 10_000}; Bascule needs 14 or newer.",
+            next_step="Upgrade that server, or unset BASCULE_DATABASE_URL for the embedded one.",
+        )
+
+
+async def _make_database(database: Database) -> None:
+    """An embedded cluster starts with the database `postgres` alone."""
+    with suppress(psycopg.OperationalError):
+        async with await psycopg.AsyncConnection.connect(database.conninfo()):
+            return
+    admin = psycopg.conninfo.make_conninfo(database.conninfo(), dbname="postgres")
+    async with await psycopg.AsyncConnection.connect(admin, autocommit=True) as connection:
+        with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            await connection.execute("CREATE DATABASE bascule")
+
+
+async def _watch(server: EmbeddedServer) -> None:
+    """Somebody killed the keeper: start another. The pools find the server again by themselves."""
+    while True:
+        await asyncio.sleep(WATCH)
+        if server.is_kept():
+            continue
+        log.warning("The embedded PostgreSQL has lost its keeper; starting another.")
+        try:
+            await asyncio.to_thread(server.ensure)
+        except CannotStart as error:
+            log.error("%s %s", error, error.next_step)
+
+
+__all__ = ["Database", "StoreError", "open_database"]

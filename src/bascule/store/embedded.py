@@ -1,0 +1,184 @@
+"""The embedded PostgreSQL as its users see it: join it, know its address, leave it.
+
+Any number of processes share the server of one data folder. Who comes first starts a keeper
+(`bascule.store.keeper`), which goes when the last has left or died.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bascule.store import keeper
+from bascule.store.account import account_for
+from bascule.store.binaries import programs_for
+from bascule.store.cluster import CLUSTER, ROLE, clear_leftovers, make_cluster, password_of
+from bascule.store.errors import CannotStart
+from bascule.store.folder import open_folder
+
+log = logging.getLogger(__name__)
+
+START = "postgres.start"  # exclusive flock: one process at a time starts a keeper
+PATIENCE = 90.0  # seconds; a server that recovers from a crash under load takes its time
+LONGEST_SOCKET = 107  # bytes, of a Unix socket's path
+
+
+@dataclass
+class EmbeddedServer:
+    """`url` works for every program on this machine; `fast_url` is the Unix socket where it fits."""
+
+    data: Path
+    password: str
+    users: int  # a descriptor that holds the shared lock
+
+    @classmethod
+    def join(cls, data_dir: Path) -> "EmbeddedServer":
+        """Blocks until the server takes connections. StoreError when it does not start."""
+        if sys.platform == "win32":
+            raise CannotStart(
+                "The embedded PostgreSQL does not run on Windows.",
+                next_step="Set BASCULE_DATABASE_URL to a PostgreSQL of yours, or use WSL.",
+            )
+        data = open_folder(data_dir)
+        until = time.monotonic() + PATIENCE
+        users = _open(data / keeper.USERS)
+        try:
+            _lock(users, fcntl.LOCK_SH, until)
+            server = cls(data, password_of(data), users)
+            server.ensure(until)
+        except BaseException:
+            os.close(users)
+            raise
+        return server
+
+    def ensure(self, until: float | None = None) -> None:
+        """A server that runs, also after the death of the keeper. Blocks like `join`."""
+        until = until or time.monotonic() + PATIENCE
+        with _starting(self.data, until):
+            if not self.is_kept():
+                self._start_keeper()
+            self._wait(until)
+
+    def is_kept(self) -> bool:
+        """Whether a keeper lives: it holds its lock. Costs a system call."""
+        probe = _open(self.data / keeper.KEEPER)
+        try:
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(probe)
+        return False
+
+    def leave(self) -> None:
+        """The last one to leave lets the keeper stop the server."""
+        os.close(self.users)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{ROLE}:{quote(self.password)}@127.0.0.1:{self._said()['port']}/{ROLE}"
+
+    @property
+    def fast_url(self) -> str:
+        said = self._said()
+        if not said["sockets"]:
+            return self.url
+        where = quote(said["sockets"], safe="")
+        return f"postgresql://{ROLE}:{quote(self.password)}@{where}:{said['port']}/{ROLE}"
+
+    def _start_keeper(self) -> None:
+        clear_leftovers(self.data)
+        port = self._said().get("port", 0)
+        starting = json.dumps({**self._said(), "state": "starting", "error": None})
+        (self.data / keeper.STATE).write_text(starting)
+        account = account_for(self.data / CLUSTER)
+        programs = programs_for(account, self.data)
+        cluster = make_cluster(self.data, programs, account)
+        longest = f"{cluster}/.s.PGSQL.65535"
+        orders = {
+            "data": str(self.data),
+            "cluster": str(cluster),
+            "program": str(programs / "postgres"),
+            "user": None if account.is_us else account.user,
+            "group": None if account.is_us else account.group,
+            "sockets": len(os.fsencode(longest)) <= LONGEST_SOCKET,
+            "port": port,
+        }
+        # By its path and without site-packages: it lives long and needs the standard library alone.
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", keeper.__file__, json.dumps(orders)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # a terminal's Ctrl-C does not reach it
+        )
+
+    def _wait(self, until: float) -> None:
+        """Until the keeper says ready. No keeper after a moment means that it could not live."""
+        lives_by = time.monotonic() + 10.0
+        while time.monotonic() < until:
+            said = self._said()
+            if said.get("state") == "ready" and self.is_kept():
+                return
+            if said.get("state") == "failed":
+                break
+            if time.monotonic() > lives_by and not self.is_kept():
+                break
+            time.sleep(0.01)
+        reason = self._said().get("error") or "its keeper said nothing"
+        raise CannotStart(
+            f"The embedded PostgreSQL does not start: {reason}",
+            next_step=f"Read {self.data / keeper.LOG}; free disk space or memory if it says so.",
+        )
+
+    def _said(self) -> dict[str, Any]:
+        try:
+            said: dict[str, Any] = json.loads((self.data / keeper.STATE).read_text())
+        except FileNotFoundError:
+            return {}
+        return said
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotStart(
+            f"The file {path} cannot be opened: {error.strerror}.",
+            next_step="Run as the owner of the data folder, or set BASCULE_DATA_DIR to your own.",
+        ) from error
+
+
+def _lock(descriptor: int, kind: int, until: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise CannotStart(
+                    "Another process starts or stops the embedded PostgreSQL and does not end.",
+                    next_step="Look for a 'bascule' or 'keeper.py' process that hangs, and end it.",
+                ) from None
+            time.sleep(0.02)
+        else:
+            return
+
+
+@contextmanager
+def _starting(data: Path, until: float) -> Iterator[None]:
+    descriptor = _open(data / START)
+    try:
+        _lock(descriptor, fcntl.LOCK_EX, until)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,24 @@
+"""What can be wrong with the database or the data folder. Every error carries the next step."""
+
+
+class StoreError(Exception):
+    def __init__(self, message: str, *, next_step: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+
+class CannotStart(StoreError):
+    """The embedded PostgreSQL does not start."""
+
+
+class CannotConnect(StoreError):
+    """A PostgreSQL was named and lets nobody in, or is not there."""
+
+
+class WrongVersion(StoreError):
+    """The server, the cluster's files or the hub's own tables are of a version that does not fit."""
+
+
+class WrongKey(StoreError):
+    """A stored secret was encrypted with another key."""

@@ -1,0 +1,65 @@
+"""The data folder, and the secrets that are made once and kept in it."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bascule.store.errors import StoreError
+
+
+def open_folder(path: Path) -> Path:
+    """The folder, made where it is missing. As root others may pass through, and see no names."""
+    path = path.expanduser().absolute()
+    try:
+        if not path.is_dir():
+            path.mkdir(parents=True)
+            path.chmod(0o711 if hasattr(os, "geteuid") and os.geteuid() == 0 else 0o700)
+    except OSError as error:
+        raise StoreError(
+            f"The data folder {path} cannot be made: {error.strerror}.",
+            next_step="Set BASCULE_DATA_DIR to a folder that you can write to.",
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"The data folder {path} cannot be written to.",
+            next_step="Run as the folder's owner, or set BASCULE_DATA_DIR to a folder of your own.",
+        )
+    return path
+
+
+def kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """What the file says; made with mode 600 if it is missing. Of two makers one wins, for both.
+
+    The file appears whole or not at all: a link to one that is written already cannot be half there.
+    """
+    try:
+        if not path.exists():
+            _make(path, make())
+        secret = path.read_text().strip()
+    except OSError as error:
+        raise StoreError(
+            f"The file {path} cannot be read or written: {error.strerror}.",
+            next_step="Run as the owner of the data folder, or set BASCULE_DATA_DIR to your own.",
+        ) from error
+    if not secret:
+        raise StoreError(
+            f"The file {path} is empty.",
+            next_step="Put it back from a backup; without it nothing can be decrypted.",
+        )
+    return secret
+
+
+def _make(path: Path, secret: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 600
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            Path(path).hardlink_to(name)
+        except FileExistsError:
+            return
+    finally:
+        Path(name).unlink()

@@ -1,0 +1,115 @@
+"""Brings a database to this version: the hub's tables with Alembic, the queue's with its own SQL.
+
+All in one transaction under an advisory lock: two starts do not race, and a killed one leaves nothing.
+A database that is at this version already costs one query, without importing Alembic.
+"""
+
+import asyncio
+from importlib import resources
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from bascule.store.address import JOBS_SCHEMA
+from bascule.store.base import HUB_SCHEMA
+from bascule.store.errors import StoreError, WrongVersion
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+VERSIONS = "alembic_version"
+LOCK = 0x6261_7363  # "basc": no other program that shares the database takes this one
+
+
+def newest() -> str:
+    """The newest revision: files in versions/ are named after theirs, 0001_..., in order."""
+    return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))[:4]
+
+
+def newest_of_queue() -> str:
+    """The newest change that the installed Procrastinate knows of; its files sort by version."""
+    return max(_changes_of_queue())
+
+
+def _changes_of_queue() -> dict[str, str]:
+    folder = resources.files("procrastinate.sql") / "migrations"
+    return {f.name: f.read_text() for f in folder.iterdir() if f.name.endswith(".sql")}
+
+
+async def migrate_database(conninfo: str) -> None:
+    if not await _is_current(conninfo):
+        await asyncio.to_thread(_migrate, conninfo)
+
+
+async def _is_current(conninfo: str) -> bool:
+    query = sql.SQL(
+        "SELECT version_num, obj_description(to_regnamespace({jobs}), 'pg_namespace') FROM {table}"
+    ).format(jobs=JOBS_SCHEMA, table=sql.Identifier(HUB_SCHEMA, VERSIONS))
+    try:
+        async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+            row = await (await connection.execute(query)).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return False
+    if row and str(row[0]) > newest():
+        raise WrongVersion(
+            f"The database was last used by a newer Bascule (revision {row[0]}).",
+            next_step="Upgrade this one: pip install --upgrade bascule.",
+        )
+    return row is not None and (row[0], row[1]) == (newest(), newest_of_queue())
+
+
+def _migrate(conninfo: str) -> None:
+    def connect() -> psycopg.Connection:
+        return psycopg.connect(conninfo)
+
+    engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {HUB_SCHEMA}"))
+            upgrade(connection)
+            _upgrade_queue(connection)
+    except Exception as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+            raise StoreError(
+                f"The database does not let its user make the hub's tables: {cause}",
+                next_step="Let it: GRANT CREATE ON DATABASE ... TO the user in "
+                "BASCULE_DATABASE_URL, or make that user the database's owner.",
+            ) from None
+        raise
+    finally:
+        engine.dispose()
+
+
+def upgrade(connection: Connection) -> None:
+    """To the newest revision, in the connection's transaction."""
+    # Alembic costs a third of a second, which only a start that needs it pays.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _upgrade_queue(connection: Connection) -> None:
+    """The whole schema at first; later what is newer than the comment that the last start left."""
+    marked = connection.scalar(
+        text("SELECT obj_description(to_regnamespace(:jobs), 'pg_namespace')"),
+        {"jobs": JOBS_SCHEMA},
+    )
+    changes = _changes_of_queue()
+    if marked is None:
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {JOBS_SCHEMA}")
+        statements = [(resources.files("procrastinate.sql") / "schema.sql").read_text()]
+    else:
+        statements = [changes[name] for name in sorted(changes) if name > marked]
+    for statement in statements:
+        # Not through SQLAlchemy or with parameters: several commands at once, with % in them.
+        raw = connection.connection.dbapi_connection
+        assert isinstance(raw, psycopg.Connection)  # noqa: S101
+        raw.execute(statement.encode())
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {JOBS_SCHEMA} IS '{max(changes)}'")

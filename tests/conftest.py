@@ -1,0 +1,115 @@
+"""A PostgreSQL for each test process, a fresh database for each test, and a hub over it.
+
+BASCULE_TEST_DATABASE_URL: use that server instead of embedded ones; its user may create databases.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from bascule.hub import Hub, open_hub
+from bascule.settings import Settings
+from bascule.store.address import conninfo, libpq_url
+from bascule.store.embedded import EmbeddedServer
+from bascule.store.migrate import _migrate
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_from_outside() -> Iterator[None]:
+    """A developer's own settings must not decide what tests see, nor tests touch their hub."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("BASCULE_") and name not in (
+                "BASCULE_TEST_DATABASE_URL",
+                "BASCULE_RECORDINGS",
+            ):
+                patch.delenv(name)
+        for name in ("POSTGRES_URL", "CONNECTORS_SERVICE_PORT"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A fresh folder with a short path that an unprivileged PostgreSQL can enter."""
+    folder = Path(tempfile.mkdtemp(prefix="bascule-", dir="/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Once the server in it is gone, which takes it a moment after its last user."""
+    until = time.monotonic() + 30
+    while (folder / "postgres" / "postmaster.pid").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a server on which this process may create databases."""
+    given = os.environ.get("BASCULE_TEST_DATABASE_URL")
+    if given:
+        yield libpq_url(given)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="bascule-", dir="/tmp"))
+    folder.chmod(0o711)
+    server = EmbeddedServer.join(folder)
+    yield on_database(server.fast_url, "postgres")
+    server.leave()
+    remove(folder)
+
+
+def on_database(url: str, name: str) -> str:
+    head, _, query = url.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
+
+
+def run(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """The name of a migrated database that nobody is connected to."""
+    name = f"template_{uuid4().hex[:12]}"
+    run(postgres, f"CREATE DATABASE {name}")
+    _migrate(conninfo(on_database(postgres, name)))
+    yield name
+    run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """A fresh database with the hub's tables."""
+    name = f"test_{uuid4().hex[:12]}"
+    run(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    url = on_database(postgres, name)
+    assert conninfo_to_dict(url)["dbname"] == name
+    yield url
+    run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url,  # type: ignore[arg-type]
+        data_dir=tmp_path,
+        secret_key="a key for tests",  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+async def hub(settings: Settings) -> AsyncIterator[Hub]:
+    async with open_hub(settings) as opened:
+        yield opened

@@ -1,0 +1,58 @@
+"""Putting work into the queue."""
+
+from sqlalchemy import text
+
+from bascule.hub import Hub
+
+
+async def queued(hub: Hub) -> list[str]:
+    async with hub.db.connection() as connection:
+        found = await connection.execute("SELECT task_name FROM procrastinate_jobs ORDER BY id")
+        return [row[0] for row in await found.fetchall()]
+
+
+async def test_a_job_is_queued(hub: Hub) -> None:
+    assert await hub.jobs.defer("mirror.run", lock="stream:7", run_id=5)
+    assert await queued(hub) == ["mirror.run"]
+
+
+async def test_a_job_goes_away_with_the_transaction_that_it_was_queued_in(hub: Hub) -> None:
+    class Off(Exception):
+        pass
+
+    for queueing_lock in (None, "a"):
+        try:
+            async with hub.db.connection() as connection:
+                await hub.jobs.defer("x", queueing_lock=queueing_lock, connection=connection)
+                raise Off
+        except Off:
+            assert await queued(hub) == []
+        try:
+            async with hub.db.session() as session:
+                await hub.jobs.defer("x", queueing_lock=queueing_lock, connection=session)
+                raise Off
+        except Off:
+            assert await queued(hub) == []
+
+
+async def test_a_job_appears_with_the_commit_of_its_transaction(hub: Hub) -> None:
+    async with hub.db.session() as session:
+        await hub.jobs.defer("of a session", connection=session)
+        assert await queued(hub) == []
+    async with hub.db.connection() as connection:
+        await hub.jobs.defer("of a connection", queueing_lock="a", connection=connection)
+        assert await queued(hub) == ["of a session"]
+    assert await queued(hub) == ["of a session", "of a connection"]
+
+
+async def test_a_job_that_waits_already_is_no_error_and_spares_the_transaction(hub: Hub) -> None:
+    assert await hub.jobs.defer("x", queueing_lock="a") is not None
+    assert await hub.jobs.defer("x", queueing_lock="a") is None
+    async with hub.db.connection() as connection:
+        await connection.execute("CREATE TABLE public.kept (id int)")
+        assert await hub.jobs.defer("x", queueing_lock="a", connection=connection) is None
+        assert await hub.jobs.defer("y", queueing_lock="b", connection=connection)
+    async with hub.db.session() as session:
+        assert await hub.jobs.defer("x", queueing_lock="a", connection=session) is None
+        assert await session.scalar(text("SELECT count(*) FROM public.kept")) == 0
+    assert await queued(hub) == ["x", "y"]
