@@ -1,0 +1,51 @@
+"""A site at one moment: its DocTypes, documents, users and time zone, shaped as a site answers.
+
+What serves it is elsewhere; what makes one is `load_folder` or the demo company.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bascule.sandbox.doctypes import builtin
+
+
+@dataclass
+class Snapshot:
+    """`doctypes` by name, `documents` by DocType in order of creation, `users` by label.
+
+    A user has name, api_key, api_secret and roles; `role_permissions` adds rights to what the
+    DocTypes say: role -> DocType -> ["read", ...].
+    """
+
+    doctypes: dict[str, dict[str, Any]]
+    documents: dict[str, list[dict[str, Any]]]
+    users: dict[str, dict[str, Any]] = field(repr=False)
+    time_zone: str
+    role_permissions: dict[str, dict[str, list[str]]]
+
+
+def load_folder(path: Path) -> Snapshot:
+    """Reads documents/*.jsonl, doctypes/*.json and users.json; OSError when one is not there.
+
+    A DocType without a definition in the folder has the built-in one.
+    """
+    people = json.loads((path / "users.json").read_text(encoding="utf-8"))
+    doctypes = builtin()
+    for file in sorted((path / "doctypes").glob("*.json")):
+        definition = json.loads(file.read_text(encoding="utf-8"))
+        doctypes[definition["name"]] = definition
+    documents: dict[str, list[dict[str, Any]]] = {}
+    for file in sorted((path / "documents").glob("*.jsonl")):
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                document = json.loads(line)
+                documents.setdefault(document["doctype"], []).append(document)
+    return Snapshot(
+        doctypes=doctypes,
+        documents=documents,
+        users=people["users"],
+        time_zone=people["time_zone"],
+        role_permissions=people.get("role_permissions", {}),
+    )
