@@ -1,10 +1,12 @@
-"""Everything that a hub has open: its settings, database, vault and queue. What is done with it is the
-rooms'.
+"""Everything that a hub has open: its settings, database, vault and queue.
+
+What is done with it is the rooms'.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 from bascule.jobs import Jobs
 from bascule.settings import Settings, get_settings
@@ -18,6 +20,9 @@ class Hub:
     db: Database
     vault: Vault
     jobs: Jobs
+    # What rooms keep one of in a process, by its type; and how it is closed: before the database.
+    shared: dict[type, Any] = field(default_factory=dict)
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
 
 
 @asynccontextmanager
@@ -29,6 +34,8 @@ async def open_hub(settings: Settings | None = None) -> AsyncIterator[Hub]:
         vault = load_vault(settings)
         jobs = Jobs(db)
         await jobs.open()
-        yield Hub(settings, db, vault, jobs)
+        hub = Hub(settings, db, vault, jobs)
+        async with hub.closing:
+            yield hub
     finally:
         await db.close()

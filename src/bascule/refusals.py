@@ -21,6 +21,7 @@ from bascule.accounts.access import Unauthenticated
 from bascule.connections.answers import CheckAnswer
 from bascule.connections.service import CheckFailed
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
+from bascule.store import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Conflict, 409),
     (Invalid, 422),
     (HubError, 400),
+    (StoreError, 503),
     (frappe.NotFound, 404),
     (frappe.Unavailable, 502),
     (frappe.Timeout, 502),
@@ -144,7 +146,7 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    for kind in (HubError, frappe.FrappeError):
+    for kind in (HubError, StoreError, frappe.FrappeError):
         app.add_exception_handler(kind, _said)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -5,20 +5,21 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
+import psycopg
 import pytest
-from bascule.hub import Hub, open_hub
+from psycopg.conninfo import conninfo_to_dict
 
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app, serving
+from bascule.hub import Hub, open_hub
 from bascule.jobs import run_worker
 from bascule.settings import Settings
 
@@ -120,11 +121,26 @@ class RunningHub:
             return await issue_token(session, "tests")
 
 
+def address(known: Mapping[str, Any]) -> str:
+    """libpq takes everything after the question mark."""
+    return f"postgresql:///?{urlencode(known)}"
+
+
 @pytest.fixture(scope="session")
-def running_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    data_dir: Path = tmp_path_factory.mktemp("hub")
-    with RunningHub(Settings(data_dir=data_dir, database_url=None)) as running:
-        yield running
+def running_hub(
+    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningHub]:
+    """One for all tests of this folder; each makes connectors of its own in it."""
+    name = f"api_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        url = address({**conninfo_to_dict(postgres), "dbname": name})
+        settings = Settings.model_validate(
+            {"data_dir": tmp_path_factory.mktemp("hub"), "database_url": url}
+        )
+        with RunningHub(settings) as running:
+            yield running
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bascule.settings import Settings
 
-from .conftest import Api, RunningHub
+from .conftest import Api, RunningHub, address
 
 
 class Wire:
@@ -86,9 +86,8 @@ def wire(running_hub: RunningHub) -> Iterator[Wire]:
 @pytest.fixture
 def wired_hub(running_hub: RunningHub, wire: Wire, tmp_path: Path) -> Iterator[RunningHub]:
     known = conninfo_to_dict(running_hub.hub.db.url)
-    who = f"{known['user']}:{known.get('password', '')}"
-    url = f"postgresql://{who}@127.0.0.1:{wire.listens_on}/{known['dbname']}"
-    settings = Settings(data_dir=tmp_path, database_url=url)
+    known |= {"host": "127.0.0.1", "port": str(wire.listens_on)}
+    settings = Settings.model_validate({"data_dir": tmp_path, "database_url": address(known)})
     with RunningHub(settings, worker=False) as running:
         yield running
         wire.mend()
@@ -105,9 +104,20 @@ def until(true: Callable[[], Any]) -> Any:
 def test_health_tells_of_database_and_worker_and_of_nothing_else(stranger: Api) -> None:
     until(lambda: stranger.get("/health").json["status"] == "ok")
     health = stranger.get("/health").json
-    assert health["database"] == {"reachable": True, "kind": "embedded"}
+    assert health["database"] == {"reachable": True, "kind": "own"}
     assert health["worker"]["alive"] is True
     assert set(health) == {"status", "version", "database", "worker"}
+
+
+def test_a_hub_that_brings_its_own_database_says_so_and_that_no_worker_is_there(
+    open_folder: Path,
+) -> None:
+    settings = Settings.model_validate({"data_dir": open_folder})
+    with RunningHub(settings, worker=False) as running:
+        health = Api(running.url, None).get("/health").json
+    assert health["database"] == {"reachable": True, "kind": "embedded"}
+    assert health["status"] == "degraded"
+    assert health["worker"] == {"alive": False, "seen_at": None}
 
 
 def test_a_database_that_is_gone_is_told_and_found_again(wired_hub: RunningHub, wire: Wire) -> None:

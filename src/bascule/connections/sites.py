@@ -79,7 +79,7 @@ class SitePool:
 
 def pool_of(hub: Hub) -> SitePool:
     """The hub's one pool, closed with it."""
-    pool = hub.shared.get(SitePool)
+    pool: SitePool | None = hub.shared.get(SitePool)
     if pool is None:
         pool = hub.shared[SitePool] = SitePool(hub)
         hub.closing.push_async_callback(pool.aclose)

@@ -29,7 +29,7 @@ WATCH = 1.0  # seconds between two looks at the embedded server's keeper
 
 
 class Database:
-    """Made by `open_database`. `session` and `connection` commit on success and roll back on error."""
+    """Made by `open_database`. `session` and `connection` commit, or roll back on an error."""
 
     def __init__(
         self, url: str | EmbeddedServer, connections: int, watch: "asyncio.Task[None] | None" = None
@@ -52,6 +52,7 @@ class Database:
             pool_size=5,
             max_overflow=10,
             pool_pre_ping=True,
+            hide_parameters=True,  # or an error in the log would hold what was to be stored
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -94,7 +95,7 @@ class Database:
 async def open_database(settings: Settings, *, migrate: bool = True) -> Database:
     """Connects to the database that the settings name, or starts and joins the embedded one.
 
-    `migrate` brings the hub's tables and the queue's to this version. StoreError says what is wrong.
+    `migrate` brings the hub's tables and the queue's to this version. StoreError: what is wrong.
     """
     connections = min(64, max(16, 2 * settings.worker_concurrency))
     if settings.database_url:
@@ -151,7 +152,7 @@ async def _watch(server: EmbeddedServer) -> None:
         try:
             await asyncio.to_thread(server.ensure)
         except CannotStart as error:
-            log.error("%s %s", error, error.next_step)
+            log.warning("%s %s", error, error.next_step)
 
 
 __all__ = ["Database", "StoreError", "open_database"]
