@@ -47,7 +47,10 @@ def checked(values: dict[str, Any], *, allow_http: bool) -> dict[str, Any]:
     """The same fields with clean values; Invalid names every field that cannot be taken at once."""
     clean: dict[str, Any] = {}
     wrong: dict[str, str] = {}
-    rules = {**RULES, "api_url": lambda value: site_address(text(value), allow_http=allow_http)}
+    rules: dict[str, Callable[[Any], Any]] = {
+        **RULES,
+        "api_url": lambda value: site_address(text(value), allow_http=allow_http),
+    }
     for name, value in values.items():
         try:
             clean[name] = rules[name](value)

@@ -139,27 +139,33 @@ class Setup(BaseModel):
         },
     )
 
-    name: str | None = Field(None, description="Left out: the site's host name.")
+    name: str | None = Field(default=None, description="Left out: the site's host name.")
     api_url: str
     api_key: str
     api_secret: str
-    slug: str | None = Field(None, description="Left out: made from the name.")
+    slug: str | None = Field(default=None, description="Left out: made from the name.")
     sync_inventory: bool = True
     sync_orders: bool = True
     sync_suppliers: bool = True
-    lookback_days: int = Field(90, description="How old an order may be to be fetched.")
-    warehouse_filter: list[str] = Field([], description="Only stock in these; empty: in all.")
-    include_disabled: bool = Field(False, description="Also show what ERPNext has disabled.")
+    lookback_days: int = Field(default=90, description="How old an order may be to be fetched.")
+    warehouse_filter: list[str] = Field(
+        default=[], description="Only stock in these; empty: in all."
+    )
+    include_disabled: bool = Field(
+        default=False, description="Also show what ERPNext has disabled."
+    )
     schedule: str = Field(
-        "daily",
+        default="daily",
         validation_alias=AliasChoices("schedule", "frequency"),
         description="manual, every N minutes, hourly, daily (02:00 UTC), weekly (Sunday).",
     )
-    allow_http: bool = Field(False, description="Speak plain HTTP to a site not on loopback.")
-    ca_bundle: str | None = Field(None, description="A PEM file on the hub's machine.")
-    max_concurrency: int = Field(4, description="The most requests at a time.")
-    test_connection: bool = Field(True, description="Try the credentials before saving.")
-    start_sync: bool = Field(True, description="Pull everything once now.")
+    allow_http: bool = Field(
+        default=False, description="Speak plain HTTP to a site not on loopback."
+    )
+    ca_bundle: str | None = Field(default=None, description="A PEM file on the hub's machine.")
+    max_concurrency: int = Field(default=4, description="The most requests at a time.")
+    test_connection: bool = Field(default=True, description="Try the credentials before saving.")
+    start_sync: bool = Field(default=True, description="Pull everything once now.")
 
 
 class ConnectorChange(BaseModel):
@@ -187,7 +193,9 @@ class ConnectorChange(BaseModel):
     allow_http: bool = Field(default_factory=bool)
     ca_bundle: str | None = Field(default_factory=lambda: None)
     max_concurrency: int = Field(default_factory=int)
-    test_connection: bool = Field(True, description="Try a changed way in before saving it.")
+    test_connection: bool = Field(
+        default=True, description="Try a changed way in before saving it."
+    )
 
 
 class SetupAnswer(Connector):
@@ -204,23 +212,23 @@ class SyncRequest(BaseModel):
     )
 
     connector_id: str | None = Field(
-        None, max_length=100, description="Id or slug; left out: every connector."
+        default=None, max_length=100, description="Id or slug; left out: every connector."
     )
     streams: list[str] | None = Field(
-        None, max_length=1000, description="DocTypes or presets; left out: all that are on."
+        default=None, max_length=1000, description="DocTypes or presets; left out: all that are on."
     )
-    full: bool = Field(False, description="Fetch everything anew, not only what changed.")
+    full: bool = Field(default=False, description="Fetch everything anew, not only what changed.")
     wait: int = Field(
-        0, ge=0, le=300, description="Seconds to wait for the runs to end before answering."
+        default=0, ge=0, le=300, description="Seconds to wait for the runs to end before answering."
     )
 
 
 class VerifyRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"repair": True}})
 
-    streams: list[str] | None = Field(None, max_length=1000)
-    repair: bool = Field(False, description="Also mend what differs.")
-    wait: int = Field(0, ge=0, le=300)
+    streams: list[str] | None = Field(default=None, max_length=1000)
+    repair: bool = Field(default=False, description="Also mend what differs.")
+    wait: int = Field(default=0, ge=0, le=300)
 
 
 class ConnectorStatus(BaseModel):
