@@ -4,6 +4,7 @@ What a route does is its room's; how a refusal looks is `refusals`'; docs/api.md
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -106,7 +107,15 @@ class _Server(uvicorn.Server):
 async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
     """Listens until the block ends; gives the address. Port 0: any free one. OSError: taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family)
+    # Named TCP, or asyncio leaves Nagle's algorithm on, and an answer may wait 40 ms for an ACK.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if os.name == "posix":  # elsewhere it would let two programs take one port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10
     )
