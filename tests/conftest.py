@@ -64,7 +64,10 @@ def postgres() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="bascule-", dir="/tmp"))
     folder.chmod(0o711)
     server = EmbeddedServer.join(folder)
-    yield on_database(server.fast_url, "postgres")
+    url = on_database(server.fast_url, "postgres")
+    run(url, "ALTER SYSTEM SET fsync = off")  # tests kill processes, not the machine
+    run(url, "SELECT pg_reload_conf()")
+    yield url
     server.leave()
     remove(folder)
 
@@ -93,7 +96,7 @@ def template(postgres: str) -> Iterator[str]:
 def database_url(postgres: str, template: str) -> Iterator[str]:
     """A fresh database with the hub's tables."""
     name = f"test_{uuid4().hex[:12]}"
-    run(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    run(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     url = on_database(postgres, name)
     assert conninfo_to_dict(url)["dbname"] == name
     yield url

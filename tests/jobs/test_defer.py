@@ -1,5 +1,6 @@
 """Putting work into the queue."""
 
+import pytest
 from sqlalchemy import text
 
 from bascule.hub import Hub
@@ -16,23 +17,27 @@ async def test_a_job_is_queued(hub: Hub) -> None:
     assert await queued(hub) == ["mirror.run"]
 
 
-async def test_a_job_goes_away_with_the_transaction_that_it_was_queued_in(hub: Hub) -> None:
-    class Off(Exception):
-        pass
+class Off(Exception):
+    """What ends the caller's transaction."""
 
-    for queueing_lock in (None, "a"):
-        try:
-            async with hub.db.connection() as connection:
-                await hub.jobs.defer("x", queueing_lock=queueing_lock, connection=connection)
-                raise Off
-        except Off:
-            assert await queued(hub) == []
-        try:
-            async with hub.db.session() as session:
-                await hub.jobs.defer("x", queueing_lock=queueing_lock, connection=session)
-                raise Off
-        except Off:
-            assert await queued(hub) == []
+
+def fail() -> None:
+    raise Off
+
+
+@pytest.mark.parametrize("queueing_lock", [None, "a"])
+async def test_a_job_goes_away_with_the_transaction_that_it_was_queued_in(
+    hub: Hub, queueing_lock: str | None
+) -> None:
+    with pytest.raises(Off):
+        async with hub.db.connection() as connection:
+            await hub.jobs.defer("x", queueing_lock=queueing_lock, connection=connection)
+            fail()
+    with pytest.raises(Off):
+        async with hub.db.session() as session:
+            await hub.jobs.defer("x", queueing_lock=queueing_lock, connection=session)
+            fail()
+    assert await queued(hub) == []
 
 
 async def test_a_job_appears_with_the_commit_of_its_transaction(hub: Hub) -> None:

@@ -36,10 +36,10 @@ class Jobs:
     ) -> int | None:
         """Queues one run of a task; the job's id. Arguments are JSON.
 
-        Of jobs with one `lock` one runs at a time, in the order in which they were queued (so one that
-        waits for its `schedule_at` holds back the later ones). With `queueing_lock`, None where
-        another job with it waits already. With `connection` the job is there when that transaction
-        commits, and not at all when it does not.
+        Of jobs with one `lock` one runs at a time, in the order in which they were queued (so one
+        that waits for its `schedule_at` holds back the later ones). With `queueing_lock`, None
+        where another job with it waits already. With `connection` the job is there when that
+        transaction commits, and not at all when it does not.
         """
         async with self._on(connection, guarded=queueing_lock is not None) as raw:
             job = self._app.configure_task(
@@ -69,8 +69,8 @@ class Jobs:
             await connection.flush()
             pooled = await (await connection.connection()).get_raw_connection()
             raw = pooled.driver_connection
-        if raw is not None and guarded and not raw.autocommit:
-            if raw.info.transaction_status == TransactionStatus.IDLE:
-                # Begins the transaction, or the savepoint would be a transaction of its own.
-                await raw.execute("SELECT 1")
+        outside = raw is not None and raw.info.transaction_status == TransactionStatus.IDLE
+        if outside and guarded and not raw.autocommit:
+            # Begins the transaction, or the savepoint would be a transaction of its own.
+            await raw.execute("SELECT 1")
         yield raw

@@ -1,7 +1,7 @@
 """A worker: runs what is queued, beats its heart, takes over what killed workers left.
 
-Procrastinate runs the jobs. It gives up when the database goes away for a moment, and gives a killed
-worker's jobs to nobody; both are made good here.
+Procrastinate runs the jobs. It gives up when the database goes away for a moment, and gives a
+killed worker's jobs to nobody; both are made good here.
 """
 
 import asyncio
@@ -13,6 +13,8 @@ import psycopg
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job as QueuedJob
+from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
 from psycopg_pool import PoolTimeout
 
 from bascule.jobs.registry import PERIODIC, TASKS, Job
@@ -61,9 +63,10 @@ async def run_worker(
 
 async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> None:
     """One life of Procrastinate's worker: until the event, or until the database is gone."""
-    # Not the hub's pool: jobs may use that up, and a heart that waits for a connection stands still.
+    # Not the hub's pool: jobs may use that up, and a heart that waits for it stands still.
     connector = PsycopgConnector(conninfo=hub.db.conninfo, min_size=1, max_size=4, timeout=10)
     app = App(connector=connector)
+    app.job_manager = OwnJobs(connector)
     _register(app)
     async with app.open_async():
         working = asyncio.create_task(
@@ -105,7 +108,7 @@ def _register(app: App) -> None:
 
 def _add(app: App, name: str, run: Job[...], *, ticks: bool = False) -> Any:
     @app.task(name=name, pass_context=True, retry=HandBack())
-    async def job(context: JobContext, **arguments: Any) -> None:
+    async def job(context: JobContext, /, **arguments: Any) -> None:
         if ticks:
             arguments.pop("timestamp")  # Procrastinate's own, of the tick
         try:
@@ -117,8 +120,31 @@ def _add(app: App, name: str, run: Job[...], *, ticks: bool = False) -> Any:
     return job
 
 
+class OwnJobs(JobManager):
+    """Says what became of a job only while that job is ours.
+
+    A worker that hung (a machine that slept, a stopped process) finds its job given to another one.
+    Procrastinate knows jobs by their number alone, so it would end the other's work too.
+    """
+
+    async def finish_job(self, job: QueuedJob, status: Status, delete_job: bool) -> None:
+        if await self._is_ours(job):
+            await super().finish_job(job, status, delete_job)
+
+    async def retry_job(self, job: QueuedJob, *args: Any, **kwargs: Any) -> None:
+        if await self._is_ours(job):
+            await super().retry_job(job, *args, **kwargs)
+
+    async def _is_ours(self, job: QueuedJob) -> bool:
+        for now in await self.list_jobs_async(id=job.id, status=Status.DOING.value):
+            if (now.worker_id, now.attempts) == (job.worker_id, job.attempts):
+                return True
+        log.warning("The job %s was given to another worker meanwhile.", job.call_string)
+        return False
+
+
 class HandBack(BaseRetryStrategy):
-    """A job that was cancelled because its worker stops is queued again; others had their chance."""
+    """A job that was cancelled as its worker stops is queued again; what failed is not."""
 
     def get_retry_decision(
         self, *, exception: BaseException, job: QueuedJob

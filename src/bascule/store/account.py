@@ -53,7 +53,7 @@ def _name(user: int) -> str:
 
 
 def first_closed(path: Path, account: Account) -> Path | None:
-    """The first folder on the way to `path` that the account may not enter; asked as that account."""
+    """The first folder on the way to `path` that the account may not enter; asked as it."""
     ways = [str(folder) for folder in reversed(path.absolute().parents)]
     script = 'for way; do test -x "$way" || { printf %s "$way"; exit 1; }; done'
     try:

@@ -1,4 +1,4 @@
-"""A PostgreSQL's address in the forms that people have it in, and what is wrong with one, in words."""
+"""A PostgreSQL's address in the forms that people have it in; in words, what is wrong with one."""
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo

@@ -1,6 +1,6 @@
 """The declarative base of the hub's own tables, all in the schema ``bascule``.
 
-Mirrored data is not declared here: it lives in one schema a connection and is made by `bascule.mirror`.
+Mirrored data is not declared here: it lives in one schema a connection, made by `bascule.mirror`.
 """
 
 from datetime import datetime

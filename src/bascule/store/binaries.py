@@ -39,7 +39,7 @@ def _programs(root: Path) -> Path:
 
 
 def programs_for(account: Account, data: Path) -> Path:
-    """The folder of programs that this account can run: the wheel's, or a copy in the data folder."""
+    """The folder of programs that this account can run: the wheel's, or a copy in our folder."""
     original = _programs(packages())
     if account.is_us or _runs(original / "postgres", account):
         return original

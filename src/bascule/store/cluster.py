@@ -1,4 +1,7 @@
-"""The embedded cluster's files: made once, configured at every start. Running it is the keeper's."""
+"""The embedded cluster's files: made once, configured at every start.
+
+Running it is the keeper's.
+"""
 
 import os
 import secrets
@@ -13,6 +16,7 @@ from bascule.store.errors import CannotStart, WrongVersion
 from bascule.store.folder import kept_secret
 
 ROLE = "bascule"
+DATABASE = "bascule"
 CLUSTER = "postgres"
 PASSWORD = "postgres.password"  # noqa: S105  (the file's name)
 OUR_CONF = "bascule.conf"
@@ -65,13 +69,14 @@ def make_cluster(data: Path, programs: Path, account: Account) -> Path:
 
 
 def _initdb(folder: Path, programs: Path, account: Account, password: str) -> None:
-    """SCRAM for everybody. Text sorts by code point, as ERPNext's keys are compared nowhere else."""
+    """SCRAM for everybody. Text sorts by code point, on every system alike."""
     pwfile = folder / "password"
     pwfile.touch(mode=0o600)
     pwfile.write_text(password)
     if not account.is_us:
         os.chown(pwfile, account.user, account.group)
-    command = [programs / "initdb", "-D", folder / "new", "-U", ROLE, f"--pwfile={pwfile}"]
+    command: list[str | Path] = [programs / "initdb", "-D", folder / "new", "-U", ROLE]
+    command += [f"--pwfile={pwfile}"]
     command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     ran = subprocess.run(

@@ -5,10 +5,12 @@ The server itself is `embedded`'s or yours; the tables are made by `migrate`.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -19,13 +21,15 @@ from sqlalchemy.ext.asyncio import (
 
 from bascule.settings import Settings
 from bascule.store.address import OLDEST, cannot_connect, conninfo, libpq_url
+from bascule.store.cluster import DATABASE
 from bascule.store.embedded import EmbeddedServer
-from bascule.store.errors import CannotStart, StoreError, WrongVersion
+from bascule.store.errors import CannotStart, WrongVersion
 from bascule.store.migrate import migrate_database
 
 log = logging.getLogger(__name__)
 
 WATCH = 1.0  # seconds between two looks at the embedded server's keeper
+PATIENCE = 20.0  # seconds that an embedded server gets to take the first connection
 
 
 class Database:
@@ -58,6 +62,10 @@ class Database:
 
     def __repr__(self) -> str:
         return f"<Database {'embedded' if self._server else 'given'}>"
+
+    @property
+    def embedded(self) -> bool:
+        return self._server is not None
 
     @property
     def url(self) -> str:
@@ -105,8 +113,6 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
         server = await asyncio.to_thread(EmbeddedServer.join, settings.data_dir)
         database = Database(server, connections, asyncio.create_task(_watch(server)))
     try:
-        if not settings.database_url:
-            await _make_database(database)
         await _check_version(database)
         if migrate:
             await migrate_database(database.conninfo())
@@ -118,12 +124,8 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
 
 
 async def _check_version(database: Database) -> None:
-    connecting: Callable[[], str] = database.conninfo
-    try:
-        async with await psycopg.AsyncConnection.connect(connecting()) as connection:
-            version = connection.info.server_version
-    except psycopg.Error as error:
-        raise cannot_connect(error, database.url) from None
+    async with await _first_connection(database) as connection:
+        version = connection.info.server_version
     if version < OLDEST:
         raise WrongVersion(
             f"The database is PostgreSQL {version // 10_000}; Bascule needs 14 or newer.",
@@ -131,15 +133,26 @@ async def _check_version(database: Database) -> None:
         )
 
 
+async def _first_connection(database: Database) -> psycopg.AsyncConnection:
+    """An embedded server gets some seconds: perhaps its keeper restarts it after a crash."""
+    until = time.monotonic() + (PATIENCE if database.embedded else 0)
+    while True:
+        try:
+            return await psycopg.AsyncConnection.connect(database.conninfo())
+        except psycopg.Error as error:
+            if database.embedded and "does not exist" in str(error):
+                await _make_database(database)
+            elif time.monotonic() > until:
+                raise cannot_connect(error, database.url) from None
+        await asyncio.sleep(0.1)
+
+
 async def _make_database(database: Database) -> None:
     """An embedded cluster starts with the database `postgres` alone."""
-    with suppress(psycopg.OperationalError):
-        async with await psycopg.AsyncConnection.connect(database.conninfo()):
-            return
-    admin = psycopg.conninfo.make_conninfo(database.conninfo(), dbname="postgres")
+    admin = make_conninfo(database.conninfo(), dbname="postgres")
     async with await psycopg.AsyncConnection.connect(admin, autocommit=True) as connection:
         with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            await connection.execute("CREATE DATABASE bascule")
+            await connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
 async def _watch(server: EmbeddedServer) -> None:
@@ -153,6 +166,3 @@ async def _watch(server: EmbeddedServer) -> None:
             await asyncio.to_thread(server.ensure)
         except CannotStart as error:
             log.warning("%s %s", error, error.next_step)
-
-
-__all__ = ["Database", "StoreError", "open_database"]

@@ -21,7 +21,14 @@ from urllib.parse import quote
 from bascule.store import keeper
 from bascule.store.account import account_for
 from bascule.store.binaries import programs_for
-from bascule.store.cluster import CLUSTER, ROLE, clear_leftovers, make_cluster, password_of
+from bascule.store.cluster import (
+    CLUSTER,
+    DATABASE,
+    ROLE,
+    clear_leftovers,
+    make_cluster,
+    password_of,
+)
 from bascule.store.errors import CannotStart
 from bascule.store.folder import open_folder
 
@@ -34,11 +41,11 @@ LONGEST_SOCKET = 107  # bytes, of a Unix socket's path
 
 @dataclass
 class EmbeddedServer:
-    """`url` works for every program on this machine; `fast_url` is the Unix socket where it fits."""
+    """`url` works for every program here; `fast_url` is the Unix socket where its path fits."""
 
     data: Path
     password: str
-    users: int  # a descriptor that holds the shared lock
+    users: int | None  # a descriptor that holds the shared lock; None: left
 
     @classmethod
     def join(cls, data_dir: Path) -> "EmbeddedServer":
@@ -81,25 +88,26 @@ class EmbeddedServer:
 
     def leave(self) -> None:
         """The last one to leave lets the keeper stop the server."""
-        os.close(self.users)
+        if self.users is not None:
+            os.close(self.users)
+            self.users = None
 
     @property
     def url(self) -> str:
-        return f"postgresql://{ROLE}:{quote(self.password)}@127.0.0.1:{self._said()['port']}/{ROLE}"
+        return self._address("127.0.0.1")
 
     @property
     def fast_url(self) -> str:
-        said = self._said()
-        if not said["sockets"]:
-            return self.url
-        where = quote(said["sockets"], safe="")
-        return f"postgresql://{ROLE}:{quote(self.password)}@{where}:{said['port']}/{ROLE}"
+        return self._address(quote(self._said()["sockets"] or "127.0.0.1", safe=""))
+
+    def _address(self, host: str) -> str:
+        login = f"{ROLE}:{quote(self.password)}"
+        return f"postgresql://{login}@{host}:{self._said()['port']}/{DATABASE}"
 
     def _start_keeper(self) -> None:
         clear_leftovers(self.data)
         port = self._said().get("port", 0)
-        starting = json.dumps({**self._said(), "state": "starting", "error": None})
-        (self.data / keeper.STATE).write_text(starting)
+        keeper.write_state(self.data, {**self._said(), "state": "starting", "error": None})
         account = account_for(self.data / CLUSTER)
         programs = programs_for(account, self.data)
         cluster = make_cluster(self.data, programs, account)
@@ -114,13 +122,14 @@ class EmbeddedServer:
             "port": port,
         }
         # By its path and without site-packages: it lives long and needs the standard library alone.
-        subprocess.Popen(
+        subprocess.run(
             [sys.executable, "-I", "-S", keeper.__file__, json.dumps(orders)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,  # a terminal's Ctrl-C does not reach it
+            check=True,
         )
 
     def _wait(self, until: float) -> None:

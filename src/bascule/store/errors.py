@@ -17,7 +17,7 @@ class CannotConnect(StoreError):
 
 
 class WrongVersion(StoreError):
-    """The server, the cluster's files or the hub's own tables are of a version that does not fit."""
+    """The server, the cluster's files or the hub's tables are of a version that does not fit."""
 
 
 class WrongKey(StoreError):

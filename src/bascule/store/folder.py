@@ -31,7 +31,7 @@ def open_folder(path: Path) -> Path:
 def kept_secret(path: Path, make: Callable[[], str]) -> str:
     """What the file says; made with mode 600 if it is missing. Of two makers one wins, for both.
 
-    The file appears whole or not at all: a link to one that is written already cannot be half there.
+    The file appears whole or not at all: a link to a written one cannot be half there.
     """
     try:
         if not path.exists():

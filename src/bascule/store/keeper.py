@@ -1,8 +1,9 @@
-"""The process that keeps the embedded PostgreSQL: starts it, restarts it, stops it with its last user.
+"""The process that keeps the embedded PostgreSQL: starts it, restarts it, stops it.
 
-It runs by itself (`python keeper.py <orders>`), so it uses the standard library only. A user is any
-process that holds a shared flock on `postgres.users`: the kernel frees that on kill -9 too, so no server
-is ever left behind. Making the cluster and finding its address is `bascule.store.embedded`'s.
+It runs by itself (`python keeper.py <orders>`), so it uses the standard library only. It ends with
+the server's last user. A user is any process that holds a shared flock on `postgres.users`: the
+kernel frees that on kill -9 too, so no server is ever left behind. Making the cluster and finding
+its address is `bascule.store.embedded`'s.
 """
 
 import contextlib
@@ -65,7 +66,7 @@ class Keeper:
         return True
 
     def _start(self) -> None:
-        """Until the server is ready; tries again for some seconds, with another port where needed."""
+        """Until the server is ready; tries again for some seconds, also with another port."""
         self._say("starting")
         until = time.monotonic() + PATIENCE
         while True:
@@ -104,7 +105,7 @@ class Keeper:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-                preexec_fn=dies_with_parent(os.getpid()),
+                preexec_fn=dies_with_parent(os.getpid()),  # noqa: PLW1509  (there are no threads)
                 **options,
             )
         except (OSError, subprocess.SubprocessError) as error:
@@ -129,10 +130,10 @@ class Keeper:
             return []
 
     def _end_a_stranger(self) -> None:
-        """What postmaster.pid names is either a server without a keeper, or no server of ours at all.
+        """What postmaster.pid names is a server without a keeper, or no server of ours at all.
 
-        The second happens where numbers come again soon, as in containers: PostgreSQL would take any
-        living process of its own user for a server and refuse to start.
+        The second happens where numbers come again soon, as in containers: PostgreSQL would take
+        any living process of its own user for a server and refuse to start.
         """
         lines = self._pid_file()
         if not lines or not lines[0].strip().lstrip("-").isdigit():
@@ -170,7 +171,6 @@ class Keeper:
                 self.server.wait(seconds)
 
     def _say(self, state: str, error: str | None = None) -> None:
-        """Atomic: who reads it finds the old or the new, never half of one."""
         said = {
             "state": state,
             "port": self.port,
@@ -179,9 +179,7 @@ class Keeper:
             "server": self.server.pid if self.server else None,
             "error": error,
         }
-        new = self.data / f"{STATE}.{os.getpid()}"
-        new.write_text(json.dumps(said))
-        new.replace(self.data / STATE)
+        write_state(self.data, said)
 
     def _last_words(self) -> str:
         with (self.data / LOG).open("rb") as log:
@@ -198,6 +196,13 @@ class Keeper:
 
 class CannotKeep(Exception):
     pass
+
+
+def write_state(data: Path, said: dict[str, object]) -> None:
+    """Atomic: who reads it finds the old or the new, never half of one."""
+    new = data / f"{STATE}.{os.getpid()}"
+    new.write_text(json.dumps(said))
+    new.replace(data / STATE)
 
 
 def free_port(wanted: int) -> int:
@@ -256,8 +261,10 @@ def dies_with_parent(parent: int) -> Callable[[], None] | None:
 
 def main() -> None:
     orders = json.loads(sys.argv[1])
-    # It ends with its last user; a signal to the whole group or service must not take the server away
-    # from those that are still writing. Not SIG_IGN: the server would inherit that.
+    if os.fork():
+        os._exit(0)  # nobody's child: who started it can forget it, and need not bury it
+    # It ends with its last user; a signal to the whole group or service must not take the server
+    # away from those that are still writing. Not SIG_IGN: the server would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     lock = os.open(Path(orders["data"]) / KEEPER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

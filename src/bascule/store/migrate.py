@@ -1,7 +1,7 @@
 """Brings a database to this version: the hub's tables with Alembic, the queue's with its own SQL.
 
-All in one transaction under an advisory lock: two starts do not race, and a killed one leaves nothing.
-A database that is at this version already costs one query, without importing Alembic.
+All in one transaction under an advisory lock: two starts do not race, and a killed one leaves
+nothing. A database that is at this version already costs one query, without importing Alembic.
 """
 
 import asyncio

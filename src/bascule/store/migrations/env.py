@@ -1,4 +1,4 @@
-"""Alembic's entry: runs in the transaction of the connection that `bascule.store.migrate` hands in."""
+"""Alembic's entry: runs in the transaction that `bascule.store.migrate` has begun."""
 
 from alembic import context
 

@@ -1,5 +1,7 @@
 """The first tables: people and tokens, connections, streams and their runs."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -11,25 +13,25 @@ SCHEMA = "bascule"
 NOW = sa.func.now()
 
 
-def moment(name: str, *, now: bool = False) -> sa.Column:
+def moment(name: str, *, now: bool = False) -> sa.Column[Any]:
     if now:
         return sa.Column(name, sa.DateTime(timezone=True), nullable=False, server_default=NOW)
     return sa.Column(name, sa.DateTime(timezone=True))
 
 
-def string(name: str, *, null: bool = False, default: str | None = None) -> sa.Column:
+def string(name: str, *, null: bool = False, default: str | None = None) -> sa.Column[Any]:
     return sa.Column(name, sa.String(), nullable=null, server_default=default)
 
 
-def flag(name: str, default: bool) -> sa.Column:
+def flag(name: str, default: bool) -> sa.Column[Any]:
     return sa.Column(name, sa.Boolean(), nullable=False, server_default=str(default).lower())
 
 
-def json(name: str, default: str) -> sa.Column:
+def json(name: str, default: str) -> sa.Column[Any]:
     return sa.Column(name, JSONB(), nullable=False, server_default=default)
 
 
-def count(name: str, kind: type = sa.BigInteger) -> sa.Column:
+def count(name: str, kind: type[sa.Integer] = sa.BigInteger) -> sa.Column[Any]:
     return sa.Column(name, kind(), nullable=False, server_default="0")
 
 
