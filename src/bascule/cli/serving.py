@@ -121,8 +121,10 @@ async def until_stopped(stop: asyncio.Event, worker: "asyncio.Task[None] | None"
 @asynccontextmanager
 async def working(hub: "Hub") -> "AsyncIterator[asyncio.Task[None]]":
     """A worker in this process for as long as the block lasts."""
-    from bascule.jobs import run_worker
+    from bascule.jobs import load, run_worker
+    from bascule.rooms import JOB_MODULES
 
+    load(JOB_MODULES)
     until = asyncio.Event()
     task = asyncio.create_task(
         run_worker(hub, concurrency=hub.settings.worker_concurrency, until=until)

@@ -55,8 +55,9 @@ async def psql(
     async with open_hub() as hub:
         schemas = await _schemas(hub, connection)
         environment = {**os.environ, **_libpq(hub.db.url)}
-        path = f"-c search_path={','.join([*schemas, 'public'])}"
-        environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {path}".strip()
+        path = ",".join([*schemas, "public"])
+        options = f"{environment.get('PGOPTIONS', '')} -c search_path={path}"
+        environment["PGOPTIONS"] = options.strip()
         return await _run(program, context.args, environment)
 
 
@@ -87,13 +88,15 @@ async def _schemas(hub: "Hub", connection: str | None) -> list[str]:
 def _libpq(url: str) -> dict[str, str]:
     """The address as libpq's environment: unlike a command line, nobody else can read that."""
     from psycopg.conninfo import conninfo_to_dict
+    from psycopg.pq import Conninfo
 
-    names = {"dbname": "PGDATABASE", "sslrootcert": "PGSSLROOTCERT", "sslmode": "PGSSLMODE"}
-    return {
-        names.get(key, f"PG{key.upper()}"): str(value)
-        for key, value in conninfo_to_dict(url).items()
-        if value is not None
+    variables = {
+        option.keyword.decode(): option.envvar.decode()
+        for option in Conninfo.get_defaults()
+        if option.envvar
     }
+    given = conninfo_to_dict(url)
+    return {variables[key]: str(value) for key, value in given.items() if key in variables}
 
 
 async def _run(program: str, arguments: list[str], environment: dict[str, str]) -> int:
