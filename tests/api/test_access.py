@@ -52,16 +52,16 @@ def test_a_token_is_kept_as_its_hash_and_dies_with_its_owner(running_hub: Runnin
     async def kept() -> Any:
         async with running_hub.hub.db.session() as session:
             rows = await session.execute(select(ApiToken.token_hash, ApiToken.last_used_at))
-            return rows.all()
+            return dict(rows.all())
 
     async def active(yes: bool) -> None:
         async with running_hub.hub.db.session() as session:
             (await ensure_admin(session)).active = yes
 
     assert asking.get("/api/connectors").status == 200
-    rows = running_hub.run(kept())
-    assert token not in str(rows)
-    assert dict(rows.copy() if hasattr(rows, "copy") else rows)[hash_of(token)] is not None
+    last_used = running_hub.run(kept())
+    assert token not in str(last_used)
+    assert last_used[hash_of(token)] is not None
     running_hub.run(active(False))
     try:
         assert asking.get("/api/connectors").status == 401
