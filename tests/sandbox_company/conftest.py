@@ -5,11 +5,12 @@ from datetime import date
 import pytest
 
 from bascule.sandbox.company import demo_company
-from bascule.sandbox.server import SandboxThread
 
 
 @pytest.fixture(scope="package")
 def shared_site():
+    from bascule.sandbox.server import SandboxThread
+
     with SandboxThread(demo_company(1, date(2026, 11, 20))) as running:
         yield running
 

@@ -4,10 +4,10 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta
 
 import pytest
-from bascule.sandbox.snapshot import Snapshot
 
 from bascule.sandbox.company import READABLE, demo_company
 from bascule.sandbox.doctypes import builtin
+from bascule.sandbox.snapshot import Snapshot
 
 TODAY = date(2026, 11, 20)
 STANDARD = {"name", "owner", "creation", "modified", "modified_by", "docstatus", "idx", "doctype"}
