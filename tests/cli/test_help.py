@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bascule import __version__
+from bascule.cli import app
 from bascule.cli.reference import reference
 
 VERBS = [
@@ -38,9 +40,9 @@ def test_the_help_names_every_verb_and_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_says_what_it_does(verb: str) -> None:
-    done = run(verb, "--help")
-    assert done.returncode == 0, done.stderr
-    assert f"bascule {verb}" in done.stdout
+    said = CliRunner().invoke(app, [verb, "--help"], prog_name="bascule")
+    assert said.exit_code == 0, said.output
+    assert f"bascule {verb}" in said.output
 
 
 def test_the_reference_is_the_code() -> None:
