@@ -4,14 +4,11 @@ BASCULE_TEST_DATABASE_URL: use that server instead of embedded ones; its user ma
 """
 
 import os
-import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
@@ -20,6 +17,7 @@ from bascule.settings import Settings
 from bascule.store.address import conninfo, libpq_url
 from bascule.store.embedded import EmbeddedServer
 from bascule.store.migrate import _migrate
+from databases import on_database, remove, run
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -46,14 +44,6 @@ def open_folder() -> Iterator[Path]:
     remove(folder)
 
 
-def remove(folder: Path) -> None:
-    """Once the server in it is gone, which takes it a moment after its last user."""
-    until = time.monotonic() + 30
-    while (folder / "postgres" / "postmaster.pid").exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a server on which this process may create databases."""
@@ -70,16 +60,6 @@ def postgres() -> Iterator[str]:
     yield url
     server.leave()
     remove(folder)
-
-
-def on_database(url: str, name: str) -> str:
-    head, _, query = url.partition("?")
-    return f"{head.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
-
-
-def run(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode())
 
 
 @pytest.fixture(scope="session")

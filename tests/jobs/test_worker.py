@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bascule.jobs import run_worker
-from jobs.conftest import Workers, eventually
+from jobs.crew import Workers, eventually
 
 
 async def test_a_job_is_done_at_once_and_forgotten(workers: Workers) -> None:

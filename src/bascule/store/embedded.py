@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +44,7 @@ class EmbeddedServer:
     """`url` works for every program here; `fast_url` is the Unix socket where its path fits."""
 
     data: Path
-    password: str
+    password: str = field(repr=False)
     users: int | None  # a descriptor that holds the shared lock; None: left
 
     @classmethod

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from bascule.store.errors import StoreError
@@ -12,8 +13,9 @@ def open_folder(path: Path) -> Path:
     """The folder, made where it is missing. As root others may pass through, and see no names."""
     path = path.expanduser().absolute()
     try:
-        if not path.is_dir():
-            path.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # made before, or by another start just now
+            path.mkdir()
             path.chmod(0o711 if hasattr(os, "geteuid") and os.geteuid() == 0 else 0o700)
     except OSError as error:
         raise StoreError(

@@ -25,7 +25,13 @@ LOG = "postgres.log"
 LOG_BYTES = 10_000_000  # then the log moves to postgres.log.1
 
 POLL = 0.2  # seconds between two looks at the users and at the server
-PATIENCE = 15.0  # seconds: a crashed server's processes need a moment to leave its shared memory
+PATIENCE = 15.0  # seconds for what passes by itself
+PASSING = (  # as a crashed server's processes need a moment to leave its memory and its port
+    "pre-existing shared memory block",
+    "lock file",
+    "could not bind",
+    "could not create any TCP/IP sockets",
+)
 STOPPING = 30.0  # seconds of fast shutdown before the immediate one
 NOBODY_PID = 2_147_483_647  # no system gives a process this number
 
@@ -80,8 +86,9 @@ class Keeper:
             if self.server.poll() is None:
                 self._say("ready")
                 return
-            if time.monotonic() > until:
-                raise CannotKeep(self._last_words())
+            said = self._last_words()
+            if time.monotonic() > until or not any(words in said for words in PASSING):
+                raise CannotKeep(said)
             time.sleep(0.3)
 
     def _launch(self) -> "subprocess.Popen[bytes]":

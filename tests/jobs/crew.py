@@ -1,0 +1,81 @@
+"""Worker processes over the test's database, and the traces that their tasks leave."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from bascule.hub import Hub
+
+SCRIPT = Path(__file__).with_name("worker_process.py")
+
+
+class Workers:
+    def __init__(self, hub: Hub, url: str, folder: Path) -> None:
+        self.hub = hub
+        self.url = url
+        self.folder = folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    async def start(self, *, concurrency: int = 2, mode: str = "") -> subprocess.Popen[bytes]:
+        """Returns when the worker has registered itself."""
+        before = await self.alive()
+        log = (self.folder / f"worker-{len(self.processes)}.log").open("wb")
+        with log:
+            process = subprocess.Popen(
+                [sys.executable, SCRIPT, str(concurrency), *mode.split()],
+                env={
+                    **os.environ,
+                    "BASCULE_DATABASE_URL": self.url,
+                    "BASCULE_DATA_DIR": str(self.folder),
+                },
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        self.processes.append(process)
+        await eventually(lambda: self.more_than(before))
+        return process
+
+    async def more_than(self, before: int) -> bool:
+        return await self.alive() > before
+
+    async def alive(self) -> int:
+        [row] = await self.rows("SELECT count(*) FROM procrastinate_workers")
+        return int(row[0])
+
+    def said(self) -> str:
+        return "".join(path.read_text() for path in sorted(self.folder.glob("worker-*.log")))
+
+    async def rows(self, query: str, *params: Any) -> list[Any]:
+        async with self.hub.db.connection() as connection:
+            return await (await connection.execute(query.encode(), params or None)).fetchall()
+
+    async def traces(self, key: str = "") -> list[tuple[str, int]]:
+        """What happened and in which process, in order."""
+        return await self.rows("SELECT what, pid FROM traces WHERE key = %s ORDER BY id", key)
+
+    async def happened(self, key: str, *what: str) -> None:
+        """Waits until exactly these traces are there."""
+
+        async def there() -> bool:
+            return [trace for trace, _ in await self.traces(key)] == list(what)
+
+        await eventually(there)
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60) -> float:
+    """Waits until it is true; the seconds that it took."""
+    started = time.monotonic()
+    while not await check():
+        assert time.monotonic() - started < seconds, "It did not happen."
+        await asyncio.sleep(0.05)
+    return time.monotonic() - started

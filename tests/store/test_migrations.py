@@ -1,0 +1,122 @@
+"""The hub's tables, made and brought up to date at the start."""
+
+import asyncio
+import importlib
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from procrastinate.schema import SchemaManager
+from sqlalchemy import NullPool, create_engine
+
+from bascule.hub import open_hub
+from bascule.settings import Settings
+from bascule.store import StoreError, open_database
+from bascule.store.address import conninfo, libpq_url
+from bascule.store.base import HUB_SCHEMA, Base
+from bascule.store.migrate import MIGRATIONS, newest
+from databases import on_database, run
+
+ROOMS = ("accounts", "connections", "mirror")
+
+
+@pytest.fixture
+def empty(postgres: str, request: pytest.FixtureRequest) -> str:
+    """The address of a database in which there is nothing."""
+    name = f"empty_{uuid4().hex[:12]}"
+    run(postgres, f"CREATE DATABASE {name}")
+    request.addfinalizer(lambda: run(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+    return on_database(postgres, name)
+
+
+def settings_for(url: str) -> Settings:
+    return Settings(database_url=url, secret_key="a key for tests")  # type: ignore[arg-type]
+
+
+def test_the_migrated_database_has_the_tables_that_the_rooms_declare(database_url: str) -> None:
+    for room in ROOMS:
+        importlib.import_module(f"bascule.{room}.tables")
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(conninfo(database_url)),
+        poolclass=NullPool,
+    )
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": True,
+                "include_name": lambda name, kind, _: kind != "schema" or name == HUB_SCHEMA,
+                "compare_type": True,
+                "compare_server_default": True,
+                "version_table_schema": HUB_SCHEMA,
+            },
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_alembic_knows_the_newest_revision_as_we_do() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == newest()
+
+
+async def test_starts_that_race_on_an_empty_database_all_succeed(empty: str) -> None:
+    opened = await asyncio.gather(*[open_database(settings_for(empty)) for _ in range(4)])
+    for database in opened:
+        async with database.connection() as connection:
+            found = await connection.execute(
+                "SELECT to_regclass('bascule.runs'), to_regclass('procrastinate_jobs')"
+            )
+            assert await found.fetchone() == ("bascule.runs", "procrastinate_jobs")
+        await database.close()
+
+
+async def test_a_start_that_must_not_migrate_leaves_the_database_alone(empty: str) -> None:
+    database = await open_database(settings_for(empty), migrate=False)
+    await database.close()
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT to_regnamespace('bascule')").fetchone() == (None,)
+
+
+async def test_a_database_of_a_newer_version_is_not_touched(database_url: str) -> None:
+    run(database_url, "UPDATE bascule.alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="newer Bascule") as refused:
+        await open_database(settings_for(database_url))
+    assert "upgrade" in refused.value.next_step.lower()
+
+
+async def test_a_queue_of_an_older_release_is_brought_up_to_date(database_url: str) -> None:
+    folder = Path(SchemaManager.get_migrations_path())
+    older = [path for path in sorted(folder.glob("*.sql")) if path.name < "03.00"]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP SCHEMA bascule_jobs CASCADE")
+        connection.execute("CREATE SCHEMA bascule_jobs")
+        connection.execute("SET search_path = bascule_jobs")
+        for path in older:
+            connection.execute(path.read_bytes())
+        connection.execute(f"COMMENT ON SCHEMA bascule_jobs IS '{older[-1].name}'".encode())
+    async with open_hub(settings_for(database_url)) as hub:
+        assert await hub.jobs.defer("x", lock="a") is not None
+    async with open_hub(settings_for(database_url)) as hub, hub.db.connection() as connection:
+        found = await connection.execute("SELECT to_regproc('procrastinate_retry_job_v2')")
+        assert await found.fetchone() == ("procrastinate_retry_job_v2",)
+
+
+async def test_a_user_who_may_make_no_schema_is_told_what_to_grant(
+    postgres: str, empty: str
+) -> None:
+    run(postgres, "DROP ROLE IF EXISTS modest")
+    run(postgres, "CREATE ROLE modest LOGIN PASSWORD 'quiet'")
+    where = libpq_url(empty).partition("@")[2]
+    try:
+        with pytest.raises(StoreError) as refused:
+            await open_database(settings_for(f"postgresql://modest:quiet@{where}"))
+        assert "GRANT CREATE ON DATABASE" in refused.value.next_step
+    finally:
+        run(postgres, "DROP ROLE modest")
