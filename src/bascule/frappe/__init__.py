@@ -1,0 +1,53 @@
+"""A client for any Frappe site, usable alone: `from bascule.frappe import Site`.
+
+What is listed here may be used; the modules behind it may change.
+"""
+
+from bascule.frappe.doctype import CHILD_FIELDS, STANDARD_FIELDS, DocType, Field
+from bascule.frappe.documents import Documents
+from bascule.frappe.dropped import dropped_fields
+from bascule.frappe.errors import (
+    ChangedMeanwhile,
+    Duplicate,
+    FrappeError,
+    Invalid,
+    Linked,
+    NoPermission,
+    NotAFrappeSite,
+    NotFound,
+    RateLimited,
+    SiteDown,
+    Timeout,
+    TLSFailure,
+    Unavailable,
+    WrongCredentials,
+)
+from bascule.frappe.pages import Page, PageSize, Position
+from bascule.frappe.site import Site
+
+__all__ = [
+    "CHILD_FIELDS",
+    "STANDARD_FIELDS",
+    "ChangedMeanwhile",
+    "DocType",
+    "Documents",
+    "Duplicate",
+    "Field",
+    "FrappeError",
+    "Invalid",
+    "Linked",
+    "NoPermission",
+    "NotAFrappeSite",
+    "NotFound",
+    "Page",
+    "PageSize",
+    "Position",
+    "RateLimited",
+    "Site",
+    "SiteDown",
+    "TLSFailure",
+    "Timeout",
+    "Unavailable",
+    "WrongCredentials",
+    "dropped_fields",
+]

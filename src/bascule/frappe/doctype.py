@@ -1,0 +1,138 @@
+"""What a DocType is: its fields, which of them have a column, who may do what.
+
+Reads the definition as a site gives it; which route gives it is `meta`'s business.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+STANDARD_FIELDS = ("name", "owner", "creation", "modified", "modified_by", "docstatus", "idx")
+CHILD_FIELDS = (*STANDARD_FIELDS, "parent", "parentfield", "parenttype")
+
+# Frappe's no_value_fields (frappe/model/__init__.py, versions 13 to 16): these have no column.
+TABLE_TYPES = frozenset({"Table", "Table MultiSelect"})
+LAYOUT_TYPES = frozenset(
+    {
+        "Section Break",
+        "Column Break",
+        "Tab Break",
+        "HTML",
+        "Button",
+        "Image",
+        "Fold",
+        "Heading",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`type` is Frappe's fieldtype. `options`: the DocType of a Link or Table, the choices of a
+    Select, one a line.
+    """
+
+    name: str
+    type: str
+    label: str | None = None
+    options: str | None = None
+    required: bool = False
+    unique: bool = False
+    permlevel: int = 0
+    length: int = 0  # 0: the type's own, 140 for Data
+    read_only: bool = False
+    hidden: bool = False
+    virtual: bool = False
+    custom: bool = False
+    default: str | None = None
+
+    @property
+    def has_column(self) -> bool:
+        return not self.virtual and self.type not in TABLE_TYPES and self.type not in LAYOUT_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class DocType:
+    name: str
+    fields: list[Field]
+    module: str | None = None
+    child: bool = False
+    single: bool = False
+    submittable: bool = False
+    virtual: bool = False
+    tree: bool = False
+    title_field: str | None = None
+    permissions: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
+
+    @property
+    def columns(self) -> list[Field]:
+        """The fields that have a column in the site's table, beside the standard ones."""
+        return [f for f in self.fields if f.has_column]
+
+    @property
+    def children(self) -> list[tuple[str, str]]:
+        """(fieldname, child DocType) of each child table."""
+        return [
+            (f.name, f.options)
+            for f in self.fields
+            if f.type in TABLE_TYPES and not f.virtual and f.options
+        ]
+
+    def field(self, name: str) -> Field | None:
+        return next((f for f in self.fields if f.name == name), None)
+
+    def roles_that_may(self, action: str) -> tuple[str, ...]:
+        """Roles with this right (read, write, create, delete, submit, cancel) on documents."""
+        return tuple(
+            dict.fromkeys(
+                str(rule["role"])
+                for rule in self.permissions
+                if rule.get("role") not in (None, "Administrator")
+                and rule.get(action)
+                and not int(rule.get("permlevel") or 0)
+            )
+        )
+
+
+def doctype_from(definition: Mapping[str, Any]) -> DocType:
+    """From a DocType document or its meta. KeyError, TypeError, ValueError where it is neither."""
+    return DocType(
+        name=str(definition["name"]),
+        fields=[field_from(row) for row in definition["fields"]],
+        module=definition.get("module"),
+        child=_yes(definition, "istable"),
+        single=_yes(definition, "issingle"),
+        submittable=_yes(definition, "is_submittable"),
+        virtual=_yes(definition, "is_virtual"),
+        tree=_yes(definition, "is_tree"),
+        title_field=definition.get("title_field") or None,
+        permissions=list(definition.get("permissions") or []),
+    )
+
+
+def field_from(row: Mapping[str, Any]) -> Field:
+    return Field(
+        name=str(row.get("fieldname") or ""),
+        type=str(row["fieldtype"]),
+        label=row.get("label") or None,
+        options=row.get("options") or None,
+        required=_yes(row, "reqd"),
+        unique=_yes(row, "unique"),
+        permlevel=int(row.get("permlevel") or 0),
+        length=int(row.get("length") or 0),
+        read_only=_yes(row, "read_only"),
+        hidden=_yes(row, "hidden"),
+        virtual=_yes(row, "is_virtual"),
+        custom=_yes(row, "is_custom_field"),
+        default=None if row.get("default") is None else str(row["default"]),
+    )
+
+
+def fieldname_of(label: str, fields: Iterable[Field]) -> str | None:
+    """The field with this label; None where none or several have it."""
+    found = [f.name for f in fields if f.label == label]
+    return found[0] if len(found) == 1 else None
+
+
+def _yes(row: Mapping[str, Any], key: str) -> bool:
+    return bool(int(row.get(key) or 0))

@@ -1,0 +1,121 @@
+"""Every way in which a site can fail a caller, by what the caller would do about it.
+
+    FrappeError              the root: a message, the next step, the DocType, the HTTP status
+    ├── WrongCredentials     the site does not take this key and secret: get new ones
+    ├── NoPermission         the user may not do this: give the user one of `roles`
+    ├── NotFound             no such document, DocType or method: check the name
+    ├── ChangedMeanwhile     somebody saved the document since it was read: read it and try again
+    ├── Invalid              the site refused the values: mend those that `fields` names
+    │   ├── Duplicate        a document of this name, or with this unique value, is there already
+    │   └── Linked           other documents link to this one: deal with them first
+    ├── Unavailable          not now: the same request may succeed later
+    │   ├── RateLimited      too many requests: wait `retry_after` seconds
+    │   ├── SiteDown         no answer, half an answer, or a proxy's word that the site is down
+    │   └── Timeout          no answer in time: ask for less, or later
+    ├── NotAFrappeSite       somebody answers there, but not as a Frappe site: check the address
+    └── TLSFailure           the connection cannot be trusted: mend the certificate or give its CA
+
+No error holds a credential, a request or another exception that does.
+"""
+
+
+class FrappeError(Exception):
+    """`next_step` is a sentence for the person who meets it; `status` the HTTP status, if any."""
+
+    def __init__(
+        self, message: str, *, next_step: str, doctype: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.next_step = next_step
+        self.doctype = doctype
+        self.status = status
+
+
+class WrongCredentials(FrappeError):
+    pass
+
+
+class NoPermission(FrappeError):
+    """`roles`: those that would help, where the DocType's permissions could be read."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str,
+        doctype: str | None = None,
+        status: int | None = None,
+        roles: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, next_step=next_step, doctype=doctype, status=status)
+        self.roles = roles
+
+
+class NotFound(FrappeError):
+    pass
+
+
+class ChangedMeanwhile(FrappeError):
+    pass
+
+
+class Invalid(FrappeError):
+    """`fields`: what the site says about each field, by fieldname, or by label where only that is
+    known. Empty where it names none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str,
+        doctype: str | None = None,
+        status: int | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, next_step=next_step, doctype=doctype, status=status)
+        self.fields = fields or {}
+
+
+class Duplicate(Invalid):
+    pass
+
+
+class Linked(Invalid):
+    pass
+
+
+class Unavailable(FrappeError):
+    """`retry_after`: seconds from when the answer came, where the site asked for a pause."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str,
+        doctype: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, next_step=next_step, doctype=doctype, status=status)
+        self.retry_after = retry_after
+
+
+class RateLimited(Unavailable):
+    pass
+
+
+class SiteDown(Unavailable):
+    pass
+
+
+class Timeout(Unavailable):
+    pass
+
+
+class NotAFrappeSite(FrappeError):
+    pass
+
+
+class TLSFailure(FrappeError):
+    pass

@@ -1,0 +1,128 @@
+"""One keyset page of a list, and how large the next one should be.
+
+Rows stay as the site wrote them: a page of 10,000 rows decodes two of them, for their positions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+Position = tuple[str, ...]
+Key = Literal["name", "modified"]
+
+KEYS: dict[Key, tuple[str, ...]] = {"name": ("name",), "modified": ("modified", "name")}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`raw`: one JSON array a row, its values in the order of `fields`.
+
+    `compact`: the site wrote no white space between values, so `raw` is compact too. `withheld`:
+    fields that the site left out, for want of a permission; they are null in every row.
+    `asked`: how many rows were asked for. `bytes`: of the answer, once decompressed. `seconds`: of
+    the request. `served_at`: the answer's Date header.
+    """
+
+    doctype: str
+    fields: tuple[str, ...]
+    raw: list[msgspec.Raw] = field(repr=False)
+    asked: int
+    bytes: int
+    seconds: float
+    first: Position | None
+    last: Position | None
+    compact: bool = True
+    withheld: tuple[str, ...] = ()
+    served_at: datetime | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.raw)
+
+    @property
+    def full(self) -> bool:
+        """As many rows as asked for: more may follow."""
+        return len(self.raw) >= self.asked
+
+    def rows(self) -> list[list[Any]]:
+        """The rows decoded. ValueError when one has another number of values than `fields`."""
+        rows = [_row(raw) for raw in self.raw]
+        if any(len(row) != len(self.fields) for row in rows):
+            raise ValueError(f"A row of {self.doctype} has not {len(self.fields)} values.")
+        return rows
+
+    def documents(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.fields, row, strict=True)) for row in self.rows()]
+
+
+_row = msgspec.json.Decoder(list[Any]).decode
+decode_row = _row
+
+
+class PageSize:
+    """How many rows to ask for, so that a page takes about a second.
+
+    Never above `max_rows`, nor so many that a page would pass `max_bytes`.
+    """
+
+    AIM = 1.0  # seconds
+    STEP = 4  # at most so many times larger than the page before
+    FEWEST = 20
+
+    def __init__(
+        self, first: int = 500, *, max_rows: int = 10_000, max_bytes: int = 6_000_000
+    ) -> None:
+        self.max_rows = max_rows
+        self.max_bytes = max_bytes
+        self.rows = min(first, max_rows)
+        self._bytes_a_row = 0.0
+
+    def saw(self, page: Page) -> None:
+        self.rows = min(self.rows, page.asked)  # less, where the client had to ask for less
+        if not page.count:
+            return
+        self._bytes_a_row = max(page.bytes / page.count, self._bytes_a_row * 0.9)
+        fitting = page.count * self.AIM / max(page.seconds, 0.001)
+        if not page.full and fitting > self.rows:
+            return  # a short last page says little about a full one
+        self.rows = self._within(fitting)
+
+    def timed_out(self) -> None:
+        self.rows = max(self.FEWEST, self.rows // self.STEP)
+
+    def _within(self, fitting: float) -> int:
+        most = min(self.max_rows, self.rows * self.STEP, self.max_bytes / self._bytes_a_row)
+        return max(1, min(self.FEWEST, self.max_rows), int(min(fitting, most)))
+
+
+def bounds(
+    key: Key, after: Sequence[str] | None, before: Sequence[str] | None, *, descending: bool
+) -> tuple[list[list[Any]], list[list[Any]]]:
+    """Filters and or_filters that leave what lies after one position and before another, in the
+    order of the walk. The site compares, in its own collation.
+
+    ValueError where `modified` would need two groups of or_filters: there is only one.
+    """
+    for position in (after, before):
+        if position is not None and len(position) != len(KEYS[key]):
+            raise ValueError(f"A position by {key} has {len(KEYS[key])} parts.")
+    onward, back = ("<", ">") if descending else (">", "<")
+    ends = [(p, sign) for p, sign in ((after, onward), (before, back)) if p is not None]
+    if key == "name":
+        return [["name", sign, position[0]] for position, sign in ends], []
+    if len(ends) > 1:
+        raise ValueError("A page by modified is bound on one side: give after or before.")
+    filters: list[list[Any]] = []
+    or_filters: list[list[Any]] = []
+    for (modified, name), sign in ends:
+        filters.append(["modified", f"{sign}=", modified])
+        or_filters += [["modified", sign, modified], ["name", sign, name]]
+    return filters, or_filters
+
+
+def order(key: Key, *, descending: bool) -> str:
+    direction = "desc" if descending else "asc"
+    return ", ".join(f"{field} {direction}" for field in KEYS[key])

@@ -1,0 +1,301 @@
+"""From an answer that is no success to the error that it amounts to.
+
+By Frappe's exception class first, by HTTP status where there is none. Nothing of the request but
+what was asked for goes into an error.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from bascule.frappe import said
+from bascule.frappe.doctype import DocType
+from bascule.frappe.errors import (
+    ChangedMeanwhile,
+    Duplicate,
+    FrappeError,
+    Invalid,
+    Linked,
+    NoPermission,
+    NotAFrappeSite,
+    NotFound,
+    RateLimited,
+    SiteDown,
+    Unavailable,
+    WrongCredentials,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of the site, in the words of an error: "read Item", "call frappe.ping"."""
+
+    action: str  # read, write, create, delete, submit, cancel, call
+    of: str  # a DocType, or a method
+    name: str | None = None
+    meta: DocType | None = None  # of the DocType, where it is known already
+
+    @property
+    def doctype(self) -> str | None:
+        return None if self.action == "call" else self.of
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.of}" + (f" {self.name}" if self.name else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+
+    @property
+    def is_json(self) -> bool:
+        return "json" in self.headers.get("Content-Type", "")
+
+    @property
+    def served_at(self) -> datetime | None:
+        """The Date header; None where there is none."""
+        return _http_date(self.headers.get("Date"))
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds, from a number or a date; None where the site asked for no pause."""
+        text = self.headers.get("Retry-After", "").strip()
+        try:
+            return max(0.0, float(text))
+        except ValueError:
+            until = _http_date(text)
+        if until is None:
+            return None
+        return max(0.0, (until - (self.served_at or datetime.now(UTC))).total_seconds())
+
+
+def _http_date(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_TYPES: dict[str, type[FrappeError]] = {
+    "AuthenticationError": WrongCredentials,
+    "SessionExpired": WrongCredentials,
+    "InvalidKeyError": WrongCredentials,
+    "InvalidAuthorizationHeader": WrongCredentials,
+    "InvalidAuthorizationPrefix": WrongCredentials,
+    "InvalidAuthorizationToken": WrongCredentials,
+    "PermissionError": NoPermission,
+    "DoesNotExistError": NotFound,
+    "PageDoesNotExistError": NotFound,
+    "TimestampMismatchError": ChangedMeanwhile,
+    "DuplicateEntryError": Duplicate,
+    "UniqueValidationError": Duplicate,
+    "LinkExistsError": Linked,
+    "TooManyRequestsError": RateLimited,
+    "RateLimitExceededError": RateLimited,
+    "DocumentLockedError": Unavailable,
+    # What the site's own database, cache or host did to it. The same request may succeed later.
+    "SessionStopped": SiteDown,
+    "InReadOnlyMode": SiteDown,
+    "QueryTimeoutError": SiteDown,
+    "QueryDeadlockError": SiteDown,
+    "InterfaceError": SiteDown,
+    "InternalError": SiteDown,
+    "ConnectionError": SiteDown,
+    "ConnectionRefusedError": SiteDown,
+    "ConnectionResetError": SiteDown,
+    "BrokenPipeError": SiteDown,
+    "BusyLoadingError": SiteDown,
+    "TimeoutError": SiteDown,
+    "MemoryError": SiteDown,
+}
+_STATUSES: dict[int, type[FrappeError]] = {
+    401: WrongCredentials,
+    403: NoPermission,
+    404: NotFound,
+    429: RateLimited,
+    500: SiteDown,
+    502: SiteDown,
+    503: SiteDown,
+    504: SiteDown,
+}
+# One of these is in every refusal that Frappe writes.
+_FRAPPES_OWN = {"exc_type", "exception", "exc", "_server_messages", "_error_message", "errors"}
+# MariaDB's codes for a statement that it cannot take; any other OperationalError is its own state.
+_BAD_STATEMENT = re.compile(r"\((?:1052|1054|1064|1146|1264|1292|1366|1406),")
+_NO_METHOD = re.compile(r"^Failed to get method for command |^No module named ")
+
+_STEPS: dict[type[FrappeError], str] = {
+    WrongCredentials: "Generate new keys for the user in ERPNext (User, Settings, API Access) and "
+    "give Bascule both the API key and the API secret.",
+    NotFound: "Check the name; what is asked for may have been renamed or deleted.",
+    ChangedMeanwhile: "Read the document again and repeat the change on what is there now.",
+    Duplicate: "Use the document that is there, or choose another name.",
+    Linked: "Delete or unlink the documents that it names first, or disable this one instead.",
+    Invalid: "Correct what the site names and send it again.",
+    RateLimited: "Wait a little, then try again with fewer requests at a time.",
+    SiteDown: "Try again in a few minutes; if it stays, look at the site itself and its logs.",
+    Unavailable: "Try again in a few minutes.",
+}
+
+
+def refusal(answer: Answer, asked: Asked) -> FrappeError:
+    """The error of an answer that is not 2xx."""
+    body = _object(answer.body)
+    if body is None or not _FRAPPES_OWN & set(body):
+        return _from_the_web_server(answer, asked)
+    told = said.messages(body)
+    kind = _kind(answer, body, told)
+    text = " ".join(told)
+    if kind is NoPermission:
+        return _no_permission(answer, asked, text)
+    about: dict[str, Any] = {
+        "next_step": _STEPS[kind],
+        "doctype": asked.doctype,
+        "status": answer.status,
+    }
+    if issubclass(kind, Invalid):
+        about["fields"] = said.fields(body, told, asked.meta)
+    if issubclass(kind, Unavailable):
+        about["retry_after"] = answer.retry_after
+    return kind(text or _unsaid(kind, answer, asked), **about)
+
+
+def _kind(answer: Answer, body: Mapping[str, Any], told: list[str]) -> type[FrappeError]:
+    name = said.exc_type(body)
+    if any("User Guest " in text for text in told):
+        return WrongCredentials  # credentials were sent, and got lost on the way
+    if name == "OperationalError" and not _BAD_STATEMENT.search(said.exception(body)):
+        return SiteDown
+    if name == "ValidationError" and _NO_METHOD.search(said.without_class(said.exception(body))):
+        return NotFound
+    return _TYPES.get(name) or (Invalid if name else _STATUSES.get(answer.status, Invalid))
+
+
+def _unsaid(kind: type[FrappeError], answer: Answer, asked: Asked) -> str:
+    if kind is WrongCredentials:
+        return "The site does not know this API key with this secret."
+    if kind is NotFound:
+        return f"The site has no {asked.of}{f' {asked.name}' if asked.name else ''}."
+    if kind is RateLimited:
+        return "The site got more requests than it allows."
+    return f"The site refused to {asked} with status {answer.status} and gave no reason."
+
+
+def _no_permission(answer: Answer, asked: Asked, text: str) -> NoPermission:
+    return NoPermission(
+        f"The user may not {asked}." + (f" {text}" if text else ""),
+        next_step="Give the user a role that may do this (in ERPNext: User, Roles).",
+        doctype=asked.doctype,
+        status=answer.status,
+    )
+
+
+def with_roles(error: NoPermission, roles: tuple[str, ...]) -> NoPermission:
+    """The same refusal, now that the roles that would help are known."""
+    if not roles:
+        return error
+    return NoPermission(
+        str(error),
+        next_step=f"Give the user one of these roles in ERPNext: {', '.join(roles)}.",
+        doctype=error.doctype,
+        status=error.status,
+        roles=roles,
+    )
+
+
+def _from_the_web_server(answer: Answer, asked: Asked) -> FrappeError:
+    """The error of an answer that is no JSON object: Frappe did not write it for a client."""
+    status = answer.status
+    about: dict[str, Any] = {"doctype": asked.doctype, "status": status}
+    if 300 <= status < 400:
+        return _redirected(answer, about)
+    if status in (401, 429):
+        kind = _STATUSES[status]
+        if kind is RateLimited:
+            about["retry_after"] = answer.retry_after
+        return kind(_unsaid(kind, answer, asked), next_step=_STEPS[kind], **about)
+    if status >= 500:
+        return SiteDown(
+            f"The site is down or overloaded: its web server answered {status}.",
+            next_step=_STEPS[SiteDown],
+            retry_after=answer.retry_after,
+            **about,
+        )
+    if status in (400, 413, 414, 431):
+        return Invalid(
+            f"The site's web server refused the request with status {status}: it is too large "
+            "for it, or malformed.",
+            next_step="Send less at once; what a URL cannot hold goes by POST.",
+            **about,
+        )
+    return NotAFrappeSite(
+        f"What answers at this address answered {status}, and not as a Frappe site does.",
+        next_step="Check the site's address; a firewall or proxy before it must let /api through.",
+        **about,
+    )
+
+
+def _redirected(answer: Answer, about: dict[str, Any]) -> FrappeError:
+    to = answer.headers.get("Location", "").partition("?")[0].partition("#")[0]
+    address = to.partition("/api/")[0] if "://" in to and "@" not in to else None
+    if address:
+        step = f"Use {address} as the site's address."
+    else:
+        step = "Check the site's address: it leads to a page for people, perhaps a login."
+    return NotAFrappeSite(
+        f"The address redirects{f' to {address}' if address else ''}, and credentials are not "
+        "sent on to where a redirect leads.",
+        next_step=step,
+        **about,
+    )
+
+
+def misshapen(answer: Answer, asked: Asked) -> FrappeError:
+    """The error of a 2xx whose body is not what Frappe answers."""
+    about: dict[str, Any] = {"doctype": asked.doctype, "status": answer.status}
+    if answer.is_json and answer.body[:1] in (b"{", b"[") and not _is_json(answer.body):
+        return SiteDown("The answer broke off in the middle.", next_step=_STEPS[SiteDown], **about)
+    what = "JSON of another shape" if answer.is_json else "a page, not data"
+    return NotAFrappeSite(
+        f"What answers at this address is not a Frappe site: it sent {what}.",
+        next_step="Check the site's address; it is the one that you open ERPNext's desk with.",
+        **about,
+    )
+
+
+def member(answer: Answer, asked: Asked, name: str, *, needed: bool = True) -> Any:
+    """What the answer holds under this name. A method that returns nothing answers {}."""
+    try:
+        body = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = None
+    if not isinstance(body, dict) or (needed and name not in body):
+        raise misshapen(answer, asked)
+    return body.get(name)
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True

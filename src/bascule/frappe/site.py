@@ -1,0 +1,249 @@
+"""A Frappe site as a Python object: what can be asked of it and what can be written to it.
+
+Says what goes to which route; the connection is `wire`'s, the shape of a page `pages`', and what a
+refusal means `refusals`'.
+"""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bascule.frappe.address import site_url
+from bascule.frappe.asking import REMEMBERED, document_path
+from bascule.frappe.documents import Documents
+from bascule.frappe.errors import Invalid, NoPermission, NotFound, WrongCredentials
+from bascule.frappe.filters import Filters, conditions
+from bascule.frappe.listing import Listing, fetch_page
+from bascule.frappe.pages import Key, Page, PageSize, Position
+from bascule.frappe.refusals import Asked
+from bascule.frappe.rows import fetch_rows, fetch_versions
+from bascule.frappe.wire import Wire
+from bascule.frappe.writing import Writing
+
+_DEFAULT_ZONE = "Asia/Kolkata"  # Frappe's own, where System Settings has none
+
+
+class Site(Writing):
+    """A site and the user whose key this is. Open it with `async with`.
+
+    `allow_http`: plain HTTP to other machines than this one. `ca_bundle`: PEM of a CA to trust
+    beside the usual ones. `timeout`: seconds for one request with its answer. ValueError for an
+    address or a key that cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        api_secret: str,
+        *,
+        allow_http: bool = False,
+        ca_bundle: Path | None = None,
+        max_concurrency: int = 4,
+        timeout: float = 60.0,
+    ) -> None:
+        self.url = site_url(url, allow_http=allow_http)
+        super().__init__(
+            Wire(
+                self.url,
+                api_key,
+                api_secret,
+                ca_bundle=ca_bundle,
+                max_concurrency=max_concurrency,
+                timeout=timeout,
+            )
+        )
+        self._zone: tuple[float, str] | None = None
+        self._listing = Listing()
+
+    def __repr__(self) -> str:
+        return f"<Site {self.url}>"
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests the site gets at once at present."""
+        return max(1, int(self.wire.limiter.allowed))
+
+    # Who and where
+
+    async def logged_user(self) -> str:
+        """The user whose key this is. WrongCredentials also where the site saw no key at all."""
+        lost = None
+        try:
+            user = await self.get("frappe.auth.get_logged_user")
+        except NoPermission as error:
+            lost, user = error.status, "Guest"
+        if user == "Guest":
+            raise WrongCredentials(
+                "The site took us for a guest: the credentials did not reach it.",
+                next_step="Let the proxy before the site pass the Authorization header on.",
+                status=lost,
+            )
+        return str(user)
+
+    async def versions(self) -> dict[str, str]:
+        """The version of each installed app, by the app's name."""
+        return await fetch_versions(self)
+
+    async def time_zone(self) -> str:
+        """The IANA name of the zone that the site's times are in."""
+        if self._zone is None or self._zone[0] < time.monotonic():
+            self._zone = (time.monotonic() + REMEMBERED, await self._asked_zone())
+        return self._zone[1]
+
+    async def _asked_zone(self) -> str:
+        try:
+            told = await self.get("frappe.client.get_time_zone")
+        except (NotFound, NoPermission):  # early releases of 13 and 14 have no such method
+            told = await self.get(
+                "frappe.client.get_value", doctype="System Settings", fieldname="time_zone"
+            )
+        name = (told.get("time_zone") if isinstance(told, dict) else None) or _DEFAULT_ZONE
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, LookupError):
+            known = False
+        else:
+            known = True
+        if not known:
+            raise Invalid(
+                f"The site says that its time zone is {name}, which is no zone.",
+                next_step="Choose a time zone in ERPNext's System Settings.",
+            )
+        return str(name)
+
+    async def clock(self) -> datetime:
+        """The site's local time, naive as its own times are, to the second.
+
+        From the Date header of an answer; a site behind a proxy that leaves it out is taken to have
+        this machine's time.
+        """
+        answer = await self.wire.read("GET", "/api/method/ping", Asked("call", "ping"))
+        moment = answer.served_at or datetime.now(UTC)
+        return moment.astimezone(ZoneInfo(await self.time_zone())).replace(tzinfo=None)
+
+    # Reading
+
+    async def document(self, doctype: str, name: str) -> dict[str, Any]:
+        """One document with its child tables. Frappe leaves out the fields that are null."""
+        asked = self._asked("read", doctype, name)
+        if name.strip(".") == "":  # a path of dots is resolved away before it arrives
+            body = {"doctype": doctype, "name": name}
+            reading = self.wire.read("POST", "/api/method/frappe.client.get", asked, json=body)
+            return await self._document(reading, asked, "message")
+        return await self._document(
+            self.wire.read("GET", document_path(doctype, name), asked), asked
+        )
+
+    async def list(
+        self,
+        doctype: str,
+        fields: Sequence[str] = ("name",),
+        *,
+        filters: Filters = (),
+        or_filters: Filters = (),
+        order_by: str | None = None,
+        limit: int = 20,
+        parent: str | None = None,
+        group_by: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Documents as the site lists them. `limit` 0: all. Without `order_by` there is no order.
+
+        `fields` may hold "*" and functions ("count(name) as n"). A child DocType wants `parent`.
+        """
+        reading = fetch_rows(
+            self,
+            self._asked("read", doctype),
+            fields,
+            limit=limit,
+            parent=parent,
+            filters=conditions(filters),
+            or_filters=conditions(or_filters),
+            order_by=order_by,
+            group_by=group_by,
+        )
+        return await self._explained(reading, "read", doctype, parent)
+
+    async def count(self, doctype: str, filters: Filters = (), *, parent: str | None = None) -> int:
+        """How many documents a list would show this user. (Frappe's own get_count also counts
+        those that the user may not see.)
+        """
+        rows = await self.list(
+            doctype, ("count(name) as total",), filters=filters, limit=1, parent=parent
+        )
+        return int(rows[0]["total"] or 0) if rows else 0
+
+    async def page(
+        self,
+        doctype: str,
+        fields: Sequence[str],
+        *,
+        filters: Filters = (),
+        or_filters: Filters = (),
+        key: Key = "name",
+        descending: bool = False,
+        after: Position | None = None,
+        before: Position | None = None,
+        limit: int,
+        parent: str | None = None,
+    ) -> Page:
+        """One page of a walk in the order of `key`, between two positions, both left out.
+
+        `after` and `before` are meant in the order of the walk: descending, what comes after is
+        less. A page that takes too long is asked for again with fewer rows. ValueError where the
+        key is not among the fields, or `or_filters` meet a position by `modified`: it needs them.
+        """
+        reading = fetch_page(
+            self,
+            self._listing,
+            self._asked("read", doctype),
+            tuple(fields),
+            filters=conditions(filters),
+            or_filters=conditions(or_filters),
+            key=key,
+            descending=descending,
+            after=after,
+            before=before,
+            limit=limit,
+            parent=parent,
+        )
+        return await self._explained(reading, "read", doctype, parent)
+
+    async def pages(
+        self,
+        doctype: str,
+        fields: Sequence[str],
+        *,
+        filters: Filters = (),
+        key: Key = "name",
+        descending: bool = False,
+        after: Position | None = None,
+        parent: str | None = None,
+        size: PageSize | None = None,
+    ) -> AsyncIterator[Page]:
+        """All pages, one after another, each as large as takes about a second."""
+        size = size or PageSize()
+        filters = conditions(filters)
+        while True:
+            page = await self.page(
+                doctype,
+                fields,
+                filters=filters,
+                key=key,
+                descending=descending,
+                after=after,
+                limit=size.rows,
+                parent=parent,
+            )
+            size.saw(page)
+            if page.count:
+                yield page
+            if not page.full or page.last is None:
+                return
+            after = page.last
+
+    def documents(self, doctype: str) -> Documents:
+        return Documents(self, doctype)

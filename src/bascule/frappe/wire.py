@@ -1,0 +1,243 @@
+"""Requests to one site: the connection, the credentials, what goes wrong on the way, and patience.
+
+Knows no DocTypes. Answers come back whole; what they say is `refusals`' and the callers' business.
+"""
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from yarl import URL
+
+from bascule.frappe.address import is_loopback
+from bascule.frappe.errors import (
+    FrappeError,
+    RateLimited,
+    SiteDown,
+    Timeout,
+    TLSFailure,
+    Unavailable,
+)
+from bascule.frappe.failures import FAILURES, failure
+from bascule.frappe.limiter import LONGEST_PAUSE, Limiter
+from bascule.frappe.refusals import Answer, Asked, refusal
+
+log = logging.getLogger("bascule.frappe")
+
+ATTEMPTS = 5
+FIRST_WAIT = 0.2  # seconds; doubled each time, and a random part of it waited
+CONNECTING = 10.0  # seconds for the connection alone
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+
+class Wire:
+    """The open connections to a site. The credential lives in the sessions' headers and nowhere
+    else: not in a URL, an attribute of its own, or a local variable of a frame that can raise.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        api_secret: str,
+        *,
+        ca_bundle: Path | None,
+        max_concurrency: int,
+        timeout: float,
+    ) -> None:
+        self.url = url
+        self.limiter = Limiter(max_concurrency)
+        self._timeout = timeout
+        self._headers = _Headers(
+            api_key, api_secret, near=is_loopback(urlsplit(url).hostname or "")
+        )
+        self._ca_bundle = ca_bundle
+        self._reading: aiohttp.ClientSession | None = None
+        self._writing: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        trust = await asyncio.to_thread(_trust, self._ca_bundle)
+        self._reading = self._session(trust, fresh=False)
+        # A kept connection that the site has just closed fails without a word about whether the
+        # request was carried out. A read is asked again; a write has a connection of its own.
+        self._writing = self._session(trust, fresh=True)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for session in (self._reading, self._writing):
+            if session is not None:
+                await session.close()
+        self._reading = self._writing = None
+
+    def _session(self, trust: ssl.SSLContext, *, fresh: bool) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=trust, limit=self.limiter.most, force_close=fresh, ttl_dns_cache=60
+            ),
+            headers=self._headers.all(),
+            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECTING),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def read(
+        self,
+        method: Method,
+        path: str,
+        asked: Asked,
+        *,
+        json: Any = None,
+        timeouts: bool = True,
+        work: bool = False,
+    ) -> Answer:
+        """A request that changes nothing, so it is asked again when the site was not available.
+
+        `timeouts` False: not after a timeout. `work`: its pace tells how crowded the site is.
+        """
+        patience = AsyncRetrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=_wait,
+            retry=retry_if_exception(lambda error: _worth_repeating(error, timeouts=timeouts)),
+            reraise=True,
+        )
+        body = None if json is None else encode(json)
+        answer: Answer = await patience(self._once, method, path, asked, body, work)
+        return answer
+
+    async def write(self, method: Method, path: str, asked: Asked, *, json: Any = None) -> Answer:
+        """Sent once, whatever happens: a create that is sent twice makes two."""
+        return await self._once(method, path, asked, None if json is None else encode(json), None)
+
+    async def _once(
+        self, method: Method, path: str, asked: Asked, body: bytes | None, work: bool | None
+    ) -> Answer:
+        """`work` None: a write. Errors are raised outside of `except`, so that none of ours holds
+        one of the library's, which hold the request with its headers.
+        """
+        session = self._writing if work is None else self._reading
+        if session is None:
+            raise RuntimeError("The site is not open: use it within 'async with site:'.")
+        async with self.limiter.place():
+            outcome = await self._exchange(session, method, path, body)
+            if isinstance(outcome, Answer) and outcome.status >= 300:
+                self.limiter.heed(outcome.headers)
+                outcome = refusal(outcome, asked)
+            if isinstance(outcome, Unavailable):
+                self.limiter.struggled(outcome.retry_after)
+            elif isinstance(outcome, Answer):
+                if work:
+                    # The constant stands for what a request costs however small its answer is.
+                    self.limiter.went_well(str(asked), outcome.seconds / (len(outcome.body) + 1e5))
+                self.limiter.heed(outcome.headers)
+        if isinstance(outcome, FrappeError):
+            raise outcome
+        return outcome
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, method: Method, path: str, body: bytes | None
+    ) -> Answer | FrappeError:
+        started = time.perf_counter()
+        headers = {"Content-Type": "application/json"} if body is not None else None
+        try:
+            async with session.request(
+                method,
+                URL(self.url + path, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                content = await response.read()
+                answer = Answer(
+                    response.status, response.headers, content, time.perf_counter() - started
+                )
+        except FAILURES as error:
+            failed = failure(error, connecting=CONNECTING, in_all=self._timeout)
+        else:
+            log.debug(
+                "%s %s: %s, %d bytes, %.0f ms",
+                method,
+                path.partition("?")[0],
+                answer.status,
+                len(content),
+                answer.seconds * 1000,
+            )
+            return answer
+        log.debug("%s %s: %s", method, path.partition("?")[0], failed)
+        return failed
+
+
+class _Headers:
+    """Holds the credential, and shows it to no one who prints or logs it."""
+
+    __slots__ = ("_near", "_token")
+
+    def __init__(self, api_key: str, api_secret: str, *, near: bool) -> None:
+        if not api_key or not api_secret or not (api_key + api_secret).isascii():
+            raise ValueError("The API key and the API secret must be given, as ERPNext shows them.")
+        if any(ord(c) <= 32 for c in api_key + api_secret) or ":" in api_key:
+            raise ValueError("The API key or the API secret holds what no key holds.")
+        self._token = f"token {api_key}:{api_secret}"
+        self._near = near
+
+    def __repr__(self) -> str:
+        return "<headers with a credential>"
+
+    def all(self) -> dict[str, str]:
+        return {
+            "Authorization": self._token,
+            "Accept": "application/json",
+            # Packing costs more than a loopback's bytes do, and less than a network's.
+            "Accept-Encoding": "identity" if self._near else "gzip, deflate",
+            "User-Agent": "bascule",
+        }
+
+
+# Decimals as numbers, digit by digit: as text a site would compare them as text.
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_bundle is not None:
+        try:
+            context.load_verify_locations(cafile=ca_bundle)
+        except (OSError, ssl.SSLError):
+            reason = "cannot be read, or holds no certificate"
+        else:
+            return context
+        raise TLSFailure(
+            f"The CA bundle {ca_bundle} {reason}.",
+            next_step="Give the path of a PEM file with the certificate of the CA.",
+        )
+    return context
+
+
+def _worth_repeating(error: BaseException, *, timeouts: bool) -> bool:
+    if isinstance(error, Timeout):
+        return timeouts
+    if isinstance(error, RateLimited | SiteDown) and (error.retry_after or 0) > LONGEST_PAUSE:
+        return False
+    return isinstance(error, Unavailable)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Half to all of a doubling time, so that those who failed together do not come back together.
+
+    A pause that the site asked for is waited in the limiter, by all of its requests.
+    """
+    longest = FIRST_WAIT * 2.0 ** (state.attempt_number - 1)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,60 @@
+"""What can be written to a site. Each request is sent once, never again by itself: whether one
+without an answer was carried out is for the caller to find out.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bascule.frappe.asking import Asking, document_path
+from bascule.frappe.filters import site_value
+from bascule.frappe.refusals import member
+
+
+class Writing(Asking):
+    """Answers are what the site stored, which may lack what was sent: see `dropped_fields`."""
+
+    async def insert(self, doctype: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        asked = self._asked("create", doctype)
+        writing = self.wire.write("POST", document_path(doctype), asked, json=site_value(values))
+        return await self._document(writing, asked)
+
+    async def update(
+        self, doctype: str, name: str, values: Mapping[str, Any], *, based_on: str | None = None
+    ) -> dict[str, Any]:
+        """`based_on`: the `modified` that the change was made on; ChangedMeanwhile if it moved."""
+        asked = self._asked("write", doctype, name)
+        body = {**site_value(values), **({"modified": based_on} if based_on else {})}
+        return await self._document(
+            self.wire.write("PUT", document_path(doctype, name), asked, json=body), asked
+        )
+
+    async def delete(self, doctype: str, name: str) -> None:
+        asked = self._asked("delete", doctype, name)
+        writing = self.wire.write("DELETE", document_path(doctype, name), asked)
+        await self._explained(writing, "delete", doctype)
+
+    async def submit(self, doctype: str, name: str) -> dict[str, Any]:
+        asked = self._asked("submit", doctype, name)
+        body = {"docstatus": 1}
+        return await self._document(
+            self.wire.write("PUT", document_path(doctype, name), asked, json=body), asked
+        )
+
+    async def cancel(self, doctype: str, name: str) -> dict[str, Any]:
+        asked = self._asked("cancel", doctype, name)
+        body = {"doctype": doctype, "name": name}
+        writing = self.wire.write("POST", "/api/method/frappe.client.cancel", asked, json=body)
+        return await self._document(writing, asked, "message")
+
+    async def insert_many(self, docs: Iterable[Mapping[str, Any]]) -> list[str]:
+        """All or none of them, each with its `doctype`; their names. Frappe takes 200 at once."""
+        names = await self.call("frappe.client.insert_many", docs=list(docs))
+        return [str(name) for name in names]
+
+    async def rename(self, doctype: str, old: str, new: str) -> str:
+        """The new name as the site has it."""
+        asked = self._asked("write", doctype, old)
+        body = {"doctype": doctype, "old_name": old, "new_name": new}
+        writing = self.wire.write("POST", "/api/method/frappe.client.rename_doc", asked, json=body)
+        answer = await self._explained(writing, "write", doctype)
+        return str(member(answer, asked, "message"))
