@@ -31,6 +31,12 @@ from bascule.frappe.errors import (
 )
 
 
+# A Python or SQL error of the site's own, which the same request brings up again.
+_BROKEN = (
+    "Check the fields, filters and order that were asked for; ERPNext's Error Log has the rest."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What was asked of the site, in the words of an error: "read Item", "call frappe.ping"."""
@@ -45,7 +51,7 @@ class Asked:
         return None if self.action == "call" else self.of
 
     def __str__(self) -> str:
-        return f"{self.action} {self.of}" + (f" {self.name}" if self.name else "")
+        return f"{self.action} {self.of}" + (f" '{self.name}'" if self.name else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +162,19 @@ def refusal(answer: Answer, asked: Asked) -> FrappeError:
         return _from_the_web_server(answer, asked)
     told = said.messages(body)
     kind = _kind(answer, body, told)
-    text = " ".join(told)
+    text = said.sentences(told)
     if kind is NoPermission:
         return _no_permission(answer, asked, text)
+    if kind is WrongCredentials and "User Guest " in text:
+        return taken_for_guest(answer.status)
     about: dict[str, Any] = {
         "next_step": _STEPS[kind],
         "doctype": asked.doctype,
         "status": answer.status,
     }
+    if kind is Invalid and answer.status >= 500:
+        text = f"The site could not {asked} ({said.exc_type(body)}). {text}".strip()
+        about["next_step"] = _BROKEN
     if issubclass(kind, Invalid):
         about["fields"] = said.fields(body, told, asked.meta)
     if issubclass(kind, Unavailable):
@@ -186,7 +197,8 @@ def _unsaid(kind: type[FrappeError], answer: Answer, asked: Asked) -> str:
     if kind is WrongCredentials:
         return "The site does not know this API key with this secret."
     if kind is NotFound:
-        return f"The site has no {asked.of}{f' {asked.name}' if asked.name else ''}."
+        quoted = f" '{asked.name}'" if asked.name else ""
+        return f"The site has no {asked.of}{quoted}."
     if kind is RateLimited:
         return "The site got more requests than it allows."
     return f"The site refused to {asked} with status {answer.status} and gave no reason."
@@ -198,6 +210,14 @@ def _no_permission(answer: Answer, asked: Asked, text: str) -> NoPermission:
         next_step="Give the user a role that may do this (in ERPNext: User, Roles).",
         doctype=asked.doctype,
         status=answer.status,
+    )
+
+
+def taken_for_guest(status: int | None) -> WrongCredentials:
+    return WrongCredentials(
+        "The site took us for a guest: the credentials did not reach it.",
+        next_step="Let the proxy before the site pass the Authorization header on.",
+        status=status,
     )
 
 

@@ -18,6 +18,9 @@ _PREFIX = re.compile(
 _UNKNOWN_COLUMN = re.compile(r"Unknown column '([^']+)'|column \"?([\w.]+)\"? does not exist")
 
 
+_LINE = "\x1e"  # between blocks; no text holds it
+
+
 class _Text(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -28,13 +31,13 @@ class _Text(HTMLParser):
         if tag in ("script", "style"):
             self.hidden += 1
         elif tag in _BLOCKS:
-            self.parts.append(" ")
+            self.parts.append(_LINE)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("script", "style"):
             self.hidden = max(0, self.hidden - 1)
         elif tag in _BLOCKS:
-            self.parts.append(" ")
+            self.parts.append(_LINE)
 
     def handle_data(self, data: str) -> None:
         if not self.hidden:
@@ -42,11 +45,17 @@ class _Text(HTMLParser):
 
 
 def plain(html: str) -> str:
-    """The text of a piece of HTML on one line."""
+    """The text of a piece of HTML on one line; what stood on lines of its own are sentences."""
     parser = _Text()
     parser.feed(html)
     parser.close()
-    return " ".join("".join(parser.parts).split())
+    lines = [" ".join(line.split()) for line in "".join(parser.parts).split(_LINE)]
+    lines = [line for line in lines if line]
+    return " ".join([*map(_sentence, lines[:-1]), *lines[-1:]])
+
+
+def _sentence(text: str) -> str:
+    return text if text[-1] in ".!?:" else f"{text}."
 
 
 def messages(body: Mapping[str, Any]) -> list[str]:
@@ -56,6 +65,12 @@ def messages(body: Mapping[str, Any]) -> list[str]:
     if not told and isinstance(body.get("exception"), str):
         told = [without_class(plain(body["exception"]))]
     return [text for text in dict.fromkeys(told) if text]
+
+
+def sentences(told: list[str]) -> str:
+    """One text of them all. A message that is part of another says nothing of its own."""
+    apart = [text for text in told if not any(text != other and text in other for other in told)]
+    return " ".join(map(_sentence, apart))
 
 
 def _server_messages(body: Mapping[str, Any]) -> Iterator[str]:

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 from bascule.frappe.address import site_url
 from bascule.frappe.asking import REMEMBERED, document_path
 from bascule.frappe.documents import Documents
-from bascule.frappe.errors import Invalid, NoPermission, NotFound, WrongCredentials
+from bascule.frappe.errors import Invalid, NoPermission, NotFound
 from bascule.frappe.filters import Filters, conditions
 from bascule.frappe.listing import Listing, fetch_page
 from bascule.frappe.pages import Key, Page, PageSize, Position
-from bascule.frappe.refusals import Asked
+from bascule.frappe.refusals import Asked, taken_for_guest
 from bascule.frappe.rows import fetch_rows, fetch_versions
 from bascule.frappe.wire import Wire
 from bascule.frappe.writing import Writing
@@ -77,11 +77,7 @@ class Site(Writing):
         except NoPermission as error:
             lost, user = error.status, "Guest"
         if user == "Guest":
-            raise WrongCredentials(
-                "The site took us for a guest: the credentials did not reach it.",
-                next_step="Let the proxy before the site pass the Authorization header on.",
-                status=lost,
-            )
+            raise taken_for_guest(lost)
         return str(user)
 
     async def versions(self) -> dict[str, str]:
