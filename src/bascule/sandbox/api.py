@@ -1,0 +1,272 @@
+"""The REST API, versions 1 and 2: from a request's parts to an answer's, as Frappe routes it.
+
+Knows nothing of sockets; `server` puts it behind HTTP.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from bascule.sandbox import methods
+from bascule.sandbox.errors import Call, Refusal, python_error
+from bascule.sandbox.metadata import as_document, meta
+from bascule.sandbox.permissions import GUEST
+from bascule.sandbox.site import Site
+from bascule.sandbox.tables import Row
+from bascule.sandbox.values import sbool
+
+_REQUEST_LINE = 4094
+_TRACEBACK = "Traceback (most recent call last):\n"
+
+
+@dataclass
+class Ask:
+    """A request: `path` as it came, percent signs and all; `headers` by lower-case name."""
+
+    verb: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    webhooks: list[Any] = field(default_factory=list)
+
+
+_Route = Callable[..., Any]
+
+
+class Api:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def answer(self, ask: Ask) -> Answer:
+        target = f"{ask.path}?{ask.query}" if ask.query else ask.path
+        line = len(f"{ask.verb} {target} HTTP/1.1")
+        if line > _REQUEST_LINE:
+            return _line_too_long(line)
+        parts = [part for part in unquote(ask.path).split("/") if part]
+        v2 = parts[:2] == ["api", "v2"]
+        call = Call(GUEST, method=ask.verb, v2=v2)
+        try:
+            with self._site.transaction():
+                form = _form(ask)
+                call.user = self._user(ask)
+                body = self._routed(call, parts, form, ask)
+        except Refusal as refusal:
+            return _refused(call, refusal, ask)
+        return Answer(call.status, _encoded(body, call), webhooks=call.webhooks)
+
+    def _user(self, ask: Ask) -> str:
+        """The user of the Authorization header; Guest without one; 401 when it is no good."""
+        parts = ask.headers.get("authorization", "").split(" ")
+        if len(parts) != 2:
+            return GUEST
+        scheme, token = parts[0].lower(), parts[1]
+        if scheme == "basic":
+            try:
+                token = base64.b64decode(token).decode("utf-8", "replace")
+            except binascii.Error as error:
+                told = "Failed to decode token, please provide a valid base64-encoded token."
+                raise Refusal("InvalidAuthorizationToken", told) from error
+        key, colon, secret = token.partition(":")
+        known = scheme in ("basic", "token") and colon and ":" not in secret
+        user = self._site.permissions.authenticated(key, secret) if known else None
+        if user is None:
+            raise Refusal("AuthenticationError")
+        return user
+
+    def _routed(self, call: Call, parts: list[str], form: Row, ask: Ask) -> Row:
+        route = _ROUTES_V2 if call.v2 else _ROUTES_V1
+        rest = parts[2:] if parts[1:2] in (["v1"], ["v2"]) else parts[1:]
+        if parts[:1] != ["api"] or not rest:
+            raise Refusal("DoesNotExistError")
+        kind, names = rest[0], rest[1:]
+        if kind == "method" and names:
+            name = names[0] if not call.v2 else _method_of(names)
+            result = methods.run(self._site, call, name, form)
+            shown = {} if result is None else {"data" if call.v2 else "message": result}
+            return {**shown, **call.extras}
+        shape = min(len(names), 2)
+        function = route.get((kind, ask.verb, shape))
+        if kind == "doctype" and call.v2 and len(names) == 2:
+            function = _ROUTES_V2.get((f"doctype/{names[1]}", ask.verb, 1))
+            names, shape = names[:1], 1
+        if kind == "document" and len(names) > 3 and names[-2] == "method":
+            call_of, names = names[-1], [names[0], "/".join(names[1:-2])]
+            return {"data": _document_method(self._site, call, *names, call_of, form)}
+        if function is None:
+            if any(key[0] == kind and key[2] == shape for key in route):
+                raise Refusal("MethodNotAllowed", module="werkzeug.exceptions", status=405)
+            raise Refusal("DoesNotExistError")
+        arguments = [names[0], "/".join(names[1:])][:shape]
+        result = function(self._site, call, *arguments, form=form)
+        return {} if result is None else {"data": result}
+
+
+def _method_of(names: list[str]) -> str:
+    return ".".join(names)
+
+
+def _form(ask: Ask) -> Row:
+    """What Frappe calls the form: the JSON body, or else the query and the form's fields."""
+    content_type = ask.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if ask.body and (content_type == "application/json" or content_type.endswith("+json")):
+        try:
+            values = json.loads(ask.body)
+        except ValueError as error:
+            raise python_error(error) from error
+        if isinstance(values, dict):
+            return values
+        if isinstance(values, list):
+            return {"data": values}
+        raise Refusal("ValidationError", "Invalid request arguments")
+    form = dict(parse_qsl(ask.query, keep_blank_values=True))
+    if content_type == "application/x-www-form-urlencoded":
+        form |= dict(parse_qsl(ask.body.decode("utf-8", "replace"), keep_blank_values=True))
+    form.pop("_", None)
+    if ask.body and "data" not in form and not content_type.startswith("application/x-www"):
+        try:
+            read = json.loads(ask.body)
+        except ValueError:
+            return form
+        return {**form, "data": read} if isinstance(read, dict) else form
+    return form
+
+
+def _list(site: Site, call: Call, doctype: str, *, form: Row) -> Any:
+    fields = form.get("fields")
+    if fields:
+        fields = methods.parsed(fields)
+    if call.v2:
+        limit: Any = form.get("limit") or 20
+    else:
+        limit = form.get("limit_page_length", form.get("limit") or 20)
+        form |= {name: sbool(form[name]) for name in ("as_dict", "debug") if name in form}
+    given = {**form, "doctype": doctype, "fields": fields, "limit_page_length": limit}
+    return methods.call_function(site, call, "frappe.client.get_list", given)
+
+
+def _read(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Row:
+    document = site.document(call, doctype, name)
+    if call.v2:
+        site.check(call, document, "read")
+    elif not site.may(call, document, "read"):
+        raise Refusal("PermissionError")
+    if document.doctype.name == "DocType":
+        return as_document(site.schema, document.name)
+    return site.shown(call, document)
+
+
+def _count(site: Site, call: Call, doctype: str, *, form: Row) -> int:
+    given = {**form, "doctype": doctype}
+    return int(methods.call_function(site, call, "frappe.desk.reportview.get_count", given))
+
+
+def _meta(site: Site, call: Call, doctype: str, *, form: Row) -> Row:
+    if call.user == GUEST:
+        raise Refusal("PermissionError", "Not permitted")
+    return meta(site.doctype(call, doctype))
+
+
+def _document_method(
+    site: Site, call: Call, doctype: str, name: str, method: str, form: Row
+) -> Any:
+    raise Refusal("DoesNotExistError")
+
+
+_ROUTES_V1: dict[tuple[str, str, int], _Route] = {
+    ("resource", "GET", 1): _list,
+    ("resource", "GET", 2): _read,
+}
+_ROUTES_V2: dict[tuple[str, str, int], _Route] = {
+    ("document", "GET", 1): _list,
+    ("document", "GET", 2): _read,
+    ("doctype/count", "GET", 1): _count,
+    ("doctype/meta", "GET", 1): _meta,
+}
+
+
+def _encoded(body: Row, call: Call) -> bytes:
+    if call.v2:
+        if call.messages:
+            body["messages"] = call.messages
+        if call.debug:
+            body["debug"] = [{"message": text} for text in call.debug]
+    else:
+        body |= _told(call)
+    return msgspec.json.encode(body)
+
+
+def _told(call: Call) -> Row:
+    told: Row = {}
+    if call.messages:
+        told["_server_messages"] = json.dumps([json.dumps(one) for one in call.messages])
+    if call.debug:
+        told["_debug_messages"] = json.dumps(call.debug)
+    if call.error_message:
+        told["_error_message"] = call.error_message
+    return told
+
+
+def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
+    if ask.headers.get("accept", "").startswith("text"):
+        return _page(refusal.status)
+    if refusal.debug:
+        call.debug.append(refusal.debug)
+    traceback = f"{_TRACEBACK}{refusal.line}\n"
+    if call.v2:
+        error: Row = {"type": refusal.kind}
+        if refusal.status != 404:
+            error["exception"] = traceback
+        for message in call.messages:
+            if refusal.exc_id and message.get("__frappe_exc_id") == refusal.exc_id:
+                call.messages.remove(message)
+                message.pop("__frappe_exc_id")
+                message.pop("raise_exception", None)
+                error |= message
+                break
+        return Answer(refusal.status, _encoded({"errors": [error]}, call))
+    body: Row = {}
+    if refusal.status != 404:
+        body["exception"] = refusal.line
+    body["exc_type"] = refusal.kind
+    if refusal.source:
+        body["_exc_source"] = refusal.source
+    if refusal.status != 404:
+        body["exc"] = json.dumps([traceback])
+    return Answer(refusal.status, _encoded(body, call))
+
+
+_TITLES = {401: "Session Expired", 403: "Not Permitted", 404: "Not Found"}
+
+
+def _page(status: int) -> Answer:
+    title = _TITLES.get(status, "Server Error")
+    text = (
+        "<!DOCTYPE html>\n<!-- Built on Frappe. https://frappeframework.com/ -->\n"
+        '<html lang="en">\n<head>\n\t<meta charset="utf-8">\n\t'
+        f"<title>{title}</title>\n</head>\n<body>\n\t<h1>{title}</h1>\n</body>\n</html>\n"
+    )
+    return Answer(status, text.encode(), "text/html; charset=utf-8")
+
+
+def _line_too_long(length: int) -> Answer:
+    """What the web server in front of Frappe says of itself."""
+    text = (
+        "<html>\n  <head>\n    <title>Bad Request</title>\n  </head>\n  <body>\n"
+        "    <h1><p>Bad Request</p></h1>\n"
+        f"    Request Line is too large ({length} &gt; {_REQUEST_LINE})\n  </body>\n</html>\n"
+    )
+    return Answer(400, text.encode(), "text/html")

@@ -1,0 +1,65 @@
+"""The functions of MariaDB that a list may ask for, where SQLite has none or means another."""
+
+import sqlite3
+from typing import Any
+
+from bascule.sandbox.values import moment, number
+
+
+class _Sum:
+    """Of integers too a decimal, which Frappe hands out as a float; of no row NULL."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self.count = 0
+        self.digits = 4
+
+    def step(self, value: Any) -> None:
+        if value is not None:
+            self.total += number(value)
+            self.count += 1
+            if isinstance(value, float):
+                self.digits = 13
+
+    def finalize(self) -> float | None:
+        return round(self.total, 9) if self.count else None
+
+
+class _Average(_Sum):
+    def finalize(self) -> float | None:
+        return round(self.total / self.count, self.digits) if self.count else None
+
+
+def _part(name: str) -> Any:
+    def part(value: Any) -> int | None:
+        read = moment(value)
+        return None if read is None else int(getattr(read, name))
+
+    return part
+
+
+def _day_of_year(value: Any) -> int | None:
+    read = moment(value)
+    return None if read is None else read.timetuple().tm_yday
+
+
+def _date(value: Any) -> str | None:
+    read = moment(value)
+    return None if read is None else str(read.date())
+
+
+def _locate(part: Any, text: Any) -> int | None:
+    if part is None or text is None:
+        return None
+    return str(text).casefold().find(str(part).casefold()) + 1
+
+
+def install(connection: sqlite3.Connection) -> None:
+    connection.create_aggregate("sum", 1, _Sum)  # type: ignore[arg-type]
+    connection.create_aggregate("avg", 1, _Average)  # type: ignore[arg-type]
+    for name in ("year", "month", "day", "hour", "minute", "second"):
+        connection.create_function(name, 1, _part(name), deterministic=True)
+    connection.create_function("dayofmonth", 1, _part("day"), deterministic=True)
+    connection.create_function("dayofyear", 1, _day_of_year, deterministic=True)
+    connection.create_function("date", 1, _date, deterministic=True)
+    connection.create_function("locate", 2, _locate, deterministic=True)

@@ -1,0 +1,356 @@
+"""The whitelisted methods: what may be called by name, by whom and with which HTTP methods."""
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bascule.sandbox.errors import Call, Refusal, bold, python_error
+from bascule.sandbox.filters import condition, filter_tuple
+from bascule.sandbox.metadata import meta
+from bascule.sandbox.permissions import GUEST, no_doctype_access
+from bascule.sandbox.query import Asked, ListQuery
+from bascule.sandbox.site import Site
+from bascule.sandbox.tables import Row, quoted
+from bascule.sandbox.values import sbool
+
+FRAPPE, ERPNEXT = "15.44.2", "15.90.0"
+
+
+@dataclass
+class Method:
+    function: Callable[..., Any]
+    verbs: tuple[str, ...]
+    guests: bool
+
+
+METHODS: dict[str, Method] = {}
+_ANY = ("GET", "POST", "PUT", "DELETE")
+
+
+def whitelisted(
+    name: str, verbs: tuple[str, ...] = _ANY, *, guests: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The function answers calls of that name; it takes the site, the call and its parameters."""
+
+    def known(function: Callable[..., Any]) -> Callable[..., Any]:
+        METHODS[name] = Method(function, verbs, guests)
+        return function
+
+    return known
+
+
+def run(site: Site, call: Call, name: str, given: Row) -> Any:
+    """The result of the method; parameters that it does not have are left out, as Frappe does."""
+    method = METHODS.get(name)
+    if method is None:
+        _refuse_unknown(call, name)
+        raise AssertionError
+    if call.user == GUEST and not method.guests:
+        _not_whitelisted(call, name)
+    if call.method not in method.verbs:
+        call.refuse("Not permitted", "PermissionError")
+    return call_function(site, call, name, given)
+
+
+def call_function(site: Site, call: Call, name: str, given: Row) -> Any:
+    """The same, without asking whether it may be called."""
+    method = METHODS[name]
+    signature = inspect.signature(method.function)
+    wanted = list(signature.parameters.values())[2:]
+    if any(one.kind is one.VAR_KEYWORD for one in wanted):
+        return method.function(site, call, **given)
+    missing = [one.name for one in wanted if one.default is one.empty and one.name not in given]
+    if missing:
+        text = _missing(name.rpartition(".")[2], missing)
+        raise Refusal("TypeError", text, module="", status=500)
+    names = {one.name for one in wanted}
+    values = {key: value for key, value in given.items() if key in names}
+    _check_types(name, wanted, values)
+    return method.function(site, call, **values)
+
+
+def _missing(function: str, names: list[str]) -> str:
+    quoted_names = [repr(name) for name in names]
+    listed = quoted_names[-1]
+    if len(names) > 1:
+        comma = "," if len(names) > 2 else ""
+        listed = f"{', '.join(quoted_names[:-1])}{comma} and {listed}"
+    plural = "s" if len(names) > 1 else ""
+    return f"{function}() missing {len(names)} required positional argument{plural}: {listed}"
+
+
+def _check_types(name: str, wanted: list[inspect.Parameter], values: Row) -> None:
+    """Frappe converts what is annotated: texts of true and false become booleans."""
+    for one in wanted:
+        if one.annotation is not bool or one.name not in values:
+            continue
+        value = sbool(values[one.name])
+        if isinstance(value, int) and value in (0, 1):
+            value = bool(value)
+        if not isinstance(value, bool):
+            text = (
+                f"Argument '{one.name}' in '{name}' should be of type 'bool'"
+                f" but got '{type(value).__name__}' instead."
+            )
+            raise Refusal("FrappeTypeError", text)
+        values[one.name] = value
+
+
+def _not_whitelisted(call: Call, name: str) -> None:
+    call.refuse(
+        "<details><summary>You are not permitted to access this resource.</summary>"
+        f"Function {bold(name)} is not whitelisted.</details>",
+        "PermissionError",
+        title="Method Not Allowed",
+    )
+
+
+def _refuse_unknown(call: Call, name: str) -> None:
+    """What has no such app or function is 417; what is there but not for callers is 403."""
+    app = name.partition(".")[0]
+    module = name.rpartition(".")[0]
+    modules = {known.rpartition(".")[0] for known in METHODS}
+    reason = ""
+    if "." not in name:
+        reason = repr(name)
+    elif app not in ("frappe", "erpnext"):
+        reason = f"App {app} is not installed"
+        told = call.tell(reason, indicator="red")
+        told["raise_exception"] = 1
+        told["__frappe_exc_id"] = "0" * 56
+    elif module in modules or module in ("frappe", "erpnext"):
+        reason = f"module '{module}' has no attribute '{name.rpartition('.')[2]}'"
+    if not reason:
+        _not_whitelisted(call, name)
+    what = "method" if call.v2 else "method for command"
+    call.refuse(f"Failed to get {what} {name} with {reason}")
+
+
+def parsed(value: Any) -> Any:
+    """JSON in a text; what is no text stays."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise python_error(error) from error
+
+
+@whitelisted("ping", guests=True)
+@whitelisted("frappe.ping", guests=True)
+def ping(site: Site, call: Call) -> str:
+    return "pong"
+
+
+@whitelisted("frappe.auth.get_logged_user")
+def get_logged_user(site: Site, call: Call) -> str:
+    return call.user
+
+
+@whitelisted("frappe.client.get_time_zone", guests=True)
+def get_time_zone(site: Site, call: Call) -> Row:
+    return {"time_zone": site.time_zone}
+
+
+@whitelisted("frappe.utils.change_log.get_versions")
+def get_versions(site: Site, call: Call) -> Row:
+    return {
+        "frappe": {
+            "title": "Frappe Framework",
+            "description": "Full stack web framework with Python, Javascript, MariaDB, Redis, Node",
+            "branch": "",
+            "version": FRAPPE,
+        },
+        "erpnext": {
+            "title": "ERPNext",
+            "description": "ERP made simple",
+            "branch": "",
+            "version": ERPNEXT,
+        },
+    }
+
+
+@whitelisted("frappe.desk.form.load.getdoctype")
+def getdoctype(site: Site, call: Call, doctype: Any, with_parent: bool = False) -> None:
+    """The DocType and those of its child tables, to any user who is logged in."""
+    found = site.doctype(call, doctype)
+    children = [entry.get("options") for entry in found.tables]
+    docs = [meta(found), *(meta(site.schema[name]) for name in dict.fromkeys(children))]
+    call.extras |= {"docs": docs, "user_settings": "{}"}
+
+
+@whitelisted("frappe.client.get_list")
+def get_list(
+    site: Site,
+    call: Call,
+    doctype: Any,
+    fields: Any = None,
+    filters: Any = None,
+    group_by: Any = None,
+    order_by: Any = None,
+    limit_start: Any = None,
+    limit_page_length: Any = 20,
+    parent: Any = None,
+    debug: bool = False,
+    as_dict: bool = True,
+    or_filters: Any = None,
+) -> list[Any]:
+    known = site.schema.find(str(doctype))
+    if known is not None and site.schema[known].is_child:
+        site.permissions.check_parent(call, site.schema[known], parent)
+    if fields == "*":
+        fields = ["*"]
+    asked = Asked(
+        doctype,
+        filters=parsed(filters) if filters else None,
+        or_filters=parsed(or_filters) if or_filters else None,
+        fields=parsed(fields) if fields else None,
+        order_by=order_by,
+        group_by=group_by,
+        start=limit_start,
+        limit=limit_page_length,
+        parent=parent,
+        as_dict=as_dict,
+        debug=debug,
+    )
+    return site.list(call, asked)
+
+
+@whitelisted("frappe.client.get_count")
+def get_count(
+    site: Site,
+    call: Call,
+    doctype: Any,
+    filters: Any = None,
+    debug: bool = False,
+    cache: bool = False,
+) -> int:
+    """How many there are, for anybody: Frappe looks at no permission here."""
+    found = site.doctype(call, doctype)
+    given = parsed(filters) if filters else []
+    if isinstance(given, str):
+        given = {"name": given}
+    if isinstance(given, dict):
+        given = [filter_tuple(found.name, name, value) for name, value in given.items()]
+    asked = Asked(found.name, filters=given)
+    query = ListQuery(
+        call, site.schema, site.tables, site.permissions, site.clock.now().date(), asked
+    )
+    query.doctype = found
+    conditions = [condition(query, found.name, one).sql for one in given]
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    sql = f"select count(*) from {quoted(found.name)}{where}"
+    return int(site.tables.select(sql, sql)[1][0][0])
+
+
+@whitelisted("frappe.desk.reportview.get_count")
+def reportview_count(
+    site: Site, call: Call, doctype: Any, filters: Any = None, or_filters: Any = None, **rest: Any
+) -> int:
+    found = site.doctype(call, doctype)
+    parent = rest.get("parent_doctype")
+    rows = get_list(
+        site,
+        call,
+        found.name,
+        fields=["name"],
+        filters=filters,
+        or_filters=or_filters,
+        limit_page_length=None,
+        parent=parent,
+        as_dict=False,
+    )
+    return len(rows)
+
+
+@whitelisted("frappe.client.get")
+def get(
+    site: Site, call: Call, doctype: Any, name: Any = None, filters: Any = None, parent: Any = None
+) -> Row:
+    found = site.doctype(call, doctype)
+    if found.is_child:
+        site.permissions.check_parent(call, found, parent)
+    if not name and filters is not None:
+        rows = site.list(call, Asked(found.name, filters=parsed(filters), limit=1, parent=parent))
+        if not rows:
+            call.refuse(f"{found.name} {parsed(filters)} not found", "DoesNotExistError")
+        name = rows[0]["name"]
+    document = site.document(call, found.name, str(name or found.name))
+    site.check(call, document, "read")
+    return site.shown(call, document, nulls=True)
+
+
+@whitelisted("frappe.client.get_value")
+def get_value(
+    site: Site,
+    call: Call,
+    doctype: Any,
+    fieldname: Any,
+    filters: Any = None,
+    as_dict: bool = True,
+    debug: bool = False,
+    parent: Any = None,
+) -> Any:
+    found = site.doctype(call, doctype)
+    if found.is_child:
+        site.permissions.check_parent(call, found, parent)
+    elif not site.permissions.may(call.user, found, "read"):
+        call.tell(no_doctype_access(call.user, found.name))
+        call.refuse(f"No permission for {found.name}", "PermissionError")
+    try:
+        fields = parsed(fieldname)
+    except Refusal:
+        fields = [fieldname]
+    if not isinstance(fields, list):
+        fields = [fieldname]
+    filters = _safe_filters(filters)
+    if isinstance(filters, str):
+        filters = {"name": filters}
+    if found.is_single:
+        shown = site.shown(call, site.document(call, found.name, found.name), nulls=True)
+        values = {field: shown.get(field) for field in fields}
+        return values if as_dict else list(values.values())
+    rows = get_list(
+        site,
+        call,
+        found.name,
+        fields=fields,
+        filters=filters or None,
+        limit_page_length=1,
+        parent=parent,
+        as_dict=as_dict,
+        debug=debug,
+    )
+    if as_dict:
+        return rows[0] if rows else {}
+    if not rows:
+        return None
+    return rows[0] if len(fields) > 1 else rows[0][0]
+
+
+def _safe_filters(filters: Any) -> Any:
+    """JSON in a text, or the text itself where it is a name."""
+    try:
+        read = parsed(filters)
+    except Refusal:
+        return filters
+    return filters if isinstance(read, int | float) else read
+
+
+@whitelisted("frappe.client.get_single_value")
+def get_single_value(site: Site, call: Call, doctype: Any, field: Any) -> Any:
+    found = site.doctype(call, doctype)
+    if not site.permissions.may(call.user, found, "read"):
+        call.tell(no_doctype_access(call.user, found.name))
+        call.refuse(f"No permission for {found.name}", "PermissionError")
+    return site.document(call, found.name, found.name)[field]
+
+
+@whitelisted("frappe.client.has_permission")
+def has_permission(
+    site: Site, call: Call, doctype: Any, docname: Any, perm_type: Any = "read"
+) -> Row:
+    document = site.document(call, doctype, str(docname))
+    return {"has_permission": site.may(call, document, str(perm_type).lower())}

@@ -1,0 +1,167 @@
+"""Who may do what: roles, DocType permissions, permission levels, owners.
+
+Follows Frappe's role permissions. User permissions and shared documents are not imitated.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bascule.sandbox.errors import Call, Refusal, bold
+from bascule.sandbox.schema import NO_VALUE, OF_CHILDREN, STANDARD, DocType, Schema
+
+ADMINISTRATOR = "Administrator"
+GUEST = "Guest"
+RIGHTS = (
+    *("select", "read", "write", "create", "delete", "submit", "cancel", "amend"),
+    *("print", "email", "report", "import", "export", "share"),
+)
+# DocTypes whose columns Frappe shows without looking at permission levels.
+CORE = (
+    *("DefaultValue", "DocType", "DocField", "DocPerm", "DocType Action", "DocType Link"),
+    *("User", "Role", "Has Role", "Page", "Module Def", "Print Format", "Report"),
+    *("Customize Form", "Customize Form Field", "Property Setter", "Custom Field", "Client Script"),
+)
+
+
+@dataclass
+class User:
+    """One of the site's people; the key and the secret stay out of the repr."""
+
+    name: str
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+    roles: list[str] = field(default_factory=list)
+
+
+class Permissions:
+    def __init__(self, schema: Schema, users: list[User]) -> None:
+        self._schema = schema
+        self._roles = {user.name: {*user.roles, "All", "Desk User", GUEST} for user in users}
+        self._by_key = {user.api_key: user for user in users}
+
+    def authenticated(self, key: str, secret: str) -> str | None:
+        """The user's name, or None when the key is unknown or the secret another."""
+        user = self._by_key.get(key)
+        return user.name if user is not None and user.api_secret == secret else None
+
+    def user_of(self, key: str) -> str | None:
+        user = self._by_key.get(key)
+        return user.name if user else None
+
+    def roles(self, user: str) -> set[str]:
+        if user == ADMINISTRATOR:
+            return {ADMINISTRATOR, "System Manager", "All", "Desk User", GUEST}
+        return self._roles.get(user, {GUEST})
+
+    def rights(self, user: str, doctype: DocType, owner: str | None = None) -> dict[str, bool]:
+        """Each right at permission level 0; those that only owners have if `owner` is the user.
+
+        Without a document (`owner` None) a right to read what is one's own is a right to read.
+        """
+        if user == ADMINISTRATOR:
+            return dict.fromkeys(RIGHTS, True)
+        mine = [entry for entry in self._of_user(user, doctype) if not entry.get("permlevel")]
+        granted = {}
+        for right in RIGHTS:
+            having = [entry for entry in mine if entry.get(right)]
+            allowed = bool(having)
+            if having and all(entry.get("if_owner") for entry in having) and right != "create":
+                allowed = right in ("select", "read") if owner is None else owner == user
+            granted[right] = allowed
+        if not doctype.is_submittable:
+            granted["submit"] = False
+        return granted
+
+    def own_only(self, user: str, doctype: DocType) -> bool:
+        """Whether that user reads only what that user owns."""
+        if user == ADMINISTRATOR:
+            return False
+        reading = [
+            entry
+            for entry in self._of_user(user, doctype)
+            if entry.get("read") and not entry.get("permlevel")
+        ]
+        return bool(reading) and all(entry.get("if_owner") for entry in reading)
+
+    def levels(self, user: str, doctype: DocType, right: str = "read") -> set[int]:
+        """The permission levels at which that user has the right."""
+        return {
+            int(entry.get("permlevel") or 0)
+            for entry in self._of_user(user, doctype)
+            if entry.get(right)
+        }
+
+    def readable(self, user: str, doctype: DocType, parent: str | None = None) -> list[str]:
+        """The columns that a list shows to that user; of a child, by its parent's permissions."""
+        standard = list(STANDARD)
+        names = [entry["fieldname"] for entry in doctype.stored]
+        if doctype.name in CORE:
+            return list(doctype.kinds)
+        if doctype.is_child:
+            if parent is None:
+                return standard
+            standard += OF_CHILDREN
+        source = self._schema[parent] if doctype.is_child and parent in self._schema else doctype
+        if user != ADMINISTRATOR and source.permissions:
+            levels = self.levels(user, source)
+            names = [
+                entry["fieldname"]
+                for entry in doctype.stored
+                if int(entry.get("permlevel") or 0) in levels
+            ]
+        elif source.permissions and user == ADMINISTRATOR:
+            levels = {int(entry.get("permlevel") or 0) for entry in source.permissions}
+            names = [
+                entry["fieldname"]
+                for entry in doctype.stored
+                if int(entry.get("permlevel") or 0) in levels | {0}
+            ]
+        return standard + names
+
+    def may(self, user: str, doctype: DocType, right: str, owner: str | None = None) -> bool:
+        return self.rights(user, doctype, owner)[right]
+
+    def check_list(self, call: Call, doctype: DocType, parent: str | None = None) -> None:
+        """403 unless the user may read lists of that DocType, or of the parent of a child."""
+        if doctype.is_child:
+            if parent is None or parent not in self._schema:
+                raise Refusal("PermissionError")
+            doctype = self._schema[parent]
+        if not self.may(call.user, doctype, "read"):
+            call.tell(no_doctype_access(call.user, doctype.name))
+            call.error_message = f"No permission for {doctype.name}"
+            raise Refusal("PermissionError")
+
+    def check_parent(self, call: Call, child: DocType, parent: str | None) -> None:
+        """A child's rows are given with the name of a parent DocType that has them."""
+        found = self._schema.find(parent) if isinstance(parent, str) else None
+        if found is None:
+            raise Refusal("PermissionError")
+        holder = self._schema[found]
+        if all(entry.get("options") != child.name for entry in holder.tables):
+            raise Refusal("PermissionError")
+        if not self.may(call.user, holder, "read"):
+            call.tell(no_doctype_access(call.user, holder.name))
+            raise Refusal("PermissionError")
+
+    def _of_user(self, user: str, doctype: DocType) -> list[dict[str, Any]]:
+        roles = self.roles(user)
+        return [entry for entry in doctype.permissions if entry.get("role") in roles]
+
+    def visible(self, user: str, doctype: DocType, right: str = "read") -> set[str]:
+        """The fields of that DocType whose permission level the user has the right for."""
+        if user == ADMINISTRATOR:
+            return {entry["fieldname"] for entry in doctype.fields}
+        levels = self.levels(user, doctype, right)
+        return {
+            entry["fieldname"]
+            for entry in doctype.fields
+            if entry["fieldtype"] in NO_VALUE or int(entry.get("permlevel") or 0) in levels
+        }
+
+
+def no_doctype_access(user: str, doctype: str) -> str:
+    return (
+        f"User {bold(user)} does not have doctype access via role permission"
+        f" for document {bold(doctype)}"
+    )

@@ -1,0 +1,233 @@
+"""The site's tables in an SQLite of its own: one a DocType, with MariaDB's sense of text.
+
+Stores and finds rows, and makes MariaDB's errors of SQLite's; knows no rule of Frappe's.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from bascule.sandbox import collation, functions
+from bascule.sandbox.errors import Refusal, database_error
+from bascule.sandbox.schema import DocType
+from bascule.sandbox.values import cint, cstr, date_text, flt, moment, time_text
+
+Row = dict[str, Any]
+_DECLARED = {
+    "int": "INTEGER NOT NULL DEFAULT 0",
+    "float": "REAL NOT NULL DEFAULT 0.0",
+    "text": f"TEXT COLLATE {collation.NAME}",
+}
+_DATABASE = "_1bd3e0294da19198"
+
+
+def quoted(doctype: str) -> str:
+    return "`tab" + doctype.replace("`", "") + "`"
+
+
+def column(name: str) -> str:
+    return "`" + name.replace("`", "") + "`"
+
+
+def stored(kind: str, value: Any) -> Any:
+    """The value as its column keeps it; numbers are never NULL, dates never empty texts."""
+    if kind == "int":
+        return cint(value)
+    if kind == "float":
+        return round(flt(value), 9)
+    if value is None:
+        return None
+    if kind == "text":
+        return value if isinstance(value, str) else cstr(value)
+    if value == "":
+        return None
+    if kind == "time":
+        return time_text(value)
+    if kind == "date":
+        return date_text(value)
+    read = moment(value)
+    return None if read is None else str(read)
+
+
+class Tables:
+    def __init__(self) -> None:
+        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA case_sensitive_like = off")
+        collation.install(self._db)
+        functions.install(self._db)
+        self._made: set[str] = set()
+        self._db.execute(
+            "CREATE TABLE `tabSeries` (`name` TEXT PRIMARY KEY, `current` INTEGER NOT NULL)"
+        )
+        self._db.execute(
+            "CREATE TABLE `tabSingles` (`doctype` TEXT, `field` TEXT, `value`,"
+            " PRIMARY KEY (`doctype`, `field`))"
+        )
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commits at the end of the block, takes everything back on any error."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        self._db.execute("SAVEPOINT `part`")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO `part`")
+            raise
+        finally:
+            self._db.execute("RELEASE `part`")
+
+    def has(self, doctype: str) -> bool:
+        return doctype in self._made
+
+    def make(self, doctype: DocType) -> None:
+        """The table, or the columns that it lacks."""
+        table = quoted(doctype.name)
+        kinds = doctype.kinds | dict.fromkeys(doctype.optional, "text")
+        if doctype.name not in self._made:
+            columns = ", ".join(
+                f"{column(name)} {_DECLARED.get(kind, 'TEXT')}" for name, kind in kinds.items()
+            )
+            self._db.execute(f"CREATE TABLE {table} ({columns}, PRIMARY KEY (`name`))")
+            for name, _ in doctype.indexes:
+                index = column(f"{doctype.name}.{name}")
+                self._db.execute(f"CREATE INDEX {index} ON {table} ({column(name)}, `name`)")
+            self._made.add(doctype.name)
+            return
+        there = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+        for name, kind in kinds.items():
+            if name not in there:
+                declared = _DECLARED.get(kind, "TEXT")
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column(name)} {declared}")
+
+    def fill(self, doctype: DocType, rows: Sequence[Row]) -> None:
+        kinds = doctype.kinds
+        marks = ", ".join("?" * len(kinds))
+        names = ", ".join(map(column, kinds))
+        self._db.executemany(
+            f"INSERT INTO {quoted(doctype.name)} ({names}) VALUES ({marks})",
+            ([stored(kind, row.get(name)) for name, kind in kinds.items()] for row in rows),
+        )
+
+    def fill_single(self, doctype: str, values: Row) -> None:
+        """A Single's values in place of those that it had."""
+        self._db.execute("DELETE FROM `tabSingles` WHERE `doctype` = ?", (doctype,))
+        self._db.executemany(
+            "INSERT INTO `tabSingles` VALUES (?, ?, ?)",
+            (
+                (doctype, field, value)
+                for field, value in values.items()
+                if field != "doctype" and not isinstance(value, list)
+            ),
+        )
+
+    def insert(self, doctype: DocType, row: Row) -> None:
+        self.fill(doctype, [row])
+
+    def update(self, doctype: str, name: str, values: Row) -> None:
+        sets = ", ".join(f"{column(key)} = ?" for key in values)
+        self._db.execute(
+            f"UPDATE {quoted(doctype)} SET {sets} WHERE `name` = ?", (*values.values(), name)
+        )
+
+    def delete(self, doctype: str, **where: Any) -> None:
+        tests = " AND ".join(f"{column(key)} = ?" for key in where)
+        self._db.execute(f"DELETE FROM {quoted(doctype)} WHERE {tests}", tuple(where.values()))
+
+    def rows(self, doctype: str, order: str = "", **where: Any) -> list[Row]:
+        """Rows of all columns where each of those columns has that value; none if no table."""
+        if doctype not in self._made:
+            return []
+        tests = " AND ".join(f"{column(key)} = ?" for key in where) or "1"
+        ordering = f" ORDER BY {order}" if order else ""
+        found = self._db.execute(
+            f"SELECT * FROM {quoted(doctype)} WHERE {tests}{ordering}", tuple(where.values())
+        )
+        names = [entry[0] for entry in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def row(self, doctype: str, name: str) -> Row | None:
+        found = self.rows(doctype, name=name)
+        return found[0] if found else None
+
+    def value(self, doctype: str, name: str, field: str) -> Any:
+        if doctype not in self._made:
+            return None
+        found = self._db.execute(
+            f"SELECT {column(field)} FROM {quoted(doctype)} WHERE `name` = ?", (name,)
+        ).fetchone()
+        return found[0] if found else None
+
+    def run(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+        """Statements of the engine itself, which do not fail."""
+        return self._db.execute(sql, tuple(values))
+
+    def select(self, sql: str, shown: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names of the columns and the rows of a query that a caller had a hand in.
+
+        `shown` is the query as Frappe would have sent it: MariaDB's errors quote it.
+        """
+        try:
+            found = self._db.execute(sql)
+            rows = found.fetchall()
+        except sqlite3.Error as error:
+            raise _mariadb(error, shown) from error
+        return [entry[0] for entry in found.description], rows
+
+
+_CLAUSES = (("ORDER BY", " order by "), ("GROUP BY", " group by "), ("WHERE", "where "))
+
+
+def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
+    text = str(error)
+    if match := re.match(r"no such column: (.+)", text):
+        name = match[1]
+        bare = name.rpartition(".")[2]
+        for clause, word in _CLAUSES:
+            before, found, after = shown.rpartition(word)
+            if found and bare in after and bare not in before.partition("from")[0]:
+                return database_error(
+                    "OperationalError", 1054, f"Unknown column '{name}' in '{clause}'"
+                )
+        return database_error("OperationalError", 1054, f"Unknown column '{name}' in 'SELECT'")
+    if match := re.match(r"no such table: (.+)", text):
+        return database_error(
+            "ProgrammingError", 1146, f"Table '{_DATABASE}.{match[1]}' doesn't exist"
+        )
+    if match := re.match(r"no such function: (.+)", text):
+        return database_error(
+            "OperationalError", 1305, f"FUNCTION {_DATABASE}.{match[1]} does not exist"
+        )
+    if match := re.match(r'near "(.+)": syntax error', text):
+        return syntax_error(shown, shown.rfind(match[1]))
+    if "misuse of aggregate" in text:
+        return database_error("OperationalError", 1111, "Invalid use of group function")
+    return syntax_error(shown, len(shown))
+
+
+def syntax_error(shown: str, position: int) -> Refusal:
+    """MariaDB quotes the query from where it could not go on, and the number of that line."""
+    line = shown.count("\n", 0, max(position, 0)) + 1
+    refusal = database_error(
+        "ProgrammingError",
+        1064,
+        "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB"
+        f" server version for the right syntax to use near '{shown[position:][:80].rstrip()}'"
+        f" at line {line}",
+    )
+    refusal.debug = f"Syntax error in query:\n{shown} "
+    return refusal
