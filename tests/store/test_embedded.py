@@ -195,20 +195,51 @@ def test_a_number_that_is_somebody_elses_by_now_does_not_stop_the_start(hubs: Hu
     """In a container numbers come again: postmaster.pid names some other process of the account."""
     hubs.once()
     hubs.gone()
-    cluster = hubs.data / "postgres"
-    owner = cluster.stat().st_uid
+    owner = (hubs.data / "postgres").stat().st_uid
     other = subprocess.Popen(["sleep", "600"], user=owner if os.geteuid() == 0 else None)
     try:
-        (cluster / "postmaster.pid").write_text(
-            f"{other.pid}\n{cluster}\n1700000000\n5432\n\n127.0.0.1\n  1234567 0\nready   \n"
-        )
-        os.chown(cluster / "postmaster.pid", owner, -1)
-        (cluster / "postmaster.pid").chmod(0o600)
+        claim(hubs.data / "postgres", other.pid)
         assert "error" not in hubs.once()
         assert other.poll() is None
     finally:
         other.kill()
         other.wait()
+
+
+def test_the_server_of_another_hub_is_left_alone(hubs: Hubs) -> None:
+    hubs.once()
+    hubs.gone()
+    mine = hubs.data
+    hubs.data = hubs.folder / "other"
+    other = hubs.start("hold")
+    before = said(other)
+    claim(mine / "postgres", hubs.state()["server"])
+    hubs.data = mine
+    assert "error" not in hubs.once()
+    hubs.data = hubs.folder / "other"
+    assert hubs.once()["started"] == before["started"]
+    other.communicate("\n")
+    hubs.gone()
+
+
+def claim(cluster: Path, pid: int) -> None:
+    """postmaster.pid, as a server with this number leaves it when it is killed."""
+    path = cluster / "postmaster.pid"
+    path.write_text(f"{pid}\n{cluster}\n1700000000\n5432\n\n127.0.0.1\n  1234567 0\nready   \n")
+    os.chown(path, cluster.stat().st_uid, -1)
+    path.chmod(0o600)
+
+
+def test_the_server_knows_no_secret_of_ours(hubs: Hubs) -> None:
+    hubs.environment = {
+        "BASCULE_SECRET_KEY": "s3cret-of-ours",
+        "PGPORT": "1",
+        "PGSSLMODE": "require",
+    }
+    hub = hubs.start("hold")
+    assert "error" not in said(hub)
+    for pid in (*hubs.servers(), hubs.state()["keeper"]):
+        assert "s3cret-of-ours" not in Path(f"/proc/{pid}/environ").read_text()
 
 
 def test_a_first_start_that_is_killed_leaves_nothing_half_made(hubs: Hubs) -> None:

@@ -64,7 +64,7 @@ async def run_worker(
 async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> None:
     """One life of Procrastinate's worker: until the event, or until the database is gone."""
     # Not the hub's pool: jobs may use that up, and a heart that waits for it stands still.
-    connector = PsycopgConnector(conninfo=hub.db.conninfo, min_size=1, max_size=4, timeout=10)
+    connector = PsycopgConnector(conninfo=hub.db.conninfo, min_size=1, max_size=5, timeout=10)
     app = App(connector=connector)
     app.job_manager = OwnJobs(connector)
     _register(app)
@@ -83,7 +83,7 @@ async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> Non
             )
         )
         stopping = asyncio.create_task(until.wait())
-        taking_over = asyncio.create_task(_take_over_forever(hub, app))
+        taking_over = asyncio.create_task(_take_over_forever(app, connector))
         others = (stopping, taking_over)
         try:
             await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
@@ -154,19 +154,19 @@ class HandBack(BaseRetryStrategy):
         return None
 
 
-async def _take_over_forever(hub: HasDatabase, app: App) -> None:
+async def _take_over_forever(app: App, connector: PsycopgConnector) -> None:
     """In every worker and not as a job: it must not wait for a free place behind long jobs."""
     while True:
-        await _take_over(hub, app)
+        await _take_over(app, connector)
         await asyncio.sleep(TAKEOVER)
 
 
-async def _take_over(hub: HasDatabase, app: App) -> None:
+async def _take_over(app: App, connector: PsycopgConnector) -> None:
     """Queues again what workers without a heartbeat were doing.
 
     One worker at a time, or the second would take away again what the first has just given out.
     """
-    async with await psycopg.AsyncConnection.connect(hub.db.conninfo()) as connection:
+    async with connector.pool.connection() as connection:
         held = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [TAKEOVER_LOCK])
         row = await held.fetchone()
         if row is None or not row[0]:

@@ -1,4 +1,4 @@
-"""The embedded cluster's files: made once, configured at every start.
+"""The embedded cluster's files: made once, by initdb.
 
 Running it is the keeper's.
 """
@@ -14,35 +14,32 @@ from bascule.store.account import Account, first_closed
 from bascule.store.binaries import MAJOR
 from bascule.store.errors import CannotStart, WrongVersion
 from bascule.store.folder import kept_secret
+from bascule.store.keeper import environment
 
 ROLE = "bascule"
 DATABASE = "bascule"
 CLUSTER = "postgres"
 PASSWORD = "postgres.password"  # noqa: S105  (the file's name)
-OUR_CONF = "bascule.conf"
 
-# A mirror writes much at once and is read by few. What a person adds to postgresql.conf below our
-# include, or sets with ALTER SYSTEM, wins.
-CONF = """\
-# Written at every start. Change postgresql.conf below its include, or use ALTER SYSTEM.
-max_connections = 200
-shared_buffers = 128MB
-work_mem = 16MB
-maintenance_work_mem = 128MB
-wal_level = minimal
-max_wal_senders = 0
-max_wal_size = 4GB
-wal_compression = on
-checkpoint_timeout = 15min
-random_page_cost = 1.1
-jit = off
-password_encryption = scram-sha-256
-timezone = 'UTC'
-log_timezone = 'UTC'
-log_line_prefix = '%m [%p] '
-logging_collector = off
-log_destination = 'stderr'
-"""
+# A mirror writes much at once and is read by few. initdb puts these into postgresql.conf, where a
+# person may change them; what has to be right at each start is on the keeper's command line.
+SETTINGS = {
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "wal_compression": "on",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] ",
+}
 
 
 def password_of(data: Path) -> str:
@@ -58,13 +55,8 @@ def make_cluster(data: Path, programs: Path, account: Account) -> Path:
         check_version(cluster)
     else:
         with tempfile.TemporaryDirectory(dir=data, prefix="initdb-") as folder:
-            shared = Path(folder)
-            if not account.is_us:
-                os.chown(shared, account.user, account.group)
-            _initdb(shared, programs, account, password_of(data))
-            (shared / "new").rename(cluster)
-    (cluster / OUR_CONF).write_text(CONF)
-    (cluster / OUR_CONF).chmod(0o644)
+            _initdb(Path(folder), programs, account, password_of(data))
+            (Path(folder) / "new").rename(cluster)
     return cluster
 
 
@@ -74,18 +66,19 @@ def _initdb(folder: Path, programs: Path, account: Account, password: str) -> No
     pwfile.touch(mode=0o600)
     pwfile.write_text(password)
     if not account.is_us:
-        os.chown(pwfile, account.user, account.group)
+        for path in (pwfile, folder):  # in this order: we write nothing into a folder of others
+            os.chown(path, account.user, account.group)
     command: list[str | Path] = [programs / "initdb", "-D", folder / "new", "-U", ROLE]
-    command += [f"--pwfile={pwfile}"]
-    command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
+    command += [f"--pwfile={pwfile}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    command += [f"--set={name}={value}" for name, value in SETTINGS.items()]
     ran = subprocess.run(
         command,
         capture_output=True,
         text=True,
         check=False,
         cwd=folder,
-        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+        env=environment(),
         **account.options,
     )
     if ran.returncode != 0:
@@ -93,8 +86,6 @@ def _initdb(folder: Path, programs: Path, account: Account, password: str) -> No
             f"PostgreSQL's files cannot be made in {folder.parent}: {ran.stderr.strip()}",
             next_step="Free some disk space, or set BASCULE_DATA_DIR to another folder.",
         )
-    with (folder / "new" / "postgresql.conf").open("a") as conf:
-        conf.write(f"\ninclude_if_exists = '{OUR_CONF}'\n")
 
 
 def check_version(cluster: Path) -> None:

@@ -5,12 +5,15 @@ The server itself is `embedded`'s or yours; the tables are made by `migrate`.
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -21,10 +24,11 @@ from sqlalchemy.ext.asyncio import (
 
 from bascule.settings import Settings
 from bascule.store.address import OLDEST, cannot_connect, conninfo, libpq_url
-from bascule.store.cluster import DATABASE
-from bascule.store.embedded import EmbeddedServer
 from bascule.store.errors import CannotStart, WrongVersion
 from bascule.store.migrate import migrate_database
+
+if TYPE_CHECKING:
+    from bascule.store.embedded import EmbeddedServer
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +36,43 @@ WATCH = 1.0  # seconds between two looks at the embedded server's keeper
 PATIENCE = 20.0  # seconds that an embedded server gets to take the first connection
 
 
+class Server(Protocol):
+    """Where the database is. `url` is for everybody on this machine, `fast_url` for ourselves."""
+
+    @property
+    def embedded(self) -> bool: ...
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def fast_url(self) -> str: ...
+
+    def leave(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GivenServer:
+    """Yours: it is there before us and stays after us."""
+
+    url: str = field(repr=False)
+    embedded: bool = field(default=False, init=False)
+
+    @property
+    def fast_url(self) -> str:
+        return self.url
+
+    def leave(self) -> None:
+        """Nothing of ours is there to stop."""
+
+
 class Database:
     """Made by `open_database`. `session` and `connection` commit, or roll back on an error."""
 
     def __init__(
-        self, url: str | EmbeddedServer, connections: int, watch: "asyncio.Task[None] | None" = None
+        self, server: Server, connections: int, watch: "asyncio.Task[None] | None" = None
     ) -> None:
-        self._server = url if isinstance(url, EmbeddedServer) else None
-        self._given = "" if isinstance(url, EmbeddedServer) else url
+        self._server = server
         self._watch = watch
         self.pool: AsyncConnectionPool[psycopg.AsyncConnection] = AsyncConnectionPool(
             self.conninfo,  # asked anew for each connection: an embedded server may move
@@ -61,20 +94,20 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def __repr__(self) -> str:
-        return f"<Database {'embedded' if self._server else 'given'}>"
+        return f"<Database {'embedded' if self.embedded else 'given'}>"
 
     @property
     def embedded(self) -> bool:
-        return self._server is not None
+        return self._server.embedded
 
     @property
     def url(self) -> str:
         """For libpq, with the password: for programs that we start, never for a log."""
-        return self._server.url if self._server else self._given
+        return self._server.url
 
     def conninfo(self) -> str:
         """How we connect ourselves."""
-        return conninfo(self._server.fast_url if self._server else self._given)
+        return conninfo(self._server.fast_url)
 
     async def _connect(self) -> psycopg.AsyncConnection:
         return await psycopg.AsyncConnection.connect(self.conninfo())
@@ -96,8 +129,7 @@ class Database:
                 await self._watch
         await self.pool.close()
         await self.engine.dispose()
-        if self._server:
-            self._server.leave()
+        self._server.leave()
 
 
 async def open_database(settings: Settings, *, migrate: bool = True) -> Database:
@@ -108,8 +140,15 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
     connections = min(64, max(16, 2 * settings.worker_concurrency))
     if settings.database_url:
         url = libpq_url(settings.database_url.get_secret_value())
-        database = Database(url, connections)
+        database = Database(GivenServer(url), connections)
     else:
+        if sys.platform == "win32":
+            raise CannotStart(
+                "The embedded PostgreSQL does not run on Windows.",
+                next_step="Set BASCULE_DATABASE_URL to a PostgreSQL of yours, or use WSL.",
+            )
+        from bascule.store.embedded import EmbeddedServer  # noqa: PLC0415  (needs Unix)
+
         server = await asyncio.to_thread(EmbeddedServer.join, settings.data_dir)
         database = Database(server, connections, asyncio.create_task(_watch(server)))
     try:
@@ -149,13 +188,14 @@ async def _first_connection(database: Database) -> psycopg.AsyncConnection:
 
 async def _make_database(database: Database) -> None:
     """An embedded cluster starts with the database `postgres` alone."""
+    name = conninfo_to_dict(database.conninfo())["dbname"]
     admin = make_conninfo(database.conninfo(), dbname="postgres")
     async with await psycopg.AsyncConnection.connect(admin, autocommit=True) as connection:
         with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            await connection.execute(f"CREATE DATABASE {DATABASE}")
+            await connection.execute(f"CREATE DATABASE {name}")
 
 
-async def _watch(server: EmbeddedServer) -> None:
+async def _watch(server: "EmbeddedServer") -> None:
     """Somebody killed the keeper: start another. The pools find the server again by themselves."""
     while True:
         await asyncio.sleep(WATCH)

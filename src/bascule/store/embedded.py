@@ -46,15 +46,11 @@ class EmbeddedServer:
     data: Path
     password: str = field(repr=False)
     users: int | None  # a descriptor that holds the shared lock; None: left
+    embedded: bool = field(default=True, init=False)
 
     @classmethod
     def join(cls, data_dir: Path) -> "EmbeddedServer":
         """Blocks until the server takes connections. StoreError when it does not start."""
-        if sys.platform == "win32":
-            raise CannotStart(
-                "The embedded PostgreSQL does not run on Windows.",
-                next_step="Set BASCULE_DATABASE_URL to a PostgreSQL of yours, or use WSL.",
-            )
         data = open_folder(data_dir)
         until = time.monotonic() + PATIENCE
         users = _open(data / keeper.USERS)
@@ -72,7 +68,13 @@ class EmbeddedServer:
         until = until or time.monotonic() + PATIENCE
         with _starting(self.data, until):
             if not self.is_kept():
-                self._start_keeper()
+                try:
+                    self._start_keeper()
+                except OSError as error:
+                    raise CannotStart(
+                        f"The embedded PostgreSQL cannot be started in {self.data}: {error}",
+                        next_step="Free some disk space, or choose another BASCULE_DATA_DIR.",
+                    ) from error
             self._wait(until)
 
     def is_kept(self) -> bool:
@@ -102,7 +104,8 @@ class EmbeddedServer:
 
     def _address(self, host: str) -> str:
         login = f"{ROLE}:{quote(self.password)}"
-        return f"postgresql://{login}@{host}:{self._said()['port']}/{DATABASE}"
+        port = self._said()["port"]
+        return f"postgresql://{login}@{host}:{port}/{DATABASE}?sslmode=disable"
 
     def _start_keeper(self) -> None:
         clear_leftovers(self.data)
@@ -128,6 +131,7 @@ class EmbeddedServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
+            env=keeper.environment(),
             start_new_session=True,  # a terminal's Ctrl-C does not reach it
             check=True,
         )

@@ -103,7 +103,10 @@ class Keeper:
         if self.user is not None:
             options = {"user": self.user, "group": self.group, "extra_groups": []}
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        log = os.open(self.data / LOG, flags, 0o600)
+        try:
+            log = os.open(self.data / LOG, flags, 0o600)
+        except OSError as error:
+            raise CannotKeep(f"{self.data / LOG} cannot be written: {error}") from error
         try:
             return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
                 command,
@@ -111,7 +114,7 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+                env=environment(),
                 preexec_fn=dies_with_parent(os.getpid()),  # noqa: PLW1509  (there are no threads)
                 **options,
             )
@@ -148,12 +151,11 @@ class Keeper:
         pid = abs(int(lines[0]))
         if not alive(pid):
             return
-        if not is_postgres(pid):
+        if not serves(pid, self.cluster):
             # Only the number goes: the rest lets PostgreSQL find orphans that still share memory.
             lines[0] = str(NOBODY_PID)
-            with contextlib.suppress(OSError), (self.cluster / "postmaster.pid").open("r+") as file:
-                file.write("\n".join(lines) + "\n")
-                file.truncate()
+            with contextlib.suppress(OSError):
+                rewrite(self.cluster / "postmaster.pid", "\n".join(lines) + "\n")
             return
         for number, seconds in ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0)):
             with contextlib.suppress(OSError):
@@ -186,7 +188,8 @@ class Keeper:
             "server": self.server.pid if self.server else None,
             "error": error,
         }
-        write_state(self.data, said)
+        with contextlib.suppress(OSError):  # a full disk does not make the server a worse one
+            write_state(self.data, said)
 
     def _last_words(self) -> str:
         with (self.data / LOG).open("rb") as log:
@@ -196,9 +199,10 @@ class Keeper:
     def _bound_the_log(self) -> None:
         """Copied and cut, as the server goes on writing to the same (appending) descriptor."""
         path = self.data / LOG
-        if path.stat().st_size > LOG_BYTES:
-            (self.data / f"{LOG}.1").write_bytes(path.read_bytes())
-            os.truncate(path, 0)
+        with contextlib.suppress(OSError):  # a person removed it, or the disk is full
+            if path.stat().st_size > LOG_BYTES:
+                (self.data / f"{LOG}.1").write_bytes(path.read_bytes())
+                os.truncate(path, 0)
 
 
 class CannotKeep(Exception):
@@ -232,18 +236,33 @@ def alive(pid: int) -> bool:
     return True
 
 
-def is_postgres(pid: int) -> bool:
+def serves(pid: int, cluster: Path) -> bool:
+    """Whether this process is a server of this cluster, by its command line; see `_launch`."""
     try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:  # no Linux
         ran = subprocess.run(
-            ["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
+            ["ps", "-ww", "-o", "args=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        name = ran.stdout
-    except OSError:  # no ps here, as in slim images
-        try:
-            name = Path(f"/proc/{pid}/comm").read_text()
-        except OSError:
-            return False
-    return Path(name.strip()).name.startswith("postgres")
+        command = ran.stdout
+    return "postgres" in command and f" -D {cluster} " in command
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Not through a link: we may be root, and the folder is the server's."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def environment() -> dict[str, str]:
+    """For the server's programs: no secret of ours, no PG* variable, messages in English."""
+    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+    found = {name: os.environ[name] for name in kept if name in os.environ}
+    return {**found, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def dies_with_parent(parent: int) -> Callable[[], None] | None:
