@@ -14,8 +14,9 @@ from bascule.store.base import Base
 class Stream(Base):
     """One DocType of one connection, its child tables included.
 
-    `cursor` is the mirror's own (see mirror/cursor.py); `fence` grows with every run, and a page commits
-    only under the fence of the newest one, so a run that was given away cannot write any more.
+    `cursor` is the mirror's own (see mirror/cursor.py); `fence` grows with every run, and a page
+    commits only under the fence of the newest one, so a run that was given away cannot write any
+    more.
     """
 
     __tablename__ = "streams"
@@ -35,7 +36,9 @@ class Stream(Base):
     cursor: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
-    rows: Mapped[int] = mapped_column(BigInteger, server_default="0")  # live rows after the last run
+    rows: Mapped[int] = mapped_column(
+        BigInteger, server_default="0"
+    )  # live rows after the last run
     last_success_at: Mapped[datetime | None]
     last_verified_at: Mapped[datetime | None]
     verified_equal: Mapped[bool | None]

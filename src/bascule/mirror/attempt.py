@@ -1,0 +1,148 @@
+"""One attempt at a run: what it works with, and the one way its pages are committed.
+
+The stream's fence grew when the attempt began, and every commit names it. An attempt that was
+taken over while it hung finds another number there, and stops without having written anything.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from psycopg import AsyncConnection
+
+from bascule.connections.tables import Connection
+from bascule.frappe import Page, Site
+from bascule.mirror.columns import Shape
+from bascule.mirror.cursor import Cursor
+from bascule.mirror.schema import Tables
+from bascule.store import Database
+
+
+class Superseded(Exception):
+    """Another attempt at this stream began later; this one must not write any more."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a commit adds to the run's counts, and `moves`: how the cursor goes on with it."""
+
+    rows: int = 0  # live rows more than before
+    read: int = 0
+    changed: int = 0
+    deleted: int = 0
+    pages: int = 0
+    bytes: int = 0
+    moves: Callable[[Cursor], None] | None = None
+
+    def saw(self, page: Page) -> None:
+        self.read += page.count
+        self.pages += 1
+        self.bytes += page.bytes
+
+
+@dataclass(slots=True)
+class Attempt:
+    db: Database
+    site: Site
+    connection: Connection
+    stream_id: int
+    doctype: str
+    filters: list[list[object]]  # what the site is asked for
+    run_id: int
+    fence: int
+    by_hand: bool  # a person asked for it, so look closely
+    cursor: Cursor
+    shape: Shape
+    tables: Tables
+    rows: int  # live rows here
+    asked_definition: bool = True  # this attempt spent a request on it
+    reappeared: bool = False  # a document created long ago came new: renamed, or into the filter
+    totals: Tally = field(default_factory=Tally)
+    _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def schema(self) -> str:
+        return self.connection.slug
+
+    @asynccontextmanager
+    async def committing(self, conn: AsyncConnection) -> AsyncIterator[Tally]:
+        """A transaction on `conn` whose last statement moves the cursor and counts, under the
+        fence.
+        """
+        tally = Tally()
+        try:
+            # What was pulled can be pulled again, so a commit need not wait for the disk: a page
+            # and the cursor that it moved are lost together, if at all.
+            await conn.execute("SET LOCAL synchronous_commit = off")
+            yield tally
+            async with self._committing:
+                if tally.moves is not None:
+                    tally.moves(self.cursor)
+                await self._write(conn, tally)
+                await conn.commit()
+        except BaseException:
+            await conn.rollback()
+            raise
+        self.rows += tally.rows
+        for count in ("rows", "read", "changed", "deleted", "pages", "bytes"):
+            setattr(self.totals, count, getattr(self.totals, count) + getattr(tally, count))
+
+    async def _write(self, conn: AsyncConnection, tally: Tally) -> None:
+        mine = await conn.execute(
+            """
+            UPDATE bascule.streams SET cursor = %s::jsonb, rows = rows + %s
+             WHERE id = %s AND fence = %s
+            """,
+            [self.cursor.dump(), tally.rows, self.stream_id, self.fence],
+        )
+        if mine.rowcount == 0:
+            raise Superseded(f"stream {self.stream_id} was taken over")
+        await conn.execute(
+            """
+            UPDATE bascule.runs
+               SET rows_read = rows_read + %s, rows_changed = rows_changed + %s,
+                   rows_deleted = rows_deleted + %s, pages = pages + %s, bytes = bytes + %s
+             WHERE id = %s
+            """,
+            [tally.read, tally.changed, tally.deleted, tally.pages, tally.bytes, self.run_id],
+        )
+
+    async def save(self, moves: Callable[[Cursor], None] | None = None) -> None:
+        """Write the cursor by itself."""
+        async with self.lane() as conn, self.committing(conn) as tally:
+            tally.moves = moves
+
+    @asynccontextmanager
+    async def lane(self) -> AsyncIterator[AsyncConnection]:
+        """A database connection for `committing`, which ends its transactions itself."""
+        async with self.db.pool.connection() as conn:
+            yield conn
+
+    async def log(self, message: str, level: str = "info") -> None:
+        async with self.db.connection() as conn:
+            await conn.execute(
+                "INSERT INTO bascule.run_logs (run_id, level, message) VALUES (%s, %s, %s)",
+                [self.run_id, level, message],
+            )
+
+    async def expect(self, rows: int | None) -> None:
+        """Tell how many rows this run will read, for those who watch it."""
+        async with self.db.connection() as conn:
+            await conn.execute(
+                "UPDATE bascule.runs SET expected_rows = %s WHERE id = %s", [rows, self.run_id]
+            )
+
+    async def site_clock(self, page: Page | None = None) -> datetime:
+        """The site's local time: from a page's Date header where it had one, else by asking."""
+        served_at = page.served_at if page is not None else None
+        if served_at is not None and self.connection.time_zone:
+            zone = ZoneInfo(self.connection.time_zone)
+            return served_at.astimezone(zone).replace(tzinfo=None)
+        return await self.site.clock()
+
+
+def hub_clock() -> datetime:
+    return datetime.now(UTC)

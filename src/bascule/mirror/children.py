@@ -1,0 +1,110 @@
+"""Child tables: rows that live and die with their parent.
+
+A changed parent has all its children replaced, in the transaction that writes the parent. Rows of
+child DocTypes are listed like documents, provided that the parent's DocType is named.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from psycopg import AsyncConnection, sql
+
+from bascule.frappe import Page
+from bascule.mirror.attempt import Attempt, Tally
+from bascule.mirror.copying import merge, stage
+from bascule.mirror.schema import Table
+
+# Parents named in one request, and children taken in one page.
+PARENTS_AT_ONCE = 250
+ROWS_AT_ONCE = 10_000
+
+
+@dataclass(slots=True)
+class Rows:
+    """All children of one DocType that these parents have."""
+
+    table: Table
+    parents: Sequence[str]
+    pages: list[Page] = field(default_factory=list)
+
+
+def of_parent_type(doctype: str) -> list[list[object]]:
+    """The filter without which a shared child table would give other DocTypes' rows too."""
+    return [["parenttype", "=", doctype]]
+
+
+async def of_page(attempt: Attempt, table: Table, page: Page) -> dict[str, Rows]:
+    """The children that come with a page of a filtered stream; nothing where they are walked by
+    themselves.
+    """
+    if table.child or not attempt.filters or not page.count:
+        return {}
+    position = table.fields.index("name")
+    return await of_parents(attempt, [str(row[position]) for row in page.rows()])
+
+
+async def of_parents(attempt: Attempt, parents: Sequence[str]) -> dict[str, Rows]:
+    """Every child of these parents, by child DocType."""
+    if not parents:
+        return {}
+    family = {doctype: Rows(table, parents) for doctype, table in attempt.tables.children.items()}
+    async with asyncio.TaskGroup() as group:
+        for rows in family.values():
+            group.create_task(_fetch(attempt, rows))
+    return family
+
+
+async def _fetch(attempt: Attempt, rows: Rows) -> None:
+    for start in range(0, len(rows.parents), PARENTS_AT_ONCE):
+        some = list(rows.parents[start : start + PARENTS_AT_ONCE])
+        after = None
+        while True:
+            page = await attempt.site.page(
+                rows.table.doctype,
+                rows.table.fields,
+                filters=[*of_parent_type(attempt.doctype), ["parent", "in", some]],
+                key="name",
+                after=after,
+                limit=ROWS_AT_ONCE,
+                parent=attempt.doctype,
+            )
+            if page.count:
+                rows.pages.append(page)
+            if not page.full:
+                break
+            after = page.last
+
+
+async def replace(
+    conn: AsyncConnection, attempt: Attempt, family: dict[str, Rows], tally: Tally
+) -> None:
+    """Put the children of these parents in the place of those that are here."""
+    for rows in family.values():
+        for page in rows.pages:
+            tally.saw(page)
+        staging = await stage(conn, rows.table, rows.pages)
+        gone = await conn.execute(
+            sql.SQL(
+                """
+                DELETE FROM {table} t WHERE t.parenttype = %s AND t.parent = ANY(%s)
+                   AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE s.name = t.name)
+                """
+            ).format(table=rows.table.identifier, staging=staging),
+            [attempt.doctype, list(rows.parents)],
+        )
+        tally.deleted += gone.rowcount
+        tally.changed += await merge(conn, rows.table, staging)
+
+
+async def mark_deleted(conn: AsyncConnection, attempt: Attempt, parents: Iterable[str]) -> None:
+    """Children of deleted documents are deleted with them."""
+    names = list(parents)
+    for table in attempt.tables.children.values():
+        await conn.execute(
+            sql.SQL(
+                "UPDATE {} SET _deleted_at = now() "
+                "WHERE parenttype = %s AND parent = ANY(%s) AND _deleted_at IS NULL"
+            ).format(table.identifier),
+            [attempt.doctype, names],
+        )

@@ -1,0 +1,146 @@
+"""Which columns a DocType has here: typed from its definition, or from what its documents hold.
+
+A column keeps the site's fieldname unless the stream renames it. Types are only a first offer: a
+value that does not fit widens its column (see `copying`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS, DocType, NoPermission, Site
+
+TYPES = {
+    "Check": "smallint",
+    "Int": "bigint",
+    "Long Int": "bigint",
+    "Float": "numeric",
+    "Currency": "numeric",
+    "Percent": "numeric",
+    "Duration": "numeric",
+    "Rating": "numeric",
+    "Date": "date",
+    "Datetime": "timestamp",
+    "Time": "time",
+}
+STANDARD_TYPES = {
+    "name": 'text collate "C"',
+    "creation": "timestamp",
+    "modified": "timestamp",
+    "docstatus": "smallint",
+    "idx": "bigint",
+    "parent": 'text collate "C"',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    field: str  # on the site
+    name: str  # here
+    type: str  # PostgreSQL's
+
+    @property
+    def base_type(self) -> str:
+        return self.type.split(" ", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns of one DocType and the child tables that belong to its documents."""
+
+    doctype: str
+    columns: tuple[Column, ...]
+    children: tuple["Shape", ...] = ()
+    child: bool = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(column.field for column in self.columns)
+
+
+def _columns(
+    offered: Iterable[tuple[str, str]], *, child: bool, omit: list[str], rename: Mapping[str, Any]
+) -> tuple[Column, ...]:
+    standard = CHILD_FIELDS if child else STANDARD_FIELDS
+    columns = {field: Column(field, field, STANDARD_TYPES.get(field, "text")) for field in standard}
+    for field, pg_type in offered:
+        if field not in columns and field not in omit:
+            columns[field] = Column(field, str(rename.get(field, field)), pg_type)
+    return tuple(columns.values())
+
+
+async def shape_of(site: Site, doctype: str, omit: list[str], rename: Mapping[str, Any]) -> Shape:
+    """The shape of a DocType with its child tables, from its definition where the user may read
+    that.
+    """
+    try:
+        meta = await site.meta(doctype)
+    except NoPermission:
+        return await _inferred_shape(site, doctype, omit, rename)
+    children = []
+    for child in dict.fromkeys(name for _, name in meta.children):
+        try:
+            child_meta = await site.meta(child)
+        except NoPermission:
+            continue
+        children.append(
+            Shape(child, _columns(_offers(child_meta), child=True, omit=[], rename={}), child=True)
+        )
+    own = _columns(_offers(meta), child=False, omit=omit, rename=rename)
+    return Shape(doctype, own, tuple(children))
+
+
+def _offers(meta: DocType) -> list[tuple[str, str]]:
+    return [(field.name, TYPES.get(field.type, "text")) for field in meta.columns]
+
+
+async def _inferred_shape(
+    site: Site, doctype: str, omit: list[str], rename: Mapping[str, Any]
+) -> Shape:
+    """The shape as the newest documents show it: a list gives the columns, whole documents the
+    child tables.
+    """
+    rows = await site.list(doctype, ["*"], order_by="modified desc", limit=100)
+    children: dict[str, list[dict[str, Any]]] = {}
+    for row in rows[:5]:
+        for value in (await site.document(doctype, str(row["name"]))).values():
+            if isinstance(value, list):
+                for child in value:
+                    children.setdefault(child["doctype"], []).append(child)
+    return Shape(
+        doctype,
+        _columns(_guessed(rows), child=False, omit=omit, rename=rename),
+        tuple(
+            Shape(name, _columns(_guessed(found), child=True, omit=[], rename={}), child=True)
+            for name, found in children.items()
+        ),
+    )
+
+
+def _guessed(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    fields = dict.fromkeys(field for row in rows for field in row)
+    return [
+        (field, _guess([row[field] for row in rows if row.get(field) is not None]))
+        for field in fields
+        if field != "doctype" and not field.startswith("_")
+    ]
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATETIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?")
+
+
+def _guess(values: list[Any]) -> str:
+    """The type that all the values fit. No value at all says nothing, and text holds everything."""
+    if not values:
+        return "text"
+    if all(isinstance(value, int) for value in values):
+        return "bigint"
+    if all(isinstance(value, int | float) for value in values):
+        return "numeric"
+    if all(isinstance(value, str) and _DATE.fullmatch(value) for value in values):
+        return "date"
+    if all(isinstance(value, str) and _DATETIME.fullmatch(value) for value in values):
+        return "timestamp"
+    return "text"

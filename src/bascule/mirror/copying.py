@@ -1,0 +1,194 @@
+"""Pages into PostgreSQL, at the speed of COPY.
+
+A compact JSON array is CSV, but for the brackets around it: text stands in double quotes with
+backslash escapes, ``null`` is bare, and PostgreSQL can be told all three. What is left are the
+escapes that CSV does not know (``\\n``, ``\\u00e9``), which are written out. So no value passes
+through Python on its way, unless the page was written in another style.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection, errors, sql
+
+from bascule.frappe import Page
+from bascule.mirror.schema import Table, widen
+
+_COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, QUOTE '\"', ESCAPE E'\\\\', NULL 'null')")
+_ESCAPES = re.compile(
+    rb'\\(?:["\\]|(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[bfnrt/]))'
+)
+_SHORT = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"/": b"/"}
+# PostgreSQL's text cannot hold NUL, and half a surrogate pair is no character.
+_NOT_TEXT = "�".encode()
+
+MISFITS = (
+    errors.InvalidTextRepresentation,
+    errors.NumericValueOutOfRange,
+    errors.InvalidDatetimeFormat,
+    errors.DatetimeFieldOverflow,
+)
+
+
+def csv_of(raw: Iterable[bytes | msgspec.Raw]) -> bytes:
+    """The rows as CSV in the dialect of `_COPY`. Each is a compact JSON array without nested
+    values.
+    """
+    text = b"\n".join([memoryview(row)[1:-1] for row in raw])
+    return _ESCAPES.sub(_written_out, text) if b"\\" in text else text
+
+
+def _written_out(match: re.Match[bytes]) -> bytes:
+    escape = match.group(1)
+    if escape is None:  # \\" and \\\\ are CSV's own
+        return match.group(0)
+    if escape[:1] != b"u":
+        return _SHORT[escape]
+    code = int(escape[1:5], 16)
+    if len(escape) > 5:
+        code = 0x10000 + ((code - 0xD800) << 10) + int(escape[7:], 16) - 0xDC00
+    elif code == 0 or 0xD800 <= code <= 0xDFFF:
+        return _NOT_TEXT
+    return chr(code).encode()
+
+
+def _plain(value: Any) -> Any:
+    """A value as a column takes it: nested JSON as its text, booleans as Frappe's 0 and 1."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, list | dict):
+        return msgspec.json.encode(value).decode()
+    return value
+
+
+def _rewritten(page: Page) -> bytes:
+    """The page's rows as CSV by way of Python: for bodies with white space, booleans or nested
+    JSON.
+    """
+    return csv_of(msgspec.json.encode([_plain(value) for value in row]) for row in page.rows())
+
+
+def columns_sql(table: Table) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
+
+
+async def copy_page(
+    conn: AsyncConnection, target: sql.Composable, table: Table, page: Page
+) -> None:
+    """COPY a page into `target` (the table or its staging), its fields in the order of the
+    table's columns.
+
+    Raises one of MISFITS where a value does not fit its column; the transaction is lost then.
+    """
+    command = _COPY.format(target, columns_sql(table))
+    if not page.compact:
+        await _copy(conn, command, _rewritten(page))
+        return
+    try:
+        async with conn.transaction():
+            await _copy(conn, command, csv_of(page.raw))
+    except (errors.BadCopyFileFormat, errors.InvalidTextRepresentation):
+        # Nested JSON and booleans do not read as CSV. What is wrong with the values themselves
+        # shows again.
+        async with conn.transaction():
+            await _copy(conn, command, _rewritten(page))
+
+
+async def _copy(conn: AsyncConnection, command: sql.Composed, text: bytes) -> None:
+    if text:
+        async with conn.cursor().copy(command) as copy:
+            await copy.write(text)
+
+
+async def stage(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> sql.Identifier:
+    """The pages in a temporary table like `table`, gone at the end of the transaction."""
+    staging = sql.Identifier("pg_temp", f"staged_{table.name}")
+    await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(staging))
+    await conn.execute(
+        sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0").format(
+            sql.Identifier(f"staged_{table.name}"), columns_sql(table), table.identifier
+        )
+    )
+    for page in pages:
+        await copy_page(conn, staging, table, page)
+    return staging
+
+
+async def widen_misfits(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> list[str]:
+    """Widen to text every column that a value of these pages does not fit; the columns widened.
+
+    The pages are loaded as text and each typed column is tried on its own: slow, and needed about
+    once in a column's life.
+    """
+    staging = sql.Identifier("pg_temp", "misfits")
+    await conn.execute(
+        sql.SQL("CREATE TEMP TABLE misfits ({}) ON COMMIT DROP").format(
+            sql.SQL(", ").join(
+                sql.SQL("{} text").format(sql.Identifier(column.name)) for column in table.columns
+            )
+        )
+    )
+    for page in pages:
+        await _copy(conn, _COPY.format(staging, columns_sql(table)), _rewritten(page))
+    widened = []
+    for column in table.columns:
+        if column.base_type == "text":
+            continue
+        attempt = sql.SQL("SELECT count({}::{}) FROM {}").format(
+            sql.Identifier(column.name), sql.SQL(column.base_type), staging
+        )
+        try:
+            async with conn.transaction():
+                await conn.execute(attempt)
+        except MISFITS:
+            await widen(conn, table.schema, table.name, column.name, "text")
+            widened.append(column.name)
+    return widened
+
+
+async def staged_state(
+    conn: AsyncConnection, table: Table, staging: sql.Composable
+) -> tuple[int, list[str]]:
+    """How many of the staged names are not live here yet, and which are new or have another
+    `modified`.
+    """
+    rows = await conn.execute(
+        sql.SQL(
+            """
+            SELECT s.name, t.name IS NULL OR t._deleted_at IS NOT NULL
+              FROM {staging} s LEFT JOIN {table} t USING (name)
+             WHERE t.name IS NULL OR t._deleted_at IS NOT NULL OR t.modified IS DISTINCT FROM
+             s.modified
+            """
+        ).format(staging=staging, table=table.identifier)
+    )
+    found: dict[str, bool] = dict(await rows.fetchall())
+    return sum(found.values()), list(found)
+
+
+async def merge(conn: AsyncConnection, table: Table, staging: sql.Composable) -> int:
+    """Bring the table to the staged rows; how many rows were written. An equal row costs no
+    write.
+    """
+    others = [sql.Identifier(c.name) for c in table.columns if c.field != "name"]
+    changes = await conn.execute(
+        sql.SQL(
+            """
+            INSERT INTO {table} AS t ({columns})
+            SELECT DISTINCT ON (name) {columns} FROM {staging}
+                ON CONFLICT (name) DO UPDATE
+               SET {assignments}, _deleted_at = NULL, _synced_at = now()
+             WHERE t._deleted_at IS NOT NULL OR ROW({here}) IS DISTINCT FROM ROW({there})
+            """
+        ).format(
+            table=table.identifier,
+            columns=columns_sql(table),
+            staging=staging,
+            assignments=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(c) for c in others),
+            here=sql.SQL(", ").join(sql.SQL("t.{}").format(c) for c in others),
+            there=sql.SQL(", ").join(sql.SQL("excluded.{}").format(c) for c in others),
+        )
+    )
+    return changes.rowcount

@@ -1,0 +1,76 @@
+"""How far a stream has come: kept as JSON in its row, and written in the transaction of each page.
+
+A full pull walks each DocType by name from both ends until they meet. An incremental pull asks
+for what was modified since a little before the last one began, by the site's own clock.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+# A document's `modified` is set when its transaction begins to write, and it is seen when that
+# commits.
+OVERLAP = timedelta(minutes=10)
+# Below this a step of the site's clock is the resolution of the Date header and the network.
+SMALLEST_STEP = timedelta(seconds=30)
+
+
+class Lane(msgspec.Struct):
+    """One DocType's walk by name: `low` was reached from below, `high` from above."""
+
+    doctype: str
+    low: list[str] | None = None
+    high: list[str] | None = None
+    fresh: bool = True  # the table was empty: pages go in without a merge
+    done: bool = False
+
+
+class Cursor(msgspec.Struct):
+    phase: str = "new"  # new, full, incremental
+    filters: list[Any] = []  # those that the rows here were fetched under
+    floor: str | None = None  # the look-back's oldest date
+    lanes: list[Lane] = []
+    refresh: bool = False  # the full pull goes over rows that were there: reconcile at its end
+    site_clock: str | None = None  # the site's local time when the last pull began
+    hub_clock: str | None = None  # the same moment here, UTC
+    max_modified: str | None = None
+    since: str | None = None  # of the incremental pull under way
+    position: list[str] | None = None
+    meta_at: str | None = None
+    counted_at: str | None = None
+    count_offset: int | None = (
+        None  # the site's count less the rows here, when both were known equal
+    )
+    deleted_documents: bool = True  # whether the user may read them
+
+    @classmethod
+    def load(cls, stored: dict[str, Any]) -> "Cursor":
+        return msgspec.convert(stored, cls)
+
+    def dump(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    def begin(self, site_clock: datetime, hub_clock: datetime) -> None:
+        self.site_clock = site_clock.isoformat(" ")
+        self.hub_clock = hub_clock.isoformat()
+
+    def since_for(self, site_clock: datetime | None, hub_clock: datetime) -> datetime | None:
+        """From when on the next incremental pull asks: naive, the site's local time.
+
+        None: from the start.
+
+        `modified` is local time, so it goes back an hour each autumn, and whenever someone sets the
+        clock. What was written after the last pull began was written after the clock's reading
+        then, less such a step. Without a reading of the site's clock, no step is taken for granted.
+        """
+        if self.site_clock is None or self.hub_clock is None:
+            return None
+        start = datetime.fromisoformat(self.site_clock)
+        if site_clock is not None:
+            expected = start + (hub_clock - datetime.fromisoformat(self.hub_clock))
+            step = expected - site_clock
+            start -= step if step > SMALLEST_STEP else timedelta(0)
+        if self.max_modified is not None:
+            start = min(start, datetime.fromisoformat(self.max_modified))
+        return start - OVERLAP

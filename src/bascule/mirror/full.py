@@ -1,0 +1,223 @@
+"""The full pull: every document of a stream, read by name from both ends until the ends meet.
+
+Fetching, reading and writing overlap; a page and the cursor that it moves commit together, so a
+pull that was killed goes on where it was. What changes meanwhile is fetched by the incremental
+pull that follows.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection, errors, sql
+
+from bascule.frappe import Page, PageSize
+from bascule.mirror import children
+from bascule.mirror.attempt import Attempt, Tally
+from bascule.mirror.copying import MISFITS, copy_page, merge, stage, staged_state, widen_misfits
+from bascule.mirror.cursor import Cursor, Lane
+from bascule.mirror.memory import pages_in_memory
+from bascule.mirror.schema import Table, ensure_indexes
+
+# With children fetched by their parents, a page of parents brings many requests with it.
+MOST_PARENTS = 2_000
+MOST_ROWS = 10_000
+MOST_BYTES = 4_000_000
+
+
+async def pull_everything(attempt: Attempt) -> None:
+    """Walk the lanes that the cursor holds. The caller has set phase and lanes (see `pull`)."""
+    for lane in attempt.cursor.lanes:
+        if not lane.done:
+            await _walk(attempt, lane)
+    for table in attempt.tables.all():
+        async with attempt.db.connection() as conn:
+            await ensure_indexes(conn, table)
+
+
+async def plan_lanes(attempt: Attempt, doctypes: list[str] | None = None) -> list[Lane]:
+    """A lane for each DocType to walk. Children of a filtered stream come with their parents
+    instead.
+    """
+    walked = [attempt.doctype, *([] if attempt.filters else attempt.tables.children)]
+    lanes = []
+    for doctype in walked:
+        if doctypes is None or doctype in doctypes:
+            fresh = await _is_empty(attempt, table_of(attempt, doctype))
+            lanes.append(Lane(doctype, fresh=fresh))
+    return lanes
+
+
+def table_of(attempt: Attempt, doctype: str) -> Table:
+    return attempt.tables.children.get(doctype, attempt.tables.parent)
+
+
+async def _is_empty(attempt: Attempt, table: Table) -> bool:
+    query = sql.SQL("SELECT NOT EXISTS (SELECT 1 FROM {}{})").format(
+        table.identifier,
+        sql.SQL(" WHERE parenttype = {}").format(attempt.doctype) if table.child else sql.SQL(""),
+    )
+    async with attempt.db.connection() as conn:
+        row = await (await conn.execute(query)).fetchone()
+    return bool(row and row[0])
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The two ends of one lane while they move; what was fetched may be ahead of what was
+    committed.
+    """
+
+    lane: Lane
+    low: tuple[str, ...] | None
+    high: tuple[str, ...] | None
+    met: bool = False
+
+
+async def _walk(attempt: Attempt, lane: Lane) -> None:
+    walk = _Walk(
+        lane, tuple(lane.low) if lane.low else None, tuple(lane.high) if lane.high else None
+    )
+    table = table_of(attempt, lane.doctype)
+    with_children = attempt.filters and attempt.tables.children and not table.child
+    size = PageSize(max_rows=MOST_PARENTS if with_children else MOST_ROWS, max_bytes=MOST_BYTES)
+    async with asyncio.TaskGroup() as group:
+        from_above = asyncio.Event()  # a second end is worth it once one page was not enough
+        group.create_task(_end(attempt, table, walk, size, from_above, descending=False))
+        group.create_task(_end(attempt, table, walk, size, from_above, descending=True))
+    await attempt.save(lambda _: setattr(lane, "done", True))
+
+
+async def _end(
+    attempt: Attempt,
+    table: Table,
+    walk: _Walk,
+    size: PageSize,
+    from_above: asyncio.Event,
+    *,
+    descending: bool,
+) -> None:
+    """Move one end: a page is fetched while the one before it is written."""
+    if descending:
+        await from_above.wait()
+    fetched: asyncio.Queue[Page | None] = asyncio.Queue(maxsize=1)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_fetch(attempt, table, walk, size, from_above, fetched, descending))
+            group.create_task(_write(attempt, table, walk, fetched, descending))
+    finally:
+        from_above.set()
+        while not fetched.empty():
+            if fetched.get_nowait() is not None:
+                pages_in_memory().release()
+
+
+async def _fetch(
+    attempt: Attempt,
+    table: Table,
+    walk: _Walk,
+    size: PageSize,
+    from_above: asyncio.Event,
+    fetched: asyncio.Queue[Page | None],
+    descending: bool,
+) -> None:
+    filters = children.of_parent_type(attempt.doctype) if table.child else attempt.filters
+    while not walk.met:
+        await pages_in_memory().acquire()
+        try:
+            page = await attempt.site.page(
+                table.doctype,
+                table.fields,
+                filters=filters,
+                key="name",
+                descending=descending,
+                after=walk.high if descending else walk.low,
+                before=walk.low if descending else walk.high,
+                limit=size.rows,
+                parent=attempt.doctype if table.child else None,
+            )
+            size.saw(page)
+            if descending:
+                walk.high = page.last or walk.high
+            else:
+                walk.low = page.last or walk.low
+            walk.met = walk.met or not page.full
+            from_above.set()
+            await fetched.put(page)
+        except BaseException:
+            pages_in_memory().release()
+            raise
+    await fetched.put(None)
+
+
+async def _write(
+    attempt: Attempt,
+    table: Table,
+    walk: _Walk,
+    fetched: asyncio.Queue[Page | None],
+    descending: bool,
+) -> None:
+    async with attempt.lane() as conn:
+        while (page := await fetched.get()) is not None:
+            try:
+                if page.count:
+                    await _put(attempt, conn, table, walk.lane, page, descending)
+            finally:
+                pages_in_memory().release()
+
+
+async def _put(
+    attempt: Attempt,
+    conn: AsyncConnection,
+    table: Table,
+    lane: Lane,
+    page: Page,
+    descending: bool,
+) -> None:
+    """One page, its children where they come with it, and the cursor: one transaction."""
+    family = await children.of_page(attempt, table, page)
+
+    def move(_: Cursor) -> None:
+        setattr(lane, "high" if descending else "low", list(page.last or ()))
+
+    async def write(tally: Tally, *, fresh: bool) -> None:
+        tally.saw(page)
+        tally.moves = move
+        if fresh:
+            await copy_page(conn, table.identifier, table, page)
+            tally.changed += page.count
+            tally.rows += 0 if table.child else page.count
+        else:
+            staging = await stage(conn, table, [page])
+            new, _ = await staged_state(conn, table, staging)
+            tally.changed += await merge(conn, table, staging)
+            tally.rows += 0 if table.child else new
+        await children.replace(conn, attempt, family, tally)
+
+    for fresh in (lane.fresh, False):
+        try:
+            async with attempt.committing(conn) as tally:
+                await write(tally, fresh=fresh)
+            return
+        except errors.UniqueViolation:
+            if not fresh:
+                raise
+            # The ends met in this page, or it was there when the last attempt was killed: merge it.
+        except MISFITS:
+            await widen_to_fit(attempt, table, page, family)
+            async with attempt.committing(conn) as tally:
+                await write(tally, fresh=False)
+            return
+
+
+async def widen_to_fit(
+    attempt: Attempt, table: Table, page: Page, family: dict[str, children.Rows]
+) -> None:
+    """Widen what these pages do not fit, say so, and give the tables' new types to this attempt."""
+    for misfit, pages in [(table, [page]), *((rows.table, rows.pages) for rows in family.values())]:
+        async with attempt.db.connection() as conn:
+            widened = await widen_misfits(conn, misfit, pages)
+        for column in widened:
+            await attempt.log(
+                f"{misfit.schema}.{misfit.name}.{column} became text: a value did not fit its type",
+                "warning",
+            )

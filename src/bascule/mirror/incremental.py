@@ -1,0 +1,219 @@
+"""The incremental pull: what was modified since a little before the last one, and what was deleted.
+
+The overlap makes it see the same rows again, which costs a comparison and no write. Three
+requests a DocType at the most: the changes, the deletions, and by turns the definition or a count.
+"""
+
+from datetime import datetime
+
+from psycopg import AsyncConnection, sql
+
+from bascule.frappe import NoPermission, NotFound, Page
+from bascule.mirror import children
+from bascule.mirror.attempt import Attempt, hub_clock
+from bascule.mirror.copying import MISFITS, merge, stage, staged_state
+from bascule.mirror.cursor import Cursor
+from bascule.mirror.full import widen_to_fit
+
+ROWS_AT_ONCE = 2_000
+NAMES_AT_ONCE = 500
+
+
+async def pull_changes(attempt: Attempt) -> None:
+    """Fetch and merge what changed, from `cursor.since` and, after a kill, from `cursor.position`
+    on.
+    """
+    cursor = attempt.cursor
+    began = hub_clock()
+    if cursor.since is None:
+        await _ask_from(attempt, cursor.since_for(None, began))
+    clock: datetime | None = None
+    newest = cursor.max_modified
+    while True:
+        page = await _changes_page(attempt)
+        if clock is None:
+            clock = await attempt.site_clock(page)
+            earlier = cursor.since_for(clock, began)
+            if earlier and cursor.since and earlier < datetime.fromisoformat(cursor.since):
+                # The site's clock was set back since the last pull: what it wrote then looks older.
+                await _ask_from(attempt, earlier)
+                continue
+        if page.count and page.last is not None:
+            await merge_page(attempt, page, keep_position=True)
+            newest = max(newest or "", page.last[0])
+        if not page.full:
+            break
+    await _take_deletions(attempt, cursor.since)
+    reading = clock
+
+    def finish(c: Cursor) -> None:
+        c.begin(reading, began)
+        c.max_modified, c.since, c.position = newest, None, None
+
+    await attempt.save(finish)
+
+
+async def _ask_from(attempt: Attempt, start: datetime | None) -> None:
+    """Kept, so that a killed pull goes on from there and does not start over."""
+
+    def move(c: Cursor) -> None:
+        c.since, c.position = (start.isoformat(" ") if start else None), None
+
+    await attempt.save(move)
+
+
+async def _changes_page(attempt: Attempt) -> Page:
+    cursor = attempt.cursor
+    since: list[list[object]] = [["modified", ">=", cursor.since]] if cursor.since else []
+    return await attempt.site.page(
+        attempt.doctype,
+        attempt.tables.parent.fields,
+        filters=[*attempt.filters, *since],
+        key="modified",
+        after=tuple(cursor.position) if cursor.position else None,
+        limit=ROWS_AT_ONCE,
+    )
+
+
+async def merge_page(
+    attempt: Attempt, page: Page, *, keep_position: bool = False, all_children: bool = False
+) -> None:
+    """Merge a page of documents, with all children of those that are new or were modified."""
+    family: dict[str, children.Rows] = {}
+    async with attempt.lane() as conn:
+        try:
+            changed = await _changed_in(attempt, conn, page)
+            if all_children:
+                changed = names_in(attempt, page)
+            family = await children.of_parents(attempt, changed)
+            await _merge(attempt, conn, page, family, keep_position=keep_position)
+        except MISFITS:
+            await conn.rollback()
+            await widen_to_fit(attempt, attempt.tables.parent, page, family)
+            changed = names_in(attempt, page)
+            family = family or await children.of_parents(attempt, changed)
+            await _merge(attempt, conn, page, family, keep_position=keep_position)
+
+
+def names_in(attempt: Attempt, page: Page) -> list[str]:
+    position = attempt.tables.parent.fields.index("name")
+    return [str(row[position]) for row in page.rows()]
+
+
+async def _changed_in(attempt: Attempt, conn: AsyncConnection, page: Page) -> list[str]:
+    """The documents of a page that are new here or were modified. Leaves no transaction open: the
+    children are fetched next."""
+    table = attempt.tables.parent
+    staging = await stage(conn, table, [page])
+    _, changed = await staged_state(conn, table, staging)
+    if attempt.cursor.since and not attempt.reappeared:
+        old = await conn.execute(
+            sql.SQL(
+                "SELECT 1 FROM {} s WHERE s.name = ANY(%s) AND s.creation < %s::timestamp "
+                "AND NOT EXISTS (SELECT 1 FROM {} t WHERE t.name = s.name) LIMIT 1"
+            ).format(staging, table.identifier),
+            [changed, attempt.cursor.since],
+        )
+        attempt.reappeared = await old.fetchone() is not None
+    await conn.rollback()
+    return changed
+
+
+async def _merge(
+    attempt: Attempt,
+    conn: AsyncConnection,
+    page: Page,
+    family: dict[str, children.Rows],
+    *,
+    keep_position: bool,
+) -> None:
+    table = attempt.tables.parent
+    async with attempt.committing(conn) as tally:
+        staging = await stage(conn, table, [page])
+        new, _ = await staged_state(conn, table, staging)
+        tally.saw(page)
+        tally.rows += new
+        tally.changed += await merge(conn, table, staging)
+        await children.replace(conn, attempt, family, tally)
+        if keep_position:
+            position = list(page.last or ())
+            tally.moves = lambda c: setattr(c, "position", position)
+
+
+async def fetch_documents(attempt: Attempt, names: list[str]) -> None:
+    """Fetch these documents and merge them with their children, whatever their `modified`."""
+    for start in range(0, len(names), NAMES_AT_ONCE):
+        page = await attempt.site.page(
+            attempt.doctype,
+            attempt.tables.parent.fields,
+            filters=[*attempt.filters, ["name", "in", names[start : start + NAMES_AT_ONCE]]],
+            key="name",
+            limit=NAMES_AT_ONCE + 1,
+        )
+        if page.count:
+            await merge_page(attempt, page, all_children=True)
+
+
+async def _take_deletions(attempt: Attempt, since: str | None) -> None:
+    """Mark what Deleted Document lists since then, where the user may read it."""
+    if not attempt.cursor.deleted_documents or since is None:
+        return
+    try:
+        rows = await attempt.site.list(
+            "Deleted Document",
+            ["deleted_name"],
+            filters=[["deleted_doctype", "=", attempt.doctype], ["creation", ">=", since]],
+            order_by="creation asc",
+            limit=0,
+        )
+    except (NoPermission, NotFound):
+        await attempt.log(
+            "The site's user may not read Deleted Document, so deletions show when counts differ "
+            "and at the daily verify.",
+        )
+        attempt.cursor.deleted_documents = False
+        return
+    names = list(dict.fromkeys(str(row["deleted_name"]) for row in rows))
+    here = await _live_among(attempt, names)
+    if here:
+        await mark_gone(attempt, here)
+
+
+async def _live_among(attempt: Attempt, names: list[str]) -> list[str]:
+    async with attempt.db.connection() as conn:
+        rows = await conn.execute(
+            sql.SQL("SELECT name FROM {} WHERE name = ANY(%s) AND _deleted_at IS NULL").format(
+                attempt.tables.parent.identifier
+            ),
+            [names],
+        )
+        return [name for (name,) in await rows.fetchall()]
+
+
+async def mark_gone(attempt: Attempt, names: list[str]) -> int:
+    """Mark as deleted those that the site, asked by name, does not have (any more, or in this
+    stream).
+    """
+    gone = 0
+    for start in range(0, len(names), NAMES_AT_ONCE):
+        some = names[start : start + NAMES_AT_ONCE]
+        still = await attempt.site.list(
+            attempt.doctype,
+            ["name"],
+            filters=[*attempt.filters, ["name", "in", some]],
+            order_by="name asc",
+            limit=0,
+        )
+        lost = sorted(set(some) - {str(row["name"]) for row in still})
+        async with attempt.lane() as conn, attempt.committing(conn) as tally:
+            marked = await conn.execute(
+                sql.SQL(
+                    "UPDATE {} SET _deleted_at = now() WHERE name = ANY(%s) AND _deleted_at IS NULL"
+                ).format(attempt.tables.parent.identifier),
+                [lost],
+            )
+            await children.mark_deleted(conn, attempt, lost)
+            tally.deleted += marked.rowcount
+            tally.rows -= marked.rowcount
+            gone += marked.rowcount
+    return gone

@@ -1,0 +1,43 @@
+"""The mirror's background work: runs, and the clock that starts them."""
+
+from datetime import UTC, datetime
+
+from bascule.connections.schedules import take_due, take_due_verify
+from bascule.hub import Hub
+from bascule.jobs import every, task
+from bascule.mirror.runs import carry_out, start_runs
+
+# Runs and their logs are kept this long; the newest of each stream stays.
+KEPT_DAYS = 30
+
+
+@task("mirror.run")
+async def run_stream(hub: Hub, run_id: int) -> None:
+    await carry_out(hub, run_id)
+
+
+@every("* * * * *")
+async def start_due(hub: Hub) -> None:
+    """Start what is due. The schedules move on in the same moment, so it is started once."""
+    now = datetime.now(UTC)
+    async with hub.db.session() as session:
+        syncs = await take_due(session, now)
+        verifies = await take_due_verify(session, now)
+        session.expunge_all()
+    for connection in syncs:
+        await start_runs(hub, connection, kind="sync", trigger="schedule")
+    for connection in verifies:
+        await start_runs(hub, connection, kind="repair", trigger="schedule")
+
+
+@every("30 4 * * *")
+async def forget_old_runs(hub: Hub) -> None:
+    async with hub.db.connection() as conn:
+        await conn.execute(
+            """
+            DELETE FROM bascule.runs r
+             WHERE r.finished_at < now() - make_interval(days => %s)
+               AND r.id < (SELECT max(n.id) FROM bascule.runs n WHERE n.stream_id = r.stream_id)
+            """,
+            [KEPT_DAYS],
+        )

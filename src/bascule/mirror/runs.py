@@ -1,0 +1,276 @@
+"""Runs: started, looked up, and carried out one attempt at a time."""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.sites import pool_of
+from bascule.connections.tables import Connection
+from bascule.errors import HubError, NoSuch
+from bascule.frappe import FrappeError, Invalid, Site, Unavailable, WrongCredentials
+from bascule.hub import Hub
+from bascule.mirror import pull
+from bascule.mirror.attempt import Attempt, Superseded
+from bascule.mirror.cursor import Cursor
+from bascule.mirror.presets import doctypes_named, effective_filters, look_back_floor
+from bascule.mirror.schema import ensure_tables
+from bascule.mirror.shapes import forget_shapes, shape_for
+from bascule.mirror.streams import streams_of
+from bascule.mirror.tables import Run, RunLog, Stream
+
+log = logging.getLogger(__name__)
+
+
+async def start_runs(
+    hub: Hub,
+    connection: Connection,
+    *,
+    names: Sequence[str] | None = None,
+    kind: str = "sync",
+    trigger: str,
+) -> list[int]:
+    """Queue a run for each stream that is on, or for those named (DocTypes or presets); their ids.
+
+    A stream that has one waiting already gets no second. NoSuch: a name that no stream has.
+    """
+    ids = []
+    async with hub.db.session() as session:
+        for stream in await _chosen(session, connection, names):
+            await session.execute(select(Stream.id).where(Stream.id == stream.id).with_for_update())
+            waiting = await session.scalar(
+                select(Run.id).where(
+                    Run.stream_id == stream.id, Run.outcome == "queued", Run.kind == kind
+                )
+            )
+            if waiting is not None:
+                ids.append(waiting)
+                continue
+            run = Run(connection_id=connection.id, stream_id=stream.id, kind=kind, trigger=trigger)
+            session.add(run)
+            await session.flush()
+            await hub.jobs.defer(
+                "mirror.run", lock=f"stream:{stream.id}", connection=session, run_id=run.id
+            )
+            ids.append(run.id)
+    return ids
+
+
+async def _chosen(
+    session: AsyncSession, connection: Connection, names: Sequence[str] | None
+) -> list[Stream]:
+    streams = await streams_of(session, connection)
+    if not names:
+        return [stream for stream in streams if stream.enabled]
+    by_name = {stream.doctype: stream for stream in streams}
+    by_name |= {stream.table_name: stream for stream in streams}
+    wanted = doctypes_named(list(names))
+    if unknown := [name for name in wanted if name not in by_name]:
+        raise NoSuch(
+            f"{connection.slug} has no stream {unknown[0]!r}.",
+            next_step="`bascule streams` lists what it has; `bascule streams add` adds one.",
+        )
+    return list(dict.fromkeys(by_name[name] for name in wanted))
+
+
+async def run_of(session: AsyncSession, run_id: int) -> Run:
+    run = await session.get(Run, run_id)
+    if run is None:
+        raise NoSuch(f"There is no run {run_id}.", next_step="`bascule logs` lists the latest.")
+    return run
+
+
+async def runs_of(
+    session: AsyncSession, connection: Connection, limit: int, before: int | None = None
+) -> list[Run]:
+    """Newest first; `before` is the id of the last one that the caller has."""
+    query = select(Run).where(Run.connection_id == connection.id)
+    if before is not None:
+        query = query.where(Run.id < before)
+    return list((await session.scalars(query.order_by(Run.id.desc()).limit(limit))).all())
+
+
+async def logs_of(session: AsyncSession, run_id: int, after: int = 0) -> list[RunLog]:
+    query = select(RunLog).where(RunLog.run_id == run_id, RunLog.id > after)
+    return list((await session.scalars(query.order_by(RunLog.id).limit(1000))).all())
+
+
+async def carry_out(hub: Hub, run_id: int) -> None:
+    """One attempt at a run. A site's refusal ends it with the error and its next step in the
+    run's row.
+    """
+    begun = await _begin(hub, run_id)
+    if begun is None:
+        return
+    run, stream, connection = begun
+    try:
+        async with pool_of(hub).lease(connection) as site:
+            attempt = await _attempt(hub, site, run, stream, connection)
+            report = await _work(attempt, run)
+    except BaseException as raised:
+        error = _first(raised)
+        if isinstance(error, Superseded):
+            log.warning("Run %s was taken over by a later attempt", run_id)
+            return
+        if not isinstance(error, FrappeError | HubError):
+            if isinstance(error, Exception):
+                await _fail(hub, run, stream, connection, error)
+            raise
+        if isinstance(error, Invalid):
+            forget_shapes(connection.id, stream.doctype)
+        await _fail(hub, run, stream, connection, error)
+        return
+    await _finish(hub, run, stream, connection, attempt, report)
+
+
+def _first(raised: BaseException) -> BaseException:
+    """The error that the others of its group follow from."""
+    while isinstance(raised, BaseExceptionGroup):
+        raised = raised.exceptions[0]
+    return raised
+
+
+async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None:
+    """Take the stream's next fence. None where the run is over, or gone with its connection."""
+    async with hub.db.session() as session:
+        run = await session.get(Run, run_id)
+        if run is None or run.outcome in ("done", "failed"):
+            return None
+        stream = await session.get(Stream, run.stream_id, with_for_update=True)
+        connection = await session.get(Connection, run.connection_id)
+        if stream is None or connection is None:
+            return None
+        stream.fence += 1
+        run.fence, run.outcome = stream.fence, "running"
+        run.attempts += 1
+        run.started_at = run.started_at or datetime.now(UTC)
+    return run, stream, connection
+
+
+async def _attempt(
+    hub: Hub, site: Site, run: Run, stream: Stream, connection: Connection
+) -> Attempt:
+    if connection.time_zone is None:
+        connection.time_zone = await site.time_zone()
+    cursor = Cursor.load(stream.cursor)
+    afresh = run.kind == "full" and run.attempts == 1
+    floor = date.fromisoformat(cursor.floor) if cursor.floor and not afresh else None
+    wanted_floor = look_back_floor(connection, stream.doctype, datetime.now(UTC).date())
+    if wanted_floor is not None and (floor is None or wanted_floor < floor):
+        floor = wanted_floor
+    cursor.floor = floor.isoformat() if floor else None
+    shape, asked = await shape_for(site, connection.id, stream.doctype, stream.omit, stream.rename)
+    async with hub.db.connection() as conn:
+        tables = await ensure_tables(conn, connection.slug, shape, omit=stream.omit)
+    return Attempt(
+        db=hub.db,
+        site=site,
+        connection=connection,
+        stream_id=stream.id,
+        doctype=stream.doctype,
+        filters=effective_filters(connection, stream.doctype, stream.filters, floor),
+        run_id=run.id,
+        fence=run.fence or 0,
+        by_hand=run.trigger != "schedule",
+        cursor=cursor,
+        shape=shape,
+        tables=tables,
+        rows=stream.rows,
+        asked_definition=asked,
+    )
+
+
+async def _work(attempt: Attempt, run: Run) -> dict[str, object]:
+    if run.kind in ("verify", "repair"):
+        found = await pull.verify(attempt, repair=run.kind == "repair")
+        return found.report()
+    await pull.sync(attempt, afresh=run.kind == "full" and run.attempts == 1)
+    return {}
+
+
+async def _finish(
+    hub: Hub,
+    run: Run,
+    stream: Stream,
+    connection: Connection,
+    attempt: Attempt,
+    report: dict[str, object],
+) -> None:
+    now = datetime.now(UTC)
+    totals = attempt.totals
+    await attempt.log(
+        f"Done: {totals.read} rows read, {totals.changed} written, {totals.deleted} deleted, "
+        f"{attempt.rows} here"
+    )
+    async with hub.db.session() as session:
+        await session.execute(
+            update(Run)
+            .where(Run.id == run.id, Run.fence == run.fence)
+            .values(outcome="done", finished_at=now, seconds=_seconds(run, now), report=report)
+        )
+        success: dict[str, object] = {
+            "last_success_at": now,
+            "last_error": None,
+            "last_error_step": None,
+        }
+        if report:
+            success |= {
+                "last_verified_at": now,
+                "verified_equal": bool(report["equal"]) or run.kind == "repair",
+            }
+        await session.execute(update(Stream).where(Stream.id == stream.id).values(**success))
+        await session.execute(
+            update(Connection)
+            .where(Connection.id == connection.id)
+            .values(health="ok", health_detail=None, checked_at=now, time_zone=connection.time_zone)
+        )
+
+
+async def _fail(
+    hub: Hub, run: Run, stream: Stream, connection: Connection, error: Exception
+) -> None:
+    """Keep what went wrong and what to do, at the run, its stream and, where it is the site,
+    there.
+    """
+    now = datetime.now(UTC)
+    known = isinstance(error, FrappeError | HubError)
+    message = str(error) if known else f"{type(error).__name__} in the hub"
+    step = getattr(error, "next_step", None) or (
+        "This is a fault of the hub: its log has the details. `bascule sync` tries again."
+    )
+    async with hub.db.session() as session:
+        still = await session.execute(
+            update(Run)
+            .where(Run.id == run.id, Run.fence == run.fence)
+            .values(
+                outcome="failed",
+                finished_at=now,
+                seconds=_seconds(run, now),
+                error=message,
+                next_step=step,
+            )
+            .returning(Run.id)
+        )
+        if still.first() is None:
+            return
+        session.add(RunLog(run_id=run.id, level="error", message=f"{message} {step}"))
+        await session.execute(
+            update(Stream)
+            .where(Stream.id == stream.id)
+            .values(last_error=message, last_error_step=step)
+        )
+        health = "refused" if isinstance(error, WrongCredentials) else None
+        if isinstance(error, Unavailable):
+            health = "down"
+        if health is not None:
+            await session.execute(
+                update(Connection)
+                .where(Connection.id == connection.id)
+                .values(health=health, health_detail=message, checked_at=now)
+            )
+
+
+def _seconds(run: Run, now: datetime) -> float:
+    return (now - (run.started_at or now)).total_seconds()

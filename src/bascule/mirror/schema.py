@@ -1,0 +1,246 @@
+"""The mirror's tables: made, migrated and widened to fit what the site holds.
+
+One schema a connection, one table a DocType. A table's comment names its DocType and a column's
+comment its field, so that names can differ from the site's and still be found again. Types only
+ever widen, and at the end of that road is text, which holds everything.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from psycopg import AsyncConnection, sql
+
+from bascule.mirror import views
+from bascule.mirror.columns import Column, Shape
+from bascule.mirror.names import table_name
+
+_WIDER = {("smallint", "bigint"), ("smallint", "numeric"), ("bigint", "numeric")}
+_SAME_NAME = {"timestamp without time zone": "timestamp", "time without time zone": "time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    schema: str
+    name: str
+    doctype: str
+    columns: tuple[Column, ...]
+    child: bool = False
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.name)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(column.field for column in self.columns)
+
+
+@dataclass(slots=True)
+class Tables:
+    """The tables of one stream. `added`: DocTypes that got columns their existing rows lack
+    values for.
+    """
+
+    parent: Table
+    children: dict[str, Table] = field(default_factory=dict)
+    added: dict[str, list[str]] = field(default_factory=dict)
+
+    def all(self) -> list[Table]:
+        return [self.parent, *self.children.values()]
+
+
+async def ensure_tables(
+    conn: AsyncConnection, schema: str, shape: Shape, *, omit: Iterable[str] = ()
+) -> Tables:
+    """The tables of a shape, made or migrated, in the caller's transaction.
+
+    Streams of one connection share child tables, so only one at a time may change a schema.
+    """
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{schema}"])
+    await conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+    taken = await _tables_there(conn, schema)
+    parent, added = await _ensure(conn, schema, shape, taken, frozenset(omit))
+    tables = Tables(parent, added={shape.doctype: added} if added else {})
+    for child in shape.children:
+        table, added = await _ensure(conn, schema, child, taken, frozenset())
+        tables.children[child.doctype] = table
+        if added:
+            tables.added[child.doctype] = added
+    return tables
+
+
+async def _tables_there(conn: AsyncConnection, schema: str) -> dict[str, str]:
+    """Table -> DocType, for the tables that the mirror made in this schema."""
+    rows = await conn.execute(
+        """
+        SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), '')
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = %s AND c.relkind = 'r'
+        """,
+        [schema],
+    )
+    return dict(await rows.fetchall())
+
+
+async def _ensure(
+    conn: AsyncConnection, schema: str, shape: Shape, taken: dict[str, str], omit: frozenset[str]
+) -> tuple[Table, list[str]]:
+    name = table_name(shape.doctype, taken, views.RESERVED)
+    wanted = _with_distinct_names(shape.columns)
+    if name in taken:
+        added = await _migrate(conn, schema, name, wanted, omit)
+    else:
+        added = []
+        await _create(conn, schema, name, shape.doctype, wanted)
+        taken[name] = shape.doctype
+    there = await _columns_there(conn, schema, name)
+    columns = tuple(there[column.field] for column in wanted)
+    return Table(schema, name, shape.doctype, columns, shape.child), added
+
+
+def _with_distinct_names(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Column names are PostgreSQL's: not two the same, none of the mirror's own, 63 bytes at
+    most.
+    """
+    used = {"_deleted_at", "_synced_at"}
+    distinct = []
+    for column in columns:
+        name = candidate = column.name.encode()[:59].decode(errors="ignore")
+        count = 1
+        while candidate in used:
+            count += 1
+            candidate = f"{name}_{count}"
+        used.add(candidate)
+        distinct.append(Column(column.field, candidate, column.type))
+    return tuple(distinct)
+
+
+async def _create(
+    conn: AsyncConnection, schema: str, name: str, doctype: str, columns: tuple[Column, ...]
+) -> None:
+    definitions = [
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+        for column in columns
+    ]
+    await conn.execute(
+        sql.SQL(
+            "CREATE TABLE {} ({}, _deleted_at timestamptz, _synced_at timestamptz DEFAULT now(), "
+            "PRIMARY KEY (name))"
+        ).format(sql.Identifier(schema, name), sql.SQL(", ").join(definitions))
+    )
+    await conn.execute(
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(schema, name), doctype)
+    )
+    for column in columns:
+        await _name_field(conn, schema, name, column)
+
+
+async def _name_field(conn: AsyncConnection, schema: str, table: str, column: Column) -> None:
+    await conn.execute(
+        sql.SQL("COMMENT ON COLUMN {} IS {}").format(
+            sql.Identifier(schema, table, column.name), column.field
+        )
+    )
+
+
+async def _columns_there(conn: AsyncConnection, schema: str, name: str) -> dict[str, Column]:
+    """The columns of a mirrored table by the field that they hold."""
+    rows = await conn.execute(
+        """
+        SELECT col_description(a.attrelid, a.attnum), a.attname,
+               format_type(a.atttypid, a.atttypmod)
+          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+          JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
+        """,
+        [schema, name],
+    )
+    return {
+        fieldname: Column(fieldname, column, _SAME_NAME.get(pg_type, pg_type))
+        for fieldname, column, pg_type in await rows.fetchall()
+        if fieldname is not None
+    }
+
+
+async def _migrate(
+    conn: AsyncConnection,
+    schema: str,
+    name: str,
+    wanted: tuple[Column, ...],
+    omit: frozenset[str],
+) -> list[str]:
+    """Bring a table to the wanted columns; the fields that it got new.
+
+    A field that the site no longer has keeps its column and its values. One left out by choice is
+    dropped.
+    """
+    there = await _columns_there(conn, schema, name)
+    table = sql.Identifier(schema, name)
+    added = []
+    for fieldname in omit & there.keys():
+        await views.drop_views(conn, schema)
+        await conn.execute(
+            sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(
+                table, sql.Identifier(there.pop(fieldname).name)
+            )
+        )
+    for column in wanted:
+        now = there.get(column.field)
+        if now is None:
+            await conn.execute(
+                sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
+                    table, sql.Identifier(column.name), sql.SQL(column.type)
+                )
+            )
+            await _name_field(conn, schema, name, column)
+            added.append(column.field)
+            continue
+        if now.name != column.name:
+            await conn.execute(
+                sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
+                    table, sql.Identifier(now.name), sql.Identifier(column.name)
+                )
+            )
+        if now.base_type not in (column.base_type, "text"):
+            wider = (now.base_type, column.base_type) in _WIDER
+            narrower = (column.base_type, now.base_type) in _WIDER
+            if not narrower:
+                await widen(conn, schema, name, column.name, column.base_type if wider else "text")
+    return added
+
+
+async def widen(conn: AsyncConnection, schema: str, table: str, column: str, to: str) -> None:
+    """Give a column a type that holds all its values and more. Views stand in the way, and are
+    made again.
+    """
+    await views.drop_views(conn, schema)
+    await conn.execute(
+        sql.SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}::{}").format(
+            sql.Identifier(schema, table),
+            sql.Identifier(column),
+            sql.SQL(to),
+            sql.Identifier(column),
+            sql.SQL(to),
+        )
+    )
+
+
+async def ensure_indexes(conn: AsyncConnection, table: Table) -> None:
+    """The indexes that pulls, views and look-ups use; made after a first load, which is faster
+    without them.
+    """
+    wanted = [["modified", "name"], *([["parent", "idx"]] if table.child else [])]
+    wanted += [list(columns) for columns in views.INDEXES.get(table.doctype, [])]
+    by_field = {column.field: column for column in table.columns}
+    for fields in wanted:
+        columns = [by_field[f].name for f in fields if f in by_field]
+        if len(columns) != len(fields):
+            continue
+        name = f"{table.name}_{'_'.join(columns)}"[:58] + "_idx"
+        await conn.execute(
+            sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} ({})").format(
+                sql.Identifier(name),
+                table.identifier,
+                sql.SQL(", ").join(map(sql.Identifier, columns)),
+            )
+        )

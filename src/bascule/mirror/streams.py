@@ -1,0 +1,184 @@
+"""Which DocTypes a connection mirrors, and how: on or off, filtered, with fields left out or
+renamed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import sql
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.tables import Connection
+from bascule.errors import Invalid, NoSuch
+from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS
+from bascule.hub import Hub
+from bascule.mirror.names import table_name
+from bascule.mirror.presets import PRESET_OF, doctypes_named
+from bascule.mirror.tables import Stream
+from bascule.mirror.views import RESERVED, drop_views, rebuild_views
+
+LONGEST_DOCTYPE = 140  # as on the site
+LONGEST_COLUMN = 59
+OPERATORS = frozenset(
+    ["=", "!=", ">", "<", ">=", "<=", "like", "not like", "in", "not in", "is", "between"]
+)
+_KEPT = frozenset((*STANDARD_FIELDS, *CHILD_FIELDS))
+
+
+async def add_streams(hub: Hub, connection: Connection, names: list[str]) -> list[Stream]:
+    """Streams for DocTypes and presets by name; one that is there is switched on."""
+    doctypes = doctypes_named(names)
+    for doctype in doctypes:
+        _check_text("doctype", doctype, LONGEST_DOCTYPE)
+    added = []
+    async with hub.db.session() as session:
+        there = {stream.doctype: stream for stream in await streams_of(session, connection)}
+        taken = {stream.table_name: stream.doctype for stream in there.values()}
+        for doctype in doctypes:
+            stream = there.get(doctype)
+            if stream is None:
+                name = table_name(doctype, taken, RESERVED)
+                taken[name] = doctype
+                preset = PRESET_OF.get(doctype)
+                stream = Stream(
+                    connection_id=connection.id,
+                    doctype=doctype,
+                    preset=preset.name if preset else None,
+                    table_name=name,
+                )
+                session.add(stream)
+            stream.enabled = True
+            added.append(stream)
+        await session.flush()
+        for stream in added:
+            await session.refresh(stream)
+    return added
+
+
+async def streams_of(session: AsyncSession, connection: Connection) -> list[Stream]:
+    query = select(Stream).where(Stream.connection_id == connection.id).order_by(Stream.id)
+    return list((await session.scalars(query)).all())
+
+
+async def find_stream(session: AsyncSession, connection: Connection, name: str) -> Stream:
+    """A stream by its DocType, its table or its id. NoSuch where there is none."""
+    ways = [Stream.doctype == name, Stream.table_name == name]
+    if name.isascii() and name.isdigit() and len(name) < 10:
+        ways.append(Stream.id == int(name))
+    query = select(Stream).where(Stream.connection_id == connection.id, or_(*ways))
+    stream = None if "\0" in name else (await session.scalars(query)).first()
+    if stream is None:
+        raise NoSuch(
+            f"{connection.slug} has no stream {name!r}.",
+            next_step="`bascule streams` lists what it has; `bascule streams add` adds one.",
+        )
+    return stream
+
+
+async def change_stream(
+    hub: Hub, connection: Connection, stream: Stream, changes: Mapping[str, Any]
+) -> Stream:
+    """Change `enabled`, `filters`, `omit` and `rename`. The next sync brings the tables in line."""
+    checks = {"filters": _filters, "omit": _omit, "rename": _rename}
+    async with hub.db.session() as session:
+        found = await session.get(Stream, stream.id, with_for_update=True)
+        if found is None or found.connection_id != connection.id:
+            raise NoSuch(
+                f"The stream {stream.doctype!r} is gone.",
+                next_step="`bascule streams` lists those that are there.",
+            )
+        for field, value in changes.items():
+            setattr(found, field, checks[field](value) if field in checks else value)
+        await session.flush()
+        await session.refresh(found)
+    return found
+
+
+async def delete_stream(hub: Hub, connection: Connection, stream: Stream) -> None:
+    """Forget a stream and drop its table; child tables stay for the other streams that share
+    them.
+    """
+    schema, table = connection.slug, stream.table_name
+    async with hub.db.connection() as conn:
+        await conn.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{schema}"]
+        )
+        await conn.execute("DELETE FROM bascule.streams WHERE id = %s", [stream.id])
+        there = await conn.execute(
+            "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [schema]
+        )
+        if await there.fetchone() is None:
+            return
+        await drop_views(conn, schema)
+        await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, table)))
+        await rebuild_views(
+            conn,
+            schema=schema,
+            include_disabled=connection.include_disabled,
+            warehouse_filter=connection.warehouse_filter,
+        )
+
+
+def _invalid(field: str, why: str, next_step: str) -> Invalid:
+    return Invalid(f"{field}: {why}", next_step=next_step, fields={field: why})
+
+
+def _check_text(field: str, text: Any, longest: int) -> str:
+    if not isinstance(text, str) or not text.strip() or "\0" in text or len(text) > longest:
+        raise _invalid(
+            field,
+            f"it has to be a text of 1 to {longest} characters",
+            "Give it as the site writes it.",
+        )
+    return text
+
+
+def _filters(value: Any) -> list[Any]:
+    for condition in value or []:
+        if not isinstance(condition, list | tuple) or len(condition) != 3:
+            raise _invalid(
+                "filters",
+                "each has three parts",
+                'Write them as [["status", "=", "Open"]]: field, operator, value.',
+            )
+        _check_text("filters", condition[0], LONGEST_DOCTYPE)
+        if not isinstance(condition[1], str) or condition[1].lower() not in OPERATORS:
+            raise _invalid(
+                "filters",
+                "the operator is not known",
+                f"Take one of {', '.join(sorted(OPERATORS))}.",
+            )
+        if "\0" in str(condition[2]) or "\\u0000" in repr(condition[2]):
+            raise _invalid("filters", "a value holds a NUL", "Leave it out.")
+    return [list(condition) for condition in value or []]
+
+
+def _omit(value: Any) -> list[str]:
+    omitted = [_check_text("omit", name, LONGEST_DOCTYPE) for name in value or []]
+    if kept := sorted(_KEPT & set(omitted)):
+        raise _invalid(
+            "omit", f"{', '.join(kept)} cannot be left out", "The mirror itself needs these fields."
+        )
+    return omitted
+
+
+def _rename(value: Any) -> dict[str, str]:
+    renamed = {
+        _check_text("rename", field, LONGEST_DOCTYPE): _check_text("rename", column, LONGEST_COLUMN)
+        for field, column in (value or {}).items()
+    }
+    if kept := sorted(_KEPT & renamed.keys()):
+        raise _invalid(
+            "rename",
+            f"{', '.join(kept)} cannot be renamed",
+            "The mirror itself needs these fields.",
+        )
+    names = list(renamed.values())
+    if len(set(names)) < len(names) or _KEPT & set(names) or any(n.startswith("_") for n in names):
+        raise _invalid(
+            "rename",
+            "two columns would have one name, or one of the mirror's own",
+            "Choose other names, not beginning with an underscore.",
+        )
+    return renamed
