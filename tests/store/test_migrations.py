@@ -94,7 +94,7 @@ async def test_a_database_of_a_newer_version_is_not_touched(database_url: str) -
 async def test_a_queue_of_an_older_release_is_brought_up_to_date(database_url: str) -> None:
     folder = Path(SchemaManager.get_migrations_path())
     older = [path for path in sorted(folder.glob("*.sql")) if path.name < "03.00"]
-    with psycopg.connect(database_url) as connection:
+    with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA bascule_jobs CASCADE")
         connection.execute("CREATE SCHEMA bascule_jobs")
         connection.execute("SET search_path = bascule_jobs")

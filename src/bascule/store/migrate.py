@@ -1,7 +1,8 @@
 """Brings a database to this version: the hub's tables with Alembic, the queue's with its own SQL.
 
-All in one transaction under an advisory lock: two starts do not race, and a killed one leaves
-nothing. A database that is at this version already costs one query, without importing Alembic.
+Each under an advisory lock and in transactions: two starts do not race, and a killed one leaves
+nothing half done. A database that is at this version already costs one query, without importing
+Alembic.
 """
 
 import asyncio
@@ -69,7 +70,8 @@ def _migrate(conninfo: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {HUB_SCHEMA}"))
             upgrade(connection)
-            _upgrade_queue(connection)
+        with psycopg.connect(conninfo, autocommit=True) as raw:
+            _upgrade_queue(raw)
     except Exception as error:
         cause = error.__cause__ or error
         if isinstance(cause, psycopg.errors.InsufficientPrivilege):
@@ -95,21 +97,23 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _upgrade_queue(connection: Connection) -> None:
-    """The whole schema at first; later what is newer than the comment that the last start left."""
-    marked = connection.scalar(
-        text("SELECT obj_description(to_regnamespace(:jobs), 'pg_namespace')"),
-        {"jobs": JOBS_SCHEMA},
-    )
+def _upgrade_queue(connection: psycopg.Connection) -> None:
+    """The whole schema at first; later what is newer than the comment that the last start left.
+
+    One transaction a change: a value that one adds to an enum can be used only after its commit.
+    """
+    connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    found = connection.execute(
+        "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')", [JOBS_SCHEMA]
+    ).fetchone()
+    marked = found[0] if found else None
     changes = _changes_of_queue()
     if marked is None:
-        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {JOBS_SCHEMA}")
-        statements = [(resources.files("procrastinate.sql") / "schema.sql").read_text()]
+        whole = (resources.files("procrastinate.sql") / "schema.sql").read_text()
+        steps = {max(changes): f"CREATE SCHEMA IF NOT EXISTS {JOBS_SCHEMA};\n{whole}"}
     else:
-        statements = [changes[name] for name in sorted(changes) if name > marked]
-    for statement in statements:
-        # Not through SQLAlchemy or with parameters: several commands at once, with % in them.
-        raw = connection.connection.dbapi_connection
-        assert isinstance(raw, psycopg.Connection)  # noqa: S101
-        raw.execute(statement.encode())
-    connection.exec_driver_sql(f"COMMENT ON SCHEMA {JOBS_SCHEMA} IS '{max(changes)}'")
+        steps = {name: changes[name] for name in sorted(changes) if name > marked}
+    for name, step in steps.items():
+        with connection.transaction():
+            connection.execute(step.encode())
+            connection.execute(f"COMMENT ON SCHEMA {JOBS_SCHEMA} IS '{name}'".encode())
