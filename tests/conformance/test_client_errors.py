@@ -1,5 +1,5 @@
-"""Every refusal that a real ERPNext answered, put before the client: the class of error that a caller
-branches on, a message without HTML, the fields, and a next step.
+"""Every refusal that a real ERPNext answered, put before the client: the class of error that a
+caller branches on, a message without HTML, the fields, and a next step.
 
 The recordings are looked for beside the checkout, or where BASCULE_RECORDINGS says.
 """

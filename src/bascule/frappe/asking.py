@@ -6,17 +6,19 @@ Which requests there are is for `site` and `writing` to say.
 
 import time
 from collections.abc import Awaitable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from bascule.frappe.answer import Answer, Asked, document, member
 from bascule.frappe.doctype import DocType
 from bascule.frappe.errors import FrappeError, NoPermission
 from bascule.frappe.filters import site_value
 from bascule.frappe.meta import fetch_meta
-from bascule.frappe.refusals import Answer, Asked, member, misshapen, with_roles
+from bascule.frappe.refusals import with_roles
 from bascule.frappe.wire import Wire
 
 T = TypeVar("T")
@@ -57,8 +59,9 @@ class Asking:
         path = f"/api/method/{quote(method, safe='')}"
         if params:
             path += "?" + urlencode({name: _in_query(value) for name, value in params.items()})
-        answer = await self.wire.read("GET", path, asked)
-        return member(answer, asked, "message", needed=False)
+        return await self.wire.read(
+            "GET", path, asked, partial(member, asked=asked, name="message", needed=False)
+        )
 
     async def meta(self, doctype: str) -> DocType:
         """What the DocType is made of, custom fields and changed properties included."""
@@ -71,14 +74,11 @@ class Asking:
     def _asked(self, action: str, doctype: str, name: str | None = None) -> Asked:
         return Asked(action, doctype, name, self._known.get(doctype, (0.0, None))[1])
 
-    async def _document(
+    async def _stored(
         self, exchange: Awaitable[Answer], asked: Asked, within: str = "data"
     ) -> dict[str, Any]:
-        answer = await self._explained(exchange, asked.action, asked.of)
-        found = member(answer, asked, within)
-        if not isinstance(found, dict):
-            raise misshapen(answer, asked)
-        return found
+        """The document that a write is answered with."""
+        return document(await self._explained(exchange, asked.action, asked.of), asked, within)
 
     async def _explained(
         self, exchange: Awaitable[T], action: str, doctype: str, parent: str | None = None

@@ -6,13 +6,14 @@ without a word, so the number of values is checked, and objects tell which field
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bascule.frappe.answer import Answer, Asked, misshapen
 from bascule.frappe.errors import Invalid, Timeout
 from bascule.frappe.pages import KEYS, Key, Page, PageSize, Position, bounds, decode_row, order
-from bascule.frappe.refusals import Answer, Asked, misshapen
 from bascule.frappe.rows import PATH
 
 if TYPE_CHECKING:
@@ -101,20 +102,19 @@ async def _fetch(
     """None where the rows are arrays of another length than asked for."""
     while True:
         body = {**query, "limit_page_length": limit, "as_dict": as_objects}
+        take = partial(_page, asked=asked, fields=query["fields"], key=key, limit=limit)
         try:
-            answer = await asking.wire.read(
-                "POST", PATH, asked, json=body, timeouts=False, work=True
+            return await asking.wire.read(
+                "POST", PATH, asked, take, json=body, timeouts=False, work=True
             )
         except Timeout:
             if limit <= PageSize.FEWEST:
                 raise
-            limit = max(PageSize.FEWEST, limit // PageSize.STEP)
-        else:
-            return _page(answer, asked, query["fields"], key, limit)
+        limit = max(PageSize.FEWEST, limit // PageSize.STEP)
 
 
 def _page(
-    answer: Answer, asked: Asked, fields: tuple[str, ...], key: Key, limit: int
+    answer: Answer, *, asked: Asked, fields: tuple[str, ...], key: Key, limit: int
 ) -> Page | None:
     try:
         raw = _decode_rows(answer.body).message

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from bascule.frappe.answer import Answer, Asked, document, member, misshapen
 from bascule.frappe.doctype import DocType, doctype_from
 from bascule.frappe.errors import FrappeError, Invalid, NoPermission, NotAFrappeSite, NotFound
-from bascule.frappe.refusals import Answer, Asked, member, misshapen
 from bascule.frappe.rows import fetch_rows
 
 if TYPE_CHECKING:
@@ -54,28 +54,38 @@ async def fetch_meta(asking: "Asking", doctype: str) -> DocType:
 async def _by_v2(asking: "Asking", doctype: str) -> DocType:
     asked = Asked("read", doctype)
     path = f"/api/v2/doctype/{quote(doctype, safe='')}/meta"
-    answer = await asking.wire.read("GET", path, asked)
-    return _doctype(answer, asked, member(answer, asked, "data"))
+
+    def take(answer: Answer) -> DocType:
+        return _doctype(answer, asked, member(answer, asked, "data"))
+
+    return await asking.wire.read("GET", path, asked, take)
 
 
 async def _by_desk(asking: "Asking", doctype: str) -> DocType:
     """frappe.desk.form.load.getdoctype answers the DocType with those of its child tables."""
     asked = Asked("read", doctype)
     path = f"/api/method/frappe.desk.form.load.getdoctype?doctype={quote(doctype, safe='')}"
-    answer = await asking.wire.read("GET", path, asked)
-    bundle = member(answer, asked, "docs")
-    wanted = [d for d in bundle if d.get("name") == doctype] if isinstance(bundle, list) else []
-    return _doctype(answer, asked, wanted[0] if wanted else None)
+
+    def take(answer: Answer) -> DocType:
+        bundle = member(answer, asked, "docs")
+        found = bundle if isinstance(bundle, list) else []
+        wanted = [d for d in found if isinstance(d, dict) and d.get("name") == doctype]
+        return _doctype(answer, asked, wanted[0] if wanted else None)
+
+    return await asking.wire.read("GET", path, asked, take)
 
 
 async def _by_documents(asking: "Asking", doctype: str) -> DocType:
     """The DocType as it was shipped, with what was customised since laid over it."""
     asked = Asked("read", doctype)
     path = f"/api/resource/DocType/{quote(doctype, safe='')}"
-    answer = await asking.wire.read("GET", path, asked)
-    definition = member(answer, asked, "data")
-    if not isinstance(definition, dict):
-        raise misshapen(answer, asked)
+
+    def take(answer: Answer) -> dict[str, Any]:
+        shipped = document(answer, asked)
+        _doctype(answer, asked, shipped)
+        return shipped
+
+    definition = await asking.wire.read("GET", path, asked, take)
     added = await fetch_rows(
         asking,
         Asked("read", "Custom Field"),
@@ -91,14 +101,14 @@ async def _by_documents(asking: "Asking", doctype: str) -> DocType:
         filters=[["doc_type", "=", doctype], ["doctype_or_field", "=", "DocField"]],
         limit=0,
     )
-    fields = [dict(row) for row in definition.get("fields", [])]
+    fields = [dict(row) for row in definition["fields"]]
     fields += [{**row, "is_custom_field": 1} for row in added]
     by_name = {row.get("fieldname"): row for row in fields}
     for setter in changed:
         if (row := by_name.get(setter["field_name"])) is not None:
             name, value = setter["property"], setter["value"]
             row[name] = int(value or 0) if name in _NUMBERS else value
-    return _doctype(answer, asked, {**definition, "fields": fields})
+    return doctype_from({**definition, "fields": fields})
 
 
 def _doctype(answer: Answer, asked: Asked, definition: Any) -> DocType:

@@ -6,15 +6,12 @@ what was asked for goes into an error.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 
 from bascule.frappe import said
-from bascule.frappe.doctype import DocType
+from bascule.frappe.answer import Answer, Asked
 from bascule.frappe.errors import (
     ChangedMeanwhile,
     Duplicate,
@@ -30,67 +27,10 @@ from bascule.frappe.errors import (
     WrongCredentials,
 )
 
-
 # A Python or SQL error of the site's own, which the same request brings up again.
 _BROKEN = (
     "Check the fields, filters and order that were asked for; ERPNext's Error Log has the rest."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked of the site, in the words of an error: "read Item", "call frappe.ping"."""
-
-    action: str  # read, write, create, delete, submit, cancel, call
-    of: str  # a DocType, or a method
-    name: str | None = None
-    meta: DocType | None = None  # of the DocType, where it is known already
-
-    @property
-    def doctype(self) -> str | None:
-        return None if self.action == "call" else self.of
-
-    def __str__(self) -> str:
-        return f"{self.action} {self.of}" + (f" '{self.name}'" if self.name else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    seconds: float
-
-    @property
-    def is_json(self) -> bool:
-        return "json" in self.headers.get("Content-Type", "")
-
-    @property
-    def served_at(self) -> datetime | None:
-        """The Date header; None where there is none."""
-        return _http_date(self.headers.get("Date"))
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds, from a number or a date; None where the site asked for no pause."""
-        text = self.headers.get("Retry-After", "").strip()
-        try:
-            return max(0.0, float(text))
-        except ValueError:
-            until = _http_date(text)
-        if until is None:
-            return None
-        return max(0.0, (until - (self.served_at or datetime.now(UTC))).total_seconds())
-
-
-def _http_date(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 _TYPES: dict[str, type[FrappeError]] = {
@@ -281,41 +221,9 @@ def _redirected(answer: Answer, about: dict[str, Any]) -> FrappeError:
     )
 
 
-def misshapen(answer: Answer, asked: Asked) -> FrappeError:
-    """The error of a 2xx whose body is not what Frappe answers."""
-    about: dict[str, Any] = {"doctype": asked.doctype, "status": answer.status}
-    if answer.is_json and answer.body[:1] in (b"{", b"[") and not _is_json(answer.body):
-        return SiteDown("The answer broke off in the middle.", next_step=_STEPS[SiteDown], **about)
-    what = "JSON of another shape" if answer.is_json else "a page, not data"
-    return NotAFrappeSite(
-        f"What answers at this address is not a Frappe site: it sent {what}.",
-        next_step="Check the site's address; it is the one that you open ERPNext's desk with.",
-        **about,
-    )
-
-
-def member(answer: Answer, asked: Asked, name: str, *, needed: bool = True) -> Any:
-    """What the answer holds under this name. A method that returns nothing answers {}."""
-    try:
-        body = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        body = None
-    if not isinstance(body, dict) or (needed and name not in body):
-        raise misshapen(answer, asked)
-    return body.get(name)
-
-
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return True

@@ -6,9 +6,9 @@ Copes with what versions of Frappe do not agree on.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from bascule.frappe.answer import Answer, Asked, member, misshapen
 from bascule.frappe.errors import Invalid
 from bascule.frappe.filters import function_dicts, has_functions
-from bascule.frappe.refusals import Asked, member, misshapen
 
 if TYPE_CHECKING:
     from bascule.frappe.asking import Asking
@@ -50,11 +50,13 @@ async def fetch_rows(
 
 
 async def _objects(asking: "Asking", asked: Asked, body: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = await asking.wire.read("POST", PATH, asked, json=body)
-    found = member(answer, asked, "message")
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise misshapen(answer, asked)
-    return found
+    def rows(answer: Answer) -> list[dict[str, Any]]:
+        found = member(answer, asked, "message")
+        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+            raise misshapen(answer, asked)
+        return found
+
+    return await asking.wire.read("POST", PATH, asked, rows, json=body)
 
 
 async def fetch_versions(asking: "Asking") -> dict[str, str]:

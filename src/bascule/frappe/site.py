@@ -7,18 +7,20 @@ refusal means `refusals`'.
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bascule.frappe.address import site_url
+from bascule.frappe.answer import Asked, document
 from bascule.frappe.asking import REMEMBERED, document_path
 from bascule.frappe.documents import Documents
 from bascule.frappe.errors import Invalid, NoPermission, NotFound
 from bascule.frappe.filters import Filters, conditions
 from bascule.frappe.listing import Listing, fetch_page
 from bascule.frappe.pages import Key, Page, PageSize, Position
-from bascule.frappe.refusals import Asked, taken_for_guest
+from bascule.frappe.refusals import taken_for_guest
 from bascule.frappe.rows import fetch_rows, fetch_versions
 from bascule.frappe.wire import Wire
 from bascule.frappe.writing import Writing
@@ -117,8 +119,12 @@ class Site(Writing):
         From the Date header of an answer; a site behind a proxy that leaves it out is taken to have
         this machine's time.
         """
-        answer = await self.wire.read("GET", "/api/method/ping", Asked("call", "ping"))
-        moment = answer.served_at or datetime.now(UTC)
+        moment = await self.wire.read(
+            "GET",
+            "/api/method/ping",
+            Asked("call", "ping"),
+            lambda answer: answer.served_at or datetime.now(UTC),
+        )
         return moment.astimezone(ZoneInfo(await self.time_zone())).replace(tzinfo=None)
 
     # Reading
@@ -127,12 +133,17 @@ class Site(Writing):
         """One document with its child tables. Frappe leaves out the fields that are null."""
         asked = self._asked("read", doctype, name)
         if name.strip(".") == "":  # a path of dots is resolved away before it arrives
-            body = {"doctype": doctype, "name": name}
-            reading = self.wire.read("POST", "/api/method/frappe.client.get", asked, json=body)
-            return await self._document(reading, asked, "message")
-        return await self._document(
-            self.wire.read("GET", document_path(doctype, name), asked), asked
-        )
+            reading = self.wire.read(
+                "POST",
+                "/api/method/frappe.client.get",
+                asked,
+                partial(document, asked=asked, within="message"),
+                json={"doctype": doctype, "name": name},
+            )
+        else:
+            path = document_path(doctype, name)
+            reading = self.wire.read("GET", path, asked, partial(document, asked=asked))
+        return await self._explained(reading, "read", doctype)
 
     async def list(
         self,

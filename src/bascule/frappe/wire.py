@@ -8,17 +8,20 @@ import logging
 import random
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
+from aiohttp import ClientHandlerType, ClientMiddlewareType
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from yarl import URL
 
 from bascule.frappe.address import is_loopback
+from bascule.frappe.answer import Answer, Asked
 from bascule.frappe.errors import (
     FrappeError,
     RateLimited,
@@ -29,7 +32,7 @@ from bascule.frappe.errors import (
 )
 from bascule.frappe.failures import FAILURES, failure
 from bascule.frappe.limiter import LONGEST_PAUSE, Limiter
-from bascule.frappe.refusals import Answer, Asked, refusal
+from bascule.frappe.refusals import refusal
 
 log = logging.getLogger("bascule.frappe")
 
@@ -37,6 +40,7 @@ ATTEMPTS = 5
 FIRST_WAIT = 0.2  # seconds; doubled each time, and a random part of it waited
 CONNECTING = 10.0  # seconds for the connection alone
 
+T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
@@ -99,14 +103,17 @@ class Wire:
         method: Method,
         path: str,
         asked: Asked,
+        take: Callable[[Answer], T],
         *,
         json: Any = None,
         timeouts: bool = True,
         work: bool = False,
-    ) -> Answer:
-        """A request that changes nothing, so it is asked again when the site was not available.
+    ) -> T:
+        """What `take` makes of the answer to a request that changes nothing.
 
-        `timeouts` False: not after a timeout. `work`: its pace tells how crowded the site is.
+        It is asked again when the site was not available, or when `take` finds that the answer
+        broke off. `timeouts` False: not after a timeout. `work`: its pace tells how crowded the
+        site is.
         """
         patience = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -115,8 +122,11 @@ class Wire:
             reraise=True,
         )
         body = None if json is None else encode(json)
-        answer: Answer = await patience(self._once, method, path, asked, body, work)
-        return answer
+
+        async def once() -> T:
+            return take(await self._once(method, path, asked, body, work))
+
+        return await patience(once)
 
     async def write(self, method: Method, path: str, asked: Asked, *, json: Any = None) -> Answer:
         """Sent once, whatever happens: a create that is sent twice makes two."""
@@ -159,6 +169,7 @@ class Wire:
                 data=body,
                 headers=headers,
                 allow_redirects=False,
+                middlewares=(_send_once(),) if session is self._writing else None,
             ) as response:
                 content = await response.read()
                 answer = Answer(
@@ -178,6 +189,22 @@ class Wire:
             return answer
         log.debug("%s %s: %s", method, path.partition("?")[0], failed)
         return failed
+
+
+def _send_once() -> ClientMiddlewareType:
+    """Keeps aiohttp from sending a PUT or DELETE again by itself after a lost connection."""
+    sent = False
+
+    async def send(
+        request: aiohttp.ClientRequest, go_on: ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        nonlocal sent
+        if sent:
+            raise aiohttp.ServerDisconnectedError
+        sent = True
+        return await go_on(request)
+
+    return send
 
 
 class _Headers:

@@ -5,9 +5,9 @@ without an answer was carried out is for the caller to find out.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bascule.frappe.answer import member
 from bascule.frappe.asking import Asking, document_path
 from bascule.frappe.filters import site_value
-from bascule.frappe.refusals import member
 
 
 class Writing(Asking):
@@ -16,7 +16,7 @@ class Writing(Asking):
     async def insert(self, doctype: str, values: Mapping[str, Any]) -> dict[str, Any]:
         asked = self._asked("create", doctype)
         writing = self.wire.write("POST", document_path(doctype), asked, json=site_value(values))
-        return await self._document(writing, asked)
+        return await self._stored(writing, asked)
 
     async def update(
         self, doctype: str, name: str, values: Mapping[str, Any], *, based_on: str | None = None
@@ -24,7 +24,7 @@ class Writing(Asking):
         """`based_on`: the `modified` that the change was made on; ChangedMeanwhile if it moved."""
         asked = self._asked("write", doctype, name)
         body = {**site_value(values), **({"modified": based_on} if based_on else {})}
-        return await self._document(
+        return await self._stored(
             self.wire.write("PUT", document_path(doctype, name), asked, json=body), asked
         )
 
@@ -36,7 +36,7 @@ class Writing(Asking):
     async def submit(self, doctype: str, name: str) -> dict[str, Any]:
         asked = self._asked("submit", doctype, name)
         body = {"docstatus": 1}
-        return await self._document(
+        return await self._stored(
             self.wire.write("PUT", document_path(doctype, name), asked, json=body), asked
         )
 
@@ -44,7 +44,7 @@ class Writing(Asking):
         asked = self._asked("cancel", doctype, name)
         body = {"doctype": doctype, "name": name}
         writing = self.wire.write("POST", "/api/method/frappe.client.cancel", asked, json=body)
-        return await self._document(writing, asked, "message")
+        return await self._stored(writing, asked, "message")
 
     async def insert_many(self, docs: Iterable[Mapping[str, Any]]) -> list[str]:
         """All or none of them, each with its `doctype`; their names. Frappe takes 200 at once."""
