@@ -150,8 +150,8 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _said)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for kind in DATABASE_GONE:
-        app.add_exception_handler(kind, _database_gone)
-    for kind in UNSTORABLE:
-        app.add_exception_handler(kind, _unstorable)
+    for gone in DATABASE_GONE:
+        app.add_exception_handler(gone, _database_gone)
+    for unstorable in UNSTORABLE:
+        app.add_exception_handler(unstorable, _unstorable)
     app.add_exception_handler(Exception, _unforeseen)

@@ -165,13 +165,13 @@ def _condition(relation: Relation, asked: str, column: str, operator: str, text:
         for special in ("\\", "%", "_"):
             value = value.replace(special, "\\" + special)
         return SQL("{} ilike {}").format(name, Literal(f"%{value}%"))
-    comparison = SQL(_COMPARISONS[operator])  # type: ignore[arg-type]
+    comparison = SQL(_COMPARISONS[operator])
     value = parse_value(asked, kind, text)
     return SQL("{} {} {}").format(name, comparison, _literal(value, kind))
 
 
 def _literal(value: Any, kind: str) -> Composable:
-    return SQL("{}::{}").format(Literal(as_text(value)), SQL(kind))  # type: ignore[arg-type]  # from the catalogue
+    return SQL("{}::{}").format(Literal(as_text(value)), SQL(kind))
 
 
 def compared(
@@ -180,7 +180,7 @@ def compared(
     """`(a, b) > (1::x, 2::y)`: the form that an index over (a, b) answers."""
     return SQL("({}) {} ({})").format(
         SQL(", ").join(map(Identifier, columns)),
-        SQL(sign),  # type: ignore[arg-type]
+        SQL(sign),
         SQL(", ").join(
             _literal(value, relation.columns[column])
             for column, value in zip(columns, values, strict=True)

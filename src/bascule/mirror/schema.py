@@ -155,9 +155,10 @@ async def _columns_there(conn: AsyncConnection, schema: str, name: str) -> dict[
         """,
         [schema, name],
     )
+    found: list[tuple[str | None, str, str]] = await rows.fetchall()
     return {
         fieldname: Column(fieldname, column, _SAME_NAME.get(pg_type, pg_type))
-        for fieldname, column, pg_type in await rows.fetchall()
+        for fieldname, column, pg_type in found
         if fieldname is not None
     }
 

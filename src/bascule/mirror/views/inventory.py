@@ -161,7 +161,9 @@ def _items(s: Sources, *, by_warehouse: bool) -> Composed:
         _LEVELS,
         owner=owner,
         wanted=wanted,
-        projected=s.query(_PROJECTED_IN_TREE if tree else _PROJECTED),
+        projected=s.query(_PROJECTED_IN_TREE if tree else _PROJECTED)
+        if s.has("Bin", "projected_qty", "warehouse", "item_code")
+        else SQL("null::numeric"),
         of_place=s.query("{r_warehouse} = place.warehouse") if by_warehouse else everywhere,
     )
     place = more = places = SQL("")
