@@ -1,4 +1,4 @@
-"""The environment, read once. Every setting is documented in docs/settings.md, and a test compares the two."""
+"""The environment, read once. Every setting is in docs/settings.md, and a test compares the two."""
 
 import os
 from functools import lru_cache

@@ -78,7 +78,7 @@ async def verify(
 
 
 def equal(report: dict[str, Any], outcome: str) -> bool:
-    return outcome == "done" and bool(report.get("equal"))
+    return outcome == "done" and bool(report.get("equal") or report.get("repaired"))
 
 
 def _differences(doctype: str, report: dict[str, Any], *, repaired: bool) -> None:

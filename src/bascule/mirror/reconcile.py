@@ -32,6 +32,7 @@ class Findings:
     extra: set[str] = field(default_factory=set)
     stale: set[str] = field(default_factory=set)
     children: set[str] = field(default_factory=set)
+    repaired: bool = False  # and found equal when looked at once more
 
     @property
     def equal(self) -> bool:
@@ -42,6 +43,7 @@ class Findings:
         return {
             "equal": self.equal,
             "checked": self.checked,
+            "repaired": self.repaired,
             **{kind: len(getattr(self, kind)) for kind in kinds},
             "examples": {
                 kind: sorted(getattr(self, kind))[:EXAMPLES]
@@ -62,6 +64,7 @@ async def reconcile(attempt: Attempt, *, repair: bool) -> Findings:
     if repair and not found.equal:
         await fetch_documents(attempt, sorted(found.missing | found.stale | found.children))
         await mark_gone(attempt, sorted(found.extra))
+        found.repaired = (await _look_again(attempt, found)).equal
     if repair or found.equal:
         await _count_rows(attempt)
     return found

@@ -143,6 +143,17 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None
         if stream is None or connection is None:
             return None
         stream.fence += 1
+        # Only one attempt at a stream is under way, so what still looks like it was cut off.
+        await session.execute(
+            update(Run)
+            .where(Run.stream_id == stream.id, Run.outcome == "running", Run.id != run.id)
+            .values(
+                outcome="failed",
+                finished_at=datetime.now(UTC),
+                error="It was cut off before it could tell how it ended.",
+                next_step="Nothing: the run after it goes on where it was.",
+            )
+        )
         run.fence, run.outcome = stream.fence, "running"
         run.attempts += 1
         run.started_at = run.started_at or datetime.now(UTC)
@@ -218,7 +229,7 @@ async def _finish(
         if report:
             success |= {
                 "last_verified_at": now,
-                "verified_equal": bool(report["equal"]) or run.kind == "repair",
+                "verified_equal": bool(report["equal"] or report["repaired"]),
             }
         await session.execute(update(Stream).where(Stream.id == stream.id).values(**success))
         await session.execute(
