@@ -16,7 +16,7 @@ from bascule.hub import Hub, open_hub
 from bascule.settings import Settings
 from bascule.store.address import conninfo, libpq_url
 from bascule.store.embedded import EmbeddedServer
-from bascule.store.migrate import _migrate
+from bascule.store.migrate import migrate
 from databases import on_database, remove, run
 
 
@@ -67,7 +67,7 @@ def template(postgres: str) -> Iterator[str]:
     """The name of a migrated database that nobody is connected to."""
     name = f"template_{uuid4().hex[:12]}"
     run(postgres, f"CREATE DATABASE {name}")
-    _migrate(conninfo(on_database(postgres, name)))
+    migrate(conninfo(on_database(postgres, name)))
     yield name
     run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import stat
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def test_processes_that_make_a_key_together_agree(tmp_path: Path) -> None:
     racing = [
         subprocess.Popen(
             [sys.executable, "-c", script],
-            env={"BASCULE_DATA_DIR": str(tmp_path / "data")},
+            env={**os.environ, "BASCULE_DATA_DIR": str(tmp_path / "data")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -111,11 +111,7 @@ def _add(app: App, name: str, run: Job[...], *, ticks: bool = False) -> Any:
     async def job(context: JobContext, /, **arguments: Any) -> None:
         if ticks:
             arguments.pop("timestamp")  # Procrastinate's own, of the tick
-        try:
-            await run(context.additional_context["hub"], **arguments)
-        except Exception:
-            log.exception("The job %s(%s) failed.", name, arguments)
-            raise
+        await run(context.additional_context["hub"], **arguments)
 
     return job
 

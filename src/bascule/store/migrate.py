@@ -40,7 +40,7 @@ def _changes_of_queue() -> dict[str, str]:
 
 async def migrate_database(conninfo: str) -> None:
     if not await _is_current(conninfo):
-        await asyncio.to_thread(_migrate, conninfo)
+        await asyncio.to_thread(migrate, conninfo)
 
 
 async def _is_current(conninfo: str) -> bool:
@@ -60,7 +60,9 @@ async def _is_current(conninfo: str) -> bool:
     return row is not None and (row[0], row[1]) == (newest(), newest_of_queue())
 
 
-def _migrate(conninfo: str) -> None:
+def migrate(conninfo: str) -> None:
+    """Whatever version the database has; blocks."""
+
     def connect() -> psycopg.Connection:
         return psycopg.connect(conninfo)
 
