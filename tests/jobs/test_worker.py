@@ -191,3 +191,29 @@ async def test_a_worker_in_this_process_ends_when_it_is_told(workers: Workers) -
     until.set()
     await working
     assert await workers.alive() == 0
+
+
+async def test_jobs_that_failed_are_swept_after_a_week(workers: Workers) -> None:
+    await workers.start()
+    for key in ("old", "new"):
+        await workers.hub.jobs.defer("fail", key=key)
+
+    async def failed() -> list[str]:
+        rows = await workers.rows(
+            "SELECT args ->> 'key' FROM procrastinate_jobs WHERE status = 'failed' ORDER BY id"
+        )
+        return [row[0] for row in rows]
+
+    async def both_failed() -> bool:
+        return await failed() == ["old", "new"]
+
+    async def one_is_left() -> bool:
+        return await failed() == ["new"]
+
+    await eventually(both_failed)
+    await workers.rows(
+        "UPDATE procrastinate_events SET at = at - interval '8 days' WHERE job_id ="
+        " (SELECT id FROM procrastinate_jobs WHERE args ->> 'key' = 'old') RETURNING id"
+    )
+    await workers.hub.jobs.defer("jobs.sweep")
+    await eventually(one_is_left)

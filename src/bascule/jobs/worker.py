@@ -110,7 +110,7 @@ def _add(app: App, name: str, run: Job[...], *, ticks: bool = False) -> Any:
     @app.task(name=name, pass_context=True, retry=HandBack())
     async def job(context: JobContext, /, **arguments: Any) -> None:
         if ticks:
-            arguments.pop("timestamp")  # Procrastinate's own, of the tick
+            arguments.pop("timestamp", None)  # Procrastinate's own, of the tick
         await run(context.additional_context["hub"], **arguments)
 
     return job
