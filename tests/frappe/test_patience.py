@@ -299,6 +299,20 @@ async def test_a_cancelled_request_gives_its_place_back() -> None:
         assert await waiting == "pong"
 
 
+async def test_requests_cancelled_at_any_moment_leave_every_place_free() -> None:
+    crowd = Crowd(0.005)
+    async with stage(crowd.answer) as there, there.site(max_concurrency=3) as site:
+        for moment in range(30):
+            tasks = [asyncio.create_task(site.get("ping")) for _ in range(8)]
+            await asyncio.sleep(moment / 3_000)
+            for task in tasks[moment % 3 :: 2]:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        crowd.most = 0
+        await asyncio.wait_for(pages(site, 20), 10)
+    assert crowd.most <= 3
+
+
 @pytest.mark.parametrize(
     ("to", "step"),
     [

@@ -6,6 +6,7 @@ whether it is asked again, is not known here.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -26,7 +27,7 @@ class Limiter:
         self.most = most
         self.allowed = float(min(START, most))
         self.running = 0
-        self._free = asyncio.Condition()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._resume_at = 0.0
         self._pace: dict[str, float] = {}
         self._best: dict[str, float] = {}
@@ -34,17 +35,37 @@ class Limiter:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """A request's place. Waits while all are taken, and while the site asked for a pause."""
-        async with self._free:
-            await self._free.wait_for(lambda: self.running < max(1, int(self.allowed)))
-            self.running += 1
+        """A request's place, in the order of asking. Waits while all are taken, and while the site
+        asked for a pause.
+        """
+        await self._take()
         try:
             await asyncio.sleep(max(0.0, self._resume_at - time.monotonic()))
             yield
         finally:
-            async with self._free:
-                self.running -= 1
-                self._free.notify_all()
+            self._give_back()
+
+    async def _take(self) -> None:
+        if self.running < int(self.allowed) and not self._waiting:
+            self.running += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._give_back()  # the place was given just as its taker was cancelled
+            raise
+
+    def _give_back(self) -> None:
+        """Never awaits, so that no cancellation can keep a place taken."""
+        self.running -= 1
+        while self._waiting and self.running < int(self.allowed):
+            turn = self._waiting.popleft()
+            if not turn.cancelled():
+                turn.set_result(None)
+                self.running += 1
 
     def went_well(self, kind: str, cost: float) -> None:
         """A request of this kind took `cost`: seconds for a comparable amount of work."""

@@ -96,6 +96,7 @@ class Wire:
             headers=self._headers.all(),
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECTING),
             cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=2**19,  # fewer pauses in pages of megabytes
         )
 
     async def read(
