@@ -206,6 +206,20 @@ async def test_the_clock_is_the_answers_date_in_the_sites_zone() -> None:
     assert there.seen[0].path == "/api/method/ping"
 
 
+async def test_a_site_too_old_for_or_filters_is_told_and_not_walked_in_circles() -> None:
+    """It answers objects to whoever asks for arrays, too: both parameters are unknown to it."""
+    rows = [{"name": name, "modified": "2026-11-20 22:30:40"} for name in "abcd"]
+
+    def answer(seen: Seen) -> Any:
+        return {"message": rows[: seen.json["limit_page_length"]]}
+
+    async with stage(answer) as there, there.site() as site:
+        first = await site.page("Item", ["name", "modified"], key="modified", limit=2)
+        assert first.rows() == [["a", "2026-11-20 22:30:40"], ["b", "2026-11-20 22:30:40"]]
+        with pytest.raises(Invalid, match="gave that row again"):
+            await site.page("Item", ["name", "modified"], key="modified", after=first.last, limit=2)
+
+
 async def test_the_errors_of_version_2_of_the_api_are_read_too() -> None:
     body = {"errors": [{"type": "DoesNotExistError", "message": "Item <b>NOPE</b> not found"}]}
     async with stage(lambda _: (404, body)) as there, there.site() as site:

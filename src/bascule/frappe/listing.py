@@ -71,13 +71,19 @@ async def fetch_page(
         "order_by": order(key, descending=descending),
         **({"parent": parent} if parent else {}),
     }
+    page = None
     if not listing.wants_objects(asked.of, fields):
         page = await _fetch(asking, asked, query, key, limit, as_objects=False)
-        if page is not None:
-            return page
+    if page is None:
         listing.lacks_columns(asked.of, fields)
-    page = await _fetch(asking, asked, query, key, limit, as_objects=True)
+        page = await _fetch(asking, asked, query, key, limit, as_objects=True)
     assert page is not None  # noqa: S101 - objects never lack a column without telling
+    if after is not None and after in (page.first, page.last):
+        raise Invalid(
+            f"The site does not go on after a row of {asked.of}: it gave that row again.",
+            next_step="Update Frappe; early releases of version 13 take no or_filters.",
+            doctype=asked.of,
+        )
     return page
 
 
