@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from bascule.sandbox import methods
+from bascule.sandbox import deleting, methods, saving, writes
 from bascule.sandbox.errors import Call, Refusal, python_error
+from bascule.sandbox.events import Due, due
 from bascule.sandbox.metadata import as_document, meta
 from bascule.sandbox.permissions import GUEST
 from bascule.sandbox.site import Site
@@ -41,7 +42,7 @@ class Answer:
     status: int
     body: bytes
     content_type: str = "application/json"
-    webhooks: list[Any] = field(default_factory=list)
+    webhooks: list[Due] = field(default_factory=list)
 
 
 _Route = Callable[..., Any]
@@ -66,7 +67,7 @@ class Api:
                 body = self._routed(call, parts, form, ask)
         except Refusal as refusal:
             return _refused(call, refusal, ask)
-        return Answer(call.status, _encoded(body, call), webhooks=call.webhooks)
+        return Answer(call.status, _encoded(body, call), webhooks=due(call))
 
     def _user(self, ask: Ask) -> str:
         """The user of the Authorization header; Guest without one; 401 when it is no good."""
@@ -104,8 +105,8 @@ class Api:
             function = _ROUTES_V2.get((f"doctype/{names[1]}", ask.verb, 1))
             names, shape = names[:1], 1
         if kind == "document" and len(names) > 3 and names[-2] == "method":
-            call_of, names = names[-1], [names[0], "/".join(names[1:-2])]
-            return {"data": _document_method(self._site, call, *names, call_of, form)}
+            about = (names[0], "/".join(names[1:-2]))
+            return {"data": _document_method(self._site, call, about, names[-1])}
         if function is None:
             if any(key[0] == kind and key[2] == shape for key in route):
                 raise Refusal("MethodNotAllowed", module="werkzeug.exceptions", status=405)
@@ -180,19 +181,68 @@ def _meta(site: Site, call: Call, doctype: str, *, form: Row) -> Row:
     return meta(site.doctype(call, doctype))
 
 
-def _document_method(
-    site: Site, call: Call, doctype: str, name: str, method: str, form: Row
-) -> Any:
-    raise Refusal("DoesNotExistError")
+def _create(site: Site, call: Call, doctype: str, *, form: Row) -> Row:
+    document = saving.new(site, call, doctype, _values(call, form, "doctype"))
+    return site.shown(call, saving.insert(site, call, document))
+
+
+def _update(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Row:
+    values = _values(call, form, "flags")
+    document = site.document(call, doctype, name)
+    document.update(site.schema, values)
+    return site.shown(call, saving.save(site, call, document))
+
+
+def _values(call: Call, form: Row, *without: str) -> Row:
+    """Version 1 takes the values from `data`, if there is such a thing; version 2 as they are."""
+    values = form
+    if not call.v2 and form.get("data") is not None:
+        values = methods.parsed(form["data"])
+        if not isinstance(values, dict):
+            told = f"'{type(values).__name__}' object has no attribute 'pop'"
+            raise Refusal("AttributeError", told, module="", status=500)
+    return {key: value for key, value in values.items() if key not in without}
+
+
+def _delete(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> str:
+    if call.v2:
+        writes.delete_document(site, call, doctype, name)
+    else:
+        deleting.delete(site, call, doctype, name)
+    call.status = 202
+    return "ok"
+
+
+def _document_method(site: Site, call: Call, names: tuple[str, str], method: str) -> Any:
+    """`submit` and `cancel`, the methods that every document has."""
+    document = site.document(call, *names)
+    if method not in ("submit", "cancel"):
+        told = f"Function <strong>{method}</strong> is not whitelisted."
+        call.refuse(told, "PermissionError", title="Method Not Allowed")
+    site.check(call, document, "read" if call.method == "GET" else "write")
+    document["docstatus"] = 1 if method == "submit" else 2
+    return site.shown(call, saving.save(site, call, document))
+
+
+def _run_on_document(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Any:
+    return _document_method(site, call, (doctype, name), str(form.get("run_method") or ""))
 
 
 _ROUTES_V1: dict[tuple[str, str, int], _Route] = {
     ("resource", "GET", 1): _list,
     ("resource", "GET", 2): _read,
+    ("resource", "POST", 1): _create,
+    ("resource", "PUT", 2): _update,
+    ("resource", "DELETE", 2): _delete,
+    ("resource", "POST", 2): _run_on_document,
 }
 _ROUTES_V2: dict[tuple[str, str, int], _Route] = {
     ("document", "GET", 1): _list,
     ("document", "GET", 2): _read,
+    ("document", "POST", 1): _create,
+    ("document", "PUT", 2): _update,
+    ("document", "PATCH", 2): _update,
+    ("document", "DELETE", 2): _delete,
     ("doctype/count", "GET", 1): _count,
     ("doctype/meta", "GET", 1): _meta,
 }

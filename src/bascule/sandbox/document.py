@@ -122,7 +122,7 @@ def load(schema: Schema, tables: Tables, doctype: DocType, name: str) -> Documen
         return None
     document = Document(doctype, row)
     for entry in doctype.tables:
-        options = entry.get("options")
+        options = str(entry.get("options"))
         if options not in schema:
             continue
         found = tables.rows(
@@ -142,7 +142,7 @@ def single_row(tables: Tables, doctype: DocType) -> Row:
         "SELECT `field`, `value` FROM `tabSingles` WHERE `doctype` = ?", (doctype.name,)
     )
     row: Row = {"name": doctype.name, "owner": "Administrator", "docstatus": 0, "idx": "0"}
-    return row | {field: value for field, value in found}
+    return row | dict(found.fetchall())
 
 
 def found(call: Call, schema: Schema, tables: Tables, doctype: DocType, name: str) -> Document:

@@ -1,4 +1,4 @@
-"""DocTypes as documents: what a site shows of one, with every property that it keeps for a field."""
+"""DocTypes as documents: what a site shows of one, with all that it keeps for a field."""
 
 from typing import Any
 

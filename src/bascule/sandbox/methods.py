@@ -177,7 +177,7 @@ def getdoctype(site: Site, call: Call, doctype: Any, with_parent: bool = False) 
     """The DocType and those of its child tables, to any user who is logged in."""
     found = site.doctype(call, doctype)
     children = [entry.get("options") for entry in found.tables]
-    docs = [meta(found), *(meta(site.schema[name]) for name in dict.fromkeys(children))]
+    docs = [meta(found), *(meta(site.schema[str(name)]) for name in dict.fromkeys(children))]
     call.extras |= {"docs": docs, "user_settings": "{}"}
 
 
@@ -215,7 +215,7 @@ def get_list(
         as_dict=as_dict,
         debug=debug,
     )
-    return site.list(call, asked)
+    return site.rows(call, asked)
 
 
 @whitelisted("frappe.client.get_count")
@@ -273,7 +273,7 @@ def get(
     if found.is_child:
         site.permissions.check_parent(call, found, parent)
     if not name and filters is not None:
-        rows = site.list(call, Asked(found.name, filters=parsed(filters), limit=1, parent=parent))
+        rows = site.rows(call, Asked(found.name, filters=parsed(filters), limit=1, parent=parent))
         if not rows:
             call.refuse(f"{found.name} {parsed(filters)} not found", "DoesNotExistError")
         name = rows[0]["name"]

@@ -101,7 +101,8 @@ class Permissions:
             if parent is None:
                 return standard
             standard += OF_CHILDREN
-        source = self._schema[parent] if doctype.is_child and parent in self._schema else doctype
+        held = doctype.is_child and parent is not None and parent in self._schema
+        source = self._schema[str(parent)] if held else doctype
         if user != ADMINISTRATOR and source.permissions:
             levels = self.levels(user, source)
             names = [

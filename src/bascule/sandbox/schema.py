@@ -149,6 +149,10 @@ class Schema:
         """The definition without the site's customisations."""
         return self._definitions[name]
 
+    def original_names(self, name: str) -> set[str]:
+        """Its fields without the site's customisations."""
+        return {str(entry.get("fieldname")) for entry in self._definitions[name]["fields"]}
+
     def find(self, name: str) -> str | None:
         """The DocType's name as it is written; MariaDB finds it in any case."""
         if name in self._definitions:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -14,6 +15,10 @@ from bascule.sandbox.faults import Faults
 from bascule.sandbox.permissions import User
 from bascule.sandbox.site import Site
 from bascule.sandbox.snapshot import Snapshot
+from bascule.sandbox.webhooks import Deliveries
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
 
 _LARGEST_BODY = 25 * 1024**2
 _LONGEST_LINE = 1024**2
@@ -27,6 +32,7 @@ class Running:
     users: dict[str, User]
     faults: Faults
     site: Site = field(repr=False)
+    deliveries: Deliveries = field(repr=False)
 
     @property
     def _hub(self) -> User:
@@ -53,28 +59,35 @@ class Sandbox:
         site = Site(self._snapshot)
         faults = Faults(site.clock, site.permissions.user_of)
         api = Api(site)
+        deliveries = Deliveries(site)
 
         async def handle(request: web.Request) -> web.Response:
             body = await request.read()
             path, _, query = request.raw_path.partition("?")
             headers = {name.lower(): value for name, value in request.headers.items()}
             answer = api.answer(Ask(request.method, path, query, headers, body))
+            deliveries.add(answer.webhooks)
             content_type = {"Content-Type": answer.content_type}
             return web.Response(status=answer.status, body=answer.body, headers=content_type)
 
-        app = web.Application(middlewares=[faults.middleware], client_max_size=_LARGEST_BODY)
+        app = web.Application(
+            middlewares=[cast("Middleware", faults.middleware)], client_max_size=_LARGEST_BODY
+        )
         app.add_routes(faults.routes())
         app.router.add_route("*", "/{path:.*}", handle)
         runner = web.AppRunner(
             app, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE
         )
         await runner.setup()
+        worker = asyncio.create_task(deliveries.run())
         try:
             listener = web.TCPSite(runner, host, port)
             await listener.start()
             bound = runner.addresses[0][1]
-            yield Running(f"http://{host}:{bound}", site.users, faults, site)
+            yield Running(f"http://{host}:{bound}", site.users, faults, site, deliveries)
         finally:
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
             await runner.cleanup()
             site.close()
 

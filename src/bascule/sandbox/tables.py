@@ -62,6 +62,10 @@ class Tables:
             "CREATE TABLE `tabSeries` (`name` TEXT PRIMARY KEY, `current` INTEGER NOT NULL)"
         )
         self._db.execute(
+            "CREATE TABLE `__Auth` (`doctype` TEXT, `name` TEXT, `fieldname` TEXT,"
+            " `password` TEXT, PRIMARY KEY (`doctype`, `name`, `fieldname`))"
+        )
+        self._db.execute(
             "CREATE TABLE `tabSingles` (`doctype` TEXT, `field` TEXT, `value`,"
             " PRIMARY KEY (`doctype`, `field`))"
         )
@@ -171,6 +175,31 @@ class Tables:
             f"SELECT {column(field)} FROM {quoted(doctype)} WHERE `name` = ?", (name,)
         ).fetchone()
         return found[0] if found else None
+
+    def keep_password(self, doctype: str, name: str, field: str, password: str) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO `__Auth` VALUES (?, ?, ?, ?)", (doctype, name, field, password)
+        )
+
+    def password(self, doctype: str, name: str, field: str) -> str | None:
+        found = self._db.execute(
+            "SELECT `password` FROM `__Auth` WHERE `doctype` = ? AND `name` = ?"
+            " AND `fieldname` = ?",
+            (doctype, name, field),
+        ).fetchone()
+        return found[0] if found else None
+
+    def move_passwords(self, doctype: str, name: str, to: str | None) -> None:
+        """Along with a document that was renamed, or was deleted (`to` is None)."""
+        where = "WHERE `doctype` = ? AND `name` = ?"
+        if to is None:
+            self._db.execute(f"DELETE FROM `__Auth` {where}", (doctype, name))
+        else:
+            self._db.execute(f"UPDATE `__Auth` SET `name` = ? {where}", (to, doctype, name))
+
+    def is_empty(self, doctype: str) -> bool:
+        found = self._db.execute(f"SELECT 1 FROM {quoted(doctype)} LIMIT 1")
+        return found.fetchone() is None
 
     def run(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
         """Statements of the engine itself, which do not fail."""

@@ -1,4 +1,4 @@
-"""How Frappe and MariaDB read loose values: numbers, dates and times that came as something else."""
+"""How Frappe and MariaDB read loose values: numbers, dates and times that came as text."""
 
 import re
 from datetime import date, datetime, time, timedelta

@@ -1,0 +1,130 @@
+"""A document's end: who may delete it, what still links to it, and what is left behind."""
+
+import json
+from typing import TYPE_CHECKING
+
+from bascule.sandbox.document import Document
+from bascule.sandbox.errors import Call, Refusal, database_error
+from bascule.sandbox.events import fire
+from bascule.sandbox.naming import random_name, take_back
+from bascule.sandbox.permissions import ADMINISTRATOR
+
+if TYPE_CHECKING:
+    from bascule.sandbox.site import Site
+
+_HELP = (
+    "<a href='https://docs.erpnext.com//docs/user/manual/en/setting-up/articles/"
+    "delete-submitted-document' target='_blank'>"
+)
+# What may point at a document that is gone, as Frappe and ERPNext have it.
+_INDIFFERENT = {
+    *("Communication", "ToDo", "DocShare", "Comment", "Version", "View Log", "File"),
+    *("Email Unsubscribe", "Activity Log", "Document Follow", "Tag Link", "Deleted Document"),
+    *("Webhook Request Log", "Error Log", "Notification Log", "Email Queue"),
+}
+
+
+def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool = False) -> None:
+    """404 without a word when there is no such document."""
+    known = site.schema.find(doctype)
+    if known is None:
+        raise database_error(
+            "ProgrammingError", 1146, f"Table '_1bd3e0294da19198.tab{doctype}' doesn't exist"
+        )
+    document = site.load(known, name)
+    if document is None:
+        raise Refusal("DoesNotExistError")
+    _check_allowed(site, call, document, unchecked=unchecked)
+    fire(site, call, document, "on_trash", inserting=False)
+    fire(site, call, document, "on_change", inserting=False)
+    _check_links(site, call, document)
+    take_back(site, document)
+    site.tables.move_passwords(known, document.name, None)
+    site.tables.delete(known, name=document.name)
+    for entry in document.doctype.tables:
+        if entry.get("options") in site.schema:
+            site.tables.delete(str(entry["options"]), parenttype=known, parent=document.name)
+    fire(site, call, document, "after_delete", inserting=False)
+    _keep(site, call, document)
+
+
+def _check_allowed(site: "Site", call: Call, document: Document, *, unchecked: bool) -> None:
+    doctype = document.doctype
+    standard = doctype.name == "DocType"
+    if standard:
+        call.refuse("Standard DocType can not be deleted.")
+    if not unchecked and call.user != ADMINISTRATOR and not site.may(call, document, "delete"):
+        told = f"User not allowed to delete {doctype.name}: {document.name}"
+        call.refuse(told, "PermissionError")
+    if doctype.is_submittable and document.docstatus == 1:
+        call.refuse(
+            f"{doctype.name} {document.name}: Submitted Record cannot be deleted."
+            f" You must {_HELP} Cancel </a> it first."
+        )
+
+
+def _check_links(site: "Site", call: Call, document: Document) -> None:
+    try:
+        check_back_links(site, call, document, cancelling=False)
+    except Refusal as refusal:
+        known = document.doctype.by_name
+        if refusal.kind == "LinkExistsError" and ("enabled" in known or "disabled" in known):
+            told = f"You can disable this {document.doctype.name} instead of deleting it."
+            call.refuse(told, "LinkExistsError")
+        raise
+
+
+def check_back_links(site: "Site", call: Call, document: Document, *, cancelling: bool) -> None:
+    """Refuses while another document links to this one; of a cancelled one, a submitted one."""
+    about = document.doctype
+    for doctype, field in site.schema.links_to(about.name):
+        if doctype.name in _INDIFFERENT or (cancelling and field == "amended_from"):
+            continue
+        if doctype.is_single:
+            if site.single(doctype.name).get(field) == document.name:
+                _refuse(call, document, "", doctype.name)
+            continue
+        for row in site.tables.rows(doctype.name, **{field: document.name}):
+            holder = row["parenttype"] if doctype.is_child else doctype.name
+            name = row["parent"] if doctype.is_child else row["name"]
+            if cancelling and row["docstatus"] != 1:
+                continue
+            if doctype.name == about.name and name == document.name:
+                continue
+            if holder not in _INDIFFERENT:
+                _refuse(call, document, holder, name)
+    for doctype, field, names in site.schema.dynamic_links():
+        if doctype.is_single or doctype.name in _INDIFFERENT:
+            continue
+        for row in site.tables.rows(doctype.name, **{names: about.name, field: document.name}):
+            if row["docstatus"] == 2 or (cancelling and row["docstatus"] != 1):
+                continue
+            holder = row["parenttype"] if doctype.is_child else doctype.name
+            name = row["parent"] if doctype.is_child else row["name"]
+            if holder not in _INDIFFERENT:
+                place = f"at Row: {row['idx']}" if doctype.is_child else ""
+                _refuse(call, document, holder, name, place)
+
+
+def _refuse(call: Call, document: Document, doctype: str, name: str, place: str = "") -> None:
+    about = document.doctype.name
+    here = f'<a href="/app/Form/{about}/{document.name}">{document.name}</a>'
+    there = f'<a href="/app/Form/{doctype or name}/{name}">{name}</a>'
+    call.refuse(
+        f"Cannot delete or cancel because {about} {here} is linked with {doctype} {there} {place}",
+        "LinkExistsError",
+    )
+
+
+def _keep(site: "Site", call: Call, document: Document) -> None:
+    """The deleted document, as JSON, in a Deleted Document."""
+    if "Deleted Document" not in site.schema or document.doctype.name == "Deleted Document":
+        return
+    now = site.now()
+    row = {
+        **{"name": random_name(), "owner": call.user, "modified_by": call.user},
+        **{"creation": now, "modified": now},
+        **{"deleted_doctype": document.doctype.name, "deleted_name": document.name},
+        "data": json.dumps(document.shown(nulls=True), indent=1, sort_keys=True),
+    }
+    site.tables.insert(site.schema["Deleted Document"], row)

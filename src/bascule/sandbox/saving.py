@@ -1,0 +1,259 @@
+"""A document on its way into the tables: inserted, updated, submitted and cancelled.
+
+The order of steps is Frappe's, because a document that is wrong twice is refused for the first.
+"""
+
+from typing import TYPE_CHECKING
+
+from bascule.sandbox import checks
+from bascule.sandbox.defaults import set_defaults
+from bascule.sandbox.document import Document
+from bascule.sandbox.errors import Call, Refusal, bold
+from bascule.sandbox.events import fire
+from bascule.sandbox.naming import random_name, set_name
+from bascule.sandbox.tables import Row, stored
+from bascule.sandbox.values import cint, cstr
+
+if TYPE_CHECKING:
+    from bascule.sandbox.site import Site
+
+
+def new(site: "Site", call: Call, doctype: str, values: Row) -> Document:
+    """A document that is not stored yet, with a caller's values."""
+    document = Document(site.doctype(call, doctype), {}, is_new=True)
+    document.update(site.schema, values)
+    return document
+
+
+def insert(site: "Site", call: Call, document: Document, *, unchecked: bool = False) -> Document:
+    """Stores a new document; `unchecked` asks for no permission."""
+    doctype = document.doctype
+    document.is_new = True
+    set_defaults(site, call, document)
+    _stamp(site, call, document)
+    _spread_docstatus(document)
+    action = _transition(site, call, document, 0)
+    checks.check_links(site, call, document)
+    if not unchecked:
+        site.check(call, document, "create")
+    fire(site, call, document, "before_insert", inserting=True)
+    _name(site, call, document)
+    if not unchecked:
+        _reset_levels(site, call, document)
+    _before(site, call, document, action)
+    _check(site, call, document)
+    if doctype.is_single:
+        site.tables.fill_single(doctype.name, document.values)
+    else:
+        _insert_row(site, call, document)
+    for row in document.children():
+        site.tables.insert(row.doctype, row.values)
+    document.is_new = False
+    fire(site, call, document, "after_insert", inserting=True)
+    _after(site, call, document, action, inserting=True)
+    return document
+
+
+def save(site: "Site", call: Call, document: Document, *, unchecked: bool = False) -> Document:
+    """Stores the changes of a document that is there; what it was is in `document.before`."""
+    if document.is_new or not document.name:
+        return insert(site, call, document, unchecked=unchecked)
+    set_defaults(site, call, document)
+    if not unchecked:
+        site.check(call, document, "write")
+    based_on = document["modified"]
+    _stamp(site, call, document)
+    _spread_docstatus(document)
+    document.before = site.document(call, document.doctype.name, document.name)
+    if cstr(document.before["modified"]) != cstr(based_on):
+        call.refuse(
+            "Error: Document has been modified after you have opened it"
+            f" ({document.before['modified']}, {document['modified']})."
+            " Please refresh to get the latest document.",
+            "TimestampMismatchError",
+        )
+    before = 0 if document.doctype.is_single else document.before.docstatus
+    action = _transition(site, call, document, before)
+    _name_rows(document)
+    if not unchecked:
+        _reset_levels(site, call, document)
+    if action != "cancel":
+        checks.check_links(site, call, document)
+    _before(site, call, document, action)
+    if action != "cancel":
+        _check(site, call, document)
+    if action == "update_after_submit":
+        checks.check_after_submit(call, document)
+    _update_rows(site, document)
+    _after(site, call, document, action, inserting=False)
+    return document
+
+
+def _stamp(site: "Site", call: Call, document: Document) -> None:
+    document["modified"] = site.now()
+    document["modified_by"] = call.user
+    if document.is_new:
+        document["creation"] = document["modified"]
+        document["owner"] = call.user
+    document["idx"] = cint(document["idx"]) if not document.doctype.is_single else document["idx"]
+    for row in document.children():
+        row["modified"] = document["modified"]
+        row["modified_by"] = call.user
+        row["owner"] = row["owner"] or document["owner"]
+        row["creation"] = row["creation"] or document["creation"]
+
+
+def _spread_docstatus(document: Document) -> None:
+    document["docstatus"] = document.docstatus
+    for row in document.children():
+        row["docstatus"] = document.docstatus
+
+
+def _transition(site: "Site", call: Call, document: Document, before: int) -> str:
+    """What this save is: save, submit, update_after_submit or cancel; refuses any other way."""
+    after = document.docstatus
+    if before == 2:
+        raise Refusal("ValidationError", "Cannot edit cancelled document")
+    if after not in (0, 1, 2):
+        raise Refusal("ValidationError", repr(("Invalid docstatus", after)))
+    if before == 0 and after == 2:
+        told = "Cannot change docstatus from 0 (Draft) to 2 (Cancelled)"
+        raise Refusal("DocstatusTransitionError", told)
+    if before == 1 and after == 0:
+        told = "Cannot change docstatus from 1 (Submitted) to 0 (Draft)"
+        raise Refusal("DocstatusTransitionError", told)
+    action = {(0, 0): "save", (0, 1): "submit", (1, 1): "update_after_submit"}
+    doing = action.get((before, after), "cancel")
+    if doing != "save":
+        site.check(call, document, "cancel" if doing == "cancel" else "submit")
+    return doing
+
+
+def _name(site: "Site", call: Call, document: Document) -> None:
+    set_name(site, call, document)
+    _name_rows(document, again=True)
+
+
+def _name_rows(document: Document, *, again: bool = False) -> None:
+    for row in document.children():
+        if again or not row.name:
+            row["name"] = random_name()
+        row["parent"] = document.name
+        row["parenttype"] = document.doctype.name
+
+
+def _reset_levels(site: "Site", call: Call, document: Document) -> None:
+    """Fields above the user's permission level keep the value that they had."""
+    allowed = site.permissions.visible(call.user, document.doctype, "write")
+    for entry in document.doctype.stored:
+        field = entry["fieldname"]
+        if entry.get("permlevel") and field not in allowed:
+            document[field] = document.before[field] if document.before else entry.get("default")
+
+
+def _before(site: "Site", call: Call, document: Document, action: str) -> None:
+    events = {
+        "save": ("before_validate", "validate", "before_save"),
+        "submit": ("before_validate", "validate", "before_submit"),
+        "cancel": ("before_cancel",),
+        "update_after_submit": ("before_update_after_submit",),
+    }
+    for event in events[action]:
+        fire(site, call, document, event, inserting=document.is_new)
+    _set_title(document)
+
+
+def _set_title(document: Document) -> None:
+    if document.doctype.definition.get("title_field") != "title":
+        return
+    entry = document.doctype.field("title") or {}
+    pattern = entry.get("options")
+    if not pattern and document.is_new and not document["title"]:
+        pattern = entry.get("default")
+    if pattern:
+        values = {name: cstr(document[name]) for name in document.doctype.kinds}
+        document["title"] = str(pattern).format(**values)
+
+
+def _check(site: "Site", call: Call, document: Document) -> None:
+    checks.check_mandatory(call, document)
+    checks.make_plain(call, document)
+    checks.check_values(call, document)
+    _hide_passwords(site, document)
+    checks.check_constants(call, document)
+    checks.check_unique(site, call, document)
+
+
+def _hide_passwords(site: "Site", document: Document) -> None:
+    """Passwords are kept apart; the document has as many asterisks."""
+    for entry in document.doctype.of_type("Password"):
+        field = entry["fieldname"]
+        value = cstr(document[field])
+        if not value.strip("*"):
+            continue
+        site.tables.keep_password(document.doctype.name, document.name, field, value)
+        document[field] = "*" * len(value)
+
+
+def _insert_row(site: "Site", call: Call, document: Document) -> None:
+    doctype, name = document.doctype.name, document.name
+    if site.tables.value(doctype, name, "name") is not None:
+        told = f"{doctype} {bold(name)} already exists"
+        call.tell(told, title="Duplicate Name", indicator="red")
+        error = f"IntegrityError(1062, \"Duplicate entry '{name}' for key 'PRIMARY'\")"
+        raise Refusal("DuplicateEntryError", f"({doctype!r}, {name!r}, {error})")
+    site.tables.insert(document.doctype, document.values)
+
+
+def _update_rows(site: "Site", document: Document) -> None:
+    if document.doctype.is_single:
+        site.tables.fill_single(document.doctype.name, document.values)
+        return
+    _update_row(site, document)
+    for field, rows in document.rows.items():
+        child = (document.doctype.field(field) or {})["options"]
+        kept = {row.name for row in rows if not row.is_new}
+        place = {"parent": document.name, "parenttype": document.doctype.name}
+        for old in site.tables.rows(child, parentfield=field, **place):
+            if old["name"] not in kept:
+                site.tables.delete(child, name=old["name"])
+        for row in rows:
+            if row.is_new:
+                site.tables.insert(row.doctype, row.values)
+                row.is_new = False
+            else:
+                _update_row(site, row)
+
+
+def _update_row(site: "Site", document: Document) -> None:
+    values = {
+        field: stored(kind, document[field])
+        for field, kind in document.doctype.kinds.items()
+        if field != "name"
+    }
+    site.tables.update(document.doctype.name, document.name, values)
+
+
+def _after(site: "Site", call: Call, document: Document, action: str, *, inserting: bool) -> None:
+    events = {
+        "save": ("on_update",),
+        "submit": ("on_update", "on_submit"),
+        "cancel": ("on_cancel",),
+        "update_after_submit": ("on_update_after_submit",),
+    }
+    for event in events[action]:
+        fire(site, call, document, event, inserting=inserting)
+    if action == "cancel":
+        site.check_back_links(call, document)
+    fire(site, call, document, "on_change", inserting=inserting)
+
+
+def set_values(site: "Site", call: Call, document: Document, values: Row, *, moved: bool) -> None:
+    """Frappe's `db_set`: straight into the table, without checks; `moved` moves `modified`."""
+    document.values |= values
+    if moved:
+        values = values | {"modified": site.now(), "modified_by": call.user}
+        document.values |= values
+    kinds = document.doctype.kinds
+    row = {field: stored(kinds[field], value) for field, value in values.items()}
+    site.tables.update(document.doctype.name, document.name, row)

@@ -1,0 +1,104 @@
+"""What an order needs of ERPNext's business logic to be stored at all: names, units and totals.
+
+Prices, taxes, stock and ledgers are not worked out; what a caller gives is added up.
+"""
+
+from typing import TYPE_CHECKING
+
+from bascule.sandbox.document import Document
+from bascule.sandbox.errors import Call
+from bascule.sandbox.events import on
+from bascule.sandbox.tables import Row
+from bascule.sandbox.values import cint, flt
+
+if TYPE_CHECKING:
+    from bascule.sandbox.site import Site
+
+_STATUS = {1: {"Sales Order": "To Deliver and Bill", "Purchase Order": "To Receive and Bill"}}
+
+
+@on("Sales Order", "before_validate")
+@on("Purchase Order", "before_validate")
+def _fill_order(site: "Site", call: Call, order: Document) -> None:
+    sales = order.doctype.name == "Sales Order"
+    party = "customer" if sales else "supplier"
+    row = site.tables.row(party.title(), str(order[party] or "")) or {}
+    _fill(order, {f"{party}_name": row.get(f"{party}_name"), "tax_id": row.get("tax_id")})
+    _fill(order, {"language": row.get("language"), "tax_category": row.get("tax_category") or ""})
+    if sales:
+        _fill(order, {"customer_group": row.get("customer_group")})
+        _fill(order, {"territory": row.get("territory")})
+    _fill_place(site, order, row, party)
+    price_list = f"{'Standard Selling' if sales else 'Standard Buying'}"
+    field = "selling_price_list" if sales else "buying_price_list"
+    if order[field] is None and site.exists("Price List", price_list):
+        order[field] = price_list
+    _fill(order, {"price_list_currency": order["currency"], "plc_conversion_rate": 1.0})
+    _fill(order, {"conversion_rate": 1.0, "status": "Draft"})
+    for item in order.rows["items"]:
+        _fill_item(site, order, item)
+    _add_up(order)
+
+
+def _fill(document: Document, values: Row) -> None:
+    for field, value in values.items():
+        if value is not None and not document[field]:
+            document[field] = value
+
+
+def _fill_place(site: "Site", order: Document, party: Row, kind: str) -> None:
+    address = site.tables.row("Address", str(party.get(f"{kind}_primary_address") or ""))
+    if address:
+        shown = {"address_display": party.get("primary_address")}
+        _fill(order, {f"{kind}_address": address["name"], **shown})
+        if kind == "customer" and address.get("is_shipping_address"):
+            _fill(order, {"shipping_address_name": address["name"]})
+            _fill(order, {"shipping_address": party.get("primary_address")})
+    contact = site.tables.row("Contact", str(party.get(f"{kind}_primary_contact") or ""))
+    if contact and not order["contact_person"]:
+        order["contact_person"] = contact["name"]
+        order["contact_display"] = contact["full_name"]
+        if kind == "customer":
+            order["contact_phone"] = contact["phone"]
+        order["contact_mobile"] = contact["mobile_no"]
+        order["contact_email"] = contact["email_id"]
+
+
+def _fill_item(site: "Site", order: Document, item: Document) -> None:
+    row = site.tables.row("Item", str(item["item_code"] or "")) or {}
+    for field in ("item_name", "description", "item_group", "stock_uom"):
+        _fill(item, {field: row.get(field)})
+    _fill(item, {"uom": row.get("stock_uom"), "conversion_factor": 1.0, "image": row.get("image")})
+    item["is_stock_item"] = cint(row.get("is_stock_item"))
+    item["grant_commission"] = cint(row.get("grant_commission", 1))
+    item["stock_qty"] = flt(item["qty"]) * flt(item["conversion_factor"])
+    _fill(item, {"transaction_date": order["transaction_date"], "item_tax_rate": "{}"})
+    _fill(item, {"delivery_date": order["delivery_date"]})
+    _fill(item, {"schedule_date": order["schedule_date"]})
+    rate, amount = flt(item["rate"]), round(flt(item["rate"]) * flt(item["qty"]), 2)
+    factor = flt(order["conversion_rate"]) or 1.0
+    for field in ("rate", "net_rate", "stock_uom_rate"):
+        item[field] = rate
+    for field in ("amount", "net_amount"):
+        item[field] = amount
+    for field in ("rate", "amount", "net_rate", "net_amount"):
+        item[f"base_{field}"] = round(flt(item[field]) * factor, 2)
+
+
+def _add_up(order: Document) -> None:
+    items = order.rows["items"]
+    order["total_qty"] = sum(flt(item["qty"]) for item in items)
+    total = round(sum(flt(item["amount"]) for item in items), 2)
+    factor = flt(order["conversion_rate"]) or 1.0
+    for field in ("total", "net_total", "grand_total", "rounded_total"):
+        order[field] = total
+        order[f"base_{field}"] = round(total * factor, 2)
+    if order.doctype.name == "Sales Order":
+        order["amount_eligible_for_commission"] = total
+
+
+@on("Sales Order", "before_submit", "before_cancel")
+@on("Purchase Order", "before_submit", "before_cancel")
+def _set_status(site: "Site", call: Call, order: Document) -> None:
+    submitted = _STATUS[1][order.doctype.name]
+    order["status"] = submitted if order.docstatus == 1 else "Cancelled"
