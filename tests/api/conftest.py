@@ -20,7 +20,8 @@ from psycopg.conninfo import conninfo_to_dict
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app, serving
 from bascule.hub import Hub, open_hub
-from bascule.jobs import run_worker
+from bascule.jobs import load, run_worker
+from bascule.rooms import JOB_MODULES
 from bascule.settings import Settings
 
 
@@ -114,6 +115,7 @@ class RunningHub:
 
     async def _work(self) -> None:
         if self.worker:
+            load(JOB_MODULES)
             await run_worker(self.hub, concurrency=4, until=self.stop)
 
     async def _token(self) -> str:

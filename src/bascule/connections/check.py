@@ -32,6 +32,7 @@ NEEDS: dict[str, dict[str, str]] = {
         "Item": "items and their reorder levels",
         "Bin": "stock per warehouse",
         "Item Price": "unit prices",
+        "Warehouse": "groups of warehouses in reorder levels",
     },
     "orders": {"Sales Order": "sales orders and their items"},
     "suppliers": {"Supplier": "suppliers"},
