@@ -182,6 +182,18 @@ def _title_links(site: "Site", document: Document) -> None:
             row["link_title"] = title or row["link_name"]
 
 
+@on("Customer", "after_rename")
+@on("Supplier", "after_rename")
+def _rename_party(site: "Site", call: Call, party: Document) -> None:
+    named = f"{_PARTIES[party.doctype.name]}_name"
+    saving.set_values(site, call, party, {named: party.name}, moved=True)
+
+
+@on("Item", "after_rename")
+def _rename_item(site: "Site", call: Call, item: Document) -> None:
+    saving.set_values(site, call, item, {"item_code": item.name}, moved=True)
+
+
 @on("Address", "autoname")
 def _name_address(site: "Site", call: Call, address: Document) -> None:
     links = address.rows["links"]
@@ -214,11 +226,11 @@ def display(address: Document) -> str:
     """The address in ERPNext's own layout, as HTML."""
     lines = f"{cstr(address['address_line1'])}<br>\n"
     if address["address_line2"]:
-        lines += f"{address['address_line2']}<br>\n"
+        lines += f"{address['address_line2']}<br>"
     lines += f"{cstr(address['city'])}<br>\n"
     for field in ("state", "pincode"):
         if address[field]:
-            lines += f"{address[field]}<br>\n"
+            lines += f"{address[field]}<br>"
     lines += f"{cstr(address['country'])}<br>\n<br>\n"
     for field, label in (("phone", "Phone"), ("fax", "Fax"), ("email_id", "Email")):
         if address[field]:

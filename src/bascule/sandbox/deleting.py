@@ -8,6 +8,8 @@ from bascule.sandbox.errors import Call, Refusal, database_error
 from bascule.sandbox.events import fire
 from bascule.sandbox.naming import random_name, take_back
 from bascule.sandbox.permissions import ADMINISTRATOR
+from bascule.sandbox.schema import DocType
+from bascule.sandbox.tables import Row
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -76,34 +78,39 @@ def _check_links(site: "Site", call: Call, document: Document) -> None:
 
 def check_back_links(site: "Site", call: Call, document: Document, *, cancelling: bool) -> None:
     """Refuses while another document links to this one; of a cancelled one, a submitted one."""
-    about = document.doctype
-    for doctype, field in site.schema.links_to(about.name):
+    about = document.doctype.name
+    for doctype, field in site.schema.links_to(about):
         if doctype.name in _INDIFFERENT or (cancelling and field == "amended_from"):
             continue
-        if doctype.is_single:
-            if site.single(doctype.name).get(field) == document.name:
-                _refuse(call, document, "", doctype.name)
-            continue
-        for row in site.tables.rows(doctype.name, **{field: document.name}):
-            holder = row["parenttype"] if doctype.is_child else doctype.name
-            name = row["parent"] if doctype.is_child else row["name"]
-            if cancelling and row["docstatus"] != 1:
-                continue
-            if doctype.name == about.name and name == document.name:
-                continue
-            if holder not in _INDIFFERENT:
-                _refuse(call, document, holder, name)
-    for doctype, field, names in site.schema.dynamic_links():
+        if not doctype.is_single:
+            for row in site.tables.rows(doctype.name, **{field: document.name}):
+                _check_link(call, document, doctype, row, cancelling=cancelling)
+        elif site.single(doctype.name).get(field) == document.name:
+            _refuse(call, document, "", doctype.name)
+    for doctype, field, named in site.schema.dynamic_links():
         if doctype.is_single or doctype.name in _INDIFFERENT:
             continue
-        for row in site.tables.rows(doctype.name, **{names: about.name, field: document.name}):
-            if row["docstatus"] == 2 or (cancelling and row["docstatus"] != 1):
-                continue
-            holder = row["parenttype"] if doctype.is_child else doctype.name
-            name = row["parent"] if doctype.is_child else row["name"]
-            if holder not in _INDIFFERENT:
+        for row in site.tables.rows(doctype.name, **{named: about, field: document.name}):
+            if row["docstatus"] != 2:
                 place = f"at Row: {row['idx']}" if doctype.is_child else ""
-                _refuse(call, document, holder, name, place)
+                _check_link(call, document, doctype, row, place, cancelling=cancelling)
+
+
+def _check_link(
+    call: Call,
+    document: Document,
+    doctype: DocType,
+    row: Row,
+    place: str = "",
+    *,
+    cancelling: bool,
+) -> None:
+    holder = row["parenttype"] if doctype.is_child else doctype.name
+    name = row["parent"] if doctype.is_child else row["name"]
+    itself = doctype.name == document.doctype.name and name == document.name
+    if holder in _INDIFFERENT or itself or (cancelling and row["docstatus"] != 1):
+        return
+    _refuse(call, document, holder, name, place)
 
 
 def _refuse(call: Call, document: Document, doctype: str, name: str, place: str = "") -> None:

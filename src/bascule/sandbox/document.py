@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bascule.sandbox.errors import Call
-from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Schema
-from bascule.sandbox.tables import Row, Tables
+from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Schema, kind_of
+from bascule.sandbox.tables import Row, Tables, stored
 from bascule.sandbox.values import cint
 
 # What Frappe never takes over from a caller's values.
@@ -142,7 +142,10 @@ def single_row(tables: Tables, doctype: DocType) -> Row:
         "SELECT `field`, `value` FROM `tabSingles` WHERE `doctype` = ?", (doctype.name,)
     )
     row: Row = {"name": doctype.name, "owner": "Administrator", "docstatus": 0, "idx": "0"}
-    return row | dict(found.fetchall())
+    row |= dict(found.fetchall())
+    for entry in doctype.of_type("Check", "Int", "Float", "Currency", "Percent"):
+        row[entry["fieldname"]] = stored(kind_of(entry["fieldtype"]), row.get(entry["fieldname"]))
+    return row
 
 
 def found(call: Call, schema: Schema, tables: Tables, doctype: DocType, name: str) -> Document:

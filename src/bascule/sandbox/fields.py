@@ -37,7 +37,7 @@ def columns_of(field: str) -> list[str]:
     for position, token in enumerate(tokens):
         word = token.lower()
         following = tokens[position + 1] if position + 1 < len(tokens) else ""
-        is_name = token[0] == "`" or re.match(r"[A-Za-z_$]", token) or token == "*"
+        is_name = re.match(r"[A-Za-z_$`*]", token)
         is_alias = previous == "as" or (position and following == "" and _ends(previous))
         skipped = word in _WORDS or word == "as" or word in _NO_TABLES or following == "("
         if is_name and not skipped and not is_alias and previous not in _NO_TABLES:

@@ -25,7 +25,7 @@ _PERMISSION_FLAGS = (
 def as_document(schema: Schema, name: str) -> Row:
     """The DocType as its own document: without the site's customisations, all rows numbered."""
     definition = schema.original(name)
-    shown = {key: value for key, value in definition.items() if not isinstance(value, list)}
+    shown = _scalars(definition)
     shown["doctype"] = "DocType"
     tables = {"permissions": "DocPerm", "fields": "DocField", "actions": "DocType Action"}
     for field, child in (tables | {"states": "DocType State", "links": "DocType Link"}).items():
@@ -43,7 +43,7 @@ def meta(doctype: DocType) -> Row:
     nothing: Row = {"fields": [], "permissions": [], "actions": [], "links": [], "states": []}
     definition = doctype.definition
     shown: Row = {"doctype": "DocType"}
-    shown |= {key: value for key, value in definition.items() if not isinstance(value, list)}
+    shown |= _scalars(definition)
     lists = {"fields": doctype.fields, "permissions": doctype.permissions}
     kinds = {"fields": ("DocField", _FIELD_FLAGS), "permissions": ("DocPerm", _PERMISSION_FLAGS)}
     for field, rows in lists.items():
@@ -58,12 +58,20 @@ def meta(doctype: DocType) -> Row:
     return shown
 
 
+def _scalars(definition: Row) -> Row:
+    return {
+        key: value
+        for key, value in definition.items()
+        if key != "migrated" and not isinstance(value, list)
+    }
+
+
 def _row(
     definition: Row, field: str, child: str, flags: tuple[str, ...], number: int, row: Row
 ) -> Row:
-    stamps = ("creation", "modified", "modified_by", "owner")
-    full: dict[str, Any] = {"name": row.get("name") or f"{definition['name']}-{field}-{number}"}
-    full |= {key: definition.get(key) for key in stamps}
+    stamps = ("creation", "modified_by", "owner")
+    full: dict[str, Any] = {key: definition.get(key) for key in stamps}
+    full["modified"] = definition.get("migrated")
     full |= {"docstatus": 0, "parent": definition["name"], "parentfield": field}
     full |= {"parenttype": "DocType", "idx": number}
     full |= dict.fromkeys(flags, 0)

@@ -5,35 +5,26 @@ Everything here is synchronous; a call is one transaction.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
 from bascule.sandbox import crm, customs, transactions, webhooks
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
-from bascule.sandbox.doctypes import builtin
 from bascule.sandbox.document import Document, found, load, single_row
 from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import virtual_value
 from bascule.sandbox.fields import known_doctype
-from bascule.sandbox.metadata import as_document
+from bascule.sandbox.loading import definitions, load_snapshot
 from bascule.sandbox.permissions import Permissions, User, no_doctype_access
 from bascule.sandbox.query import Asked, ListQuery
-from bascule.sandbox.schema import DocType, Schema, inferred, inferred_fields
+from bascule.sandbox.schema import DocType, Schema
 from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.tables import Row, Tables
 
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
 BEHAVIOURS = (crm, customs, transactions, webhooks)
-# Filled on every site, though a snapshot may not have recorded them.
-_REFERENCE = {
-    *("Country", "Language", "Currency", "Gender", "Salutation", "Role", "User", "Module Def"),
-    *("Designation", "Industry Type", "Market Segment", "Mode of Payment", "Email Template"),
-    *("Print Heading", "Letter Head", "Incoterm", "Party Type", "Stock Entry Type"),
-}
-_BORN = "2013-01-10 16:34:14"
 
 
 class Site:
@@ -44,50 +35,16 @@ class Site:
             label: User(one["name"], one["api_key"], one["api_secret"], list(one["roles"]))
             for label, one in snapshot.users.items()
         }
-        self.schema = Schema(_definitions(snapshot))
+        self.schema = Schema(definitions(snapshot))
         self.permissions = Permissions(self.schema, list(self.users.values()))
         self.tables = Tables()
         self._last = ""
+        self._unrecorded: set[str] = set()
         for doctype in self.schema:
             if not doctype.is_single:
                 self.tables.make(doctype)
         with self.tables.transaction():
-            self._load(snapshot)
-
-    def _load(self, snapshot: Snapshot) -> None:
-        stamps = {"owner": "Administrator", "modified_by": "Administrator"}
-        stamps |= {"creation": _BORN, "modified": _BORN}
-        own = customs.own_customs(self.schema, snapshot.documents, stamps)
-        for name, documents in snapshot.documents.items():
-            self._fill(self.schema[name], documents)
-        for name, documents in own.items():
-            self._fill(self.schema[name], documents)
-        definitions = [as_document(self.schema, doctype.name) for doctype in self.schema]
-        self._fill(self.schema["DocType"], definitions)
-        known = {user["name"] for user in snapshot.documents.get("User", ())}
-        users = [
-            {**stamps, "name": user.name, "email": user.name, "enabled": 1, "first_name": user.name}
-            for user in self.users.values()
-            if user.name not in known
-        ]
-        self._fill(self.schema["User"], users)
-        customs.refresh_all(self.schema, self.tables)
-        self._unrecorded = {name for name in _REFERENCE if self._is_empty(name)}
-
-    def _is_empty(self, doctype: str) -> bool:
-        return doctype not in self.schema or self.tables.is_empty(doctype)
-
-    def _fill(self, doctype: DocType, documents: list[Row]) -> None:
-        if doctype.is_single:
-            for document in documents:
-                self.tables.fill_single(doctype.name, document)
-            return
-        self.tables.fill(doctype, documents)
-        for entry in doctype.tables:
-            field, child = entry["fieldname"], entry.get("options")
-            rows = [row for document in documents for row in document.get(field) or []]
-            if rows and child in self.schema:
-                self.tables.fill(self.schema[str(child)], rows)
+            load_snapshot(self, snapshot)
 
     def close(self) -> None:
         self.tables.close()
@@ -140,8 +97,12 @@ class Site:
             return True
         return doctype in self.schema and self.tables.value(doctype, name, "name") is not None
 
+    def take_unrecorded(self, doctypes: set[str]) -> None:
+        """Links to these are taken as they come: nobody recorded their documents."""
+        self._unrecorded = doctypes
+
     def unrecorded(self, doctype: str) -> bool:
-        """Whether links to that DocType are taken as they come: nobody recorded its documents."""
+        """Whether links to that DocType are taken as they come."""
         return doctype in self._unrecorded or doctype not in self.schema
 
     def webhooks_for(self, document: Document, event: str) -> list[str]:
@@ -186,43 +147,3 @@ class Site:
         """The document as that user may see it."""
         fields = self.permissions.visible(call.user, document.doctype)
         return document.shown(nulls=nulls, fields=fields, virtual=virtual_value)
-
-
-def _definitions(snapshot: Snapshot) -> dict[str, Row]:
-    """All DocTypes: the snapshot's, the built-in ones, and inferred ones for the rest."""
-    known = builtin() | deepcopy(snapshot.doctypes)
-    rows: dict[str, list[Row]] = {}
-    children: set[str] = set()
-    for name, documents in snapshot.documents.items():
-        rows.setdefault(name, []).extend(documents)
-        for document in documents:
-            for value in document.values():
-                if isinstance(value, list):
-                    for row in value:
-                        rows.setdefault(row["doctype"], []).append(row)
-                        children.add(row["doctype"])
-    for name, documents in rows.items():
-        if name not in known:
-            known[name] = inferred(name, documents, child=name in children)
-        else:
-            names = [entry.get("fieldname") for entry in known[name]["fields"]]
-            more = inferred_fields(names, documents)
-            known[name]["fields"] += [entry for entry in more if entry["fieldtype"] != "Table"]
-    for definition in list(known.values()):
-        for entry in definition["fields"]:
-            child = entry.get("options")
-            if entry["fieldtype"] in ("Table", "Table MultiSelect") and child not in known:
-                known[child] = inferred(child, [], child=True)
-    _grant(known, snapshot.role_permissions)
-    return known
-
-
-def _grant(known: dict[str, Row], role_permissions: dict[str, dict[str, list[str]]]) -> None:
-    """The rights of the site's own roles, beside those that the DocTypes give."""
-    for role, rights in role_permissions.items():
-        for name, granted in rights.items():
-            if name in known:
-                known[name]["permissions"] = [
-                    *known[name].get("permissions", ()),
-                    {"role": role, **dict.fromkeys(granted, 1)},
-                ]

@@ -1,0 +1,160 @@
+"""A snapshot on its way into a site: DocTypes, documents, users, and what every site has anyway."""
+
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from bascule.sandbox import customs
+from bascule.sandbox.defaults import set_defaults
+from bascule.sandbox.doctypes import builtin
+from bascule.sandbox.document import Document
+from bascule.sandbox.errors import Call
+from bascule.sandbox.metadata import as_document
+from bascule.sandbox.naming import random_name
+from bascule.sandbox.schema import TABLE_TYPES, DocType, inferred, inferred_fields
+from bascule.sandbox.snapshot import Snapshot
+from bascule.sandbox.tables import Row, quoted
+
+if TYPE_CHECKING:
+    from bascule.sandbox.site import Site
+
+# Filled on every site, though a snapshot may not have recorded them.
+_REFERENCE = {
+    *("Country", "Language", "Currency", "Gender", "Salutation", "Role", "User", "Module Def"),
+    *("Designation", "Industry Type", "Market Segment", "Mode of Payment", "Email Template"),
+    *("Print Heading", "Letter Head", "Incoterm", "Party Type", "Stock Entry Type"),
+}
+_BORN = "2013-01-10 16:34:14"
+
+
+def definitions(snapshot: Snapshot) -> dict[str, Row]:
+    """All DocTypes: the snapshot's, the built-in ones, and inferred ones for the rest."""
+    known = builtin() | deepcopy(snapshot.doctypes)
+    children = {row["doctype"] for row in _rows(snapshot)}
+    documents: dict[str, list[Row]] = {name: list(d) for name, d in snapshot.documents.items()}
+    for row in _rows(snapshot):
+        documents.setdefault(row["doctype"], []).append(row)
+    for name, found in documents.items():
+        if name not in known:
+            known[name] = inferred(name, found, child=name in children)
+            continue
+        names = [entry.get("fieldname") for entry in known[name]["fields"]]
+        more = inferred_fields(names, found)
+        known[name]["fields"] += [entry for entry in more if entry["fieldtype"] != "Table"]
+    for definition in list(known.values()):
+        for entry in definition["fields"]:
+            child = entry.get("options")
+            if entry["fieldtype"] in TABLE_TYPES and child not in known:
+                known[child] = inferred(child, [], child=True)
+    _grant(known, snapshot.role_permissions)
+    for definition in known.values():
+        for row in (*definition["fields"], *definition.setdefault("permissions", [])):
+            row.setdefault("name", random_name())
+    return known
+
+
+def _rows(snapshot: Snapshot) -> Iterator[Row]:
+    for documents in snapshot.documents.values():
+        for document in documents:
+            for value in document.values():
+                if isinstance(value, list):
+                    yield from value
+
+
+def _grant(known: dict[str, Row], role_permissions: dict[str, dict[str, list[str]]]) -> None:
+    """The rights of the site's own roles, beside those that the DocTypes give."""
+    for role, rights in role_permissions.items():
+        for name, granted in rights.items():
+            if name in known:
+                known[name]["permissions"] = [
+                    *known[name].get("permissions", ()),
+                    {"role": role, **dict.fromkeys(granted, 1)},
+                ]
+
+
+def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
+    """Fills the site's empty tables."""
+    stamps = {"owner": "Administrator", "modified_by": "Administrator"}
+    stamps |= {"creation": _BORN, "modified": _BORN}
+    own = customs.own_customs(site.schema, snapshot.documents, stamps)
+    for name, documents in (*snapshot.documents.items(), *own.items()):
+        _fill(site, site.schema[name], documents)
+    _show_doctypes(site)
+    known = {user["name"] for user in snapshot.documents.get("User", ())}
+    users = [
+        {**stamps, "name": user.name, "email": user.name, "enabled": 1, "first_name": user.name}
+        for user in site.users.values()
+        if user.name not in known
+    ]
+    _fill(site, site.schema["User"], users)
+    customs.refresh_all(site.schema, site.tables)
+    site.take_unrecorded({name for name in _REFERENCE if _is_empty(site, name)})
+    _count_on(site)
+    _settle(site)
+
+
+def _fill(site: "Site", doctype: DocType, documents: list[Row]) -> None:
+    if doctype.is_single:
+        for document in documents:
+            site.tables.fill_single(doctype.name, document)
+        return
+    site.tables.fill(doctype, documents)
+    for entry in doctype.tables:
+        field, child = entry["fieldname"], entry.get("options")
+        rows = [row for document in documents for row in document.get(field) or []]
+        if rows and child in site.schema:
+            site.tables.fill(site.schema[str(child)], rows)
+
+
+def _show_doctypes(site: "Site") -> None:
+    """The DocTypes as documents of their own, as lists of DocType and DocField show them."""
+    migrated = site.now()
+    for doctype in site.schema:
+        site.schema.original(doctype.name)["migrated"] = migrated
+    shown = [as_document(site.schema, doctype.name) for doctype in site.schema]
+    _fill(site, site.schema["DocType"], shown)
+
+
+def _is_empty(site: "Site", doctype: str) -> bool:
+    return doctype not in site.schema or site.tables.is_empty(doctype)
+
+
+def _count_on(site: "Site") -> None:
+    """Series go on behind the last name that was made of them."""
+    for doctype in site.schema:
+        rule = doctype.autoname
+        counted = "#" in rule or rule.startswith(("naming_series", "format"))
+        if doctype.is_single or not counted:
+            continue
+        last: dict[str, int] = {}
+        for (name,) in site.tables.run(f"SELECT `name` FROM {quoted(doctype.name)}"):
+            if match := re.fullmatch(r"(.*?)(\d{1,15})", name):
+                last[match[1]] = max(last.get(match[1], 0), int(match[2]))
+        for prefix, number in last.items():
+            site.tables.run(
+                "INSERT INTO `tabSeries` VALUES (?, ?) ON CONFLICT (`name`)"
+                " DO UPDATE SET `current` = max(`current`, excluded.`current`)",
+                (prefix, number),
+            )
+
+
+def _settle(site: "Site") -> None:
+    """Singles that the snapshot does not have, with their defaults and ERPNext's setup."""
+    setup = {
+        **{"app_name": "ERPNext", "time_zone": site.time_zone, "setup_complete": 1},
+        **{"language": "en", "country": site.defaults().get("country"), "enable_onboarding": 1},
+        **{"date_format": "dd-mm-yyyy", "number_format": "#,###.##", "float_precision": "3"},
+        **{"currency_precision": "", "rounding_method": "Banker's Rounding"},
+        **{"enable_scheduler": 1, "enable_telemetry": 0},
+    }
+    for doctype in site.schema:
+        if not doctype.is_single or site.single(doctype.name).get("modified"):
+            continue
+        document = Document(doctype, {}, is_new=True)
+        if doctype.name == "System Settings":
+            document.values |= setup
+        set_defaults(site, Call("Administrator"), document)
+        stamps = {"name": doctype.name, "owner": "Administrator", "docstatus": 0, "idx": "0"}
+        stamps |= {"modified": site.now(), "modified_by": "Administrator"}
+        site.tables.fill_single(doctype.name, document.values | stamps)
