@@ -50,8 +50,10 @@ class Running:
 class Sandbox:
     """A site made from a snapshot, which stays as it was."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, *, webhook_patience: float = 1.0) -> None:
+        """`webhook_patience` stretches the waits between a failing webhook's three tries."""
         self._snapshot = snapshot
+        self._patience = webhook_patience
 
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Running]:
@@ -59,7 +61,7 @@ class Sandbox:
         site = Site(self._snapshot)
         faults = Faults(site.clock, site.permissions.user_of)
         api = Api(site)
-        deliveries = Deliveries(site)
+        deliveries = Deliveries(site, self._patience)
 
         async def handle(request: web.Request) -> web.Response:
             body = await request.read()
@@ -95,8 +97,8 @@ class Sandbox:
 class SandboxThread:
     """The same in a thread of its own, for programs that are not asynchronous."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._sandbox = Sandbox(snapshot)
+    def __init__(self, snapshot: Snapshot, *, webhook_patience: float = 1.0) -> None:
+        self._sandbox = Sandbox(snapshot, webhook_patience=webhook_patience)
         self._ready = threading.Event()
         self._running: Running | None = None
         self._error: BaseException | None = None

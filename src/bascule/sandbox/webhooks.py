@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
@@ -130,13 +129,11 @@ def request_of(site: "Site", webhook: Document, document: Document) -> tuple[Row
 
 
 class Deliveries:
-    """The worker. `pause` waits between tries: a second, then four, then seven."""
+    """The worker. Between tries it waits a second, then four, then seven, times `patience`."""
 
-    def __init__(
-        self, site: "Site", pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    def __init__(self, site: "Site", patience: float = 1.0) -> None:
         self._site = site
-        self._pause = pause
+        self._patience = patience
         self._queue: asyncio.Queue[Due] = asyncio.Queue()
 
     def add(self, due: list[Due]) -> None:
@@ -179,7 +176,7 @@ class Deliveries:
                 if not error_text:
                     return
                 continue
-            await self._pause(3 * attempt + 1)
+            await asyncio.sleep((3 * attempt + 1) * self._patience)
 
     async def _send(
         self, http: aiohttp.ClientSession, webhook: Document, url: str, headers: Row, body: bytes
