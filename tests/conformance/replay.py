@@ -76,9 +76,7 @@ async def _exchange(
         body = json.dumps(request["json"]).replace(RECEIVER, address).encode()
         headers["Content-Type"] = "application/json"
     where = URL(url, encoded=True)
-    async with http.request(
-        request["method"], where, headers=headers, data=body or None
-    ) as answer:
+    async with http.request(request["method"], where, headers=headers, data=body or None) as answer:
         text = (await answer.text()).replace(address, RECEIVER)
     recorded = exchange["response"]
     outcome.statuses[exchange["id"]] = (recorded["status"], answer.status)

@@ -47,7 +47,6 @@ def definitions(snapshot: Snapshot) -> dict[str, Row]:
             child = entry.get("options")
             if entry["fieldtype"] in TABLE_TYPES and child not in known:
                 known[child] = inferred(child, [], child=True)
-    _grant(known, snapshot.role_permissions)
     for definition in known.values():
         for row in (*definition["fields"], *definition.setdefault("permissions", [])):
             row.setdefault("name", random_name())
@@ -62,15 +61,19 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
                     yield from value
 
 
-def _grant(known: dict[str, Row], role_permissions: dict[str, dict[str, list[str]]]) -> None:
-    """The rights of the site's own roles, beside those that the DocTypes give."""
-    for role, rights in role_permissions.items():
-        for name, granted in rights.items():
-            if name in known:
-                known[name]["permissions"] = [
-                    *known[name].get("permissions", ()),
-                    {"role": role, **dict.fromkeys(granted, 1)},
-                ]
+def _grant(site: "Site", role_permissions: dict[str, dict[str, list[str]]], stamps: Row) -> None:
+    """The rights of the site's own roles: Frappe copies a DocType's permissions to change them."""
+    for name in {name for rights in role_permissions.values() for name in rights}:
+        if name not in site.schema:
+            continue
+        copied = list(site.schema[name].permissions)
+        for role, rights in role_permissions.items():
+            if name in rights:
+                copied.append({"role": role, **dict.fromkeys(rights[name], 1)})
+        for number, row in enumerate(copied):
+            made = dict.fromkeys(("creation", "modified"), site.now())
+            copied[number] = {**row, **stamps, **made, "name": random_name()}
+        site.schema.customise(name, permissions=copied)
 
 
 def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
@@ -89,6 +92,7 @@ def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
     ]
     _fill(site, site.schema["User"], users)
     customs.refresh_all(site.schema, site.tables)
+    _grant(site, snapshot.role_permissions, stamps)
     site.take_unrecorded({name for name in _REFERENCE if _is_empty(site, name)})
     _count_on(site)
     _settle(site)
@@ -109,9 +113,8 @@ def _fill(site: "Site", doctype: DocType, documents: list[Row]) -> None:
 
 def _show_doctypes(site: "Site") -> None:
     """The DocTypes as documents of their own, as lists of DocType and DocField show them."""
-    migrated = site.now()
     for doctype in site.schema:
-        site.schema.original(doctype.name)["migrated"] = migrated
+        site.schema.original(doctype.name)["migrated"] = site.now()
     shown = [as_document(site.schema, doctype.name) for doctype in site.schema]
     _fill(site, site.schema["DocType"], shown)
 

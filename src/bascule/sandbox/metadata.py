@@ -52,6 +52,10 @@ def meta(doctype: DocType) -> Row:
             _row(definition, field, child, flags, number, row) | nothing
             for number, row in enumerate(rows, start=1)
         ]
+    if doctype.has_custom_permissions:
+        for row in shown["permissions"]:
+            row["doctype"] = "Custom DocPerm"
+            del row["parentfield"], row["parenttype"]
     for field in ("links", "actions", "states"):
         shown[field] = list(definition.get(field) or [])
     shown["_table_fields"] = [row for row in shown["fields"] if row["fieldtype"] in TABLE_TYPES]

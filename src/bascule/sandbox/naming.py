@@ -173,17 +173,17 @@ def valid_name(call: Call, doctype: str, name: Any, *, single: bool = False) -> 
         call.refuse(f"No Name Specified for {doctype}")
     if isinstance(name, int):
         call.refuse("Invalid name type (integer) for varchar name column", "NameError")
-    name = str(name)
-    if name.startswith(f"New {doctype}"):
+    text = str(name)
+    if text.startswith(f"New {doctype}"):
         call.refuse(
             "There were some errors setting the name, please contact the administrator", "NameError"
         )
-    name = name.strip()
-    if not single and doctype == name and name != "DocType":
-        call.refuse(f"Name of {doctype} cannot be {name}", "NameError")
-    if re.search(r"[<>]", name):
+    text = text.strip()
+    if not single and doctype == text and text != "DocType":
+        call.refuse(f"Name of {doctype} cannot be {text}", "NameError")
+    if re.search(r"[<>]", text):
         call.refuse("Name cannot contain special characters like '<', '>'", "NameError")
-    return name
+    return text
 
 
 def numbered(site: "Site", doctype: str, name: str) -> str:

@@ -46,6 +46,7 @@ class DocType:
     definition: dict[str, Any]
     fields: list[Field]
     permissions: list[dict[str, Any]] = field(default_factory=list)
+    has_custom_permissions: bool = False
 
     @property
     def is_child(self) -> bool:
@@ -208,8 +209,9 @@ class Schema:
             target = by_name.get(setter.get("field_name")) if setter.get("field_name") else changed
             if target is not None:
                 target[setter["property"]] = _set_value(setter)
-        permissions = self._permissions.get(name) or definition.get("permissions", [])
-        return DocType(name, changed, fields, permissions)
+        customised = self._permissions.get(name)
+        permissions = customised or definition.get("permissions", [])
+        return DocType(name, changed, fields, permissions, has_custom_permissions=bool(customised))
 
 
 def _place(fields: list[Field], custom: Field) -> int:

@@ -68,7 +68,9 @@ def _fill_item(site: "Site", order: Document, item: Document) -> None:
     row = site.tables.row("Item", str(item["item_code"] or "")) or {}
     for field in ("item_name", "description", "item_group", "stock_uom"):
         _fill(item, {field: row.get(field)})
-    _fill(item, {"uom": row.get("stock_uom"), "conversion_factor": 1.0, "image": row.get("image")})
+    _fill(item, {"uom": row.get("stock_uom"), "conversion_factor": 1.0})
+    item["image"] = item["image"] or row.get("image") or ""
+    item["reserve_stock"] = 0  # until stock reservation is switched on
     item["is_stock_item"] = cint(row.get("is_stock_item"))
     item["grant_commission"] = cint(row.get("grant_commission", 1))
     item["stock_qty"] = flt(item["qty"]) * flt(item["conversion_factor"])
