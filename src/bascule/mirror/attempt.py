@@ -59,6 +59,7 @@ class Attempt:
     tables: Tables
     rows: int  # live rows here
     asked_definition: bool = True  # this attempt spent a request on it
+    newest: str | None = None  # `modified` that this attempt has seen
     reappeared: bool = False  # a document created long ago came new: renamed, or into the filter
     totals: Tally = field(default_factory=Tally)
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -40,7 +40,7 @@ async def pull_changes(attempt: Attempt) -> None:
                 continue
         if page.count and page.last is not None:
             await merge_page(attempt, page, keep_position=True)
-            newest = max(newest or "", page.last[0])
+            newest = attempt.newest = max(newest or "", page.last[0])
         if not page.full:
             break
     await _take_deletions(attempt, cursor.since)
@@ -106,13 +106,15 @@ async def _changed_in(attempt: Attempt, conn: AsyncConnection, page: Page) -> li
     table = attempt.tables.parent
     staging = await stage(conn, table, [page])
     _, changed = await staged_state(conn, table, staging)
-    if attempt.cursor.since and not attempt.reappeared:
+    newest = attempt.newest or attempt.cursor.max_modified
+    if newest and not attempt.reappeared:
+        # What was here before under another name was created before the newest change seen here.
         old = await conn.execute(
             sql.SQL(
-                "SELECT 1 FROM {} s WHERE s.name = ANY(%s) AND s.creation < %s::timestamp "
+                "SELECT 1 FROM {} s WHERE s.name = ANY(%s) AND s.creation <= %s::timestamp "
                 "AND NOT EXISTS (SELECT 1 FROM {} t WHERE t.name = s.name) LIMIT 1"
             ).format(staging, table.identifier),
-            [changed, attempt.cursor.since],
+            [changed, newest],
         )
         attempt.reappeared = await old.fetchone() is not None
     await conn.rollback()

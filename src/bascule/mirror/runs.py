@@ -20,6 +20,7 @@ from bascule.mirror.schema import ensure_tables
 from bascule.mirror.shapes import forget_shapes, shape_for
 from bascule.mirror.streams import streams_of
 from bascule.mirror.tables import Run, RunLog, Stream
+from bascule.store import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ async def carry_out(hub: Hub, run_id: int) -> None:
         if isinstance(error, Superseded):
             log.warning("Run %s was taken over by a later attempt", run_id)
             return
-        if not isinstance(error, FrappeError | HubError):
+        if not isinstance(error, FrappeError | HubError | StoreError):
             if isinstance(error, Exception):
                 await _fail(hub, run, stream, connection, error)
             raise
@@ -246,7 +247,7 @@ async def _fail(
     there.
     """
     now = datetime.now(UTC)
-    known = isinstance(error, FrappeError | HubError)
+    known = isinstance(error, FrappeError | HubError | StoreError)
     message = str(error) if known else f"{type(error).__name__} in the hub"
     step = getattr(error, "next_step", None) or (
         "This is a fault of the hub: its log has the details. `bascule sync` tries again."

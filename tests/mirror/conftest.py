@@ -1,0 +1,101 @@
+"""A site, a hub over a real PostgreSQL, and runs carried out in this process."""
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from psycopg import sql
+
+from bascule.connections.fields import NewConnection
+from bascule.connections.tables import Connection
+from bascule.hub import Hub
+from bascule.jobs import load
+from bascule.mirror.runs import carry_out, run_of, start_runs
+from bascule.mirror.setup import set_up
+from bascule.mirror.tables import Run
+from bascule.rooms import JOB_MODULES
+
+
+class Mirrored:
+    """A connected site: what is done there, and what is here."""
+
+    def __init__(self, hub: Hub, site: Any, connection: Connection) -> None:
+        self.hub, self.site, self.connection = hub, site, connection
+
+    async def sync(self, *names: str, kind: str = "sync") -> list[Run]:
+        ids = await start_runs(
+            self.hub, self.connection, names=list(names) or None, kind=kind, trigger="cli"
+        )
+        runs = []
+        for run_id in ids:
+            await carry_out(self.hub, run_id)
+            async with self.hub.db.session() as session:
+                runs.append(await run_of(session, run_id))
+        return runs
+
+    async def rows(self, table: str, *columns: str, where: str = "true") -> list[tuple[Any, ...]]:
+        query = sql.SQL("SELECT {} FROM {} WHERE _deleted_at IS NULL AND {} ORDER BY 1").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)),
+            sql.Identifier(self.connection.slug, table),
+            sql.SQL(where),
+        )
+        async with self.hub.db.connection() as conn:
+            return await (await conn.execute(query)).fetchall()
+
+    async def execute(self, statement: str) -> None:
+        async with self.hub.db.connection() as conn:
+            await conn.execute(statement.replace("mirror.", f'"{self.connection.slug}".'))
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Someone else at work on the site."""
+        return await asyncio.to_thread(self._ask, method, path, body)
+
+    def _ask(self, method: str, path: str, body: Any) -> Any:
+        request = urllib.request.Request(
+            self.site.url + quote(path, safe="/?&=%"),
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={
+                "Authorization": f"token {self.site.api_key}:{self.site.api_secret}",
+                "Content-Type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    async def site_rows(self, doctype: str, *fields: str) -> list[tuple[Any, ...]]:
+        answer = await self.ask(
+            "POST",
+            "/api/method/frappe.client.get_list",
+            {
+                "doctype": doctype,
+                "fields": list(fields),
+                "limit_page_length": 0,
+                "as_dict": False,
+                "order_by": "name asc",
+            },
+        )
+        return sorted(tuple(row) for row in answer["message"])
+
+
+@pytest.fixture
+async def mirrored(hub: Hub, erpnext_sandbox: Any) -> AsyncIterator[Callable[..., Any]]:
+    load(JOB_MODULES)
+
+    async def connect(**values: Any) -> Mirrored:
+        user = erpnext_sandbox.users[values.pop("user", "hub")]
+        new = NewConnection(
+            name="Spaak",
+            api_url=erpnext_sandbox.url,
+            api_key=user.api_key,
+            api_secret=user.api_secret,
+            **values,
+        )
+        connection, _, _ = await set_up(hub, new, start=False, trigger="cli")
+        return Mirrored(hub, erpnext_sandbox, connection)
+
+    yield connect

@@ -1,0 +1,15 @@
+"""One attempt at a run in a process of its own, which a test may kill: `python one_run.py RUN`."""
+
+import asyncio
+import sys
+
+from bascule.hub import open_hub
+from bascule.mirror.runs import carry_out
+
+
+async def main(run_id: int) -> None:
+    async with open_hub() as hub:
+        await carry_out(hub, run_id)
+
+
+asyncio.run(main(int(sys.argv[1])))
