@@ -177,7 +177,7 @@ async def merge(conn: AsyncConnection, table: Table, staging: sql.Composable) ->
         sql.SQL(
             """
             INSERT INTO {table} AS t ({columns})
-            SELECT DISTINCT ON (name) {columns} FROM {staging}
+            SELECT DISTINCT ON (name) {columns} FROM {staging} ORDER BY name
                 ON CONFLICT (name) DO UPDATE
                SET {assignments}, _deleted_at = NULL, _synced_at = now()
              WHERE t._deleted_at IS NOT NULL OR ROW({here}) IS DISTINCT FROM ROW({there})

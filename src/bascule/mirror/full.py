@@ -21,6 +21,7 @@ from bascule.mirror.schema import Table, ensure_indexes
 # With children fetched by their parents, a page of parents brings many requests with it.
 MOST_PARENTS = 2_000
 MOST_ROWS = 10_000
+MOST_MEETINGS = 5
 MOST_BYTES = 4_000_000
 
 
@@ -193,15 +194,17 @@ async def _put(
             tally.rows += 0 if table.child else new
         await children.replace(conn, attempt, family, tally)
 
-    for fresh in (lane.fresh, False):
+    for left in range(MOST_MEETINGS, -1, -1):
+        fresh = lane.fresh and left == MOST_MEETINGS
         try:
             async with attempt.committing(conn) as tally:
                 await write(tally, fresh=fresh)
             return
-        except errors.UniqueViolation:
-            if not fresh:
-                raise
+        except (errors.UniqueViolation, errors.DeadlockDetected):
             # The ends met in this page, or it was there when the last attempt was killed: merge it.
+            # Two ends that write the same rows in opposite order can lock each other out.
+            if not left:
+                raise
         except MISFITS:
             await widen_to_fit(attempt, table, page, family)
             async with attempt.committing(conn) as tally:

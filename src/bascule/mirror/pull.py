@@ -13,7 +13,7 @@ from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.cursor import Cursor, Lane
 from bascule.mirror.full import plan_lanes, pull_everything
 from bascule.mirror.incremental import pull_changes
-from bascule.mirror.reconcile import Findings, reconcile
+from bascule.mirror.reconcile import Findings, count_here, reconcile
 from bascule.mirror.views import rebuild_views
 
 # Between two looks at the site's count of a DocType.
@@ -72,6 +72,7 @@ async def _finish_full(attempt: Attempt) -> None:
         await attempt.log(f"The site would not count: {error}", "warning")
     await pull_everything(attempt)
     await attempt.save(lambda c: setattr(c, "phase", "incremental"))
+    await count_here(attempt)
     async with attempt.db.connection() as conn:
         # Without statistics the first look at a large table can take minutes.
         for table in attempt.tables.all():

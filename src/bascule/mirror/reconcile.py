@@ -14,7 +14,6 @@ from bascule.frappe import PageSize
 from bascule.mirror import children
 from bascule.mirror.attempt import Attempt
 from bascule.mirror.copying import csv_of
-from bascule.mirror.cursor import Cursor
 from bascule.mirror.incremental import NAMES_AT_ONCE, fetch_documents, mark_gone, pull_changes
 from bascule.mirror.schema import Table
 
@@ -72,20 +71,23 @@ async def reconcile(attempt: Attempt, *, repair: bool) -> Findings:
 
 async def _count_rows(attempt: Attempt) -> None:
     """Set the stream's count of live rows right, and what the site counts beyond it."""
-    table = attempt.tables.parent
     site_count = await attempt.site.count(attempt.doctype, attempt.filters)
+    live = await count_here(attempt)
+    await attempt.save(lambda c: setattr(c, "count_offset", site_count - live))
+
+
+async def count_here(attempt: Attempt) -> int:
+    """Count the live rows and set the stream's count right: two ends that met may both have counted."""
     async with attempt.lane() as conn, attempt.committing(conn) as tally:
         rows = await conn.execute(
-            sql.SQL("SELECT count(*) FROM {} WHERE _deleted_at IS NULL").format(table.identifier)
+            sql.SQL("SELECT count(*) FROM {} WHERE _deleted_at IS NULL").format(
+                attempt.tables.parent.identifier
+            )
         )
         row = await rows.fetchone()
         live = int(row[0]) if row else 0
         tally.rows = live - attempt.rows
-
-        def move(c: Cursor) -> None:
-            c.count_offset = site_count - live
-
-        tally.moves = move
+    return live
 
 
 async def _compare(attempt: Attempt) -> Findings:
