@@ -51,7 +51,9 @@ def verb(function: Callable[..., Any]) -> Callable[..., None]:
 
     @wraps(function)
     def said(*arguments: Any, **options: Any) -> None:
-        raise typer.Exit(_run(function, arguments, options))
+        # Done is said by returning: an exit from a group's callback would keep its verb from running.
+        if code := _run(function, arguments, options):
+            raise typer.Exit(code)
 
     return said
 

@@ -77,7 +77,7 @@ async def _count_rows(attempt: Attempt) -> None:
 
 
 async def count_here(attempt: Attempt) -> int:
-    """Count the live rows and set the stream's count right: two ends that met may both have counted."""
+    """Set the stream's count of live rows right; two ends that met may both have counted."""
     async with attempt.lane() as conn, attempt.committing(conn) as tally:
         rows = await conn.execute(
             sql.SQL("SELECT count(*) FROM {} WHERE _deleted_at IS NULL").format(
