@@ -1,21 +1,24 @@
-"""An ERPNext site that runs here: for the demo, for our tests and for yours.
+"""An ERPNext that runs here: the REST API of a Frappe site over HTTP, from memory.
 
-It answers HTTP as a site does, from an in-memory SQLite, and imports nothing of the hub.
+    async with Sandbox(demo_company()).serve() as site: ...
+
+What is named here is imported when it is asked for: the pytest plugin lies in this package, and is
+loaded by every pytest.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bascule.sandbox.company import demo_company
     from bascule.sandbox.server import Running, Sandbox, SandboxThread
     from bascule.sandbox.snapshot import Snapshot, load_folder
 
-__all__ = ["Running", "Sandbox", "SandboxThread", "Snapshot", "load_folder"]
+__all__ = ["Running", "Sandbox", "SandboxThread", "Snapshot", "demo_company", "load_folder"]
+_MODULES = {"Snapshot": "snapshot", "load_folder": "snapshot", "demo_company": "company"}
 
 
 def __getattr__(name: str) -> Any:
-    """Loaded when first used: pytest loads this package with the plugin, in every project."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = "snapshot" if name in ("Snapshot", "load_folder") else "server"
-    return getattr(import_module(f"bascule.sandbox.{room}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'server')}"), name)

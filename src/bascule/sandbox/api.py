@@ -6,6 +6,7 @@ Knows nothing of sockets; `server` puts it behind HTTP.
 import base64
 import binascii
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
 from bascule.sandbox.values import sbool
 
+_log = logging.getLogger(__name__)
 _REQUEST_LINE = 4094
 _TRACEBACK = "Traceback (most recent call last):\n"
 
@@ -67,6 +69,10 @@ class Api:
                 body = self._routed(call, parts, form, ask)
         except Refusal as refusal:
             return _refused(call, refusal, ask)
+        except Exception as error:
+            # Whatever goes wrong, Frappe says it with a 500, and so does this.
+            _log.exception("A call of %s %s failed", ask.verb, ask.path)
+            return _refused(call, python_error(error), ask)
         return Answer(call.status, _encoded(body, call), webhooks=due(call))
 
     def _user(self, ask: Ask) -> str:
@@ -271,7 +277,11 @@ def _told(call: Call) -> Row:
 
 
 def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
-    if ask.headers.get("accept", "").startswith("text"):
+    if refusal.kind == "MethodNotAllowed":
+        return Answer(405, _NOT_ALLOWED.encode(), "text/html; charset=utf-8")
+    accept = ask.headers.get("accept", "")
+    for_people = accept.startswith("text") or not ask.path.startswith("/api/")
+    if for_people and "application/json" not in accept:
         return _page(refusal.status)
     if refusal.debug:
         call.debug.append(refusal.debug)
@@ -299,6 +309,10 @@ def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
     return Answer(refusal.status, _encoded(body, call))
 
 
+_NOT_ALLOWED = (
+    "<!doctype html>\n<html lang=en>\n<title>405 Method Not Allowed</title>\n"
+    "<h1>Method Not Allowed</h1>\n<p>The method is not allowed for the requested URL.</p>\n"
+)
 _TITLES = {401: "Session Expired", 403: "Not Permitted", 404: "Not Found"}
 
 

@@ -171,10 +171,11 @@ class _Writer:
         return str(number(text)) if self._kind in ("int", "float") else text
 
     def _set_or_not(self) -> Condition:
+        empty = "0" if self._kind in ("int", "float") else "''"
         if self._value == "set":
-            return self._condition("!=", "''", "''", None)
-        fallback = "''" if self._nullable() else None
-        return self._condition("=" if self._value == "not set" else "is", "''", "''", fallback)
+            return self._condition("!=", empty, "''", None)
+        fallback = "''" if self._nullable() or self._value == "not set" else None
+        return self._condition("=" if self._value == "not set" else "is", empty, "''", fallback)
 
     def _between(self) -> Condition:
         """Two dates, or moments: a day given for a moment means from its start to its end."""

@@ -42,6 +42,7 @@ def insert(site: "Site", call: Call, document: Document, *, unchecked: bool = Fa
         _reset_levels(site, call, document)
     _before(site, call, document, action)
     _check(site, call, document)
+    _finish_rows(site, call, document)
     if doctype.is_single:
         site.tables.fill_single(doctype.name, document.values)
     else:
@@ -84,6 +85,7 @@ def save(site: "Site", call: Call, document: Document, *, unchecked: bool = Fals
         _check(site, call, document)
     if action == "update_after_submit":
         checks.check_after_submit(call, document)
+    _finish_rows(site, call, document)
     _update_rows(site, document)
     _after(site, call, document, action, inserting=False)
     return document
@@ -140,6 +142,17 @@ def _name_rows(document: Document, *, again: bool = False) -> None:
             row["name"] = random_name()
         row["parent"] = document.name
         row["parenttype"] = document.doctype.name
+
+
+def _finish_rows(site: "Site", call: Call, document: Document) -> None:
+    """Rows that came up while the document was worked on have no name and no time yet."""
+    for row in document.children():
+        if not row.name:
+            row["name"] = random_name()
+            row["creation"] = row["modified"] = site.now()
+            row["owner"] = row["modified_by"] = call.user
+            row["docstatus"] = document.docstatus
+            row["parent"] = document.name
 
 
 def _reset_levels(site: "Site", call: Call, document: Document) -> None:

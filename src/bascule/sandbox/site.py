@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from bascule.sandbox import crm, customs, transactions, webhooks
+from bascule.sandbox import crm, customs, stock, transactions, webhooks
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
 from bascule.sandbox.document import Document, found, load, single_row
@@ -24,7 +24,7 @@ from bascule.sandbox.tables import Row, Tables
 
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
-BEHAVIOURS = (crm, customs, transactions, webhooks)
+BEHAVIOURS = (crm, customs, stock, transactions, webhooks)
 
 
 class Site:
@@ -69,6 +69,10 @@ class Site:
     def rows(self, call: Call, asked: Asked) -> list[Any]:
         today = self.clock.now().date()
         return ListQuery(call, self.schema, self.tables, self.permissions, today, asked).answered()
+
+    def count(self, call: Call, asked: Asked) -> int:
+        today = self.clock.now().date()
+        return ListQuery(call, self.schema, self.tables, self.permissions, today, asked).counted()
 
     def document(self, call: Call, doctype: str, name: str) -> Document:
         """The document, whoever asks; 404 if the DocType or the name is unknown."""

@@ -5,7 +5,7 @@ Stores and finds rows, and makes MariaDB's errors of SQLite's; knows no rule of 
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,24 +31,31 @@ def column(name: str) -> str:
     return "`" + name.replace("`", "") + "`"
 
 
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else cstr(value)
+
+
+def _moment(value: Any) -> str | None:
+    if isinstance(value, str) and _KEPT_MOMENT.fullmatch(value) and not value.endswith(".000000"):
+        return value
+    read = moment(value) if value else None
+    return None if read is None else str(read)
+
+
+_KEPT_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{6})?")
+_KEPT: dict[str, Callable[[Any], Any]] = {
+    "int": lambda value: value if type(value) is int else cint(value),
+    "float": lambda value: round(value if type(value) is float else flt(value), 9),
+    "text": _text,
+    "datetime": _moment,
+    "date": lambda value: date_text(value) if value else None,
+    "time": lambda value: time_text(value) if value else None,
+}
+
+
 def stored(kind: str, value: Any) -> Any:
     """The value as its column keeps it; numbers are never NULL, dates never empty texts."""
-    if kind == "int":
-        return cint(value)
-    if kind == "float":
-        return round(flt(value), 9)
-    if value is None:
-        return None
-    if kind == "text":
-        return value if isinstance(value, str) else cstr(value)
-    if value == "":
-        return None
-    if kind == "time":
-        return time_text(value)
-    if kind == "date":
-        return date_text(value)
-    read = moment(value)
-    return None if read is None else str(read)
+    return _KEPT[kind](value)
 
 
 class Tables:
@@ -107,7 +114,7 @@ class Tables:
                 f"{column(name)} {_DECLARED.get(kind, 'TEXT')}" for name, kind in kinds.items()
             )
             self._db.execute(f"CREATE TABLE {table} ({columns}, PRIMARY KEY (`name`))")
-            for name, _ in doctype.indexes:
+            for name in ("parent",) if doctype.is_child else ("modified",):
                 index = column(f"{doctype.name}.{name}")
                 self._db.execute(f"CREATE INDEX {index} ON {table} ({column(name)}, `name`)")
             self._made.add(doctype.name)
@@ -119,12 +126,12 @@ class Tables:
                 self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column(name)} {declared}")
 
     def fill(self, doctype: DocType, rows: Sequence[Row]) -> None:
-        kinds = doctype.kinds
-        marks = ", ".join("?" * len(kinds))
-        names = ", ".join(map(column, kinds))
+        kept = [(name, _KEPT[kind]) for name, kind in doctype.kinds.items()]
+        marks = ", ".join("?" * len(kept))
+        names = ", ".join(column(name) for name, _ in kept)
         self._db.executemany(
             f"INSERT INTO {quoted(doctype.name)} ({names}) VALUES ({marks})",
-            ([stored(kind, row.get(name)) for name, kind in kinds.items()] for row in rows),
+            ([keep(row.get(name)) for name, keep in kept] for row in rows),
         )
 
     def fill_single(self, doctype: str, values: Row) -> None:
