@@ -3,7 +3,7 @@
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 
-.PHONY: demo test lint bench setup lock clean
+.PHONY: demo test lint setup lock clean
 
 demo: setup
 	$(BIN)/bascule demo
@@ -16,9 +16,6 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-bench: setup
-	$(BIN)/python -m bench
 
 setup: .venv/.ready
 

@@ -51,7 +51,7 @@ def verb(function: Callable[..., Any]) -> Callable[..., None]:
 
     @wraps(function)
     def said(*arguments: Any, **options: Any) -> None:
-        # Done is said by returning: an exit from a group's callback would keep its verb from running.
+        # Done is said by returning: an exit from a group's callback would stop its verb.
         if code := _run(function, arguments, options):
             raise typer.Exit(code)
 
