@@ -227,3 +227,44 @@ async def test_a_row_is_inserted_and_deleted_through_its_parent(make_site: MakeS
     assert (await site.call("frappe.client.delete", **gone))[0] == 200
     left = (await site.read("Bike", "A"))["wheels"]
     assert [(row["size"], row["idx"]) for row in left] == [(20, 1)]
+
+
+async def test_a_document_that_was_read_is_sent_back_whole(make_site: MakeSite) -> None:
+    site = await shop(make_site)
+    await site.inserted("Bike", frame="A", wheels=[{"size": 28, "rim": "x"}])
+    _, body = await site.call("frappe.client.get", doctype="Bike", name="A")
+    whole = body["message"]
+    whole["wheels"][0]["size"] = 26
+    _, body = await site.call("frappe.client.save", doc=whole)
+    saved = body["message"]
+    assert [(row["size"], row["rim"]) for row in saved["wheels"]] == [(26, "x")]
+    _, body = await site.call("frappe.client.submit", doc=saved)
+    assert (body["message"]["docstatus"], body["message"]["wheels"][0]["docstatus"]) == (1, 1)
+    assert (await site.call("frappe.client.submit", doc=whole))[1]["exc_type"] == (
+        "TimestampMismatchError"
+    )
+
+
+async def test_an_order_is_added_up_and_its_status_follows(make_site: MakeSite) -> None:
+    items = [{"doctype": "Item", "name": "SPOKE", "item_code": "SPOKE", "item_name": "Spoke"}]
+    items[0] |= {"stock_uom": "Nos", "item_group": "Parts", "description": "A spoke"}
+    company = {"doctype": "Company", "name": "Shop", "default_currency": "EUR"}
+    documents = {
+        "Item": items,
+        "UOM": [{"doctype": "UOM", "name": "Nos"}],
+        "Item Group": [{"doctype": "Item Group", "name": "Parts"}],
+        "Company": [company],
+        "Price List": [{"doctype": "Price List", "name": "Standard Selling"}],
+        "Customer": [{"doctype": "Customer", "name": "Ann", "customer_name": "Ann"}],
+    }
+    site = (await make_site(documents=documents)).as_user("admin")
+    rows = [{"item_code": "SPOKE", "qty": 36, "rate": 0.5, "delivery_date": "2026-05-01"}]
+    order = await site.inserted(
+        "Sales Order", customer="Ann", transaction_date="2026-04-01",
+        delivery_date="2026-05-01", items=rows,
+    )  # fmt: skip
+    assert (order["company"], order["currency"], order["status"]) == ("Shop", "EUR", "Draft")
+    assert (order["total_qty"], order["grand_total"]) == (36.0, 18.0)
+    assert (order["items"][0]["item_name"], order["items"][0]["amount"]) == ("Spoke", 18.0)
+    _, body = await site.update("Sales Order", order["name"], docstatus=1)
+    assert body["data"]["status"] == "To Deliver and Bill"

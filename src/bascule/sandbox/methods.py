@@ -4,15 +4,14 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bascule.sandbox.errors import Call, Refusal, bold, python_error
-from bascule.sandbox.metadata import meta
 from bascule.sandbox.permissions import GUEST, no_doctype_access
 from bascule.sandbox.query import Asked
 from bascule.sandbox.site import Site
-from bascule.sandbox.tables import Row, quoted
-from bascule.sandbox.values import cint, sbool
+from bascule.sandbox.tables import Row
+from bascule.sandbox.values import sbool
 
 FRAPPE, ERPNEXT = "15.44.2", "15.90.0"
 
@@ -24,16 +23,17 @@ class Method:
     guests: bool
 
 
+F = TypeVar("F", bound=Callable[..., Any])
 METHODS: dict[str, Method] = {}
 _ANY = ("GET", "POST", "PUT", "DELETE")
 
 
 def whitelisted(
     name: str, verbs: tuple[str, ...] = _ANY, *, guests: bool = False
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[F], F]:
     """The function answers calls of that name; it takes the site, the call and its parameters."""
 
-    def known(function: Callable[..., Any]) -> Callable[..., Any]:
+    def known(function: F) -> F:
         METHODS[name] = Method(function, verbs, guests)
         return function
 
@@ -171,15 +171,6 @@ def get_versions(site: Site, call: Call) -> Row:
     }
 
 
-@whitelisted("frappe.desk.form.load.getdoctype")
-def getdoctype(site: Site, call: Call, doctype: Any, with_parent: bool = False) -> None:
-    """The DocType and those of its child tables, to any user who is logged in."""
-    found = site.doctype(call, doctype)
-    children = [entry.get("options") for entry in found.tables]
-    docs = [meta(found), *(meta(site.schema[str(name)]) for name in dict.fromkeys(children))]
-    call.extras |= {"docs": docs, "user_settings": "{}"}
-
-
 @whitelisted("frappe.client.get_list")
 def get_list(
     site: Site,
@@ -231,25 +222,6 @@ def get_count(
     if isinstance(given, str):
         given = {"name": given}
     return site.count(call, Asked(str(doctype), filters=given))
-
-
-@whitelisted("frappe.desk.reportview.get_count")
-def reportview_count(
-    site: Site, call: Call, doctype: Any, filters: Any = None, or_filters: Any = None, **rest: Any
-) -> int:
-    found = site.doctype(call, doctype)
-    rows = get_list(
-        site,
-        call,
-        found.name,
-        fields=[f"count({quoted(found.name)}.name) as total_count"],
-        filters=filters,
-        or_filters=or_filters,
-        limit_page_length=None,
-        parent=rest.get("parent_doctype"),
-    )
-    count = int(rows[0]["total_count"])
-    return min(count, cint(rest.get("limit")) or count)
 
 
 @whitelisted("frappe.client.get")
@@ -341,3 +313,26 @@ def has_permission(
 ) -> Row:
     document = site.document(call, doctype, str(docname))
     return {"has_permission": site.may(call, document, str(perm_type).lower())}
+
+
+@whitelisted("frappe.client.validate_link")
+def validate_link(site: Site, call: Call, doctype: Any, docname: Any, fields: Any = None) -> Row:
+    """The name as it is stored, and the wanted fields of the document, if it is there."""
+    found = site.doctype(call, doctype)
+    if found.name != "DocType" and not site.permissions.may(call.user, found, "read"):
+        told = f"You do not have Read or Select Permissions for {bold(found.name)}"
+        call.refuse(told, "PermissionError")
+    name = site.tables.value(found.name, str(docname), "name")
+    wanted = parsed(fields)
+    if name is None or not wanted:
+        return {"name": name}
+    values = get_value(site, call, found.name, wanted, filters={"name": name})
+    return {"name": name, **values}
+
+
+@whitelisted("frappe.client.get_doc_permissions")
+def get_doc_permissions(site: Site, call: Call, doctype: Any, docname: Any) -> Row:
+    document = site.document(call, doctype, str(docname))
+    owner = str(document["owner"] or "")
+    rights = site.permissions.rights(call.user, document.doctype, owner)
+    return {"permissions": {right: int(granted) for right, granted in rights.items()}}

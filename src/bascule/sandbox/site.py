@@ -16,6 +16,7 @@ from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import virtual_value
 from bascule.sandbox.fields import known_doctype
 from bascule.sandbox.loading import definitions, load_snapshot
+from bascule.sandbox.metadata import as_document
 from bascule.sandbox.permissions import Permissions, User, no_doctype_access
 from bascule.sandbox.query import Asked, ListQuery
 from bascule.sandbox.schema import DocType, Schema
@@ -149,5 +150,7 @@ class Site:
 
     def shown(self, call: Call, document: Document, *, nulls: bool = False) -> Row:
         """The document as that user may see it."""
+        if document.doctype.name == "DocType":
+            return as_document(self.schema, document.name)
         fields = self.permissions.visible(call.user, document.doctype)
         return document.shown(nulls=nulls, fields=fields, virtual=virtual_value)

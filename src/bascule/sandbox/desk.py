@@ -1,0 +1,76 @@
+"""The methods that ERPNext's own pages call, as far as integrations have taken to them."""
+
+from typing import Any
+
+from bascule.sandbox.errors import Call
+from bascule.sandbox.metadata import meta
+from bascule.sandbox.methods import get_list, whitelisted
+from bascule.sandbox.site import Site
+from bascule.sandbox.tables import Row, quoted
+from bascule.sandbox.values import cint
+
+
+@whitelisted("frappe.desk.form.load.getdoctype")
+def getdoctype(site: Site, call: Call, doctype: Any, with_parent: bool = False) -> None:
+    """The DocType and those of its child tables, to any user who is logged in."""
+    found = site.doctype(call, doctype)
+    children = [entry.get("options") for entry in found.tables]
+    docs = [meta(found), *(meta(site.schema[str(name)]) for name in dict.fromkeys(children))]
+    call.extras |= {"docs": docs, "user_settings": "{}"}
+
+
+@whitelisted("frappe.desk.reportview.get_count")
+def reportview_count(
+    site: Site, call: Call, doctype: Any, filters: Any = None, or_filters: Any = None, **rest: Any
+) -> int:
+    found = site.doctype(call, doctype)
+    rows = get_list(
+        site,
+        call,
+        found.name,
+        fields=[f"count({quoted(found.name)}.name) as total_count"],
+        filters=filters,
+        or_filters=or_filters,
+        limit_page_length=None,
+        parent=rest.get("parent_doctype"),
+    )
+    count = int(rows[0]["total_count"])
+    return min(count, cint(rest.get("limit")) or count)
+
+
+@whitelisted("frappe.desk.reportview.get_list")
+def reportview_list(
+    site: Site,
+    call: Call,
+    doctype: Any,
+    fields: Any = None,
+    filters: Any = None,
+    or_filters: Any = None,
+    order_by: Any = None,
+    group_by: Any = None,
+    start: Any = 0,
+    page_length: Any = 20,
+    **rest: Any,
+) -> list[Any]:
+    return get_list(
+        site,
+        call,
+        doctype,
+        fields=fields,
+        filters=filters,
+        or_filters=or_filters,
+        order_by=order_by,
+        group_by=group_by,
+        limit_start=start,
+        limit_page_length=page_length,
+        parent=rest.get("parent_doctype"),
+    )
+
+
+@whitelisted("frappe.desk.reportview.get")
+def reportview_get(site: Site, call: Call, doctype: Any, **given: Any) -> Row | list[Any]:
+    """The same with the names of the columns apart from the values."""
+    rows = reportview_list(site, call, doctype, **given)
+    if not rows:
+        return rows
+    return {"keys": list(rows[0]), "values": [list(row.values()) for row in rows], "user_info": {}}

@@ -1,0 +1,61 @@
+from .conftest import MakeSite, doctype, field, messages
+
+
+async def test_a_custom_field_is_there_at_once_and_gone_when_deleted(make_site: MakeSite) -> None:
+    site = await make_site(doctype("Bike", field("frame"), autoname="field:frame"))
+    await site.inserted("Bike", frame="A")
+    custom = await site.inserted("Custom Field", dt="Bike", label="Bell Tone", fieldtype="Int")
+    assert (custom["name"], custom["fieldname"]) == ("Bike-custom_bell_tone", "custom_bell_tone")
+    await site.update("Bike", "A", custom_bell_tone="7")
+    rows = await site.list("Bike", fields=["name", "custom_bell_tone"])
+    assert rows == [{"name": "A", "custom_bell_tone": 7}]
+    _, body = await site.get("/api/v2/doctype/Bike/meta")
+    assert [row["fieldname"] for row in body["data"]["fields"]] == ["frame", "custom_bell_tone"]
+    assert (await site.delete("Custom Field", custom["name"]))[0] == 202
+    status, body = await site.get("/api/resource/Bike", fields=["custom_bell_tone"])
+    assert (status, messages(body)) == (417, ["Field not permitted in query: custom_bell_tone"])
+
+
+async def test_a_custom_field_of_a_name_that_is_taken_is_refused(make_site: MakeSite) -> None:
+    site = await make_site(doctype("Bike", field("frame"), autoname="field:frame"))
+    status, body = await site.insert(
+        "Custom Field", dt="Bike", fieldname="frame", label="Frame", fieldtype="Data"
+    )
+    told = "A field with the name <strong>frame</strong> already exists in Bike"
+    assert (status, messages(body)) == (417, [told])
+
+
+async def test_a_property_setter_changes_a_field(make_site: MakeSite) -> None:
+    site = await make_site(doctype("Bike", field("frame"), field("colour"), autoname="field:frame"))
+    await site.inserted(
+        "Property Setter",
+        doctype_or_field="DocField",
+        doc_type="Bike",
+        field_name="colour",
+        property="reqd",
+        property_type="Check",
+        value="1",
+    )
+    status, body = await site.insert("Bike", frame="A")
+    assert (status, body["exc_type"]) == (417, "MandatoryError")
+
+
+async def test_the_doctype_itself_stays_as_it_was_made(make_site: MakeSite) -> None:
+    site = await make_site(doctype("Bike", field("frame"), autoname="field:frame"))
+    await site.inserted("Custom Field", dt="Bike", fieldname="bell", label="B", fieldtype="Data")
+    original = await site.read("DocType", "Bike")
+    assert [row["fieldname"] for row in original["fields"]] == ["frame"]
+    rows = await site.list("Custom Field", filters={"dt": "Bike"}, fields=["fieldname"])
+    assert rows == [{"fieldname": "bell"}]
+    _, body = await site.get("/api/method/frappe.desk.form.load.getdoctype", doctype="Bike")
+    assert [row["fieldname"] for row in body["docs"][0]["fields"]] == ["frame", "bell"]
+
+
+async def test_documents_of_an_unknown_doctype_make_one(make_site: MakeSite) -> None:
+    row = {"doctype": "Spoke", "name": "s1", "gauge": 2.0, "idx": 1}
+    row |= {"parent": "G1", "parenttype": "Gadget", "parentfield": "spokes"}
+    gadget = {"doctype": "Gadget", "name": "G1", "colour": "red", "weight": 3, "spokes": [row]}
+    site = (await make_site(documents={"Gadget": [gadget]})).as_user("admin")
+    shown = await site.read("Gadget", "G1")
+    assert (shown["colour"], shown["weight"], shown["spokes"][0]["gauge"]) == ("red", 3, 2.0)
+    assert len(await site.list("Spoke", parent="Gadget")) == 1
