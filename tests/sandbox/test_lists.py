@@ -173,6 +173,12 @@ async def test_a_count_takes_filters_of_child_rows(make_site: MakeSite) -> None:
     assert (await site.call("frappe.client.get_count", **given))[1] == {"message": 8}
     _, body = await site.get("/api/v2/doctype/Bike/count", filters=[["kind", "=", "City"]])
     assert body == {"data": 6}
+    wrong = {"doctype": "Bike", "filters": [["colours", "=", 1]]}
+    _, body = await site.call("frappe.client.get_count", **wrong)
+    assert body["exc_type"] == "OperationalError"
+    assert "colours' in 'WHERE'" in body["exception"]
+    _, body = await site.call("frappe.client.get_count", doctype="Nope")
+    assert body["exc_type"] == "ProgrammingError"
 
 
 async def test_limits_and_shapes_are_as_asked(make_site: MakeSite) -> None:

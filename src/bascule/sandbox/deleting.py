@@ -4,12 +4,12 @@ import json
 from typing import TYPE_CHECKING
 
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, Refusal, database_error
+from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.events import fire
 from bascule.sandbox.naming import random_name, take_back
 from bascule.sandbox.permissions import ADMINISTRATOR
 from bascule.sandbox.schema import DocType
-from bascule.sandbox.tables import Row
+from bascule.sandbox.tables import Row, no_table
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -30,9 +30,7 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
     """404 without a word when there is no such document."""
     known = site.schema.find(doctype)
     if known is None:
-        raise database_error(
-            "ProgrammingError", 1146, f"Table '_1bd3e0294da19198.tab{doctype}' doesn't exist"
-        )
+        raise no_table(doctype)
     document = site.load(known, name)
     if document is None:
         raise Refusal("DoesNotExistError")

@@ -12,6 +12,7 @@ from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call
 from bascule.sandbox.metadata import as_document
 from bascule.sandbox.naming import random_name
+from bascule.sandbox.permissions import User
 from bascule.sandbox.schema import TABLE_TYPES, DocType, inferred, inferred_fields
 from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.tables import Row, quoted
@@ -85,17 +86,23 @@ def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
         _fill(site, site.schema[name], documents)
     _show_doctypes(site)
     known = {user["name"] for user in snapshot.documents.get("User", ())}
-    users = [
-        {**stamps, "name": user.name, "email": user.name, "enabled": 1, "first_name": user.name}
-        for user in site.users.values()
-        if user.name not in known
-    ]
-    _fill(site, site.schema["User"], users)
+    users = [user for user in site.users.values() if user.name not in known]
+    _fill(site, site.schema["User"], [_as_document(user, stamps) for user in users])
     customs.refresh_all(site.schema, site.tables)
     _grant(site, snapshot.role_permissions, stamps)
     site.take_unrecorded({name for name in _REFERENCE if _is_empty(site, name)})
     _count_on(site)
     _settle(site)
+
+
+def _as_document(user: User, stamps: Row) -> Row:
+    place = {"parent": user.name, "parentfield": "roles", "parenttype": "User"}
+    roles = [
+        {**stamps, **place, "name": random_name(), "idx": number, "role": role}
+        for number, role in enumerate(user.roles, start=1)
+    ]
+    name = {"name": user.name, "email": user.name, "full_name": user.name}
+    return {**stamps, **name, "first_name": user.name, "enabled": 1, "roles": roles}
 
 
 def _fill(site: "Site", doctype: DocType, documents: list[Row]) -> None:

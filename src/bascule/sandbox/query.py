@@ -15,7 +15,7 @@ from bascule.sandbox.fields import FieldCheck, check_safe, columns_of, known_doc
 from bascule.sandbox.filters import Condition, condition, escaped, filter_tuple, literal
 from bascule.sandbox.permissions import Permissions
 from bascule.sandbox.schema import OPTIONAL, DocType, Schema
-from bascule.sandbox.tables import Tables, quoted, syntax_error
+from bascule.sandbox.tables import Tables, no_table, quoted, syntax_error
 from bascule.sandbox.values import cint
 
 _AGGREGATES = ("count(", "min(", "max(", "sum(", "avg(")
@@ -89,7 +89,10 @@ class ListQuery:
 
     def counted(self) -> int:
         """How many documents the filters leave, for anybody: Frappe asks for no permission here."""
-        self.doctype = known_doctype(self.call, self.schema, self.asked.doctype)
+        known = self.schema.find(self.asked.doctype)
+        if known is None:
+            raise no_table(self.asked.doctype)
+        self.doctype = self.schema[known]
         self._counting = True
         given = _listed(self.doctype.name, self.asked.filters or [])
         conditions = [condition(self, self.doctype.name, one) for one in given]
@@ -97,10 +100,8 @@ class ListQuery:
         shown = " and ".join(one.shown for one in conditions)
         count = f"count(distinct {quoted(self.doctype.name)}.`name`)"
         source = self._source()
-        rows = self.tables.select(
-            _text(count, source, where, "", "", ""), _text(count, source, shown, "", "", "")
-        )[1]
-        return int(rows[0][0])
+        sql, shown = (_text(count, source, one, "", "", "") for one in (where, shown))
+        return int(self.tables.select(sql, shown)[1][0][0])
 
     def joined(self, doctype: str) -> DocType:
         """A condition's DocType: its table takes part in the query from now on."""

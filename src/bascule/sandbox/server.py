@@ -78,7 +78,11 @@ class Sandbox:
         app.add_routes(faults.routes())
         app.router.add_route("*", "/{path:.*}", handle)
         runner = web.AppRunner(
-            app, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE
+            app,
+            access_log=None,
+            shutdown_timeout=1.0,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
         )
         await runner.setup()
         worker = asyncio.create_task(deliveries.run())

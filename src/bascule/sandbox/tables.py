@@ -231,8 +231,10 @@ _CLAUSES = (("ORDER BY", " order by "), ("GROUP BY", " group by "), ("WHERE", "w
 def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
     text = str(error)
     if match := re.match(r"no such column: (.+)", text):
-        name = match[1]
-        bare = name.rpartition(".")[2]
+        bare = match[1].rpartition(".")[2]
+        # MariaDB names the column as the query does.
+        qualified = f"`.`{bare}`" in shown or f"`.{bare}" in shown
+        name = match[1] if qualified else bare
         for clause, word in _CLAUSES:
             before, found, after = shown.rpartition(word)
             if found and bare in after and bare not in before.partition("from")[0]:
@@ -240,10 +242,8 @@ def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
                     "OperationalError", 1054, f"Unknown column '{name}' in '{clause}'"
                 )
         return database_error("OperationalError", 1054, f"Unknown column '{name}' in 'SELECT'")
-    if match := re.match(r"no such table: (.+)", text):
-        return database_error(
-            "ProgrammingError", 1146, f"Table '{_DATABASE}.{match[1]}' doesn't exist"
-        )
+    if match := re.match(r"no such table: tab(.+)", text):
+        return no_table(match[1])
     if match := re.match(r"no such function: (.+)", text):
         return database_error(
             "OperationalError", 1305, f"FUNCTION {_DATABASE}.{match[1]} does not exist"
@@ -253,6 +253,11 @@ def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
     if "misuse of aggregate" in text:
         return database_error("OperationalError", 1111, "Invalid use of group function")
     return syntax_error(shown, len(shown))
+
+
+def no_table(doctype: str) -> Refusal:
+    told = f"Table '{_DATABASE}.tab{doctype}' doesn't exist"
+    return database_error("ProgrammingError", 1146, told)
 
 
 def syntax_error(shown: str, position: int) -> Refusal:
