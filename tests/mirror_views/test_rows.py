@@ -89,6 +89,19 @@ async def test_a_row_that_comes_or_goes_between_pages_disturbs_no_other(orders):
     assert names == [*(f"SO-{n:03}" for n in range(10, 21)), "SO-020-a"]
 
 
+async def test_deleted_rows_of_a_table_show_only_where_they_are_asked_for(orders):
+    await orders.run("update {s}.sales_order set _deleted_at = now() where name = 'SO-009'")
+
+    async def names(**where):
+        page = await page_of_rows(orders.db, orders.schema, "sales_order", where=where, limit=100)
+        return {row["name"] for row in page.rows}
+
+    assert await names(_deleted_at__isnull="false") == {"SO-009"}
+    live = await names()
+    assert live
+    assert "SO-009" not in live
+
+
 async def test_a_view_with_two_key_columns_pages_by_both(mirror):
     await mirror.rebuild()
     for code in ("A", "B", "C"):

@@ -77,20 +77,25 @@ async def verify(
     return Exit.DONE if proven else Exit.FAILED
 
 
+_MEANT = {
+    "missing": "missing here",
+    "extra": "only here",
+    "stale": "stale",
+    "children": "with other child rows",
+}
+
+
 def equal(report: dict[str, Any], outcome: str) -> bool:
     return outcome == "done" and bool(report.get("equal") or report.get("repaired"))
 
 
 def _differences(doctype: str, report: dict[str, Any], *, repaired: bool) -> None:
-    for what in ("missing", "extra", "stale"):
-        count = report.get(what) or 0
-        names = report.get(f"{what}_names") or []
-        if not count:
-            continue
+    for what, names in report.get("examples", {}).items():
+        count = report[what]
         some = ", ".join(escape(str(name)) for name in names[:5])
         more = ", ..." if count > 5 else ""
         tail = " (repaired)" if repaired else ""
-        out.print(f"  {escape(doctype)}: {count:,} {what}{tail}: {some}{more}")
+        out.print(f"  {escape(doctype)}: {count:,} {_MEANT[what]}{tail}: {some}{more}")
 
 
 async def _do(

@@ -19,6 +19,7 @@ from bascule.errors import Invalid, NoSuch
 from bascule.mirror.views import VIEWS
 
 OPERATORS = ("gt", "gte", "lt", "lte", "ne", "in", "like", "contains", "isnull")
+DELETED = "_deleted_at"
 _COMPARISONS = {"": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "ne": "is distinct from"}
 _INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _TEXTS = {"text", "character varying"}
@@ -122,10 +123,12 @@ def order_of(relation: Relation, sort: str | None) -> Order:
 
 
 def conditions(relation: Relation, where: Mapping[str, str]) -> list[Composable]:
-    """The filters, all of which must hold."""
-    return [
-        _condition(relation, asked, *_split(relation, asked), text) for asked, text in where.items()
-    ]
+    """The filters, all of which must hold. Deleted rows are left out unless one is about them."""
+    asked = [(name, *_split(relation, name), text) for name, text in where.items()]
+    found = [_condition(relation, *one) for one in asked]
+    if DELETED in relation.columns and all(column != DELETED for _, column, _, _ in asked):
+        found.append(SQL("{} is null").format(Identifier(DELETED)))
+    return found
 
 
 def _split(relation: Relation, asked: str) -> tuple[str, str]:
