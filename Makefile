@@ -2,14 +2,19 @@
 # requirements.lock pins every package with its hashes (a uv.lock would also pin the address it came from).
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
+PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo test lint setup lock clean
+.PHONY: demo test bench lint setup lock clean
 
 demo: setup
 	$(BIN)/bascule demo
 
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# Other tools come into environments of their own, in bench/.tools.
+bench: setup
+	$(BIN)/python -m bench
 
 lint: setup
 	$(BIN)/ruff check .
@@ -27,7 +32,9 @@ setup: .venv/.ready
 	@touch $@
 
 lock:
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile $(PINNED) --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile $(PINNED) bench/tap-erpnext.in -o bench/tap-erpnext.txt
+	$(UV) pip compile $(PINNED) bench/dlt.in -o bench/dlt.txt
 
 clean:
-	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools bench/.tools .pytest_cache .mypy_cache .ruff_cache

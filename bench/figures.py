@@ -1,0 +1,98 @@
+"""What the figures are called, what they mean in a line, and which of them have a target."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`most`: the target, where there is one. `unit` stands after the value."""
+
+    name: str
+    what: str
+    unit: str = ""
+    most: float | None = None
+
+
+FIGURES = [
+    Figure("pull_over_floor", "Full pull / fetching alone, from memory", "x", 1.15),
+    Figure("pull_over_floor_at_site_speed", "The same at a real site's speed", "x", 1.15),
+    Figure("pull_seconds", "Full pull, from memory", "s"),
+    Figure("floor_seconds", "Fetching alone, from memory", "s"),
+    Figure("pull_seconds_at_site_speed", "Full pull, at a real site's speed", "s"),
+    Figure("floor_seconds_at_site_speed", "Fetching alone, at a real site's speed", "s"),
+    Figure("peak_rss_mb", "Peak memory of the worker, the most of all pulls", "MB", 200),
+    Figure("peak_rss_mb_of_pulls", "of pulling pull_rows rows", "MB", 200),
+    Figure("peak_rss_mb_of_large_pull", "of pulling large_rows rows", "MB", 200),
+    Figure("large_pull_seconds", "Full pull of large_rows rows, from memory", "s"),
+    Figure("incremental_seconds", "Ten changed rows among them, the slowest of ten", "s", 1),
+    Figure("incremental_requests", "and the most requests for them", "", 3),
+    Figure("tools_ours_seconds", "tools_rows rows with Bascule, the whole process", "s"),
+    Figure("tap_erpnext_seconds", "with tap-erpnext and target-postgres", "s"),
+    Figure("tap_erpnext_over_ours", "so many times longer", "x"),
+    Figure("dlt_seconds", "with dlt's REST source", "s"),
+    Figure("dlt_over_ours", "so many times longer", "x"),
+    Figure("api_p50_ms", "Page of 50 of api_rows rows, filtered, sorted: median", "ms"),
+    Figure("api_p95_ms", "and p95", "ms", 50),
+    Figure("api_p95_ms_sorted_without_index", "p95, sorted by what has no index", "ms"),
+]
+# These are in results.json whatever was measured, null where they were not.
+NAMED = [
+    "pull_over_floor",
+    "pull_over_floor_at_site_speed",
+    "peak_rss_mb",
+    "tap_erpnext_over_ours",
+    "dlt_over_ours",
+    "incremental_seconds",
+    "incremental_requests",
+    "api_p95_ms",
+]
+
+
+def table_of(figures: dict[str, Any]) -> Table:
+    table = Table(title="Quick: a tenth of the rows" if figures["quick"] else None)
+    for column in ("figure", "value", "target", ""):
+        table.add_column(
+            column, justify="right" if column in ("value", "target") else "left", no_wrap=True
+        )
+    table.add_column("what", overflow="fold")
+    for figure in FIGURES:
+        value = figures.get(figure.name)
+        if value is None and figure.name not in NAMED:
+            continue
+        table.add_row(
+            figure.name,
+            _shown(value, figure.unit),
+            "" if figure.most is None else f"<= {_shown(figure.most, figure.unit)}",
+            _verdict(figure, value),
+            figures["why_not"].get(figure.name) or _with_rows(figure.what, figures),
+        )
+    for part, why in figures["why_not"].items():
+        if part not in NAMED:
+            table.add_row(part, "", "", Text("not measured", "yellow"), why)
+    return table
+
+
+def _shown(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    digits = 0 if value == int(value) else 3 if value < 1 else 2 if value < 100 else 0
+    return f"{value:.{digits}f}{unit if unit == 'x' else ' ' + unit if unit else ''}"
+
+
+def _verdict(figure: Figure, value: float | None) -> Text:
+    if value is None:
+        return Text("not measured", "yellow")
+    if figure.most is None:
+        return Text()
+    return Text("met", "green") if value <= figure.most else Text("missed", "red")
+
+
+def _with_rows(what: str, figures: dict[str, Any]) -> str:
+    for name in ("pull_rows", "large_rows", "tools_rows", "api_rows"):
+        if name in figures:
+            what = what.replace(f"{name} rows", f"{figures[name]:,} rows")
+    return what

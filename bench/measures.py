@@ -1,0 +1,146 @@
+"""The measurements, each a part of the run that can be asked for by its name.
+
+A part takes what it needs and gives figures by their names in results.json; `figures.TARGETS`
+says which of them have a target.
+"""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bascule.store.embedded import EmbeddedServer
+from bench.asking import INDEXED, OTHERS, ask_all
+from bench.others import TOOLS, seconds_with
+from bench.processes import CannotMeasure, Replayed, replaying, run, started
+
+SITE_SPEED = 33_000  # rows a second: 300,000 rows in 9.1 s, measured on a real site
+TIMES = 3  # a pull and its floor in turns, of which the medians count
+INCREMENTALS = 10
+
+
+@dataclass(frozen=True)
+class Bench:
+    """`say` tells whoever watches what is going on."""
+
+    folder: Path
+    server: EmbeddedServer
+    quick: bool
+    say: Callable[[str], None]
+
+    def rows(self, usual: int) -> int:
+        return usual // 10 if self.quick else usual
+
+    def pull(self, site: Replayed, **order: object) -> dict[str, Any]:
+        return run("bench.worker", url=site.url, data_dir=str(self.folder), **order)
+
+
+Figures = dict[str, Any]
+
+
+def pull(bench: Bench) -> Figures:
+    """A full pull beside fetching and discarding the same pages: unpaced, and at a site's speed."""
+    rows = bench.rows(300_000)
+    figures: Figures = {"pull_rows": rows}
+    peaks: list[float] = []
+    bench.say(f"preparing {rows:,} rows")
+    with replaying(rows) as site:
+        for suffix, speed in (("", 0), ("_at_site_speed", SITE_SPEED)):
+            pulls, floors = [], []
+            for turn in range(TIMES):
+                bench.say(f"pull of {rows:,} rows{suffix.replace('_', ' ')}, {turn + 1} of {TIMES}")
+                site.tell(rows_a_second=speed)
+                pulled = bench.pull(site)
+                _complete(pulled, rows)
+                floor = run("bench.floor", url=site.url, pages=site.tell()["pages"])
+                pulls.append(pulled["seconds"])
+                floors.append(floor["seconds"])
+                peaks.append(pulled["peak_rss_mb"])
+            figures[f"pull_seconds{suffix}"] = statistics.median(pulls)
+            figures[f"floor_seconds{suffix}"] = statistics.median(floors)
+            figures[f"pull_over_floor{suffix}"] = (
+                figures[f"pull_seconds{suffix}"] / figures[f"floor_seconds{suffix}"]
+            )
+    return {**figures, "peak_rss_mb_of_pulls": max(peaks)}
+
+
+def large(bench: Bench) -> Figures:
+    """Memory over a full pull of 3,000,000 rows, then what ten changed rows among them cost."""
+    rows = bench.rows(3_000_000)
+    bench.say(f"preparing {rows:,} rows")
+    with replaying(rows) as site:
+        bench.say(f"pull of {rows:,} rows, then {INCREMENTALS} incremental ones")
+        pulled = bench.pull(site, incrementals=INCREMENTALS)
+    _complete(pulled, rows)
+    turns = pulled["incrementals"]
+    return {
+        "large_rows": rows,
+        "large_pull_seconds": pulled["seconds"],
+        "peak_rss_mb_of_large_pull": pulled["peak_rss_mb"],
+        "incremental_seconds": max(turn["seconds"] for turn in turns),
+        "incremental_seconds_median": statistics.median(turn["seconds"] for turn in turns),
+        "incremental_requests": max(sum(turn["requests"].values()) for turn in turns),
+    }
+
+
+def tools(bench: Bench) -> Figures:
+    """The same rows with other tools and with ours: whole processes, from start to end."""
+    rows = bench.rows(100_000)
+    figures: Figures = {"tools_rows": rows}
+    bench.say(f"preparing {rows:,} rows, as arrays and as objects")
+    with replaying(rows) as site:
+        ours = []
+        for turn in range(TIMES):
+            bench.say(f"ours, {turn + 1} of {TIMES}")
+            pulled = bench.pull(site)
+            _complete(pulled, rows)
+            ours.append(pulled["seconds_since_spawned"])
+        figures["tools_ours_seconds"] = statistics.median(ours)
+        for tool in TOOLS:
+            name = tool.replace("-", "_")
+            bench.say(f"{tool}, {rows:,} rows")
+            try:
+                taken = seconds_with(tool, site.url, bench.server.url, rows, bench.folder)
+            except CannotMeasure as why:
+                figures[f"{name}_over_ours"] = None
+                figures.setdefault("why_not", {})[f"{name}_over_ours"] = str(why)
+                continue
+            figures[f"{name}_seconds"] = taken
+            figures[f"{name}_over_ours"] = taken / figures["tools_ours_seconds"]
+    return figures
+
+
+def api(bench: Bench) -> Figures:
+    """Pages of 50 orders, filtered and sorted, through the HTTP API."""
+    rows = bench.rows(1_000_000)
+    bench.say(f"filling a table with {rows:,} orders")
+    with started("bench.orders", f"--rows={rows}", f"--data-dir={bench.folder}") as said:
+        bench.say("asking for pages")
+        indexed = ask_all(said, INDEXED)
+        others = ask_all(said, OTHERS)
+    return {
+        "api_rows": rows,
+        "api_questions": len(indexed),
+        "api_p50_ms": statistics.median(indexed) * 1000,
+        "api_p95_ms": _p95(indexed) * 1000,
+        "api_p50_ms_sorted_without_index": statistics.median(others) * 1000,
+        "api_p95_ms_sorted_without_index": _p95(others) * 1000,
+    }
+
+
+PARTS: dict[str, Callable[[Bench], Figures]] = {
+    "pull": pull,
+    "large": large,
+    "tools": tools,
+    "api": api,
+}
+
+
+def _complete(pulled: dict[str, Any], rows: int) -> None:
+    if pulled["rows"] != rows:
+        raise CannotMeasure(f"{pulled['rows']} of {rows} rows were in the mirror after the pull")
+
+
+def _p95(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1]
