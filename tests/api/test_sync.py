@@ -88,14 +88,11 @@ def test_a_doctype_that_the_site_does_not_have_is_told(api: Api, connect: Connec
     made = connect()
     path = f"/api/connectors/{made['id']}"
     answer = api.post(f"{path}/streams", {"doctype": "No Such Thing"})
-    if answer.status == 201:  # told by the stream, once it is pulled
-        body = {"connector_id": made["id"], "streams": ["No Such Thing"], "wait": 120}
-        [run] = api.post("/api/connectors/sync", body).json["runs"]
-        assert run["outcome"] == "failed"
-        assert run["next_step"]
-    else:
-        assert 400 <= answer.status < 500
-        assert answer.json["next_step"]
+    assert answer.status == 422
+    assert "No Such Thing" in answer.json["fields"]["doctype"]
+    assert answer.json["next_step"]
+    names = [stream["doctype"] for stream in api.get(f"{path}/streams").json["streams"]]
+    assert "No Such Thing" not in names
 
 
 def test_verify_proves_the_mirror_equal(api: Api, connect: Connect) -> None:

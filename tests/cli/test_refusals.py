@@ -82,6 +82,7 @@ def test_an_unknown_connection_is_named_as_one(
         (("export", "inventory", "--where", "nonsense"), ("nonsense",)),
         (("export", "inventory", "--json"), ("--output",)),
         (("logs", "999999"), ("999999",)),
+        (("streams", "add", "Nonsense"), ("Nonsense",)),
         (("streams", "off", "Nonsense"), ("Nonsense", "streams add")),
         (("streams", "filter", "Item", "nonsense"), ("nonsense",)),
         (("streams", "rename", "Item", "nonsense"), ("nonsense",)),

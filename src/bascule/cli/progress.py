@@ -226,17 +226,20 @@ def _counts(one: Seen) -> str:
     if run.error:
         return f"{escape(run.error)} {escape(run.next_step or '')}"
     seconds = f" in {span(run.seconds)}" if run.seconds is not None else ""
-    parts = (
-        f"{run.rows_read:,} rows read, {run.rows_changed:,} changed, {run.rows_deleted:,} deleted"
-    )
-    return f"{parts}{seconds}"
+    if "checked" in run.report:
+        first = f"{run.report['checked']:,} documents compared"
+    else:
+        first = f"{run.rows_read:,} rows read"
+    return f"{first}, {run.rows_changed:,} changed, {run.rows_deleted:,} deleted{seconds}"
 
 
 def outcomes(seen: list[Seen]) -> None:
     """How each stream ended, and for each that failed why, and what to do."""
+    verified = any("checked" in one.run.report for one in seen)
+    first = "Compared" if verified else "Read"
     made = table(
-        *("", "Connection", "Stream", "Read", "Changed", "Deleted", "Time"),
-        numbers=("Read", "Changed", "Deleted", "Time"),
+        *("", "Connection", "Stream", first, "Changed", "Deleted", "Time"),
+        numbers=(first, "Changed", "Deleted", "Time"),
     )
     for one in seen:
         run = one.run
@@ -244,7 +247,7 @@ def outcomes(seen: list[Seen]) -> None:
             _MARKS[run.outcome],
             escape(one.connection),
             escape(one.doctype),
-            f"{run.rows_read:,}",
+            f"{run.report.get('checked', 0) if verified else run.rows_read:,}",
             f"{run.rows_changed:,}",
             f"{run.rows_deleted:,}",
             span(run.seconds) if run.seconds is not None else "",

@@ -2,6 +2,7 @@
 renamed.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,14 +10,17 @@ from psycopg import sql
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid, NoSuch
-from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS
+from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS, FrappeError, NoPermission, NotFound
 from bascule.hub import Hub
 from bascule.mirror.names import table_name
 from bascule.mirror.presets import PRESET_OF, doctypes_named
 from bascule.mirror.tables import Stream
 from bascule.mirror.views import RESERVED, drop_views, rebuild_views
+
+log = logging.getLogger(__name__)
 
 LONGEST_DOCTYPE = 140  # as on the site
 LONGEST_COLUMN = 59
@@ -27,10 +31,13 @@ _KEPT = frozenset((*STANDARD_FIELDS, *CHILD_FIELDS))
 
 
 async def add_streams(hub: Hub, connection: Connection, names: list[str]) -> list[Stream]:
-    """Streams for DocTypes and presets by name; one that is there is switched on."""
+    """Streams for DocTypes and presets by name; one that is there is switched on. The site is asked
+    about a DocType of no preset: Invalid when it has none of that name or does not show it.
+    """
     doctypes = doctypes_named(names)
     for doctype in doctypes:
         _check_text("doctype", doctype, LONGEST_DOCTYPE)
+    await _ask_about(hub, connection, [name for name in doctypes if name not in PRESET_OF])
     added = []
     async with hub.db.session() as session:
         there = {stream.doctype: stream for stream in await streams_of(session, connection)}
@@ -54,6 +61,20 @@ async def add_streams(hub: Hub, connection: Connection, names: list[str]) -> lis
         for stream in added:
             await session.refresh(stream)
     return added
+
+
+async def _ask_about(hub: Hub, connection: Connection, doctypes: list[str]) -> None:
+    if not doctypes:
+        return
+    async with open_site(hub, connection) as site:
+        for doctype in doctypes:
+            try:
+                await site.list(doctype, ["name"], limit=1)
+            except (NotFound, NoPermission) as error:
+                raise _invalid("doctype", str(error), error.next_step) from error
+            except FrappeError as error:
+                # It may be down for now: the first sync will tell what is wrong with the DocType.
+                log.warning("%s could not be asked about %s: %s", connection.slug, doctype, error)
 
 
 async def streams_of(session: AsyncSession, connection: Connection) -> list[Stream]:
