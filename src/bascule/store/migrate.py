@@ -6,6 +6,7 @@ Alembic.
 """
 
 import asyncio
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -21,11 +22,23 @@ from bascule.store.errors import StoreError, WrongVersion
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = "alembic_version"
 LOCK = 0x6261_7363  # "basc": no other program that shares the database takes this one
+_REVISION = re.compile(r'^(down_)?revision = (?:"(.+)"|None)$', re.MULTILINE)
+
+
+def revisions() -> list[str]:
+    """All, oldest first: each file in versions/ names the one before it."""
+    after = {}
+    for path in (MIGRATIONS / "versions").glob("*.py"):
+        names = dict(_REVISION.findall(path.read_text()))
+        after[names["down_"]] = names[""]
+    found = [after[""]]
+    while found[-1] in after:
+        found.append(after[found[-1]])
+    return found
 
 
 def newest() -> str:
-    """The newest revision: files in versions/ are named after theirs, 0001_..., in order."""
-    return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))[:4]
+    return revisions()[-1]
 
 
 def newest_of_queue() -> str:
@@ -52,12 +65,13 @@ async def _is_current(conninfo: str) -> bool:
             row = await (await connection.execute(query)).fetchone()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return False
-    if row and str(row[0]) > newest():
+    known = revisions()
+    if row and row[0] not in known:
         raise WrongVersion(
             f"The database was last used by a newer Bascule (revision {row[0]}).",
             next_step="Upgrade this one: pip install --upgrade bascule.",
         )
-    return row is not None and (row[0], row[1]) == (newest(), newest_of_queue())
+    return row is not None and (row[0], row[1]) == (known[-1], newest_of_queue())
 
 
 def migrate(conninfo: str) -> None:
