@@ -7,7 +7,8 @@ through Python on its way, unless the page was written in another style.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,12 +18,14 @@ from bascule.frappe import Page
 from bascule.mirror.schema import Table, widen
 
 _COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, QUOTE '\"', ESCAPE E'\\\\', NULL 'null')")
+# `\"` is CSV's own, and needs no look; so is `\\`, but it must be seen to be stepped over.
 _ESCAPES = re.compile(
-    rb'\\(?:["\\]|(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[bfnrt/]))'
+    rb"(\\(?:[\\bfnrt/]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}))"
 )
-_SHORT = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"/": b"/"}
 # PostgreSQL's text cannot hold NUL, and half a surrogate pair is no character.
 _NOT_TEXT = "�".encode()
+# Rewritten and sent at once: what the connection takes in one go, and a processor's cache holds.
+_ROWS_AT_ONCE = 256
 
 MISFITS = (
     errors.InvalidTextRepresentation,
@@ -32,26 +35,47 @@ MISFITS = (
 )
 
 
-def csv_of(raw: Iterable[bytes | msgspec.Raw]) -> bytes:
-    """The rows as CSV in the dialect of `_COPY`. Each is a compact JSON array without nested
-    values.
+class _WrittenOut(dict[bytes, bytes]):
+    """What stands for an escape. Those of single characters are kept as they come by."""
+
+    MOST = 20_000
+
+    def __missing__(self, escape: bytes) -> bytes:
+        code = int(escape[2:6], 16)
+        if len(escape) > 6:
+            code = 0x10000 + ((code - 0xD800) << 10) + int(escape[8:], 16) - 0xDC00
+            return chr(code).encode()
+        written = _NOT_TEXT if code == 0 or 0xD800 <= code <= 0xDFFF else chr(code).encode()
+        if len(self) < self.MOST:
+            self[escape] = written
+        return written
+
+
+_written_out = _WrittenOut(
+    {
+        rb"\\": rb"\\",
+        rb"\b": b"\b",
+        rb"\f": b"\f",
+        rb"\n": b"\n",
+        rb"\r": b"\r",
+        rb"\t": b"\t",
+        rb"\/": b"/",
+    }
+)
+
+
+def csv_of(raw: Iterable[bytes | msgspec.Raw]) -> Iterator[bytes]:
+    """The rows as CSV in the dialect of `_COPY`, some at a time. Each is a compact JSON array
+    without nested values.
     """
-    text = b"\n".join([memoryview(row)[1:-1] for row in raw])
-    return _ESCAPES.sub(_written_out, text) if b"\\" in text else text
-
-
-def _written_out(match: re.Match[bytes]) -> bytes:
-    escape = match.group(1)
-    if escape is None:  # \\" and \\\\ are CSV's own
-        return match.group(0)
-    if escape[:1] != b"u":
-        return _SHORT[escape]
-    code = int(escape[1:5], 16)
-    if len(escape) > 5:
-        code = 0x10000 + ((code - 0xD800) << 10) + int(escape[7:], 16) - 0xDC00
-    elif code == 0 or 0xD800 <= code <= 0xDFFF:
-        return _NOT_TEXT
-    return chr(code).encode()
+    rows = iter(raw)
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        text = b"\n".join([*[memoryview(row)[1:-1] for row in some], b""])
+        if b"\\" in text:
+            parts = _ESCAPES.split(text)
+            parts[1::2] = map(_written_out.__getitem__, parts[1::2])
+            text = b"".join(parts)
+        yield text
 
 
 def _plain(value: Any) -> Any:
@@ -63,7 +87,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _rewritten(page: Page) -> bytes:
+def _rewritten(page: Page) -> Iterator[bytes]:
     """The page's rows as CSV by way of Python: for bodies with white space, booleans or nested
     JSON.
     """
@@ -96,10 +120,10 @@ async def copy_page(
             await _copy(conn, command, _rewritten(page))
 
 
-async def _copy(conn: AsyncConnection, command: sql.Composed, text: bytes) -> None:
-    if text:
-        async with conn.cursor().copy(command) as copy:
-            await copy.write(text)
+async def _copy(conn: AsyncConnection, command: sql.Composed, pieces: Iterable[bytes]) -> None:
+    async with conn.cursor().copy(command) as copy:
+        for piece in pieces:
+            await copy.write(piece)
 
 
 async def stage(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> sql.Identifier:

@@ -159,7 +159,8 @@ async def _list(
                 "COPY pg_temp.seen FROM STDIN (FORMAT csv, QUOTE '\"', ESCAPE E'\\\\', NULL 'null')"
             )
             async with conn.cursor().copy(command) as copy:
-                await copy.write(csv_of(page.raw))
+                for piece in csv_of(page.raw):
+                    await copy.write(piece)
             await conn.commit()
         if not page.full:
             break
