@@ -7,7 +7,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException
@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bascule import __version__, refusals
 from bascule.accounts.access import require_user
 from bascule.accounts.tokens import ensure_admin
+from bascule.events.listening import Live
+from bascule.events.recorder import Recorder
 from bascule.health import router as health
 from bascule.hub import Hub, open_hub
 from bascule.rooms import ROUTERS
@@ -35,13 +37,10 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if hub is not None:
-            await _move_in(app, hub)
+        async with nullcontext(hub) if hub else open_hub(settings or get_settings()) as ours:
+            await _move_in(app, ours)
             yield
-            return
-        async with open_hub(settings or get_settings()) as own:
-            await _move_in(app, own)
-            yield
+            await app.state.live.aclose()
 
     app = FastAPI(
         title="Bascule",
@@ -54,6 +53,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
         openapi_url=None,
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(Recorder)
     app.include_router(health)
     for router in ROUTERS:
         app.include_router(
@@ -92,7 +92,7 @@ class BodyLimit:
 async def _move_in(app: FastAPI, hub: Hub) -> None:
     async with hub.db.session() as session:
         await ensure_admin(session)
-    app.state.hub = hub
+    app.state.hub, app.state.live = hub, Live(hub.db)
 
 
 class _Server(uvicorn.Server):
@@ -130,6 +130,8 @@ async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
         shown = f"[{host}]" if ":" in host else host
         yield f"http://{shown}:{listening.getsockname()[1]}"
     finally:
+        if server.started:
+            await app.state.live.aclose()  # or uvicorn would wait for streams that never end
         server.should_exit = True
         await task
         listening.close()

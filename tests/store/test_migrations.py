@@ -22,7 +22,7 @@ from bascule.store.base import HUB_SCHEMA, Base
 from bascule.store.migrate import MIGRATIONS, newest
 from databases import on_database, run
 
-ROOMS = ("accounts", "connections", "mirror")
+ROOMS = ("accounts", "connections", "events", "mirror")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
+from bascule.events.live import publish
 from bascule.frappe import (
     FrappeError,
     NoPermission,
@@ -117,6 +118,7 @@ async def record_check(
 ) -> Connection:
     """Keeps what the site said. What it could not be asked this time stays as it was known."""
     kept = await session.merge(connection)
+    changed = kept.health != report.health
     kept.health = report.health
     kept.health_detail = report.problems[0].what if report.problems else None
     kept.checked_at = datetime.now(UTC)
@@ -124,6 +126,8 @@ async def record_check(
     kept.time_zone = report.time_zone or kept.time_zone
     kept.versions = dict(report.versions) or kept.versions
     await session.flush()
+    if changed:
+        await publish(session, "connection", connection_id=kept.id, health=kept.health)
     return kept
 
 

@@ -23,6 +23,7 @@ from bascule.connections.fields import SLUG, NewConnection, checked, slug_of
 from bascule.connections.sites import pool_of, unpooled_site
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
+from bascule.events.live import publish
 from bascule.frappe import Site
 from bascule.hub import Hub
 
@@ -127,7 +128,7 @@ async def change_connection(
             setattr(current, name, value)
         if report is not None:
             await record_check(session, current, report)
-        await session.flush()
+        await publish(session, "connection", connection_id=connection.id, change="changed")
         await session.refresh(current)
         session.expunge(current)
     return current
@@ -153,6 +154,7 @@ async def delete_connection(
             )
             tables = [str(name) for (name,) in await found.fetchall()]
             await conn.execute("SET LOCAL lock_timeout = '10s'")
+            await publish(conn, "connection", connection_id=connection.id, change="deleted")
             gone = await conn.execute(
                 "DELETE FROM bascule.connections WHERE id = %s", [connection.id]
             )
@@ -227,6 +229,7 @@ async def _save(hub: Hub, connection: Connection, report: CheckReport | None) ->
         await session.flush()
         if report is not None:
             await record_check(session, saved, report)
+        await publish(session, "connection", connection_id=saved.id, change="added")
         await session.refresh(saved)
         session.expunge(saved)
     return saved

@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
-from psycopg.pq import TransactionStatus
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.store import Database
+from bascule.store.database import driver_connection
 
 
 class Jobs:
@@ -63,14 +63,8 @@ class Jobs:
         self, connection: psycopg.AsyncConnection | AsyncSession | None, *, guarded: bool
     ) -> AsyncIterator[psycopg.AsyncConnection | None]:
         """The driver's connection, inside the caller's transaction."""
-        raw: Any = connection
-        if isinstance(connection, AsyncSession):
-            # What the session still has to write comes first: the job may be about it.
-            await connection.flush()
-            pooled = await (await connection.connection()).get_raw_connection()
-            raw = pooled.driver_connection
-        outside = raw is not None and raw.info.transaction_status == TransactionStatus.IDLE
-        if outside and guarded and not raw.autocommit:
+        raw = None if connection is None else await driver_connection(connection)
+        if raw is not None and guarded and not raw.autocommit:
             # Begins the transaction, or the savepoint would be a transaction of its own.
             await raw.execute("SELECT 1")
         yield raw

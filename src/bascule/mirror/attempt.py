@@ -5,6 +5,7 @@ taken over while it hung finds another number there, and stops without having wr
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,11 +15,14 @@ from zoneinfo import ZoneInfo
 from psycopg import AsyncConnection
 
 from bascule.connections.tables import Connection
+from bascule.events.live import publish
 from bascule.frappe import Page, Site
 from bascule.mirror.columns import Shape
 from bascule.mirror.cursor import Cursor
 from bascule.mirror.schema import Tables
 from bascule.store import Database
+
+PROGRESS = 0.25  # seconds between two events that tell how far a run is
 
 
 class Superseded(Exception):
@@ -62,6 +66,7 @@ class Attempt:
     newest: str | None = None  # `modified` that this attempt has seen
     reappeared: bool = False  # a document created long ago came new: renamed, or into the filter
     totals: Tally = field(default_factory=Tally)
+    _told_at: float = 0.0  # when progress was last told
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -101,14 +106,30 @@ class Attempt:
         )
         if mine.rowcount == 0:
             raise Superseded(f"stream {self.stream_id} was taken over")
-        await conn.execute(
+        counts = await conn.execute(
             """
             UPDATE bascule.runs
                SET rows_read = rows_read + %s, rows_changed = rows_changed + %s,
                    rows_deleted = rows_deleted + %s, pages = pages + %s, bytes = bytes + %s
-             WHERE id = %s
+             WHERE id = %s RETURNING rows_read, rows_changed, rows_deleted, expected_rows
             """,
             [tally.read, tally.changed, tally.deleted, tally.pages, tally.bytes, self.run_id],
+        )
+        now = time.monotonic()
+        if tally.pages and now - self._told_at >= PROGRESS and (row := await counts.fetchone()):
+            self._told_at = now
+            names = ("rows_read", "rows_changed", "rows_deleted", "expected_rows")
+            await self._tell(conn, "run", outcome="running", **dict(zip(names, row, strict=True)))
+
+    async def _tell(self, conn: AsyncConnection, kind: str, **data: object) -> None:
+        await publish(
+            conn,
+            kind,
+            connection_id=self.connection.id,
+            keep=False,
+            run_id=self.run_id,
+            stream_id=self.stream_id,
+            **data,
         )
 
     async def save(self, moves: Callable[[Cursor], None] | None = None) -> None:
@@ -128,6 +149,7 @@ class Attempt:
                 "INSERT INTO bascule.run_logs (run_id, level, message) VALUES (%s, %s, %s)",
                 [self.run_id, level, message],
             )
+            await self._tell(conn, "log")
 
     async def expect(self, rows: int | None) -> None:
         """Tell how many rows this run will read, for those who watch it."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.connections.sites import pool_of
 from bascule.connections.tables import Connection
 from bascule.errors import HubError, NoSuch
+from bascule.events.live import publish
 from bascule.frappe import FrappeError, Invalid, Site, Unavailable, WrongCredentials
 from bascule.hub import Hub
 from bascule.mirror import pull
@@ -55,8 +56,20 @@ async def start_runs(
             await hub.jobs.defer(
                 "mirror.run", lock=f"stream:{stream.id}", connection=session, run_id=run.id
             )
+            await _tell(session, run, "queued")
             ids.append(run.id)
     return ids
+
+
+async def _tell(session: AsyncSession, run: Run, outcome: str) -> None:
+    await publish(
+        session,
+        "run",
+        connection_id=run.connection_id,
+        run_id=run.id,
+        stream_id=run.stream_id,
+        outcome=outcome,
+    )
 
 
 async def _chosen(
@@ -145,7 +158,7 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None
             return None
         stream.fence += 1
         # Only one attempt at a stream is under way, so what still looks like it was cut off.
-        await session.execute(
+        cut_off = await session.scalars(
             update(Run)
             .where(Run.stream_id == stream.id, Run.outcome == "running", Run.id != run.id)
             .values(
@@ -154,10 +167,14 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None
                 error="It was cut off before it could tell how it ended.",
                 next_step="Nothing: the run after it goes on where it was.",
             )
+            .returning(Run)
         )
+        for other in cut_off.all():
+            await _tell(session, other, "failed")
         run.fence, run.outcome = stream.fence, "running"
         run.attempts += 1
         run.started_at = run.started_at or datetime.now(UTC)
+        await _tell(session, run, "running")
     return run, stream, connection
 
 
@@ -233,10 +250,11 @@ async def _finish(
                 "verified_equal": bool(report["equal"] or report["repaired"]),
             }
         await session.execute(update(Stream).where(Stream.id == stream.id).values(**success))
-        await session.execute(
-            update(Connection)
-            .where(Connection.id == connection.id)
-            .values(health="ok", health_detail=None, checked_at=now, time_zone=connection.time_zone)
+        zone = {"time_zone": connection.time_zone}
+        await _note_health(session, connection, "ok", None, now, **zone)
+        await _tell(session, run, "done")
+        await publish(
+            session, "stream", connection_id=connection.id, stream_id=stream.id, change="synced"
         )
 
 
@@ -277,11 +295,29 @@ async def _fail(
         if isinstance(error, Unavailable):
             health = "down"
         if health is not None:
-            await session.execute(
-                update(Connection)
-                .where(Connection.id == connection.id)
-                .values(health=health, health_detail=message, checked_at=now)
-            )
+            await _note_health(session, connection, health, message, now)
+        await _tell(session, run, "failed")
+        await publish(
+            session, "stream", connection_id=connection.id, stream_id=stream.id, change="failed"
+        )
+
+
+async def _note_health(
+    session: AsyncSession,
+    connection: Connection,
+    health: str,
+    detail: str | None,
+    now: datetime,
+    **more: object,
+) -> None:
+    before = await session.scalar(select(Connection.health).where(Connection.id == connection.id))
+    await session.execute(
+        update(Connection)
+        .where(Connection.id == connection.id)
+        .values(health=health, health_detail=detail, checked_at=now, **more)
+    )
+    if before != health:
+        await publish(session, "connection", connection_id=connection.id, health=health)
 
 
 def _seconds(run: Run, now: datetime) -> float:

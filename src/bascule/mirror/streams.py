@@ -6,13 +6,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg import sql
+from psycopg import AsyncConnection, sql
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid, NoSuch
+from bascule.events.live import publish
 from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS, FrappeError, NoPermission, NotFound
 from bascule.hub import Hub
 from bascule.mirror.names import table_name
@@ -60,7 +61,18 @@ async def add_streams(hub: Hub, connection: Connection, names: list[str]) -> lis
         await session.flush()
         for stream in added:
             await session.refresh(stream)
+            await _tell(session, stream, "added")
     return added
+
+
+async def _tell(session: AsyncSession | AsyncConnection[Any], stream: Stream, change: str) -> None:
+    await publish(
+        session,
+        "stream",
+        connection_id=stream.connection_id,
+        stream_id=stream.id,
+        change=change,
+    )
 
 
 async def _ask_about(hub: Hub, connection: Connection, doctypes: list[str]) -> None:
@@ -113,6 +125,7 @@ async def change_stream(
             setattr(found, field, checks[field](value) if field in checks else value)
         await session.flush()
         await session.refresh(found)
+        await _tell(session, found, "changed")
     return found
 
 
@@ -126,6 +139,7 @@ async def delete_stream(hub: Hub, connection: Connection, stream: Stream) -> Non
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{schema}"]
         )
         await conn.execute("DELETE FROM bascule.streams WHERE id = %s", [stream.id])
+        await _tell(conn, stream, "removed")
         there = await conn.execute(
             "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [schema]
         )

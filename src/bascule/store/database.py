@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -130,6 +130,19 @@ class Database:
         await self.pool.close()
         await self.engine.dispose()
         self._server.leave()
+
+
+async def driver_connection(
+    conn_or_session: psycopg.AsyncConnection[Any] | AsyncSession,
+) -> psycopg.AsyncConnection[Any]:
+    """The driver's own connection, in the transaction of whoever has it."""
+    if not isinstance(conn_or_session, AsyncSession):
+        return conn_or_session
+    # What the session still has to write comes first: what follows may be about it.
+    await conn_or_session.flush()
+    pooled = await (await conn_or_session.connection()).get_raw_connection()
+    raw: psycopg.AsyncConnection[Any] = pooled.driver_connection  # type: ignore[assignment]
+    return raw
 
 
 async def open_database(settings: Settings, *, migrate: bool = True) -> Database:

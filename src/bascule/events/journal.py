@@ -1,0 +1,178 @@
+"""Who did what, when, from where: one row for each thing done, kept for 400 days.
+
+Every request that may change something is recorded by `recorder`, without its route knowing;
+what happens elsewhere (sign-ins, the command line) calls `record`. No secrets and no bodies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+from sqlalchemy import ColumnElement, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from bascule.events.live import NOBODY, PRIVATE_TO, publish
+from bascule.events.tables import Audit
+from bascule.store.database import driver_connection
+
+KEPT_DAYS = 400
+LONGEST = 300  # characters of what somebody typed: enough to see what it was
+
+
+class Person(Protocol):
+    """Who did it, as `accounts` knows them."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def username(self) -> str: ...
+
+
+@dataclass
+class Entry:
+    """What a request's row will say beyond the request itself; see `entry_of`."""
+
+    wanted: bool = False  # also where the method alone would not be recorded: a download
+    connection_id: UUID | None = None
+    private_to: int | None = None
+    object: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def entry_of(connection: HTTPConnection) -> Entry:
+    """The request's own entry: a route may say there what its row shall name."""
+    entry: Entry | None = getattr(connection.state, "journal", None)
+    if entry is None:
+        entry = connection.state.journal = Entry()
+    return entry
+
+
+async def recorded(connection: HTTPConnection) -> None:
+    """A dependency of routes that only read and are recorded all the same: exports, downloads."""
+    entry_of(connection).wanted = True
+
+
+def about(connection: HTTPConnection, of: Any) -> None:
+    """The request concerns this connection (a row with `id`, `slug`, `shared` and `owner_id`)."""
+    entry = entry_of(connection)
+    entry.connection_id, entry.object = of.id, entry.object or of.slug
+    entry.private_to = private_to(of)
+
+
+def private_to(of: Any) -> int | None:
+    """Whose this connection is alone; None: everybody may see it."""
+    if getattr(of, "shared", True) is not False:
+        return None
+    owner: int | None = getattr(of, "owner_id", None)
+    return NOBODY if owner is None else owner
+
+
+async def record(
+    session: AsyncSession,
+    *,
+    action: str,
+    user: Person | None = None,
+    via: str = "",
+    address: str = "",
+    connection_id: UUID | None = None,
+    object: str = "",
+    detail: Mapping[str, Any] | None = None,
+    username: str = "",
+    private_to: int | None = None,
+) -> None:
+    """One row, in the caller's transaction. `action` is a word or two with dots, such as `sign-in`
+    or `cli.connect`; `object` names what it was done to; `detail` never holds a secret.
+
+    A row about a private connection is its owner's alone: `private_to`, or whose the connection is
+    as it stands there now, so record its end before it.
+    """
+    raw = await driver_connection(session)
+    values = {
+        "user_id": user.id if user else None,
+        "username": _short(user.username if user else username),
+        "action": action,
+        "via": via,
+        "address": address[:100],
+        "connection_id": connection_id,
+        "private_to": private_to,
+        "object": _short(object),
+        "detail": Jsonb(_plain(detail or {})),
+    }
+    row = await (await raw.execute(_INSERT, values)).fetchone()
+    if row is not None and row[1] is None:
+        await publish(raw, "audit", keep=False, audit_id=row[0], action=action)
+
+
+_INSERT = f"""
+    INSERT INTO bascule.audit (user_id, username, action, via, address, connection_id, private_to,
+                               object, detail)
+    VALUES (%(user_id)s, %(username)s, %(action)s, %(via)s, %(address)s, %(connection_id)s,
+            coalesce(%(private_to)s::integer, {PRIVATE_TO}), %(object)s, %(detail)s)
+    RETURNING id, private_to
+"""
+
+
+async def entries(
+    session: AsyncSession,
+    viewer: Person,
+    *,
+    user: str | None = None,
+    action: str | None = None,
+    connection: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Audit]:
+    """Newest first, without what concerns others' private connections. `user`: a name; `action`:
+    it, or those that begin with it and a dot; `before`: the id of the last one that one has.
+    """
+    wanted: list[ColumnElement[bool]] = [
+        or_(Audit.private_to.is_(None), Audit.private_to == viewer.id),
+        text(
+            "NOT EXISTS (SELECT FROM bascule.connections c WHERE c.id = audit.connection_id"
+            " AND NOT coalesce((to_jsonb(c) ->> 'shared')::boolean, true)"
+            " AND (to_jsonb(c) ->> 'owner_id')::integer IS DISTINCT FROM :viewer)"
+        ).bindparams(viewer=viewer.id),  # type: ignore[list-item]
+    ]
+    if user is not None:
+        wanted.append(Audit.username == user)
+    if action is not None:
+        inside = Audit.action.startswith(f"{action}.", autoescape=True)
+        wanted.append(or_(Audit.action == action, inside))
+    if connection is not None:
+        wanted.append(Audit.connection_id == connection)
+    if since is not None:
+        wanted.append(Audit.at >= since)
+    if until is not None:
+        wanted.append(Audit.at < until)
+    if before is not None:
+        wanted.append(Audit.id < before)
+    query = select(Audit).where(*wanted).order_by(Audit.id.desc()).limit(limit)
+    return list((await session.scalars(query)).all())
+
+
+async def forget_old(conn: psycopg.AsyncConnection[Any]) -> None:
+    await conn.execute(
+        "DELETE FROM bascule.audit WHERE at < now() - make_interval(days => %s)", [KEPT_DAYS]
+    )
+
+
+def _short(value: str) -> str:
+    """What people type may hold what PostgreSQL cannot, and be long."""
+    plain = value.replace("\0", "").encode("utf-8", "replace").decode()
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}..."
+
+
+def _plain(detail: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        _short(name): value if isinstance(value, int | float | bool) else _short(str(value))
+        for name, value in detail.items()
+        if value is not None
+    }
