@@ -6,14 +6,13 @@ Decides what a run has to do from the cursor; how it is done is `full`'s, `incre
 
 from datetime import datetime, timedelta
 
-from psycopg import sql
-
 from bascule.frappe import FrappeError
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.cursor import Cursor, Lane
 from bascule.mirror.full import plan_lanes, pull_everything
 from bascule.mirror.incremental import pull_changes
 from bascule.mirror.reconcile import Findings, count_here, reconcile
+from bascule.mirror.schema import gather_statistics
 from bascule.mirror.views import rebuild_views
 
 # Between two looks at the site's count of a DocType.
@@ -74,9 +73,8 @@ async def _finish_full(attempt: Attempt) -> None:
     await attempt.save(lambda c: setattr(c, "phase", "incremental"))
     await count_here(attempt)
     async with attempt.db.connection() as conn:
-        # Without statistics the first look at a large table can take minutes.
         for table in attempt.tables.all():
-            await conn.execute(sql.SQL("ANALYZE {}").format(table.identifier))
+            await gather_statistics(conn, table)
 
 
 async def _counts_differ(attempt: Attempt) -> bool:

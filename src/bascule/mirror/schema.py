@@ -7,6 +7,7 @@ ever widen, and at the end of that road is text, which holds everything.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from psycopg import AsyncConnection, sql
 
@@ -230,10 +231,8 @@ async def ensure_indexes(conn: AsyncConnection, table: Table) -> None:
     """The indexes that pulls, views and look-ups use; made after a first load, which is faster
     without them.
     """
-    wanted = [["modified", "name"], *([["parent", "idx"]] if table.child else [])]
-    wanted += [list(columns) for columns in views.INDEXES.get(table.doctype, [])]
     by_field = {column.field: column for column in table.columns}
-    for fields in wanted:
+    for fields in _indexed(table):
         columns = [by_field[f].name for f in fields if f in by_field]
         if len(columns) != len(fields):
             continue
@@ -245,3 +244,29 @@ async def ensure_indexes(conn: AsyncConnection, table: Table) -> None:
                 sql.SQL(", ").join(map(sql.Identifier, columns)),
             )
         )
+
+
+def _indexed(table: Table) -> list[list[str]]:
+    """The fields of each of its indexes but the primary key."""
+    wanted = [["modified", "name"], *([["parent", "idx"]] if table.child else [])]
+    return wanted + [list(columns) for columns in views.INDEXES.get(table.doctype, [])]
+
+
+async def gather_statistics(conn: AsyncConnection, table: Table) -> None:
+    """Tell the planner about a table that was just filled: without, the first look at a large one
+    can take minutes.
+
+    Only about the columns that indexes and views have. PostgreSQL does not count such a look as
+    one, so its autovacuum looks at all columns within a minute or two, and nobody waits for it.
+    """
+    asked_for = {
+        "name",
+        *chain.from_iterable(_indexed(table)),
+        *views.FIELDS.get(table.doctype, ()),
+    }
+    columns = [column.name for column in table.columns if column.field in asked_for]
+    await conn.execute(
+        sql.SQL("ANALYZE {} ({})").format(
+            table.identifier, sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
+    )

@@ -6,13 +6,14 @@ into the database. The tables underneath are `bascule.mirror.schema`'s.
 
 from bascule.mirror.views import inventory, orders, parties  # noqa: F401  they define the views
 from bascule.mirror.views.build import drop_views, missing, rebuild_views
-from bascule.mirror.views.sources import INDEXES
+from bascule.mirror.views.sources import FIELDS, INDEXES
 from bascule.mirror.views.view import VIEWS, Column, View, views_markdown
 
 # No DocType's table may take these names.
 RESERVED = frozenset(VIEWS)
 
 __all__ = [
+    "FIELDS",
     "INDEXES",
     "RESERVED",
     "VIEWS",
