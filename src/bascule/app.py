@@ -117,7 +117,12 @@ async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
         listening.close()
         raise
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=10,
+        proxy_headers=False,  # uvicorn believes everybody on loopback; see accounts.origin
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -1,9 +1,12 @@
 """What a person asked the hub for and cannot have.
 
     HubError
-    ├── NoSuch      what was named is not there
-    ├── Invalid     a value cannot be taken; `fields` tells which and why
-    └── Conflict    it cannot be done now, or together with what is there already
+    ├── NoSuch            what was named is not there
+    ├── Invalid           a value cannot be taken; `fields` tells which and why
+    ├── Conflict          it cannot be done now, or together with what is there already
+    ├── Unauthenticated   nobody who is known asks: no token, or one that opens nothing
+    ├── Forbidden         somebody who is known asks, and may not
+    └── TooMany           it was tried too often; in `retry_after` seconds it may be again
 
 Each carries the next step. How the API and the command line show them is theirs; what a site
 answered is `bascule.frappe`'s tree of errors.
@@ -33,3 +36,17 @@ class Invalid(HubError):
 
 class Conflict(HubError):
     pass
+
+
+class Unauthenticated(HubError):
+    pass
+
+
+class Forbidden(HubError):
+    pass
+
+
+class TooMany(HubError):
+    def __init__(self, message: str, *, next_step: str, retry_after: int) -> None:
+        super().__init__(message, next_step=next_step)
+        self.retry_after = retry_after

@@ -7,20 +7,30 @@ what an error says in its own words.
 import json
 import logging
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 import sqlalchemy.exc
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from psycopg_pool import PoolClosed, PoolTimeout
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from bascule import frappe
-from bascule.accounts.access import Unauthenticated
+from bascule.accounts.origin import local_path
 from bascule.connections.answers import CheckAnswer
 from bascule.connections.service import CheckFailed
-from bascule.errors import Conflict, HubError, Invalid, NoSuch
+from bascule.errors import (
+    Conflict,
+    Forbidden,
+    HubError,
+    Invalid,
+    NoSuch,
+    TooMany,
+    Unauthenticated,
+)
 from bascule.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -29,6 +39,8 @@ log = logging.getLogger(__name__)
 # proposed (CheckFailed) is a bad request.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Unauthenticated, 401),
+    (Forbidden, 403),
+    (TooMany, 429),
     (NoSuch, 404),
     (Conflict, 409),
     (Invalid, 422),
@@ -78,6 +90,7 @@ class Refusal(BaseModel):
 # For the OpenAPI of every route that wants a token.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": Refusal, "description": "No token, or one that opens nothing."},
+    403: {"model": Refusal, "description": "Your role, or your token's scope, does not let you."},
     422: {"model": Refusal, "description": "A value that cannot be taken; `fields` names it."},
     503: {"model": Refusal, "description": "The hub's database cannot be reached."},
 }
@@ -92,14 +105,39 @@ def answer(
 
 
 async def _said(request: Request, error: Exception) -> Response:
+    if isinstance(error, Unauthenticated) and is_page(request):
+        return _to_sign_in(request)
     status = next(number for kind, number in STATUSES if isinstance(error, kind))
     headers = {"WWW-Authenticate": 'Bearer realm="bascule"'} if status == 401 else None
+    if isinstance(error, TooMany):
+        headers = {"Retry-After": str(error.retry_after)}
     more: dict[str, Any] = {}
     if isinstance(error, Invalid | frappe.Invalid) and error.fields:
         more["fields"] = error.fields
     if isinstance(error, CheckFailed):
         more["check"] = CheckAnswer.of(error.report).model_dump(mode="json")
     return answer(status, str(error), error.next_step, headers, **more)  # type: ignore[attr-defined]
+
+
+def is_page(request: Request) -> bool:
+    """Asked for by a person in a browser, who wants a page also where something is refused."""
+    path = request.url.path
+    return not path.startswith("/api/") and path not in ("/health", "/openapi.json")
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Then back to where they were; htmx has a part of a page in mind, so it is told apart."""
+    asked = urlsplit(request.headers.get("hx-current-url", "")) if _is_htmx(request) else None
+    here = asked or request.url
+    wanted = f"{here.path}?{here.query}" if here.query else here.path
+    to = f"/sign-in?{urlencode({'next': local_path(wanted)})}"
+    if _is_htmx(request):
+        return Response(status_code=401, headers={"HX-Redirect": to})
+    return RedirectResponse(to, 303)
+
+
+def _is_htmx(request: Request) -> bool:
+    return request.headers.get("hx-request") == "true"
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

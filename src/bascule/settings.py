@@ -2,10 +2,13 @@
 
 import os
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Network = IPv4Network | IPv6Network
 
 
 def default_data_dir() -> Path:
@@ -38,6 +41,16 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("BASCULE_PORT", "CONNECTORS_SERVICE_PORT"),
         description="The port that the API listens on.",
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+/?$",
+        description="The address that people open in the browser, where a proxy is in between.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto count, "
+        "with commas between.",
+    )
     allow_http: bool = Field(
         default=False,
         description="Speak plain HTTP to sites that are not on loopback.",
@@ -49,6 +62,22 @@ class Settings(BaseSettings):
         default=8, ge=1, le=64, description="How many jobs one worker does at a time."
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks_in(value)
+        return value
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        return networks_in(self.trusted_proxies)
+
+
+@lru_cache
+def networks_in(value: str) -> tuple[Network, ...]:
+    """ValueError: one of them is none."""
+    return tuple(ip_network(one.strip()) for one in value.split(",") if one.strip())
 
 
 @lru_cache

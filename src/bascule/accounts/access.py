@@ -1,25 +1,43 @@
-"""Who asks, and the hub that answers: the two things every route depends on."""
+"""Who asks, what they may, and the hub that answers: what every route depends on.
 
-from typing import Annotated
+A person comes with an access token or a browser's session, a machine with an API token. What a
+session asks to change needs its CSRF token, because browsers send cookies for anybody's page.
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Annotated, Literal
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
+from bascule.accounts.bearer import user_of_access_token
+from bascule.accounts.origin import address_of, refuse_cross_site
+from bascule.accounts.sessions import COOKIE, csrf_of, session_of
 from bascule.accounts.tables import User
-from bascule.accounts.tokens import user_of_token
-from bascule.errors import HubError
+from bascule.accounts.tokens import PREFIX, opened_by
+from bascule.errors import Forbidden, Unauthenticated
 from bascule.hub import Hub
 
-
-class Unauthenticated(HubError):
-    """No token, or one that opens nothing."""
-
+Role = Literal["viewer", "editor", "admin"]
+ROLES: tuple[Role, ...] = ("viewer", "editor", "admin")  # each may what those before it may
+READING = {"GET", "HEAD"}
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 bearer = HTTPBearer(
     auto_error=False,
     scheme_name="token",
-    description="A token from `bascule token`, as `Authorization: Bearer bsc_...`.",
+    description="`Authorization: Bearer <token>`: an access token from POST /api/auth/login, or an "
+    "API token (`bsc_...`) from POST /api/auth/tokens or `bascule token`.",
+)
+cookie = APIKeyCookie(
+    name=COOKIE,
+    auto_error=False,
+    scheme_name="session",
+    description="A browser that signed in; what changes something needs X-CSRF-Token too.",
 )
 
 
@@ -35,23 +53,132 @@ async def require_user(
     request: Request,
     hub: TheHub,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    _: Annotated[str | None, Depends(cookie)] = None,  # for the OpenAPI; read below
 ) -> User:
-    if credentials is None:
+    """Leaves at `request.state` the `user`, their `address`, and `via`: token, jwt or session."""
+    request.state.address = address_of(request, hub.settings)
+    if credentials is not None:
+        user = await _by_bearer(request, hub, credentials.credentials)
+    elif session_id := request.cookies.get(COOKIE):
+        user = await _by_session(request, hub, session_id)
+    else:
         raise Unauthenticated(
-            "This needs a token.",
-            next_step="Send it as 'Authorization: Bearer <token>'; 'bascule token' prints one.",
-        )
-    async with hub.db.session() as session:
-        user = await user_of_token(session, credentials.credentials)
-        if user is not None:
-            session.expunge(user)
-    if user is None:
-        raise Unauthenticated(
-            "This token opens nothing here.",
-            next_step="Run 'bascule token' on the hub's machine to get one that does.",
+            "This needs you to sign in.",
+            next_step="Send 'Authorization: Bearer <token>': POST /api/auth/login gives one for a "
+            "name and a password, 'bascule token' prints one on the hub's machine.",
         )
     request.state.user = user
     return user
 
 
 CurrentUser = Annotated[User, Depends(require_user)]
+
+
+class Needs:
+    """A dependency that lets in who has this role, or more; see `needs`."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    async def __call__(self, user: CurrentUser) -> User:
+        refuse_below(self.role, user)
+        return user
+
+
+@cache
+def needs(role: Role) -> Callable[..., Awaitable[User]]:
+    """For `Depends`: the user, or Forbidden. Every route has one; a test reads which."""
+    return Needs(role)
+
+
+Viewer = Annotated[User, Depends(needs("viewer"))]
+Editor = Annotated[User, Depends(needs("editor"))]
+Admin = Annotated[User, Depends(needs("admin"))]
+
+
+def refuse_below(role: Role, user: User) -> None:
+    if not has_role(user, role):
+        raise Forbidden(
+            f"This needs the role {role}; you are {_article(user.role)}.",
+            next_step="Ask an admin: they give roles on the page People, or with 'bascule users "
+            f"role {user.username} {role}'.",
+        )
+
+
+def has_role(user: User, role: Role) -> bool:
+    return user.role in ROLES[ROLES.index(role) :]
+
+
+async def require_person(request: Request, user: CurrentUser) -> User:
+    """Somebody who signed in with a password. A machine's token must not make itself another."""
+    if request.state.via == "token":
+        raise Forbidden(
+            "An API token cannot do this; it needs somebody who signed in.",
+            next_step="Sign in, on a page or with POST /api/auth/login, and do it there.",
+        )
+    return user
+
+
+ThePerson = Annotated[User, Depends(require_person)]
+
+
+async def _by_bearer(request: Request, hub: Hub, token: str) -> User:
+    async with hub.db.session() as session:
+        found = await _user_of_bearer(request, hub, session, token)
+        session.expunge_all()
+    if found is None:
+        raise Unauthenticated(
+            "This token opens nothing here: it is unknown, expired or was revoked.",
+            next_step="Get another one: POST /api/auth/refresh or /api/auth/login, or run "
+            "'bascule token' on the hub's machine.",
+        )
+    user, scope = found
+    if scope == "read" and request.method not in READING:
+        raise Forbidden(
+            "This token may only read.",
+            next_step="Make one with the scope write, if that is what it is for.",
+        )
+    return user
+
+
+async def _user_of_bearer(
+    request: Request, hub: Hub, session: AsyncSession, token: str
+) -> tuple[User, str] | None:
+    request.state.via = "token" if token.startswith(PREFIX) else "jwt"
+    if request.state.via == "token":
+        return await opened_by(session, token)
+    found = await user_of_access_token(hub, session, token)
+    if found is None:
+        return None
+    user, request.state.family = found
+    return user, "write"
+
+
+async def _by_session(request: Request, hub: Hub, session_id: str) -> User:
+    async with hub.db.session() as session:
+        found = await session_of(session, session_id)
+        session.expunge_all()
+    if found is None:
+        raise Unauthenticated("You are signed out.", next_step="Sign in again.")
+    user, request.state.session = found
+    request.state.via = "session"
+    if request.method not in READING:
+        refuse_cross_site(request, hub.settings)
+        if not hmac.compare_digest(csrf_of(request).encode(), await _csrf_sent(request)):
+            raise Forbidden(
+                "This form was not made for the session that you are signed in with.",
+                next_step="Load the page again and repeat it. Programs send the session's token as "
+                "X-CSRF-Token, or better sign in with POST /api/auth/login.",
+            )
+    return user
+
+
+async def _csrf_sent(request: Request) -> bytes:
+    sent: object = request.headers.get("x-csrf-token")
+    if sent is None and request.headers.get("content-type", "").startswith(FORMS):
+        sent = (await request.form()).get("csrf_token")
+    return sent.encode("utf-8", "surrogatepass") if isinstance(sent, str) else b""
+
+
+def _article(role: str) -> str:
+    return f"an {role}" if role[:1] in "aeiou" else f"a {role}"

@@ -1,22 +1,31 @@
-"""People and the tokens that their machines hold."""
+"""People, how they sign in, and the tokens that their machines hold. Secrets are kept as hashes."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import ForeignKey, func
+from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.store.base import Base
 
 
 class User(Base):
+    """Never deleted, only deactivated: what they did, and what is theirs, keeps its name.
+
+    `username` and `email` are lower case. Tokens of an older `version` than this open nothing.
+    """
+
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(unique=True)
-    email: Mapped[str | None]
+    email: Mapped[str | None] = mapped_column(unique=True)
     role: Mapped[str] = mapped_column(server_default="viewer")  # admin, editor, viewer
     active: Mapped[bool] = mapped_column(server_default="true")
+    password_hash: Mapped[str | None]  # Argon2id; None: no password was chosen yet
+    version: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_sign_in_at: Mapped[datetime | None]
 
 
 class ApiToken(Base):
@@ -26,5 +35,63 @@ class ApiToken(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
     name: Mapped[str]
     token_hash: Mapped[str] = mapped_column(unique=True)  # SHA-256, hex
+    scope: Mapped[str] = mapped_column(server_default="write")  # read, write
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+
+
+class BrowserSession(Base):
+    """A browser that is signed in. `id_hash` is the SHA-256 of what its cookie says."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
+
+    id_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    csrf: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    address: Mapped[str]
+    agent: Mapped[str]
+
+
+class RefreshToken(Base):
+    """One link in the chain of a program that signed in: `family`. Each is used once."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (
+        Index("ix_refresh_tokens_family", "family"),
+        Index("ix_refresh_tokens_user_id", "user_id"),
+    )
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    family: Mapped[UUID]
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class OneTimeLink(Base):
+    """A way to choose a password without having one: an invitation, or after a reset."""
+
+    __tablename__ = "one_time_links"
+    __table_args__ = (Index("ix_one_time_links_user_id", "user_id"),)
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+
+
+class SignInAttempts(Base):
+    """How often somebody tried lately, by account and by address; see `throttle`."""
+
+    __tablename__ = "sign_in_attempts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    blocked_until: Mapped[datetime]

@@ -1,18 +1,21 @@
-"""Bearer tokens: made, shown once, kept as a SHA-256 hash; and the first admin they belong to.
+"""Tokens for machines: made, shown once, kept as a SHA-256 hash; and the first admin.
 
 A token carries 256 random bits, so a plain hash is enough: there is nothing to guess offline.
 """
 
 import hashlib
 import secrets
+from datetime import datetime
 
 from sqlalchemy import exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import ApiToken, User
+from bascule.errors import NoSuch
 
 PREFIX = "bsc_"  # lets secret scanners, and people, see what a leaked string is
+SCOPES = ("read", "write")
 
 
 def hash_of(token: str) -> str:
@@ -37,17 +40,55 @@ async def _admin_by_name(session: AsyncSession) -> User:
     return user
 
 
-async def issue_token(session: AsyncSession, name: str, user: User | None = None) -> str:
+async def issue_token(
+    session: AsyncSession,
+    name: str,
+    user: User | None = None,
+    *,
+    scope: str = "write",
+    expires_at: datetime | None = None,
+) -> str:
     """A new token of that user (default: the first admin). It is returned here and never again."""
     owner = user or await ensure_admin(session)
     token = PREFIX + secrets.token_urlsafe(32)
-    session.add(ApiToken(user_id=owner.id, name=name, token_hash=hash_of(token)))
+    session.add(
+        ApiToken(
+            user_id=owner.id,
+            name=name,
+            token_hash=hash_of(token),
+            scope=scope,
+            expires_at=expires_at,
+        )
+    )
     await session.flush()
     return token
 
 
+async def tokens_of(session: AsyncSession, user: User) -> list[ApiToken]:
+    query = select(ApiToken).where(ApiToken.user_id == user.id).order_by(ApiToken.id)
+    return list((await session.scalars(query)).all())
+
+
+async def revoke_token(session: AsyncSession, user: User, token_id: int) -> ApiToken:
+    """That token of that user opens nothing any more. NoSuch where it is not theirs."""
+    query = select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user.id)
+    token = await session.scalar(query)
+    if token is None:
+        raise NoSuch(
+            "There is no such token.", next_step="GET /api/auth/tokens lists the ones there are."
+        )
+    await session.delete(token)
+    return token
+
+
 async def user_of_token(session: AsyncSession, token: str) -> User | None:
-    """Whose token this is, or None: unknown, or of somebody who was deactivated.
+    """Whose token this is, or None; see `opened_by`."""
+    found = await opened_by(session, token)
+    return found[0] if found else None
+
+
+async def opened_by(session: AsyncSession, token: str) -> tuple[User, str] | None:
+    """Whose token this is, and its scope. None: unknown, expired, or of somebody deactivated.
 
     `last_used_at` is written at most once a minute, so that reading does not become writing.
     """
@@ -55,16 +96,17 @@ async def user_of_token(session: AsyncSession, token: str) -> User | None:
         return None
     minute_ago = func.now() - text("interval '1 minute'")
     stale = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < minute_ago)
+    valid = or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > func.now())
     query = (
-        select(User, ApiToken.id, stale)
+        select(User, ApiToken.id, ApiToken.scope, stale)
         .join(ApiToken, ApiToken.user_id == User.id)
-        .where(ApiToken.token_hash == hash_of(token), User.active)
+        .where(ApiToken.token_hash == hash_of(token), User.active, valid)
     )
     found = (await session.execute(query)).first()
     if found is None:
         return None
-    user, token_id, is_stale = found
+    user, token_id, scope, is_stale = found
     if is_stale:
         touch = update(ApiToken).where(ApiToken.id == token_id, stale)
         await session.execute(touch.values(last_used_at=func.now()))
-    return user
+    return user, scope

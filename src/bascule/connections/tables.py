@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func
+from sqlalchemy import ForeignKey, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from bascule.accounts.tables import User
 from bascule.store.base import Base
 
 
@@ -19,6 +20,8 @@ class Connection(Base):
     slug: Mapped[str] = mapped_column(unique=True)  # [a-z][a-z0-9_]*, at most 40 characters
     name: Mapped[str]
     kind: Mapped[str] = mapped_column(server_default="erpnext")
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey(User.id))  # None: the machine made it
+    shared: Mapped[bool] = mapped_column(server_default="true")  # False: its owner's alone
 
     api_url: Mapped[str]
     api_key: Mapped[str]

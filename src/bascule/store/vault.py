@@ -5,6 +5,8 @@ import hashlib
 import secrets
 
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bascule.settings import Settings
 from bascule.store.errors import WrongKey
@@ -19,6 +21,11 @@ class Vault:
     def __init__(self, secret_key: str) -> None:
         key = base64.urlsafe_b64encode(hashlib.sha256(secret_key.encode()).digest())
         self._fernet = Fernet(key)
+        self._secret = secret_key.encode()
+
+    def derived(self, purpose: str) -> bytes:
+        """A key of its own for this purpose; what it signs says nothing about Fernet's."""
+        return HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(self._secret)
 
     def encrypt(self, text: str) -> str:
         return self._fernet.encrypt(text.encode()).decode()

@@ -1,0 +1,117 @@
+"""Browsers that are signed in: the session's row, its cookie and its CSRF token.
+
+The id in the cookie is made at sign-in and never taken from the browser, so nobody can have a
+person sign in to a session that they know.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from fastapi import Request, Response
+from sqlalchemy import Delete, delete, func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.origin import address_of, is_https
+from bascule.accounts.tables import BrowserSession, User
+from bascule.accounts.tokens import hash_of
+from bascule.hub import Hub
+
+COOKIE = "bascule_session"
+LASTS = timedelta(days=14)
+IDLE = timedelta(days=3)  # a session that nobody uses for so long is over
+
+
+async def start_session(hub: Hub, request: Request, response: Response, user: User) -> None:
+    """Signs this browser in: a new id, whatever it had before, and the cookie on the response."""
+    session_id = secrets.token_urlsafe(32)
+    async with hub.db.session() as session:
+        if before := request.cookies.get(COOKIE):
+            await session.execute(_the(before))
+        session.add(
+            BrowserSession(
+                id_hash=hash_of(session_id),
+                user_id=user.id,
+                csrf=secrets.token_urlsafe(32),
+                expires_at=datetime.now(UTC) + LASTS,
+                address=address_of(request, hub.settings),
+                agent=_printable(request.headers.get("user-agent", "")),
+            )
+        )
+        await session.execute(
+            update(User).where(User.id == user.id).values(last_sign_in_at=func.now())
+        )
+    response.set_cookie(
+        COOKIE,
+        session_id,
+        max_age=int(LASTS.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=is_https(request, hub.settings),
+    )
+
+
+async def end_session(hub: Hub, request: Request, response: Response) -> None:
+    """Signs this browser out."""
+    if session_id := request.cookies.get(COOKIE):
+        async with hub.db.session() as session:
+            await session.execute(_the(session_id))
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+
+
+async def end_sessions_of(session: AsyncSession, user: User, *, but: str | None = None) -> None:
+    """Signs the user out everywhere; `but`: the cookie of a session that may stay."""
+    ended = delete(BrowserSession).where(BrowserSession.user_id == user.id)
+    if but is not None:
+        ended = ended.where(BrowserSession.id_hash != hash_of(but))
+    await session.execute(ended)
+
+
+async def session_of(session: AsyncSession, session_id: str) -> tuple[User, BrowserSession] | None:
+    """Who is signed in there. None: over, unknown, or of somebody who was deactivated.
+
+    `last_seen_at` is written at most once a minute.
+    """
+    kept = BrowserSession
+    query = (
+        select(User, kept, kept.last_seen_at < func.now() - text("interval '1 minute'"))
+        .join(kept, kept.user_id == User.id)
+        .where(
+            kept.id_hash == hash_of(session_id),
+            kept.expires_at > func.now(),
+            kept.last_seen_at > func.now() - IDLE,
+            User.active,
+        )
+    )
+    found = (await session.execute(query)).first()
+    if found is None:
+        return None
+    user, signed_in, stale = found
+    if stale:
+        seen = update(kept).where(kept.id_hash == signed_in.id_hash)
+        await session.execute(seen.values(last_seen_at=func.now()))
+    return user, signed_in
+
+
+def csrf_of(request: Request) -> str:
+    """What every form of this browser's session carries as `csrf_token`; empty without a session.
+
+    Scripts send it as the header X-CSRF-Token.
+    """
+    signed_in: BrowserSession | None = getattr(request.state, "session", None)
+    return signed_in.csrf if signed_in else ""
+
+
+async def forget_old_sessions(session: AsyncSession) -> None:
+    over = or_(
+        BrowserSession.expires_at < func.now(), BrowserSession.last_seen_at < func.now() - IDLE
+    )
+    await session.execute(delete(BrowserSession).where(over))
+
+
+def _the(session_id: str) -> Delete:
+    return delete(BrowserSession).where(BrowserSession.id_hash == hash_of(session_id))
+
+
+def _printable(agent: str) -> str:
+    return "".join(character for character in agent if character.isprintable())[:300]

@@ -1,0 +1,158 @@
+"""Who somebody is, by name and password; and how a password is chosen.
+
+Whatever is wrong is told in the same words after the same work: an unknown name, a wrong password,
+an account without one or one that was switched off.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts import throttle
+from bascule.accounts.bearer import end_families_of
+from bascule.accounts.passwords import check_rules, hash_of_password, is_outdated, is_password
+from bascule.accounts.sessions import end_sessions_of
+from bascule.accounts.tables import OneTimeLink, User
+from bascule.accounts.tokens import hash_of
+from bascule.errors import Invalid, NoSuch, Unauthenticated
+from bascule.hub import Hub
+
+LINK_LASTS = timedelta(days=7)
+
+
+async def sign_in(hub: Hub, name: str, password: str, *, address: str) -> User:
+    """The user of this name or e-mail address and password. TooMany, Unauthenticated.
+
+    What they may hold afterwards is the caller's: a session, or tokens.
+    """
+    asked = plain_name(name)
+    user = await _named(hub, asked)
+    account = user.username if user else asked
+    await throttle.count_attempt(hub, account=account, address=address)
+    right = await is_password(password, user.password_hash if user and user.active else None)
+    if user is None or not right:
+        raise Unauthenticated(
+            "This name and this password do not belong together.",
+            next_step="Check both, and whether Caps Lock is on. A forgotten password is reset by "
+            "an admin, or on the hub's machine with 'bascule users reset'.",
+        )
+    better = None
+    if user.password_hash and is_outdated(user.password_hash):
+        better = await hash_of_password(password)
+    async with hub.db.session() as session:
+        await throttle.take_back(session, account=account, address=address)
+        kept = await session.get(User, user.id)
+        if kept is None or not kept.active or kept.password_hash != user.password_hash:
+            raise Unauthenticated(
+                "This account was changed just now.", next_step="Sign in once more."
+            )
+        kept.password_hash = better or kept.password_hash
+        kept.last_sign_in_at = datetime.now(UTC)
+        await session.flush()
+        session.expunge(kept)
+    return kept
+
+
+async def change_password(
+    hub: Hub, user: User, old: str, new: str, *, address: str, keep: str | None = None
+) -> User:
+    """Ends every other session and all tokens of sign-ins; `keep`: the cookie of a session that
+    stays. Guessing the old one is slowed down as signing in is.
+    """
+    check_rules(new, user.username, user.email)
+    await throttle.count_attempt(hub, account=user.username, address=address)
+    if not await is_password(old, user.password_hash):
+        raise Invalid(
+            "This is not your present password.",
+            next_step="Type it again; if it is forgotten, ask an admin to reset it.",
+            fields={"old_password": "is not your present password"},
+        )
+    hashed = await hash_of_password(new)
+    async with hub.db.session() as session:
+        await throttle.take_back(session, account=user.username, address=address)
+        return await _set_password(session, user.id, hashed, keep=keep)
+
+
+async def make_link(session: AsyncSession, user: User) -> str:
+    """The token of a one-time link, `/welcome/<token>`: shown once, kept as a hash for 7 days."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        OneTimeLink(
+            token_hash=hash_of(token), user_id=user.id, expires_at=datetime.now(UTC) + LINK_LASTS
+        )
+    )
+    await session.flush()
+    return token
+
+
+async def end_links_of(session: AsyncSession, user_id: int) -> None:
+    await session.execute(delete(OneTimeLink).where(OneTimeLink.user_id == user_id))
+
+
+async def user_of_link(session: AsyncSession, token: str) -> User:
+    """Whom this link lets choose a password. NoSuch: used, expired or unknown."""
+    query = (
+        select(User)
+        .join(OneTimeLink, OneTimeLink.user_id == User.id)
+        .where(
+            OneTimeLink.token_hash == hash_of(token),
+            OneTimeLink.expires_at > func.now(),
+            User.active,
+        )
+    )
+    user = await session.scalar(query)
+    if user is None:
+        raise NoSuch(
+            "This link does not work any more: it was used, or it is older than 7 days.",
+            next_step="Ask an admin for a new one; on the hub's machine, 'bascule users reset' "
+            "prints one.",
+        )
+    return user
+
+
+async def welcome(hub: Hub, token: str, password: str) -> User:
+    """Uses a one-time link up: the password is chosen, and every older way in is closed."""
+    async with hub.db.session() as session:
+        user = await user_of_link(session, token)
+        check_rules(password, user.username, user.email)
+        session.expunge(user)
+    hashed = await hash_of_password(password)
+    async with hub.db.session() as session:
+        used = delete(OneTimeLink).where(OneTimeLink.token_hash == hash_of(token))
+        if (await session.execute(used.returning(OneTimeLink.user_id))).first() is None:
+            await user_of_link(session, token)  # somebody used it just now: says so
+        await throttle.forgive(session, user.username)
+        return await _set_password(session, user.id, hashed)
+
+
+async def forget_old_links(session: AsyncSession) -> None:
+    await session.execute(delete(OneTimeLink).where(OneTimeLink.expires_at < func.now()))
+
+
+def plain_name(name: str) -> str:
+    """As names are kept and compared. What no name can be is cut, so that no key grows long."""
+    return name.strip().lower().replace("\0", "").encode("utf-8", "replace").decode()[:200]
+
+
+async def _named(hub: Hub, name: str) -> User | None:
+    query = select(User).where(or_(User.username == name, User.email == name))
+    async with hub.db.session() as session:
+        user = (await session.scalars(query.order_by(User.username != name))).first()
+        session.expunge_all()
+    return user
+
+
+async def _set_password(
+    session: AsyncSession, user_id: int, hashed: str, *, keep: str | None = None
+) -> User:
+    user = await session.get_one(User, user_id, with_for_update=True)
+    user.password_hash = hashed
+    await session.flush()
+    await end_sessions_of(session, user, but=keep)
+    await end_families_of(session, user)
+    await end_links_of(session, user.id)
+    await session.refresh(user)
+    session.expunge(user)
+    return user
