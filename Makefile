@@ -1,5 +1,6 @@
 # Every verb sets up what it needs by itself: a virtual environment through uv, which it installs if it is missing.
-# requirements.lock pins every package with its hashes (a uv.lock would also pin the address it came from).
+# requirements.lock pins the product's packages with their hashes, requirements-dev.lock those and the tools
+# (a uv.lock would also pin the address they came from).
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
@@ -24,15 +25,16 @@ lint: setup
 
 setup: .venv/.ready
 
-.venv/.ready: pyproject.toml requirements.lock
+.venv/.ready: pyproject.toml requirements-dev.lock
 	@command -v $(UV) >/dev/null 2>&1 || { echo "Installing uv into .tools"; python3 -m venv .tools && .tools/bin/pip install --quiet uv; }
 	@test -x $(BIN)/python || $(UV) venv --quiet --python ">=3.11" .venv
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 lock:
-	$(UV) pip compile $(PINNED) --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile $(PINNED) pyproject.toml -o requirements.lock
+	$(UV) pip compile $(PINNED) --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
 	$(UV) pip compile $(PINNED) bench/tap-erpnext.in -o bench/tap-erpnext.txt
 	$(UV) pip compile $(PINNED) bench/dlt.in -o bench/dlt.txt
 

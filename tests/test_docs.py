@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from pydantic import AliasChoices
+
 from bascule.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +26,38 @@ def test_every_dependency_has_its_reason_and_no_other() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {re.split(r"[\[<>=]", dependency)[0] for dependency in project["dependencies"]}
     assert table_names("dependencies.md") - {"package"} == wanted
+
+
+def pinned(lock: str) -> set[str]:
+    return set(re.findall(r"^[a-z0-9.-]+==[^ ]+", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def test_the_image_gets_the_product_without_the_tools_and_tests_run_on_the_same_versions() -> None:
+    product, all_of_it = pinned("requirements.lock"), pinned("requirements-dev.lock")
+    tools = {name.partition("==")[0] for name in all_of_it - product}
+    assert product < all_of_it
+    assert {"pytest", "mypy", "ruff"} <= tools
+    assert "requirements-dev.lock" not in (ROOT / "Dockerfile").read_text()
+
+
+def test_every_variable_of_the_container_is_one_that_settings_know() -> None:
+    """But for PostgreSQL's image's own, and Python's."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    compose = (ROOT / "compose.yaml").read_text()
+    hub = compose.partition("  hub:\n")[2]
+    used = {
+        *re.findall(r"\b([A-Z_]+)=", dockerfile),
+        *re.findall(r"environ\[\W*([A-Z_]+)", dockerfile),
+        *re.findall(r"^ +([A-Z_]+):", hub, re.MULTILINE),
+        *re.findall(r"\$\{([A-Z_]+)", hub),
+    }
+    known = {f"BASCULE_{name.upper()}" for name in Settings.model_fields}
+    for field in Settings.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            known |= {str(choice) for choice in field.validation_alias.choices}
+    assert {"BASCULE_DATA_DIR", "BASCULE_PORT", "BASCULE_SECRET_KEY", "POSTGRES_URL"} <= used
+    others = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "POSTGRES_PASSWORD"}
+    assert used <= known | others
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:
