@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bascule.reach import MayConnect, may_connect
+
 Network = IPv4Network | IPv6Network
 
 
@@ -55,6 +57,13 @@ class Settings(BaseSettings):
         default=False,
         description="Speak plain HTTP to sites that are not on loopback.",
     )
+    allow_private_networks: bool = Field(
+        default=True,
+        description="Connect to sites in private networks (10.0.0.0/8, 192.168.0.0/16, fd00::/8).",
+    )
+    allow_loopback: bool = Field(
+        default=True, description="Connect to sites on the hub's own machine."
+    )
     ca_bundle: Path | None = Field(
         default=None, description="A PEM file of certificate authorities to trust for sites."
     )
@@ -68,6 +77,13 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: str) -> str:
         networks_in(value)
         return value
+
+    @property
+    def may_connect(self) -> MayConnect:
+        """Which addresses a site may have."""
+        return may_connect(
+            private_networks=self.allow_private_networks, loopback=self.allow_loopback
+        )
 
     @property
     def proxies(self) -> tuple[Network, ...]:

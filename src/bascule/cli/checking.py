@@ -137,7 +137,7 @@ def _site(url: str, key: str, secret: str, *, allow_http: bool, ca_bundle: str |
     settings = get_settings()
     plain = allow_http or settings.allow_http
     given = {"api_url": url, "api_key": key, "api_secret": secret, "ca_bundle": ca_bundle}
-    clean = checked(given, allow_http=plain)
+    clean = checked(given, allow_http=plain, may_connect=settings.may_connect)
     bundle = clean["ca_bundle"] or settings.ca_bundle
     return Site(
         clean["api_url"],
@@ -145,6 +145,7 @@ def _site(url: str, key: str, secret: str, *, allow_http: bool, ca_bundle: str |
         clean["api_secret"],
         allow_http=plain,
         ca_bundle=Path(bundle) if bundle else None,
+        may_connect=settings.may_connect,
     )
 
 

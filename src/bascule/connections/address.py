@@ -4,13 +4,16 @@ import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from bascule.reach import MayConnect, is_refused
+
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
 _DESK = {"app", "desk", "login", "api", "me", "apps"}  # pages that people copy the address of
 
 
-def site_address(pasted: str, *, allow_http: bool) -> str:
+def site_address(pasted: str, *, allow_http: bool, may_connect: MayConnect) -> str:
     """`https://host[:port]`. ValueError, in words for the person who typed it, when it is no
-    address of a site, or a plain one that is not on loopback while `allow_http` is off.
+    address of a site, a plain one that is not on loopback while `allow_http` is off, or one that
+    `may_connect` refuses; where a name leads is asked when it is connected to.
     """
     address = pasted.strip()
     if not address:
@@ -38,6 +41,8 @@ def site_address(pasted: str, *, allow_http: bool) -> str:
             "is plain HTTP, which shows the API secret to everyone on the way; use https://, "
             "or allow plain HTTP for this connection if the network is yours"
         )
+    if is_refused(host, may_connect):
+        raise ValueError("is not one that this hub may connect to; see docs/settings.md")
     shown = f"[{host}]" if is_ipv6 else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
 

@@ -14,6 +14,7 @@ from typing import Any
 from bascule.connections import schedules
 from bascule.connections.address import site_address
 from bascule.errors import Invalid
+from bascule.reach import MayConnect
 
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 # Schemas that are not ours to take, and words that the API's own addresses use in a slug's place.
@@ -43,13 +44,15 @@ class NewConnection:
     max_concurrency: int = 4
 
 
-def checked(values: dict[str, Any], *, allow_http: bool) -> dict[str, Any]:
+def checked(values: dict[str, Any], *, allow_http: bool, may_connect: MayConnect) -> dict[str, Any]:
     """The same fields with clean values; Invalid names every field that cannot be taken at once."""
     clean: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     rules: dict[str, Callable[[Any], Any]] = {
         **RULES,
-        "api_url": lambda value: site_address(text(value), allow_http=allow_http),
+        "api_url": lambda value: site_address(
+            text(value), allow_http=allow_http, may_connect=may_connect
+        ),
     }
     for name, value in values.items():
         try:

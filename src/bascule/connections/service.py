@@ -71,6 +71,7 @@ async def connect_site(
     clean = checked(
         values if wanted_slug is None else {**values, "slug": wanted_slug},
         allow_http=new.allow_http is True or hub.settings.allow_http,
+        may_connect=hub.settings.may_connect,
     )
     secret = clean.pop("api_secret")
     connection = Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))
@@ -102,7 +103,7 @@ async def change_connection(
     # The address is judged by the rule that holds afterwards, also when only the rule changes.
     allow_http = changes.get("allow_http", connection.allow_http) is True or hub.settings.allow_http
     judged = {"api_url": connection.api_url, **changes} if "allow_http" in changes else changes
-    clean = checked(judged, allow_http=allow_http)
+    clean = checked(judged, allow_http=allow_http, may_connect=hub.settings.may_connect)
     if (secret := clean.pop("api_secret", None)) is not None:
         clean["api_secret_encrypted"] = hub.vault.encrypt(secret)
     if clean.get("schedule", connection.schedule) == connection.schedule:
@@ -205,6 +206,7 @@ async def try_site(hub: Hub, new: NewConnection, *, wanted: list[str] | None = N
     clean = checked(
         {name: value for name, value in values.items() if name != "slug"},
         allow_http=new.allow_http is True or hub.settings.allow_http,
+        may_connect=hub.settings.may_connect,
     )
     secret = clean.pop("api_secret")
     connection = Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))

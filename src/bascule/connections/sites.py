@@ -96,4 +96,5 @@ def unpooled_site(hub: Hub, connection: Connection) -> Site:
         allow_http=bool(connection.allow_http) or hub.settings.allow_http,
         ca_bundle=Path(ca_bundle) if ca_bundle else None,
         max_concurrency=connection.max_concurrency,
+        may_connect=hub.settings.may_connect,
     )

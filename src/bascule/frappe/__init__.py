@@ -7,6 +7,7 @@ from bascule.frappe.doctype import CHILD_FIELDS, STANDARD_FIELDS, DocType, Field
 from bascule.frappe.documents import Documents
 from bascule.frappe.dropped import dropped_fields
 from bascule.frappe.errors import (
+    AddressRefused,
     ChangedMeanwhile,
     Duplicate,
     FrappeError,
@@ -28,6 +29,7 @@ from bascule.frappe.site import Site
 __all__ = [
     "CHILD_FIELDS",
     "STANDARD_FIELDS",
+    "AddressRefused",
     "ChangedMeanwhile",
     "DocType",
     "Documents",

@@ -13,7 +13,8 @@
     │   ├── SiteDown         no answer, half an answer, or a proxy's word that the site is down
     │   └── Timeout          no answer in time: ask for less, or later
     ├── NotAFrappeSite       somebody answers there, but not as a Frappe site: check the address
-    └── TLSFailure           the connection cannot be trusted: mend the certificate or give its CA
+    ├── TLSFailure           the connection cannot be trusted: mend the certificate or give its CA
+    └── AddressRefused       `may_connect` said no to where the name leads: another address
 
 No error holds a credential, a request or another exception that does.
 """
@@ -118,4 +119,8 @@ class NotAFrappeSite(FrappeError):
 
 
 class TLSFailure(FrappeError):
+    pass
+
+
+class AddressRefused(FrappeError):
     pass

@@ -8,11 +8,25 @@ import ssl
 
 import aiohttp
 
-from bascule.frappe.errors import FrappeError, NotAFrappeSite, SiteDown, Timeout, TLSFailure
+from bascule.frappe.errors import (
+    AddressRefused,
+    FrappeError,
+    NotAFrappeSite,
+    SiteDown,
+    Timeout,
+    TLSFailure,
+)
 
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 _NO_TLS_THERE = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
+
+
+class OutOfReach(OSError):
+    """Whoever uses this client does not let it connect to that address."""
+
+    def __init__(self) -> None:
+        super().__init__("not allowed")
 
 
 def failure(error: Exception, *, connecting: float, in_all: float) -> FrappeError:
@@ -57,7 +71,12 @@ def _untrusted(error: Exception) -> TLSFailure:
     )
 
 
-def _nothing_there(error: aiohttp.ClientConnectorError) -> SiteDown:
+def _nothing_there(error: aiohttp.ClientConnectorError) -> FrappeError:
+    if isinstance(error.os_error, OutOfReach):
+        return AddressRefused(
+            "The site's host name stands for an address that may not be connected to.",
+            next_step="Check the address; who runs this hub decides which networks it may reach.",
+        )
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return SiteDown(
             "The site's host name is not known.",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from bascule.frappe.address import site_url
@@ -22,7 +23,7 @@ from bascule.frappe.listing import Listing, fetch_page
 from bascule.frappe.pages import Key, Page, PageSize, Position
 from bascule.frappe.refusals import taken_for_guest
 from bascule.frappe.rows import fetch_rows, fetch_versions
-from bascule.frappe.wire import Wire
+from bascule.frappe.wire import MayConnect, Wire
 from bascule.frappe.writing import Writing
 
 _DEFAULT_ZONE = "Asia/Kolkata"  # Frappe's own, where System Settings has none
@@ -32,8 +33,9 @@ class Site(Writing):
     """A site and the user whose key this is. Open it with `async with`.
 
     `allow_http`: plain HTTP to other machines than this one. `ca_bundle`: PEM of a CA to trust
-    beside the usual ones. `timeout`: seconds for one request with its answer. ValueError for an
-    address or a key that cannot be one.
+    beside the usual ones. `timeout`: seconds for one request with its answer. `may_connect`: asked
+    about each IP address before it is connected to; redirects are never followed. ValueError for
+    an address or a key that cannot be one.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Site(Writing):
         ca_bundle: Path | None = None,
         max_concurrency: int = 4,
         timeout: float = 60.0,
+        may_connect: MayConnect | None = None,
     ) -> None:
         self.url = site_url(url, allow_http=allow_http)
         super().__init__(
@@ -56,6 +59,7 @@ class Site(Writing):
                 ca_bundle=ca_bundle,
                 max_concurrency=max_concurrency,
                 timeout=timeout,
+                may_connect=may_connect,
             )
         )
         self._zone: tuple[float, str] | None = None
@@ -81,6 +85,11 @@ class Site(Writing):
         if user == "Guest":
             raise taken_for_guest(lost)
         return str(user)
+
+    async def answer_of(self, method: str) -> tuple[int, str]:
+        """Status and body of a method that only reads, as they came; for who shows them."""
+        answer = await self.wire.bare("GET", f"/api/method/{quote(method, safe='')}")
+        return answer.status, answer.body.decode("utf-8", "replace")
 
     async def versions(self) -> dict[str, str]:
         """The version of each installed app, by the app's name."""

@@ -6,9 +6,11 @@ Knows no DocTypes. Answers come back whole; what they say is `refusals`' and the
 import asyncio
 import logging
 import random
+import socket
 import ssl
 import time
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -16,7 +18,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
-from aiohttp import ClientHandlerType, ClientMiddlewareType
+from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from yarl import URL
 
@@ -30,7 +32,7 @@ from bascule.frappe.errors import (
     TLSFailure,
     Unavailable,
 )
-from bascule.frappe.failures import FAILURES, failure
+from bascule.frappe.failures import FAILURES, OutOfReach, failure
 from bascule.frappe.limiter import LONGEST_PAUSE, Limiter
 from bascule.frappe.refusals import refusal
 
@@ -42,6 +44,7 @@ CONNECTING = 10.0  # seconds for the connection alone
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "DELETE"]
+MayConnect = Callable[[IPv4Address | IPv6Address], bool]
 
 
 class Wire:
@@ -58,6 +61,7 @@ class Wire:
         ca_bundle: Path | None,
         max_concurrency: int,
         timeout: float,
+        may_connect: MayConnect | None = None,
     ) -> None:
         self.url = url
         self.limiter = Limiter(max_concurrency)
@@ -66,6 +70,7 @@ class Wire:
             api_key, api_secret, near=is_loopback(urlsplit(url).hostname or "")
         )
         self._ca_bundle = ca_bundle
+        self._may_connect = may_connect
         self._reading: aiohttp.ClientSession | None = None
         self._writing: aiohttp.ClientSession | None = None
 
@@ -91,13 +96,34 @@ class Wire:
     def _session(self, trust: ssl.SSLContext, *, fresh: bool) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=trust, limit=self.limiter.most, force_close=fresh, ttl_dns_cache=60
+                ssl=trust,
+                limit=self.limiter.most,
+                force_close=fresh,
+                ttl_dns_cache=60,
+                socket_factory=self._socket if self._may_connect else None,
             ),
             headers=self._headers.all(),
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECTING),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=2**19,  # fewer pauses in pages of megabytes
         )
+
+    def _socket(self, to: AddrInfoType) -> socket.socket:
+        """Asked for each address that is about to be connected to, after the name was looked up."""
+        family, kind, protocol, _, place = to
+        address = ip_address(str(place[0]).partition("%")[0])
+        if self._may_connect is not None and not self._may_connect(address):
+            raise OutOfReach
+        return socket.socket(family, kind, protocol)
+
+    async def bare(self, method: Method, path: str) -> Answer:
+        """The answer as it came, whatever its status; asked once."""
+        if self._reading is None:
+            raise RuntimeError("The site is not open: use it within 'async with site:'.")
+        outcome = await self._exchange(self._reading, method, path, None)
+        if isinstance(outcome, FrappeError):
+            raise outcome
+        return outcome
 
     async def read(
         self,
