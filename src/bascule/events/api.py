@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.requests import HTTPConnection
 
-from bascule.accounts.access import CurrentUser, TheHub, bearer, require_user
+from bascule.accounts.access import TheHub, Viewer, bearer, require_user
 from bascule.accounts.tables import User
 from bascule.errors import HubError
 from bascule.events.listening import Live
@@ -47,7 +47,7 @@ def live_of(connection: HTTPConnection) -> Live:
 async def events(
     request: Request,
     hub: TheHub,
-    user: CurrentUser,
+    user: Viewer,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     live: Annotated[Live, Depends(live_of)],
     after: Annotated[

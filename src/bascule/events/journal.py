@@ -12,15 +12,20 @@ from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
-from sqlalchemy import ColumnElement, or_, select, text
+from sqlalchemy import ColumnElement, and_, column, exists, or_, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from bascule.events.live import NOBODY, PRIVATE_TO, publish
 from bascule.events.tables import Audit
+from bascule.store.base import HUB_SCHEMA
 from bascule.store.database import driver_connection
 
 KEPT_DAYS = 400
+# The room itself is on a higher floor.
+CONNECTIONS = table(
+    "connections", *map(column, ("id", "slug", "shared", "owner_id")), schema=HUB_SCHEMA
+)
 LONGEST = 300  # characters of what somebody typed: enough to see what it was
 
 
@@ -67,10 +72,9 @@ def about(connection: HTTPConnection, of: Any) -> None:
 
 def private_to(of: Any) -> int | None:
     """Whose this connection is alone; None: everybody may see it."""
-    if getattr(of, "shared", True) is not False:
+    if of.shared:
         return None
-    owner: int | None = getattr(of, "owner_id", None)
-    return NOBODY if owner is None else owner
+    return NOBODY if of.owner_id is None else int(of.owner_id)
 
 
 async def record(
@@ -118,44 +122,67 @@ _INSERT = f"""
 """
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows. `user`: a name; `action`: it, or those that begin with it and a dot;
+    `connection`: an id or a slug.
+    """
+
+    user: str | None = None
+    action: str | None = None
+    connection: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.user is not None:
+            found.append(Audit.username == _short(self.user))
+        if self.action is not None:
+            action = _short(self.action)
+            inside = Audit.action.startswith(f"{action}.", autoescape=True)
+            found.append(or_(Audit.action == action, inside))
+        if self.connection is not None:
+            found.append(_about(_short(self.connection)))
+        if self.since is not None:
+            found.append(Audit.at >= self.since)
+        if self.until is not None:
+            found.append(Audit.at < self.until)
+        return found
+
+
 async def entries(
     session: AsyncSession,
     viewer: Person,
+    wanted: Wanted,
     *,
-    user: str | None = None,
-    action: str | None = None,
-    connection: UUID | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
     before: int | None = None,
     limit: int = 100,
 ) -> list[Audit]:
-    """Newest first, without what concerns others' private connections. `user`: a name; `action`:
-    it, or those that begin with it and a dot; `before`: the id of the last one that one has.
+    """Newest first, without what concerns others' private connections; `before`: the id of the last
+    one that one has.
     """
-    wanted: list[ColumnElement[bool]] = [
-        or_(Audit.private_to.is_(None), Audit.private_to == viewer.id),
-        text(
-            "NOT EXISTS (SELECT FROM bascule.connections c WHERE c.id = audit.connection_id"
-            " AND NOT coalesce((to_jsonb(c) ->> 'shared')::boolean, true)"
-            " AND (to_jsonb(c) ->> 'owner_id')::integer IS DISTINCT FROM :viewer)"
-        ).bindparams(viewer=viewer.id),  # type: ignore[list-item]
-    ]
-    if user is not None:
-        wanted.append(Audit.username == user)
-    if action is not None:
-        inside = Audit.action.startswith(f"{action}.", autoescape=True)
-        wanted.append(or_(Audit.action == action, inside))
-    if connection is not None:
-        wanted.append(Audit.connection_id == connection)
-    if since is not None:
-        wanted.append(Audit.at >= since)
-    if until is not None:
-        wanted.append(Audit.at < until)
+    visible = or_(Audit.private_to.is_(None), Audit.private_to == viewer.id)
+    made_private = exists(
+        select(CONNECTIONS.c.id).where(
+            CONNECTIONS.c.id == Audit.connection_id,
+            ~CONNECTIONS.c.shared,
+            CONNECTIONS.c.owner_id.is_distinct_from(viewer.id),
+        )
+    )
+    query = select(Audit).where(visible, ~made_private, *wanted.conditions())
     if before is not None:
-        wanted.append(Audit.id < before)
-    query = select(Audit).where(*wanted).order_by(Audit.id.desc()).limit(limit)
-    return list((await session.scalars(query)).all())
+        query = query.where(Audit.id < before)
+    return list((await session.scalars(query.order_by(Audit.id.desc()).limit(limit))).all())
+
+
+def _about(connection: str) -> ColumnElement[bool]:
+    try:
+        return Audit.connection_id == UUID(connection)
+    except ValueError:
+        named = select(CONNECTIONS.c.id).where(CONNECTIONS.c.slug == connection)
+        gone = and_(Audit.connection_id.is_not(None), Audit.object == connection)
+        return or_(Audit.connection_id.in_(named), gone)
 
 
 async def forget_old(conn: psycopg.AsyncConnection[Any]) -> None:

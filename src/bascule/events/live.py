@@ -23,8 +23,7 @@ NOBODY = 0  # in `private_to`: no user has this id
 
 # Whose a connection is alone: null for one that all may see, or for no connection.
 PRIVATE_TO = """
-    (SELECT CASE WHEN coalesce((to_jsonb(c) ->> 'shared')::boolean, true) THEN NULL
-                 ELSE coalesce((to_jsonb(c) ->> 'owner_id')::integer, 0) END
+    (SELECT CASE WHEN NOT c.shared THEN coalesce(c.owner_id, 0) END
        FROM bascule.connections c WHERE c.id = %(connection_id)s)
 """
 
@@ -128,8 +127,7 @@ async def told_since(
          WHERE (e.id > %(after)s OR e.xact >= %(oldest)s) AND e.id <> %(after)s
            AND (%(user)s::integer IS NULL OR (
                 coalesce(e.private_to, %(user)s) = %(user)s
-                AND (coalesce((to_jsonb(c) ->> 'shared')::boolean, true)
-                     OR (to_jsonb(c) ->> 'owner_id')::integer = %(user)s)))
+                AND (coalesce(c.shared, true) OR c.owner_id = %(user)s)))
          ORDER BY e.id LIMIT %(most)s
         """,
         {
