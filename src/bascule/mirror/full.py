@@ -6,7 +6,7 @@ pull that follows.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg import AsyncConnection, errors, sql
 
@@ -25,11 +25,14 @@ MOST_MEETINGS = 5
 MOST_BYTES = 4_000_000
 
 
-async def pull_everything(attempt: Attempt) -> None:
-    """Walk the lanes that the cursor holds. The caller has set phase and lanes (see `pull`)."""
+async def pull_everything(attempt: Attempt, counted: int | None) -> None:
+    """Walk the lanes that the cursor holds. The caller has set phase and lanes (see `pull`).
+
+    `counted`: the documents that the site has, where it would count them.
+    """
     for lane in attempt.cursor.lanes:
         if not lane.done:
-            await _walk(attempt, lane)
+            await _walk(attempt, lane, counted if lane.doctype == attempt.doctype else None)
     for table in attempt.tables.all():
         async with attempt.db.connection() as conn:
             await ensure_indexes(conn, table)
@@ -66,18 +69,56 @@ async def _is_empty(attempt: Attempt, table: Table) -> bool:
 class _Walk:
     """The two ends of one lane while they move; what was fetched may be ahead of what was
     committed.
+
+    `left`: the rows that neither end has asked for, as far as they were counted. With it the ends
+    meet between two pages; without, both fetch the last rows, and one of them has to merge them.
     """
 
     lane: Lane
     low: tuple[str, ...] | None
     high: tuple[str, ...] | None
+    left: int | None
     met: bool = False
+    under_way: int = 0  # ends that wait for their page
+    landing: asyncio.Event = field(default_factory=asyncio.Event)  # of the next page
+
+    def share(self, most: int) -> int:
+        """How many rows an end asks for; 0 when the other end is fetching all that was left."""
+        if self.left is None or not self.under_way:
+            return most
+        return max(0, min(most, self.left if self.left <= most else -(-self.left // 2)))
+
+    def asks(self, rows: int) -> None:
+        self.under_way += 1
+        if self.left is not None:
+            self.left -= rows
+
+    def got(self, page: Page, rows: int, *, descending: bool) -> None:
+        """The page that an end asked for with so many rows."""
+        if descending:
+            self.high = page.last or self.high
+        else:
+            self.low = page.last or self.low
+        self.met = self.met or not page.full
+        self.under_way -= 1
+        if self.left is not None:
+            self.left += rows - page.asked
+            if self.left < 0 and page.full:
+                self.left = None  # there are more than were counted
+        self.landing.set()
+        self.landing = asyncio.Event()
 
 
-async def _walk(attempt: Attempt, lane: Lane) -> None:
-    walk = _Walk(
-        lane, tuple(lane.low) if lane.low else None, tuple(lane.high) if lane.high else None
-    )
+def _begin(attempt: Attempt, lane: Lane, counted: int | None) -> _Walk:
+    low, high = (tuple(end) if end else None for end in (lane.low, lane.high))
+    begun = low is not None or high is not None
+    if counted is not None and begun:
+        counted = max(0, counted - attempt.rows) if lane.fresh else None
+    return _Walk(lane, low, high, counted)
+
+
+async def _walk(attempt: Attempt, lane: Lane, counted: int | None) -> None:
+    walk = _begin(attempt, lane, counted)
     table = table_of(attempt, lane.doctype)
     with_children = attempt.filters and attempt.tables.children and not table.child
     size = PageSize(max_rows=MOST_PARENTS if with_children else MOST_ROWS, max_bytes=MOST_BYTES)
@@ -123,6 +164,12 @@ async def _fetch(
 ) -> None:
     filters = children.of_parent_type(attempt.doctype) if table.child else attempt.filters
     while not walk.met:
+        most = size.rows
+        rows = walk.share(most)
+        if not rows:
+            await walk.landing.wait()
+            continue
+        walk.asks(rows)
         await pages_in_memory().acquire()
         try:
             page = await attempt.site.page(
@@ -133,15 +180,12 @@ async def _fetch(
                 descending=descending,
                 after=walk.high if descending else walk.low,
                 before=walk.low if descending else walk.high,
-                limit=size.rows,
+                limit=rows,
                 parent=attempt.doctype if table.child else None,
             )
-            size.saw(page)
-            if descending:
-                walk.high = page.last or walk.high
-            else:
-                walk.low = page.last or walk.low
-            walk.met = walk.met or not page.full
+            if rows == most or page.asked < rows:  # what was asked short says little
+                size.saw(page)
+            walk.got(page, rows, descending=descending)
             from_above.set()
             await fetched.put(page)
         except BaseException:

@@ -65,11 +65,13 @@ async def _begin_full(attempt: Attempt, lanes: list[Lane]) -> None:
 
 
 async def _finish_full(attempt: Attempt) -> None:
+    counted = None
     try:
-        await attempt.expect(await attempt.site.count(attempt.doctype, attempt.filters))
+        counted = await attempt.site.count(attempt.doctype, attempt.filters)
+        await attempt.expect(counted)
     except FrappeError as error:
         await attempt.log(f"The site would not count: {error}", "warning")
-    await pull_everything(attempt)
+    await pull_everything(attempt, counted)
     await attempt.save(lambda c: setattr(c, "phase", "incremental"))
     await count_here(attempt)
     async with attempt.db.connection() as conn:
