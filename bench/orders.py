@@ -99,7 +99,7 @@ async def serve(data_dir: Path, count: int) -> None:
                 # Who started it ends it by closing its input, and so does that one's own end.
                 await asyncio.to_thread(sys.stdin.read)
         finally:
-            await delete_connection(hub, connection)
+            await delete_connection(hub, connection, by=None)
 
 
 if __name__ == "__main__":

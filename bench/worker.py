@@ -65,7 +65,7 @@ async def measure(order: dict[str, object]) -> dict[str, object]:
         finally:
             until.set()
             await worker
-            await delete_connection(hub, connection)
+            await delete_connection(hub, connection, by=None)
     return measured
 
 
@@ -107,7 +107,7 @@ async def _sync(
     while True:
         await asyncio.sleep(patience)
         async with hub.db.session() as session:
-            run = await run_of(session, run_id)
+            run = await run_of(session, run_id, None)
             session.expunge(run)
         if run.outcome == "done":
             return run, time.perf_counter() - started

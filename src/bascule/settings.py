@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         default=8, ge=1, le=64, description="How many jobs one worker does at a time."
     )
+    token: SecretStr | None = Field(
+        default=None,
+        description="Whom the command line acts for: the user whose API token this is. Unset: the "
+        "owner of this machine, who may do everything.",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("trusted_proxies")

@@ -34,7 +34,7 @@ class Mirrored:
         for run_id in ids:
             await carry_out(self.hub, run_id)
             async with self.hub.db.session() as session:
-                runs.append(await run_of(session, run_id))
+                runs.append(await run_of(session, run_id, None))
         return runs
 
     async def rows(self, table: str, *columns: str, where: str = "true") -> list[tuple[Any, ...]]:
@@ -95,7 +95,7 @@ async def mirrored(hub: Hub, erpnext_sandbox: Any) -> AsyncIterator[Callable[...
             api_secret=user.api_secret,
             **values,
         )
-        connection, _, _ = await set_up(hub, new, start=False, trigger="cli")
+        connection, _, _ = await set_up(hub, new, by=None, start=False, trigger="cli")
         return Mirrored(hub, erpnext_sandbox, connection)
 
     yield connect

@@ -54,7 +54,7 @@ async def test_a_pull_killed_fifty_times_ends_equal_to_the_site(
             await process.wait()
             killed += 1
         async with mirror.hub.db.session() as session:
-            if (await run_of(session, runs[0])).outcome in ("done", "failed"):
+            if (await run_of(session, runs[0], None)).outcome in ("done", "failed"):
                 runs.pop(0)
     mirror.site.faults.clear()
     finished = await mirror.sync(*names)
@@ -76,7 +76,7 @@ async def test_of_two_workers_at_one_run_the_first_writes_no_more(
     second = asyncio.create_task(carry_out(mirror.hub, run_id))
     await asyncio.gather(first, second)
     async with mirror.hub.db.session() as session:
-        run = await run_of(session, run_id)
+        run = await run_of(session, run_id, None)
     assert (run.outcome, run.attempts, run.fence) == ("done", 2, 2)
     mirror.site.faults.clear()
     [proof] = await mirror.sync("Stock Ledger Entry", kind="verify")

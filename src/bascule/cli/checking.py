@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from bascule.cli.acting import acting_hub
 from bascule.cli.asking import AllowHttp, CaBundle, Key, Secret, Url, ask_for_missing
 from bascule.cli.exits import Exit
 from bascule.cli.terminal import AsJson, document, err, out, show, table
@@ -152,11 +153,10 @@ def _site(url: str, key: str, secret: str, *, allow_http: bool, ca_bundle: str |
 @asynccontextmanager
 async def _saved_site(connection: str) -> AsyncIterator["Site"]:
     from bascule.connections.service import find_connection, open_site
-    from bascule.hub import open_hub
 
-    async with open_hub() as hub:
+    async with acting_hub() as (hub, viewer):
         async with hub.db.session() as session:
-            found = await find_connection(session, connection)
+            found = await find_connection(session, connection, viewer)
             session.expunge_all()
         async with open_site(hub, found) as site:
             yield site

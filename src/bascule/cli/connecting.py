@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from bascule.cli.acting import acting_hub
 from bascule.cli.asking import AllowHttp, CaBundle, Key, Secret, Url, ask_for_missing, confirm
 from bascule.cli.checking import tell_report
 from bascule.cli.exits import Exit
@@ -50,7 +51,6 @@ async def connect(
     from bascule.cli.progress import outcomes, work_off
     from bascule.connections.answers import CheckAnswer, Connector
     from bascule.connections.fields import NewConnection
-    from bascule.hub import open_hub
     from bascule.mirror.setup import set_up
 
     url, key, secret = ask_for_missing(url, key, secret)
@@ -69,9 +69,9 @@ async def connect(
         allow_http=allow_http,
         ca_bundle=ca_bundle,
     )
-    async with open_hub() as hub:
+    async with acting_hub() as (hub, viewer):
         connection, report, run_ids = await set_up(
-            hub, new, test=check_first, start=sync_now, trigger="cli"
+            hub, new, by=viewer, test=check_first, start=sync_now, trigger="cli"
         )
         if not as_json and not quiet:
             if report is not None:
@@ -107,15 +107,14 @@ async def disconnect(
     """
     from bascule.connections.answers import DeletedAnswer
     from bascule.connections.service import delete_connection, find_connection
-    from bascule.hub import open_hub
 
-    async with open_hub() as hub:
+    async with acting_hub() as (hub, viewer):
         async with hub.db.session() as session:
-            found = await find_connection(session, connection)
+            found = await find_connection(session, connection, viewer)
             session.expunge_all()
         tail = "" if keep_data else f" and drop the tables in schema {found.slug}"
         confirm(f"Disconnect {found.name} ({found.api_url}){tail}", yes=yes)
-        deleted = await delete_connection(hub, found, drop_mirror=not keep_data)
+        deleted = await delete_connection(hub, found, by=viewer, drop_mirror=not keep_data)
     if as_json:
         document(DeletedAnswer.model_validate(deleted).model_dump(mode="json"))
     else:

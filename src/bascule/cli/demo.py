@@ -145,7 +145,7 @@ async def _connect(hub: "Hub", site: "Site") -> "tuple[Connection, list[int]]":
 
     try:
         async with hub.db.session() as session:
-            found = await find_connection(session, SLUG)
+            found = await find_connection(session, SLUG, None)
             session.expunge_all()
     except NoSuchConnection:
         new = NewConnection(
@@ -157,10 +157,10 @@ async def _connect(hub: "Hub", site: "Site") -> "tuple[Connection, list[int]]":
             api_key=site.api_key,
             api_secret=site.api_secret,
         )
-        connection, _, run_ids = await set_up(hub, new, trigger="cli")
+        connection, _, run_ids = await set_up(hub, new, by=None, trigger="cli")
         return connection, run_ids
     way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
-    connection = await change(hub, found, way_in)
+    connection = await change(hub, found, way_in, by=None)
     return connection, await start_runs(hub, connection, kind="full", trigger="cli")
 
 

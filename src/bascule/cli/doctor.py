@@ -146,7 +146,7 @@ async def _connections(hub: "Hub") -> list[Finding]:
     from bascule.connections.service import list_connections
 
     async with hub.db.session() as session:
-        every = await list_connections(session)
+        every = await list_connections(session, None)
         session.expunge_all()
     if not every:
         step = "Connect one with 'bascule connect', or try 'bascule demo'."

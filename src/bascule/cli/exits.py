@@ -11,11 +11,14 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bascule.cli.terminal import document, refusal
+
+if TYPE_CHECKING:
+    from bascule.cli.acting import Needed
 
 
 class Exit(IntEnum):
@@ -46,20 +49,40 @@ class Refused(Exception):
         self.code = code
 
 
-def verb(function: Callable[..., Any]) -> Callable[..., None]:
-    """A function, async or not, as a verb: its answer is the exit code, its errors two lines."""
+def verb(
+    needed: "Needed", *, group: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """A function, async or not, as a verb: its answer is the exit code, its errors two lines.
 
-    @wraps(function)
-    def said(*arguments: Any, **options: Any) -> None:
-        # Done is said by returning: an exit from a group's callback would stop its verb.
-        if code := _run(function, arguments, options):
-            raise typer.Exit(code)
+    `needed` is the role that it takes, see `acting`; a test reads it off what comes back.
+    """
 
-    return said
+    def made(function: Callable[..., Any]) -> Callable[..., None]:
+        name = f"{group} {function.__name__.strip('_')}".strip().replace("_", "-")
+
+        @wraps(function)
+        def said(*arguments: Any, **options: Any) -> None:
+            # Done is said by returning: an exit from a group's callback would stop its verb.
+            if code := _run(function, name, needed, arguments, options):
+                raise typer.Exit(code)
+
+        said.needed = needed  # type: ignore[attr-defined]
+        return said
+
+    return made
 
 
-def _run(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> int:
+def _run(
+    function: Callable[..., Any],
+    name: str,
+    needed: "Needed",
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+) -> int:
+    from bascule.cli.acting import begin
+
     try:
+        begin(name, needed)
         result = function(*arguments, **options)
         if inspect.iscoroutine(result):
             result = asyncio.run(result)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from bascule.cli.acting import acting_hub
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.streams import Of, one_connection
 from bascule.cli.terminal import AsJson, Quiet, document, err, span
@@ -59,7 +60,6 @@ async def export(
     A file is whole or not there. With --json, what was written is told on stdout, so --output is
     needed.
     """
-    from bascule.hub import open_hub
 
     if as_json and output is None:
         raise Refused(
@@ -68,8 +68,8 @@ async def export(
         )
     began = time.perf_counter()
     options = {"where": _conditions(where), "sort": sort, "columns": column, "exact": exact}
-    async with open_hub() as hub:
-        found = await one_connection(hub, connection)
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
         if output is None:
             await _to_stdout(hub, found.slug, relation, format or "csv", options)
             return Exit.DONE

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from bascule.cli.acting import acting_hub
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.terminal import AsJson, ago, document, err, out, show, table
 
 if TYPE_CHECKING:
+    from bascule.accounts.tables import User
     from bascule.hub import Hub
     from bascule.mirror.answers import ConnectorStatus, LogLine, RunAnswer
 
@@ -28,14 +30,13 @@ async def status(
     Exits with 0 also when something went wrong; `doctor` is the one that judges.
     """
     from bascule.connections.service import find_connection
-    from bascule.hub import open_hub
     from bascule.mirror.answers import StatusAnswer
     from bascule.mirror.overview import statuses
 
-    async with open_hub() as hub, hub.db.session() as session:
-        found = await statuses(session)
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
+        found = await statuses(session, viewer)
         if connection is not None:
-            wanted = (await find_connection(session, connection)).id
+            wanted = (await find_connection(session, connection, viewer)).id
             found = [one for one in found if one.connector_id == wanted]
     if as_json:
         document(StatusAnswer(connectors=found).model_dump(mode="json"))
@@ -84,32 +85,36 @@ async def logs(
 
     With --follow and no number it follows the newest run.
     """
-    from bascule.hub import open_hub
 
-    async with open_hub() as hub:
+    async with acting_hub() as (hub, viewer):
         if run is None and not follow:
-            found = await _runs(hub, connection, limit)
+            found = await _runs(hub, viewer, connection, limit)
             _list_runs(found, as_json=as_json)
             return Exit.DONE
         if run is None:
-            newest = await _runs(hub, connection, 1)
+            newest = await _runs(hub, viewer, connection, 1)
             if not newest:
                 raise Refused("There was no run yet.", next_step="'bascule sync' makes one.")
             run = newest[0].id
-        return await _tell_log(hub, run, follow=follow, as_json=as_json)
+        return await _tell_log(hub, viewer, run, follow=follow, as_json=as_json)
 
 
-async def _runs(hub: "Hub", connection: str | None, limit: int) -> "list[RunAnswer]":
+async def _runs(
+    hub: "Hub", viewer: "User | None", connection: str | None, limit: int
+) -> "list[RunAnswer]":
     from sqlalchemy import select
 
     from bascule.connections.service import find_connection
+    from bascule.connections.sharing import seen_by
+    from bascule.connections.tables import Connection
     from bascule.mirror.overview import with_doctypes
     from bascule.mirror.tables import Run
 
-    query = select(Run).order_by(Run.id.desc()).limit(limit)
+    query = select(Run).join(Connection, Connection.id == Run.connection_id)
+    query = query.where(seen_by(viewer)).order_by(Run.id.desc()).limit(limit)
     async with hub.db.session() as session:
         if connection is not None:
-            wanted = (await find_connection(session, connection)).id
+            wanted = (await find_connection(session, connection, viewer)).id
             query = query.where(Run.connection_id == wanted)
         return await with_doctypes(session, list((await session.scalars(query)).all()))
 
@@ -141,7 +146,9 @@ def _list_runs(runs: "list[RunAnswer]", *, as_json: bool) -> None:
     show(made)
 
 
-async def _tell_log(hub: "Hub", run_id: int, *, follow: bool, as_json: bool) -> int:
+async def _tell_log(
+    hub: "Hub", viewer: "User | None", run_id: int, *, follow: bool, as_json: bool
+) -> int:
     from bascule.mirror.answers import LogLine, RunAnswer
     from bascule.mirror.runs import logs_of, run_of
 
@@ -149,7 +156,7 @@ async def _tell_log(hub: "Hub", run_id: int, *, follow: bool, as_json: bool) -> 
     while True:
         async with hub.db.session() as session:
             # First the run, then its lines: what it said last is there once it has ended.
-            run = RunAnswer.model_validate(await run_of(session, run_id))
+            run = RunAnswer.model_validate(await run_of(session, run_id, viewer))
             after = told[-1].id if told else 0
             lines = [LogLine.model_validate(line) for line in await logs_of(session, run_id, after)]
         told += lines

@@ -1,6 +1,7 @@
 """The verbs put together: their names, their order in the help, and the way in."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +18,7 @@ from bascule.cli import (
     syncing,
     upkeep,
 )
+from bascule.cli.acting import Needed
 from bascule.cli.exits import verb
 
 app = typer.Typer(
@@ -33,20 +35,41 @@ MIRROR = "The mirror"
 RUN = "Run it"
 UPKEEP = "Look after it"
 
-for panel, functions in {
-    START: (demo.demo, connecting.connect, checking.check),
-    MIRROR: (syncing.sync, syncing.verify, looking.status, looking.logs, exporting.export),
-    RUN: (serving.up, serving.serve, serving.worker, serving.sandbox),
-    UPKEEP: (doctor.doctor, upkeep.token, connecting.disconnect),
-}.items():
-    for function in functions:
-        app.command(rich_help_panel=panel)(verb(function))
+# Each with the role that it needs.
+VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
+    START: (
+        (demo.demo, "anybody"),
+        (connecting.connect, "editor"),
+        (checking.check, "editor"),
+    ),
+    MIRROR: (
+        (syncing.sync, "editor"),
+        (syncing.verify, "editor"),
+        (looking.status, "viewer"),
+        (looking.logs, "viewer"),
+        (exporting.export, "viewer"),
+    ),
+    RUN: (
+        (serving.up, "machine"),
+        (serving.serve, "machine"),
+        (serving.worker, "machine"),
+        (serving.sandbox, "anybody"),
+    ),
+    UPKEEP: (
+        (doctor.doctor, "machine"),
+        (upkeep.token, "machine"),
+        (connecting.disconnect, "editor"),
+    ),
+}
+for panel, verbs in VERBS.items():
+    for function, needed in verbs:
+        app.command(rich_help_panel=panel)(verb(needed)(function))
 app.add_typer(streams.app, name="streams", rich_help_panel=MIRROR)
 app.command(
     rich_help_panel=UPKEEP,
     # Whatever is not ours is psql's.
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)(verb(upkeep.psql))
+)(verb("machine")(upkeep.psql))
 
 
 def _version(wanted: bool) -> None:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from bascule.cli.acting import acting_hub
 from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, Refused, verb
 from bascule.cli.syncing import nothing_connected
 from bascule.cli.terminal import AsJson, ago, document, out, show, table
 
 if TYPE_CHECKING:
+    from bascule.accounts.tables import User
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
     from bascule.mirror.tables import Stream
@@ -31,7 +33,7 @@ Name = Annotated[str, typer.Argument(metavar="STREAM", help="A DocType or a pres
 
 
 @app.callback(invoke_without_command=True)
-@verb
+@verb("viewer", group="streams")
 async def list_streams(
     context: typer.Context, connection: Of = None, as_json: AsJson = False
 ) -> int:
@@ -39,15 +41,14 @@ async def list_streams(
     if context.invoked_subcommand is not None:
         return Exit.DONE
     from bascule.connections.service import find_connection, list_connections
-    from bascule.hub import open_hub
     from bascule.mirror.answers import StreamAnswer
     from bascule.mirror.streams import streams_of
 
-    async with open_hub() as hub, hub.db.session() as session:
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
         found = (
-            [await find_connection(session, connection)]
+            [await find_connection(session, connection, viewer)]
             if connection
-            else await list_connections(session)
+            else await list_connections(session, viewer)
         )
         listed = {
             one.slug: [StreamAnswer.model_validate(s) for s in await streams_of(session, one)]
@@ -78,34 +79,33 @@ async def list_streams(
 
 
 @app.command()
-@verb
+@verb("editor", group="streams")
 async def add(names: Names, connection: Of = None, as_json: AsJson = False) -> int:
     """Mirror more: any DocType by its name, custom ones too, or a preset."""
-    from bascule.hub import open_hub
     from bascule.mirror.streams import add_streams
 
-    async with open_hub() as hub:
-        found = await one_connection(hub, connection)
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
         _tell(found, await add_streams(hub, found, names), as_json=as_json)
     return Exit.DONE
 
 
 @app.command()
-@verb
+@verb("editor", group="streams")
 async def on(names: Names, connection: Of = None, as_json: AsJson = False) -> int:
     """Switch streams on; their next sync goes on where it was."""
     return await _change(names, connection, {"enabled": True}, as_json=as_json)
 
 
 @app.command()
-@verb
+@verb("editor", group="streams")
 async def off(names: Names, connection: Of = None, as_json: AsJson = False) -> int:
     """Switch streams off; their tables stay as they are."""
     return await _change(names, connection, {"enabled": False}, as_json=as_json)
 
 
 @app.command("filter")
-@verb
+@verb("editor", group="streams")
 async def filter_(
     stream: Name,
     filters: Annotated[
@@ -125,7 +125,7 @@ async def filter_(
 
 
 @app.command()
-@verb
+@verb("editor", group="streams")
 async def omit(
     stream: Name,
     fields: Annotated[
@@ -139,7 +139,7 @@ async def omit(
 
 
 @app.command()
-@verb
+@verb("editor", group="streams")
 async def rename(
     stream: Name,
     renames: Annotated[
@@ -162,7 +162,7 @@ async def rename(
 
 
 @app.command()
-@verb
+@verb("editor", group="streams")
 async def remove(
     names: Names,
     connection: Of = None,
@@ -170,12 +170,11 @@ async def remove(
     as_json: AsJson = False,
 ) -> int:
     """Mirror no longer, and drop the tables; the site itself is not touched."""
-    from bascule.hub import open_hub
     from bascule.mirror.answers import StreamAnswer
     from bascule.mirror.streams import delete_stream
 
-    async with open_hub() as hub:
-        found = await one_connection(hub, connection)
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
         streams = await _named(hub, found, names)
         confirm(f"Drop the tables of {', '.join(stream.doctype for stream in streams)}", yes=yes)
         answers = [StreamAnswer.model_validate(stream) for stream in streams]
@@ -214,15 +213,15 @@ def parse_filter(text: str) -> list[Any]:
     )
 
 
-async def one_connection(hub: "Hub", named: str | None) -> "Connection":
+async def one_connection(hub: "Hub", viewer: "User | None", named: str | None) -> "Connection":
     """The one that is named; without a name, the only one there is."""
     from bascule.connections.service import find_connection, list_connections
 
     async with hub.db.session() as session:
         if named is not None:
-            found = await find_connection(session, named)
+            found = await find_connection(session, named, viewer)
         else:
-            every = await list_connections(session)
+            every = await list_connections(session, viewer)
             if not every:
                 raise nothing_connected()
             if len(every) > 1:
@@ -238,11 +237,10 @@ async def one_connection(hub: "Hub", named: str | None) -> "Connection":
 async def _change(
     names: list[str], connection: str | None, changes: dict[str, Any], *, as_json: bool
 ) -> int:
-    from bascule.hub import open_hub
     from bascule.mirror.streams import change_stream
 
-    async with open_hub() as hub:
-        found = await one_connection(hub, connection)
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
         changed = [
             await change_stream(hub, found, stream, changes)
             for stream in await _named(hub, found, names)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from bascule.cli.acting import acting_hub
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.terminal import AsJson, Quiet, document, out
 
@@ -103,15 +104,14 @@ async def _do(
 ) -> "list[Any]":
     from bascule.cli.progress import work_off
     from bascule.connections.service import find_connection, list_connections
-    from bascule.hub import open_hub
     from bascule.mirror.runs import start_runs
 
-    async with open_hub() as hub:
+    async with acting_hub() as (hub, viewer):
         async with hub.db.session() as session:
             found = (
-                [await find_connection(session, connection)]
+                [await find_connection(session, connection, viewer)]
                 if connection
-                else await list_connections(session)
+                else await list_connections(session, viewer)
             )
             session.expunge_all()
         if not found:

@@ -80,8 +80,8 @@ async def _schemas(hub: "Hub", connection: str | None) -> list[str]:
 
     async with hub.db.session() as session:
         if connection is not None:
-            return [(await find_connection(session, connection)).slug]
-        every = await list_connections(session)
+            return [(await find_connection(session, connection, None)).slug]
+        every = await list_connections(session, None)
         return [every[0].slug] if len(every) == 1 else []
 
 

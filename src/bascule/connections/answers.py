@@ -66,6 +66,8 @@ class Connector(BaseModel):
     slug: str = Field(description="Short name, and the name of the mirror's schema.")
     name: str
     type: str = Field(validation_alias="kind")
+    shared: bool = Field(description="With everybody; false: only its owner knows of it.")
+    owner_id: int | None = Field(description="The user who connected it; null: the machine.")
     api_url: str
     api_key_ends_with: str = Field(description="The last characters of the key, to tell it by.")
     api_secret_set: bool = True

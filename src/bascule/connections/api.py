@@ -6,9 +6,9 @@ What also moves data (setup, change, sync, rows) is the mirror's.
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 
-from bascule.accounts.access import TheHub
+from bascule.accounts.access import CurrentUser, Editor, TheHub, needs
 from bascule.connections.answers import CheckAnswer, Connector, Connectors, DeletedAnswer
 from bascule.connections.service import (
     delete_connection,
@@ -18,46 +18,52 @@ from bascule.connections.service import (
 )
 from bascule.connections.tables import Connection
 from bascule.connections.types import TYPES, ConnectorTypes
+from bascule.events.journal import about
 
 router = APIRouter(prefix="/api/connectors", tags=["Connectors"])
 
 
 async def named_in_path(
+    request: Request,
     hub: TheHub,
+    user: CurrentUser,
     connector: Annotated[
         str,
         Path(description="A connector's id or slug.", max_length=100, examples=["acme_trading"]),
     ],
 ) -> Connection:
     async with hub.db.session() as session:
-        found = await find_connection(session, connector)
+        found = await find_connection(session, connector, user)
         session.expunge(found)
+    about(request, found)
     return found
 
 
 TheConnection = Annotated[Connection, Depends(named_in_path)]
+VIEWER = [Depends(needs("viewer"))]
+EDITOR = [Depends(needs("editor"))]
 
 
-@router.get("/types")
+@router.get("/types", dependencies=VIEWER)
 async def connector_types() -> ConnectorTypes:
     """The kinds of sites that can be connected, each with its form and where to find its values."""
     return ConnectorTypes(types=TYPES)
 
 
-@router.get("")
-async def connectors(hub: TheHub) -> Connectors:
-    """All connectors, by name, without their secrets."""
+@router.get("", dependencies=VIEWER)
+async def connectors(hub: TheHub, user: CurrentUser) -> Connectors:
+    """All connectors that are shared or yours, by name, without their secrets."""
     async with hub.db.session() as session:
-        found = await list_connections(session)
+        found = await list_connections(session, user)
         return Connectors(connectors=[Connector.of(connection) for connection in found])
 
 
-@router.get("/{connector}")
+@router.get("/{connector}", dependencies=VIEWER)
 async def one_connector(connection: TheConnection) -> Connector:
     return Connector.of(connection)
 
 
-@router.post("/{connector}/test")
+@router.post("/{connector}/test", dependencies=EDITOR)
 async def test_connector(hub: TheHub, connection: TheConnection) -> CheckAnswer:
     """Asks the site again: who the hub is there, and what it may read. A site that refuses or is
     down is an answer too: 200 with `ok: false`.
@@ -68,13 +74,14 @@ async def test_connector(hub: TheHub, connection: TheConnection) -> CheckAnswer:
 @router.delete("/{connector}")
 async def delete_connector(
     hub: TheHub,
+    user: Editor,
     connection: TheConnection,
     drop_mirror: Annotated[
         bool, Query(description="Drop the mirror's schema too; false leaves it where it is.")
     ] = True,
 ) -> DeletedAnswer:
     """Forgets a connector with its credentials, streams, runs and logs, and drops its mirror. The
-    answer says what was dropped or left. Nothing on the site changes.
+    answer says what was dropped or left. Nothing on the site changes. One that is shared: admins.
     """
-    gone = await delete_connection(hub, connection, drop_mirror=drop_mirror)
+    gone = await delete_connection(hub, connection, by=user, drop_mirror=drop_mirror)
     return DeletedAnswer(**asdict(gone))

@@ -25,7 +25,9 @@ MOST_CONCURRENCY = 16
 
 @dataclass(kw_only=True)
 class NewConnection:
-    """A site to connect. `schedule`: see `schedules`; `slug`: made from the name if None."""
+    """A site to connect. `schedule`: see `schedules`; `slug`: made from the name if None;
+    `shared`: by who connects it if None, see `sharing`.
+    """
 
     name: str
     api_url: str
@@ -42,6 +44,7 @@ class NewConnection:
     allow_http: bool = False
     ca_bundle: str | None = None
     max_concurrency: int = 4
+    shared: bool | None = None
 
 
 def checked(values: dict[str, Any], *, allow_http: bool, may_connect: MayConnect) -> dict[str, Any]:
@@ -177,5 +180,6 @@ RULES: dict[str, Callable[[Any], Any]] = {
     "schedule": _schedule,
     "allow_http": _switch,
     "ca_bundle": _ca_bundle,
+    "shared": _switch,
     "max_concurrency": _between(1, MOST_CONCURRENCY, "requests at a time"),
 }

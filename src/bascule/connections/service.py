@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -17,18 +18,23 @@ from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.tables import User
 from bascule.connections import schedules
 from bascule.connections.check import CheckReport, check_site, record_check, wanted_by
 from bascule.connections.fields import SLUG, NewConnection, checked, slug_of
+from bascule.connections.sharing import (
+    WAY_IN,
+    refuse_change,
+    refuse_delete,
+    seen_by,
+    shared_unless_said,
+)
 from bascule.connections.sites import pool_of, unpooled_site
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.events.live import publish
 from bascule.frappe import Site
 from bascule.hub import Hub
-
-# A change of one of these means that another site, or another user there, is spoken to.
-WAY_IN = {"api_url", "api_key", "api_secret", "allow_http", "ca_bundle"}
 
 
 class NoSuchConnection(NoSuch):
@@ -56,17 +62,24 @@ class Deleted:
 
 
 async def create_connection(hub: Hub, new: NewConnection, *, test: bool = True) -> Connection:
-    """`connect_site`, for who does not ask what the site said."""
-    return (await connect_site(hub, new, test=test))[0]
+    """`connect_site` by the machine, for who does not ask what the site said."""
+    return (await connect_site(hub, new, by=None, test=test))[0]
 
 
 async def connect_site(
-    hub: Hub, new: NewConnection, *, test: bool = True
+    hub: Hub, new: NewConnection, *, by: User | None, test: bool = True
 ) -> tuple[Connection, CheckReport | None]:
     """Saves a connection; it syncs on its schedule from then on. Its site is asked first unless
-    `test` is off: Invalid, CheckFailed or Conflict (the slug is taken) save nothing.
+    `test` is off: Forbidden, Invalid, CheckFailed or Conflict (the slug is taken) save nothing.
     """
     values = asdict(new)
+    shared = shared_unless_said(by, values.pop("shared"))
+    if not shared and new.slug is not None:
+        raise Invalid(
+            "A private connection's slug is made for it, so that nobody finds it by trying names.",
+            next_step="Leave the slug out.",
+            fields={"slug": "cannot be chosen for a private connection"},
+        )
     wanted_slug = values.pop("slug")
     clean = checked(
         values if wanted_slug is None else {**values, "slug": wanted_slug},
@@ -76,11 +89,13 @@ async def connect_site(
     secret = clean.pop("api_secret")
     connection = Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))
     connection.kind = "erpnext"
+    connection.owner_id, connection.shared = by.id if by else None, shared
     _plan(connection)
     report = await _ask_first(hub, connection) if test else None
     for _ in range(5):
         async with hub.db.session() as session:
-            connection.slug = await _free_slug(session, clean.get("slug"), clean["name"])
+            name = clean["name"] if shared else f"{clean['name'][:20]} {token_hex(4)}"
+            connection.slug = await _free_slug(session, clean.get("slug"), name)
         try:
             return await _save(hub, connection, report), report
         except IntegrityError:
@@ -89,11 +104,18 @@ async def connect_site(
 
 
 async def change_connection(
-    hub: Hub, connection: Connection, changes: dict[str, Any], *, test: bool = True
+    hub: Hub,
+    connection: Connection,
+    changes: dict[str, Any],
+    *,
+    by: User | None,
+    test: bool = True,
 ) -> Connection:
     """Changes what is named and leaves the rest, the secret too. A changed way in is tried first,
     and CheckFailed leaves everything as it was. The slug is the mirror's schema and stays.
+    Who makes it private becomes its owner.
     """
+    refuse_change(by, connection, changes)
     if "slug" in changes:
         raise Invalid(
             "A connector's slug stays: it is the name of its schema, which others may be reading.",
@@ -136,11 +158,12 @@ async def change_connection(
 
 
 async def delete_connection(
-    hub: Hub, connection: Connection, *, drop_mirror: bool = True
+    hub: Hub, connection: Connection, *, by: User | None, drop_mirror: bool = True
 ) -> Deleted:
     """Forgets a connection with its streams, runs and logs; a run on its way stops at its page.
     Its schema goes too unless `drop_mirror` is off. Conflict when somebody is reading it.
     """
+    refuse_delete(by, connection)
     async with hub.db.connection() as conn:
         # A page commits under its stream's fence: from here on none does, so none is waited for.
         await conn.execute(
@@ -173,16 +196,20 @@ async def delete_connection(
     return Deleted(connection.slug, drop_mirror, tables)
 
 
-async def find_connection(session: AsyncSession, id_or_slug: str | UUID) -> Connection:
-    """By its id or its slug; NoSuchConnection."""
-    found = await session.scalar(select(Connection).where(_named(id_or_slug)))
+async def find_connection(
+    session: AsyncSession, id_or_slug: str | UUID, viewer: User | None
+) -> Connection:
+    """By its id or its slug; NoSuchConnection, also where this viewer may not know of it."""
+    query = select(Connection).where(_named(id_or_slug), seen_by(viewer))
+    found = await session.scalar(query)
     if found is None:
         raise NoSuchConnection
     return found
 
 
-async def list_connections(session: AsyncSession) -> list[Connection]:
-    return list((await session.scalars(select(Connection).order_by(Connection.name))).all())
+async def list_connections(session: AsyncSession, viewer: User | None) -> list[Connection]:
+    query = select(Connection).where(seen_by(viewer)).order_by(Connection.name)
+    return list((await session.scalars(query)).all())
 
 
 @asynccontextmanager
@@ -196,7 +223,7 @@ async def recheck(hub: Hub, connection: Connection) -> CheckReport:
     """Asks a saved connection's site again, and keeps what it said."""
     report = await _report(hub, connection)
     async with hub.db.session() as session:
-        await record_check(session, await find_connection(session, connection.id), report)
+        await record_check(session, await find_connection(session, connection.id, None), report)
     return report
 
 
@@ -204,7 +231,7 @@ async def try_site(hub: Hub, new: NewConnection, *, wanted: list[str] | None = N
     """Tries an address and credentials; saves nothing. `wanted`: presets or DocTypes."""
     values = asdict(new)
     clean = checked(
-        {name: value for name, value in values.items() if name != "slug"},
+        {name: value for name, value in values.items() if name not in ("slug", "shared")},
         allow_http=new.allow_http is True or hub.settings.allow_http,
         may_connect=hub.settings.may_connect,
     )

@@ -164,6 +164,11 @@ class Setup(BaseModel):
     )
     ca_bundle: str | None = Field(default=None, description="A PEM file on the hub's machine.")
     max_concurrency: int = Field(default=4, description="The most requests at a time.")
+    shared: bool | None = Field(
+        default=None,
+        description="With everybody, which only admins may; false: only you know of it. Left out: "
+        "admins share, editors do not.",
+    )
     test_connection: bool = Field(default=True, description="Try the credentials before saving.")
     start_sync: bool = Field(default=True, description="Pull everything once now.")
 
@@ -193,6 +198,7 @@ class ConnectorChange(BaseModel):
     allow_http: bool = Field(default_factory=bool)
     ca_bundle: str | None = Field(default_factory=lambda: None)
     max_concurrency: int = Field(default_factory=int)
+    shared: bool = Field(default_factory=bool, description="false: you become its owner.")
     test_connection: bool = Field(
         default=True, description="Try a changed way in before saving it."
     )

@@ -7,13 +7,15 @@ import asyncio
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
 
-from bascule.accounts.access import TheHub
+from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.tables import User
 from bascule.connections.answers import CheckAnswer, Connector
-from bascule.connections.api import TheConnection
+from bascule.connections.api import EDITOR, VIEWER, TheConnection
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import find_connection, list_connections
+from bascule.events.journal import about
 from bascule.hub import Hub
 from bascule.mirror import setup
 from bascule.mirror.answers import (
@@ -51,45 +53,53 @@ FINISHED = {"done", "failed"}
 
 
 @router.post("/api/connectors/erpnext/setup", status_code=201, tags=["Connectors"])
-async def set_up_erpnext(hub: TheHub, body: Setup) -> SetupAnswer:
+async def set_up_erpnext(request: Request, hub: TheHub, user: Editor, body: Setup) -> SetupAnswer:
     """Connects an ERPNext site: tries the credentials, saves them encrypted, and starts to pull.
 
     A site that does not let the hub in is 400 with `check`, and nothing is saved. One that lets it
-    in but keeps some DocTypes from it is connected; `check` says what is missing.
+    in but keeps some DocTypes from it is connected; `check` says what is missing. Editors connect
+    for themselves; admins for everybody, or for themselves with `shared: false`.
     """
     values = body.model_dump(exclude={"test_connection", "start_sync"})
     values["name"] = values["name"] or body.api_url.strip().split("://")[-1].split("/")[0]
     connection, report, run_ids = await setup.set_up(
         hub,
         NewConnection(**values),
+        by=user,
         test=body.test_connection,
         start=body.start_sync,
         trigger="api",
     )
+    about(request, connection)
     check = CheckAnswer.of(report) if report else None
     return SetupAnswer.of(connection, check=check, run_ids=run_ids)
 
 
 @router.patch("/api/connectors/{connector}", tags=["Connectors"])
 async def change_connector(
-    hub: TheHub, connection: TheConnection, body: ConnectorChange
+    hub: TheHub, user: Editor, connection: TheConnection, body: ConnectorChange
 ) -> Connector:
-    """Changes what is named. A changed address or credential is tried; 400 changes nothing."""
+    """Changes what is named. A changed address or credential is tried; 400 changes nothing. Of a
+    connector that is shared, only admins change address and credentials.
+    """
     changes = body.model_dump(exclude_unset=True, exclude={"test_connection"})
-    return Connector.of(await setup.change(hub, connection, changes, test=body.test_connection))
+    changed = await setup.change(hub, connection, changes, by=user, test=body.test_connection)
+    return Connector.of(changed)
 
 
 @router.post("/api/connectors/sync", status_code=202, tags=["Sync"])
-async def sync(hub: TheHub, body: Annotated[SyncRequest | None, Body()] = None) -> Started:
+async def sync(
+    hub: TheHub, user: Editor, body: Annotated[SyncRequest | None, Body()] = None
+) -> Started:
     """Pulls what changed: of one connector or of all, all streams or some. Answers at once with
     the runs, or after `wait` seconds at most. No stream is pulled twice at a time.
     """
     asked = body or SyncRequest()
     async with hub.db.session() as session:
         connections = (
-            [await find_connection(session, asked.connector_id)]
+            [await find_connection(session, asked.connector_id, user)]
             if asked.connector_id is not None
-            else await list_connections(session)
+            else await list_connections(session, user)
         )
         session.expunge_all()
     kind = "full" if asked.full else "sync"
@@ -100,19 +110,22 @@ async def sync(hub: TheHub, body: Annotated[SyncRequest | None, Body()] = None) 
             hub, connection, names=asked.streams, kind=kind, trigger="api"
         )
     ]
-    return await _started(hub, run_ids, asked.wait)
+    return await _started(hub, user, run_ids, asked.wait)
 
 
 @router.get("/api/connectors/status", tags=["Sync"])
-async def status(hub: TheHub) -> StatusAnswer:
+async def status(hub: TheHub, user: Viewer) -> StatusAnswer:
     """Each connector: how it stands, when it was last synced, how many records are here."""
     async with hub.db.session() as session:
-        return StatusAnswer(connectors=await statuses(session))
+        return StatusAnswer(connectors=await statuses(session, user))
 
 
 @router.post("/api/connectors/{connector}/verify", status_code=202, tags=["Sync"])
 async def verify(
-    hub: TheHub, connection: TheConnection, body: Annotated[VerifyRequest | None, Body()] = None
+    hub: TheHub,
+    user: Editor,
+    connection: TheConnection,
+    body: Annotated[VerifyRequest | None, Body()] = None,
 ) -> Started:
     """Proves the mirror equal to the site, document by document, or lists what differs in each
     run's `report`; with `repair` it mends that too.
@@ -120,14 +133,15 @@ async def verify(
     asked = body or VerifyRequest()
     kind = "repair" if asked.repair else "verify"
     run_ids = await start_runs(hub, connection, names=asked.streams, kind=kind, trigger="api")
-    return await _started(hub, run_ids, asked.wait)
+    return await _started(hub, user, run_ids, asked.wait)
 
 
-async def _started(hub: Hub, run_ids: list[int], wait: int) -> Started:
+async def _started(hub: Hub, user: User, run_ids: list[int], wait: int) -> Started:
     give_up = time.monotonic() + wait
     while True:
         async with hub.db.session() as session:
-            runs = await with_doctypes(session, [await run_of(session, n) for n in run_ids])
+            found = [await run_of(session, number, user) for number in run_ids]
+            runs = await with_doctypes(session, found)
         finished = all(run.outcome in FINISHED for run in runs)
         if finished or time.monotonic() >= give_up:
             return Started(run_ids=run_ids, runs=runs, finished=finished)
@@ -151,7 +165,7 @@ async def stream_in_path(
 TheStream = Annotated[Stream, Depends(stream_in_path)]
 
 
-@router.get("/api/connectors/{connector}/streams", tags=["Streams"])
+@router.get("/api/connectors/{connector}/streams", dependencies=VIEWER, tags=["Streams"])
 async def streams(hub: TheHub, connection: TheConnection) -> Streams:
     """The DocTypes that this connector mirrors, on or off."""
     async with hub.db.session() as session:
@@ -159,7 +173,9 @@ async def streams(hub: TheHub, connection: TheConnection) -> Streams:
         return Streams(streams=[StreamAnswer.model_validate(stream) for stream in found])
 
 
-@router.post("/api/connectors/{connector}/streams", status_code=201, tags=["Streams"])
+@router.post(
+    "/api/connectors/{connector}/streams", dependencies=EDITOR, status_code=201, tags=["Streams"]
+)
 async def add_stream(hub: TheHub, connection: TheConnection, body: NewStream) -> Streams:
     """Mirrors a DocType too, by its name, or all those of a preset. One that is there is switched
     on. It is pulled with the next sync.
@@ -168,7 +184,7 @@ async def add_stream(hub: TheHub, connection: TheConnection, body: NewStream) ->
     return Streams(streams=[StreamAnswer.model_validate(stream) for stream in added])
 
 
-@router.patch("/api/connectors/{connector}/streams/{stream}", tags=["Streams"])
+@router.patch("/api/connectors/{connector}/streams/{stream}", dependencies=EDITOR, tags=["Streams"])
 async def change_one_stream(
     hub: TheHub, connection: TheConnection, stream: TheStream, body: StreamChange
 ) -> StreamAnswer:
@@ -179,7 +195,9 @@ async def change_one_stream(
     return StreamAnswer.model_validate(await change_stream(hub, connection, stream, changes))
 
 
-@router.delete("/api/connectors/{connector}/streams/{stream}", tags=["Streams"])
+@router.delete(
+    "/api/connectors/{connector}/streams/{stream}", dependencies=EDITOR, tags=["Streams"]
+)
 async def delete_one_stream(
     hub: TheHub, connection: TheConnection, stream: TheStream
 ) -> StreamAnswer:
@@ -189,7 +207,7 @@ async def delete_one_stream(
     return gone
 
 
-@router.get("/api/connectors/{connector}/runs", tags=["Runs"])
+@router.get("/api/connectors/{connector}/runs", dependencies=VIEWER, tags=["Runs"])
 async def runs(
     hub: TheHub,
     connection: TheConnection,
@@ -206,20 +224,21 @@ async def runs(
 
 
 @router.get("/api/runs/{run}", tags=["Runs"])
-async def one_run(hub: TheHub, run: RunId) -> RunAnswer:
+async def one_run(hub: TheHub, user: Viewer, run: RunId) -> RunAnswer:
     async with hub.db.session() as session:
-        return (await with_doctypes(session, [await run_of(session, run)]))[0]
+        return (await with_doctypes(session, [await run_of(session, run, user)]))[0]
 
 
 @router.get("/api/runs/{run}/logs", tags=["Runs"])
 async def logs(
     hub: TheHub,
+    user: Viewer,
     run: RunId,
     after: Annotated[int, Query(ge=0, le=BIGGEST, description="The last line that you have.")] = 0,
 ) -> Logs:
     """What a run said, oldest first."""
     async with hub.db.session() as session:
-        finished = (await run_of(session, run)).outcome in FINISHED
+        finished = (await run_of(session, run, user)).outcome in FINISHED
         lines = await logs_of(session, run, after)
         return Logs(
             lines=[LogLine.model_validate(line) for line in lines],

@@ -6,23 +6,29 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.tables import User
 from bascule.connections.service import list_connections
 from bascule.connections.tables import Connection
 from bascule.mirror.answers import ConnectorStatus, RunAnswer
 from bascule.mirror.tables import Run, Stream
 
 
-async def statuses(session: AsyncSession) -> list[ConnectorStatus]:
+async def statuses(session: AsyncSession, viewer: User | None) -> list[ConnectorStatus]:
+    connections = await list_connections(session, viewer)
+    ids = [connection.id for connection in connections]
     streams: dict[UUID, list[Stream]] = defaultdict(list)
-    for stream in await session.scalars(select(Stream).order_by(Stream.doctype)):
+    query = select(Stream).where(Stream.connection_id.in_(ids)).order_by(Stream.doctype)
+    for stream in await session.scalars(query):
         streams[stream.connection_id].append(stream)
     under_way = select(Run.connection_id).where(
-        Run.outcome.in_(("queued", "running")), Run.kind.in_(("sync", "full"))
+        Run.connection_id.in_(ids),
+        Run.outcome.in_(("queued", "running")),
+        Run.kind.in_(("sync", "full")),
     )
     syncing = set((await session.scalars(under_way.distinct())).all())
     return [
         _status(connection, streams[connection.id], connection.id in syncing)
-        for connection in await list_connections(session)
+        for connection in connections
     ]
 
 

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import TheHub
-from bascule.connections.api import TheConnection
+from bascule.connections.api import VIEWER, TheConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.mirror.export import MEDIA_TYPES, Format, export_rows
@@ -23,7 +23,7 @@ from bascule.mirror.relation import OPERATORS, BadQuery
 from bascule.mirror.rows import LARGEST_PAGE, page_of_rows
 from bascule.mirror.views import VIEWS, View
 
-router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"])
+router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"], dependencies=VIEWER)
 # What is asked with these names is about the page; every other name is a filter.
 OUR_NAMES = {"sort", "after", "limit", "columns", "exact"}
 FILTERS = (

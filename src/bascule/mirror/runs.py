@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.tables import User
+from bascule.connections.sharing import seen_by
 from bascule.connections.sites import pool_of
 from bascule.connections.tables import Connection
 from bascule.errors import HubError, NoSuch
@@ -89,8 +91,10 @@ async def _chosen(
     return list(dict.fromkeys(by_name[name] for name in wanted))
 
 
-async def run_of(session: AsyncSession, run_id: int) -> Run:
-    run = await session.get(Run, run_id)
+async def run_of(session: AsyncSession, run_id: int, viewer: User | None) -> Run:
+    """NoSuch, also for a run of a connection that this viewer may not know of."""
+    query = select(Run).join(Connection, Connection.id == Run.connection_id)
+    run = await session.scalar(query.where(Run.id == run_id, seen_by(viewer)))
     if run is None:
         raise NoSuch(f"There is no run {run_id}.", next_step="`bascule logs` lists the latest.")
     return run

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bascule.accounts.tables import User
 from bascule.connections.check import CheckReport
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import change_connection, connect_site
@@ -16,20 +17,31 @@ SHOWN_BY = {"include_disabled", "warehouse_filter"}  # what the views ask of a c
 
 
 async def set_up(
-    hub: Hub, new: NewConnection, *, test: bool = True, start: bool = True, trigger: str
+    hub: Hub,
+    new: NewConnection,
+    *,
+    by: User | None,
+    test: bool = True,
+    start: bool = True,
+    trigger: str,
 ) -> tuple[Connection, CheckReport | None, list[int]]:
     """A connection with its streams, what its site said, and the runs of the first sync."""
-    connection, report = await connect_site(hub, new, test=test)
+    connection, report = await connect_site(hub, new, by=by, test=test)
     await add_streams(hub, connection, [preset.name for preset in presets_of(connection)])
     runs = await start_runs(hub, connection, kind="sync", trigger=trigger) if start else []
     return connection, report, runs
 
 
 async def change(
-    hub: Hub, connection: Connection, changes: dict[str, Any], *, test: bool = True
+    hub: Hub,
+    connection: Connection,
+    changes: dict[str, Any],
+    *,
+    by: User | None,
+    test: bool = True,
 ) -> Connection:
     """A changed connection; its streams follow their switches, its views show what they shall."""
-    changed = await change_connection(hub, connection, changes, test=test)
+    changed = await change_connection(hub, connection, changes, by=by, test=test)
     for preset in PRESETS.values():
         if preset.switch in changes:
             await _switch(hub, changed, preset.name, on=getattr(changed, preset.switch))

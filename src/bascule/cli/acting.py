@@ -1,0 +1,82 @@
+"""Whom a verb acts for: the machine's owner, who may do everything, or with BASCULE_TOKEN the user
+whose token that is, with that user's role and connections.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Literal, get_args
+
+from bascule.cli.exits import Refused
+
+if TYPE_CHECKING:
+    from bascule.accounts.tables import User
+    from bascule.hub import Hub
+    from bascule.settings import Settings
+
+# machine: for its owner alone, with no token; anybody: nothing of the hub is touched.
+Needed = Literal["viewer", "editor", "admin", "machine", "anybody"]
+NEEDED = get_args(Needed)
+_said: ContextVar[tuple[str, Needed]] = ContextVar("said")  # the verb that runs, and what it needs
+
+
+def begin(verb: str, needed: Needed) -> None:
+    """Refused where a token is set for a verb that no user may say."""
+    _said.set((verb, needed))
+    if needed != "machine":
+        return
+    from bascule.settings import get_settings
+
+    if get_settings().token is not None:
+        raise Refused(
+            f"'bascule {verb}' is for the owner of this machine, and BASCULE_TOKEN says who else "
+            "you are.",
+            next_step=f"Run it without: env -u BASCULE_TOKEN bascule {verb}",
+        )
+
+
+@asynccontextmanager
+async def acting_hub(
+    settings: "Settings | None" = None,
+) -> "AsyncIterator[tuple[Hub, User | None]]":
+    """The hub, and the user for whom the verb acts; None: the machine. Unauthenticated, Forbidden.
+
+    What changes something is noted in the journal.
+    """
+    from bascule.events.journal import record
+    from bascule.hub import open_hub
+
+    verb, needed = _said.get()
+    async with open_hub(settings) as hub:
+        user = await _user(hub, needed)
+        if needed != "viewer":
+            async with hub.db.session() as session:
+                await record(session, action=f"cli.{verb.replace(' ', '.')}", user=user, via="cli")
+        yield hub, user
+
+
+async def _user(hub: "Hub", needed: Needed) -> "User | None":
+    from bascule.accounts.access import refuse_below
+    from bascule.accounts.tokens import opened_by
+    from bascule.errors import Forbidden, Unauthenticated
+
+    if hub.settings.token is None:
+        return None
+    async with hub.db.session() as session:
+        found = await opened_by(session, hub.settings.token.get_secret_value())
+        session.expunge_all()
+    if found is None:
+        raise Unauthenticated(
+            "BASCULE_TOKEN opens nothing here: it is unknown, expired or was revoked.",
+            next_step="Make another one on the page My settings, or unset it to act for the owner "
+            "of this machine.",
+        )
+    user, scope = found
+    if needed in ("viewer", "editor", "admin"):
+        refuse_below(needed, user)
+    if scope == "read" and needed != "viewer":
+        raise Forbidden(
+            "The token in BASCULE_TOKEN may only read.",
+            next_step="Use one with the scope write.",
+        )
+    return user

@@ -1,0 +1,71 @@
+"""Whose a connection is: who may see it, and who may do what to it.
+
+A private one is its owner's alone. For everybody else, admins too, it is not there. The machine
+(None: its command line, its jobs) sees and may do everything.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, true
+
+from bascule.accounts.access import has_role, refuse_below
+from bascule.accounts.tables import User
+from bascule.connections.tables import Connection
+from bascule.errors import Forbidden, Invalid
+
+# A change of one of these means that another site, or another user there, is spoken to.
+WAY_IN = {"api_url", "api_key", "api_secret", "allow_http", "ca_bundle"}
+
+
+def seen_by(viewer: User | None) -> ColumnElement[bool]:
+    """For a query of connections: those that this viewer may see."""
+    if viewer is None:
+        return true()
+    return or_(Connection.shared, Connection.owner_id == viewer.id)
+
+
+def shared_unless_said(maker: User | None, wanted: bool | None) -> bool:
+    """Whether a new connection is shared. Editors make private ones only; nobody a private one
+    without being somebody.
+    """
+    if maker is None:
+        if wanted is False:
+            raise Invalid(
+                "A private connection needs somebody whose it is, and the machine is nobody.",
+                next_step="Set BASCULE_TOKEN to a token of its owner, or leave it shared.",
+                fields={"shared": "the machine's own connections are shared"},
+            )
+        return True
+    refuse_below("editor", maker)
+    if wanted and not has_role(maker, "admin"):
+        raise Forbidden(
+            "Only an admin may connect a site for everybody.",
+            next_step="Leave 'shared' out to connect it for yourself, or ask an admin.",
+        )
+    return has_role(maker, "admin") if wanted is None else wanted
+
+
+def refuse_change(by: User | None, connection: Connection, changes: Mapping[str, Any]) -> None:
+    """Editors change a shared connection but for its way in and whom it is for; owners all."""
+    if by is None:
+        return
+    refuse_below("editor", by)
+    if has_role(by, "admin"):
+        return
+    if connection.shared and (named := sorted((WAY_IN | {"shared"}) & changes.keys())):
+        raise Forbidden(
+            f"Only an admin may change {', '.join(named)} of a connection that all share.",
+            next_step="Ask an admin to do it, or change only the rest.",
+        )
+    if changes.get("shared"):
+        raise Forbidden(
+            "Only an admin may share a connection with everybody.",
+            next_step="Ask an admin to connect the site for everybody.",
+        )
+
+
+def refuse_delete(by: User | None, connection: Connection) -> None:
+    if by is None:
+        return
+    refuse_below("admin" if connection.shared else "editor", by)
