@@ -111,6 +111,13 @@ async def record(
     row = await (await raw.execute(_INSERT, values)).fetchone()
     if row is not None and row[1] is None:
         await publish(raw, "audit", keep=False, audit_id=row[0], action=action)
+    elif connection_id is not None:
+        # What was done while it was still shared would tell of it when it is gone.
+        await raw.execute(
+            "UPDATE bascule.audit SET private_to = %s"
+            " WHERE connection_id = %s AND private_to IS NULL",
+            [row[1] if row else None, connection_id],
+        )
 
 
 _INSERT = f"""
