@@ -1,6 +1,8 @@
 """What is documented exists, and what exists is documented."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -58,6 +60,15 @@ def test_every_variable_of_the_container_is_one_that_settings_know() -> None:
     assert {"BASCULE_DATA_DIR", "BASCULE_PORT", "BASCULE_SECRET_KEY", "POSTGRES_URL"} <= used
     others = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "POSTGRES_PASSWORD"}
     assert used <= known | others
+
+
+def test_every_error_is_documented_as_it_is_said() -> None:
+    made = subprocess.run(
+        [sys.executable, ROOT / "docs" / "errors.py"], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    written = (ROOT / "docs" / "errors.md").read_text()
+    assert made.stdout == written, "run: python docs/errors.py > docs/errors.md"
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:

@@ -1,0 +1,140 @@
+"""docs/errors.md, from the errors as the code has them: `python docs/errors.py > docs/errors.md`.
+
+What each says and its next step are read off the source; causes and order are docs/errors.toml's. A
+test compares, so no error is there without its line.
+"""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOMS = HERE.parent / "src" / "bascule"
+# Helpers that make an error out of texts in this order.
+MAKERS = {"_invalid": (0, 1, 2), "Problem": (0, 1), "answer": (1, 2)}
+BETWEEN = re.compile(r"<[^>]*>")
+Error = tuple[str, str]
+
+
+def main() -> None:
+    plan = tomllib.loads((HERE / "errors.toml").read_text())
+    parts = [plan["introduction"]]
+    left = {path.relative_to(ROOMS).as_posix() for path in ROOMS.rglob("*.py")}
+    used: set[str] = set()
+    for section in plan["section"]:
+        files = sorted(name for name in left if name.startswith(tuple(section["files"])))
+        left -= set(files)
+        found = [error for name in files for error in errors_of(ROOMS / name)]
+        parts += [f"## {section['title']}\n\n{section['about']}", _table(section, found, used)]
+    wrong = [f"no section for src/bascule/{name}" for name in sorted(left) if _errors_in(name)]
+    if wrong:
+        sys.exit("docs/errors.toml: " + "; ".join(wrong))
+    print("\n\n".join(part.strip() for part in parts))
+
+
+def errors_of(path: Path) -> list[Error]:
+    """What each error in this file says, and its next step, as far as they stand there."""
+    tree = ast.parse(path.read_text())
+    names = dict(_constants(tree))
+    return [
+        (said, step)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for said, step in _made(node, names)
+    ]
+
+
+def _errors_in(name: str) -> bool:
+    return not name.startswith("sandbox/") and bool(errors_of(ROOMS / name))
+
+
+def _made(call: ast.Call, names: dict[str, str]) -> Iterator[Error]:
+    step = next((key.value for key in call.keywords if key.arg == "next_step"), None)
+    texts: list[ast.expr] = [call.args[0], step] if step is not None and call.args else []
+    maker = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    if step is None and maker in MAKERS and len(call.args) > max(MAKERS[maker]):
+        texts = [call.args[place] for place in MAKERS[maker]]
+    written = [_text(part, names) for part in texts]
+    if len(written) > 1 and all(written):
+        yield ": ".join(map(str, written[:-1])), str(written[-1])
+
+
+def _text(node: ast.expr, names: dict[str, str]) -> str | None:
+    """A text with a name in place of each value that is put into it; None if it is none."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else _named(part, names)
+            for part in node.values
+        )
+    if isinstance(node, ast.BinOp):
+        return _text(node.left, names)
+    if isinstance(node, ast.BoolOp):
+        return _text(node.values[-1], names)
+    if isinstance(node, ast.IfExp):
+        either = _text(node.body, names), _text(node.orelse, names)
+        return " Or: ".join(text for text in either if text) or None
+    return None
+
+
+def _named(node: ast.AST, names: dict[str, str]) -> str:
+    match node:
+        case ast.FormattedValue(value=inner) | ast.Subscript(value=inner):
+            return _named(inner, names)
+        case ast.Call(args=[*_, last]):
+            return _named(last, names)
+        case ast.Call(func=ast.Attribute(value=inner)):
+            return _named(inner, names)
+        case ast.BinOp(right=last):
+            return _named(last, names)
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return names.get(name, f"<{name.strip('_').lower().replace('_', ' ')}>")
+    return "<...>"
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=value)):
+                yield name, str(value)
+
+
+@cache
+def _all_texts() -> list[str]:
+    return [
+        node.value
+        for path in ROOMS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+def _table(section: dict[str, Any], found: list[Error], used: set[str]) -> str:
+    causes: dict[str, str] = section.get("causes", {})
+    rows = []
+    for said, step in dict.fromkeys([*found, *map(tuple, section.get("also", ()))]):
+        key = next((key for key in causes if said.startswith(key)), "")
+        used.add(key)
+        rows.append(f"| {_cell(said)} | {_cell(causes.get(key, ''))} | {_cell(step)} |")
+    if stale := [key for key in causes if key not in used]:
+        sys.exit(f"docs/errors.toml: no error says any more: {stale}")
+    written = "\n".join(_all_texts())
+    for piece in (p for pair in section.get("also", ()) for p in BETWEEN.split(": ".join(pair))):
+        if any(part.strip(" .':()") not in written for part in piece.split(": ")):
+            sys.exit(f"docs/errors.toml: the code says nowhere {piece!r}")
+    return "\n".join(["| it says | because | next step |", "|---|---|---|", *rows])
+
+
+def _cell(text: str) -> str:
+    plain = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+    return plain.replace("*", "\\*").replace("__", "\\_\\_")
+
+
+if __name__ == "__main__":
+    main()
