@@ -14,20 +14,22 @@ from fastapi import Depends, FastAPI, HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bascule import __version__, refusals
-from bascule.accounts.access import require_user
+from bascule.accounts.access import needs, require_user
 from bascule.accounts.tokens import ensure_admin
 from bascule.events.listening import Live
 from bascule.events.recorder import Recorder
 from bascule.health import router as health
 from bascule.hub import Hub, open_hub
-from bascule.rooms import ROUTERS
+from bascule.rooms import OPEN_ROUTERS, ROUTERS
 from bascule.settings import Settings, get_settings
 
 ABOUT = """Mirrors ERPNext sites into PostgreSQL.
 
-Every route but `/health` wants `Authorization: Bearer <token>`; `bascule token` prints one. What
-cannot be done is answered with `{"detail", "next_step"}`; `fields` names each value that is wrong.
-Wherever a connector is named, its slug does as well as its id.
+Every route but `/health` and those that sign you in wants `Authorization: Bearer <token>`:
+`bascule token` prints one, `POST /api/auth/login` gives one for a name and a password; see
+[accounts](accounts.md). Viewers read, editors sync and change, admins look after people and
+credentials. What cannot be done is answered with `{"detail", "next_step"}`; `fields` names each
+value that is wrong. Wherever a connector is named, its slug does as well as its id.
 """
 LARGEST_BODY = 1_000_000  # bytes
 
@@ -55,6 +57,8 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     app.add_middleware(BodyLimit)
     app.add_middleware(Recorder)
     app.include_router(health)
+    for router in OPEN_ROUTERS:
+        app.include_router(router, responses=refusals.OPEN_RESPONSES)
     for router in ROUTERS:
         app.include_router(
             router, dependencies=[Depends(require_user)], responses=refusals.RESPONSES
@@ -62,7 +66,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     app.add_api_route(
         "/openapi.json",
         app.openapi,
-        dependencies=[Depends(require_user)],
+        dependencies=[Depends(needs("viewer"))],
         include_in_schema=False,
     )
     refusals.install(app)

@@ -26,10 +26,12 @@ page made from it, which a browser cannot send: therefore there is none.
 | 200, 201, 202 | done, made, queued |
 | 400 | the site that was proposed does not let the hub in, or refused what was asked |
 | 401 | no token, or one that opens nothing |
+| 403 | your role, or your token's scope, does not let you |
 | 404 | what was named is not there |
 | 405, 413 | an address that does not take this method; a body over 1 MB |
 | 409 | not now, or not together with what is there already |
 | 422 | a value cannot be taken; `fields` names it |
+| 429 | too many attempts to sign in; `Retry-After` tells how long to wait |
 | 502 | a connected site did not answer as one |
 | 503 | the hub's database cannot be reached |
 """

@@ -96,6 +96,15 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+# And of those that sign somebody in.
+OPEN_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"model": Refusal, "description": "This opens nothing."},
+    422: RESPONSES[422],
+    429: {"model": Refusal, "description": "Too many attempts; `Retry-After` tells how long."},
+    503: RESPONSES[503],
+}
+
+
 def answer(
     status: int, detail: str, next_step: str, headers: dict[str, str] | None = None, **more: Any
 ) -> Response:

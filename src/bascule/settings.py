@@ -37,6 +37,10 @@ class Settings(BaseSettings):
         default=None,
         description="Encrypts stored credentials. Unset: one is made and kept in the data folder.",
     )
+    secret_key_previous: SecretStr | None = Field(
+        default=None,
+        description="The key before BASCULE_SECRET_KEY, while it is being changed.",
+    )
     host: str = Field(default="127.0.0.1", description="The address that the API listens on.")
     port: int = Field(
         default=8003,

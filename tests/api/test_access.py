@@ -25,6 +25,9 @@ def test_no_route_but_health_answers_without_a_token(api: Api, stranger: Api) ->
         if path == "/health":
             assert answer.status == 200
             continue
+        if path in ("/api/auth/login", "/api/auth/refresh"):
+            assert answer.status == 422
+            continue
         assert answer.status == 401, (method, path)
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert set(answer.json) == {"detail", "next_step"}

@@ -212,8 +212,11 @@ def test_a_switch_turns_its_streams_on_and_off(api: Api, connect: Connect) -> No
 
 
 def test_types_tell_a_form_what_to_ask_for(api: Api) -> None:
-    [erpnext] = api.get("/api/connectors/types").json["types"]
+    answer = api.get("/api/connectors/types").json
+    [erpnext] = [kind for kind in answer["types"] if kind["available"]]
     assert erpnext["id"] == "erpnext"
+    assert all(kind["coming"] for kind in answer["types"] if not kind["available"])
+    assert {kind["category"] for kind in answer["types"]} <= answer["categories"].keys()
     assert any("Generate Keys" in step for step in erpnext["steps"])
     schema = api.get("/openapi.json").json["components"]["schemas"]["Setup"]
     assert {field["name"] for field in erpnext["fields"]} <= schema["properties"].keys()

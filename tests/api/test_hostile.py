@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -10,6 +11,8 @@ import pytest
 
 from .conftest import Api
 
+IN_PATH = re.compile(r"\{(\w+)(?::path)?\}")
+ENDLESS = {"/api/events"}  # its answer has no end; test_events listens to it
 WEIRD = [
     "%00",
     "%ff%fe",
@@ -62,6 +65,10 @@ def walk(api: Api) -> list[tuple[str, str]]:
     return [(method.upper(), path) for path, methods in paths.items() for method in methods]
 
 
+def filled(path: str, **names: str) -> str:
+    return IN_PATH.sub(lambda found: {"stream": "Item", **names}.get(found[1], "999999"), path)
+
+
 def told(answer: Any) -> bool:
     if answer.status < 400:
         return True
@@ -73,8 +80,7 @@ def test_no_route_fails_at_a_weird_name(api: Api, weird: str) -> None:
     for method, path in walk(api):
         if "{" not in path:
             continue
-        names = ("connector", "stream", "run", "relation", "format")
-        asked = path.format(**dict.fromkeys(names, quote(weird, safe="%")))
+        asked = IN_PATH.sub(lambda _: quote(weird, safe="%"), path)
         answer = api.ask(method, asked, raw=b"{}" if method in ("POST", "PATCH") else None)
         assert told(answer), (method, path, answer)
 
@@ -85,7 +91,7 @@ def test_no_route_fails_at_a_weird_body(api: Api, connect: Callable[..., Any], b
     for method, path in walk(api):
         if method not in ("POST", "PATCH"):
             continue
-        asked = path.format(connector=connector, stream="Item")
+        asked = filled(path, connector=connector)
         answer = api.ask(method, asked, raw=body)
         assert told(answer), (method, path, answer)
     assert api.get(f"/api/connectors/{connector}").status == 200
@@ -94,9 +100,9 @@ def test_no_route_fails_at_a_weird_body(api: Api, connect: Callable[..., Any], b
 def test_no_route_fails_at_weird_parameters(api: Api, connect: Callable[..., Any]) -> None:
     connector = connect()["slug"]
     for method, path in walk(api):
-        if method != "GET":
+        if method != "GET" or path in ENDLESS:
             continue
-        asked = path.format(connector=connector, format="csv", relation="inventory", run=1)
+        asked = filled(path, connector=connector, format="csv", relation="inventory", run="1")
         for weird in WEIRD:
             for name in ("limit", "before", "after", "sort", "columns", "exact", weird):
                 answer = api.ask(method, f"{asked}?{quote(name)}={quote(weird)}")

@@ -28,8 +28,11 @@ def test_every_route_says_what_it_answers_and_how_it_refuses(api: Api) -> None:
             good = next(r for status, r in route["responses"].items() if status < "3")
             assert good["content"], where
             assert "HTTPValidationError" not in str(route), where
-            if path != "/health":
-                assert {"401", "422", "503"} <= route["responses"].keys(), where
+            if path == "/health":
+                continue
+            assert {"401", "422", "503"} <= route["responses"].keys(), where
+            if path not in ("/api/auth/login", "/api/auth/refresh"):
+                assert "403" in route["responses"], where
                 assert route["security"], where
 
 

@@ -62,6 +62,16 @@ class Hubs:
                 continue  # it has gone meanwhile, or is not ours to look at
         return found
 
+    def programs(self) -> set[Path]:
+        """What they run, of those that have not ended meanwhile."""
+        found = set()
+        for pid in self.servers():
+            try:
+                found.add(Path(f"/proc/{pid}/exe").readlink())
+            except OSError:
+                continue
+        return found
+
     def gone(self, seconds: float = 20) -> float:
         """Waits until no server is left; the seconds that it took."""
         return eventually(lambda: not self.servers(), seconds)

@@ -17,15 +17,19 @@ from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.tables import OneTimeLink, User
 from bascule.accounts.tokens import hash_of
 from bascule.errors import Invalid, NoSuch, Unauthenticated
+from bascule.events.journal import record
+from bascule.events.live import publish
 from bascule.hub import Hub
 
 LINK_LASTS = timedelta(days=7)
 
 
-async def sign_in(hub: Hub, name: str, password: str, *, address: str) -> User:
+async def sign_in(
+    hub: Hub, name: str, password: str, *, address: str, via: str = "session"
+) -> User:
     """The user of this name or e-mail address and password. TooMany, Unauthenticated.
 
-    What they may hold afterwards is the caller's: a session, or tokens.
+    What they may hold afterwards is the caller's: a session, or tokens (`via` jwt).
     """
     asked = plain_name(name)
     user = await _named(hub, asked)
@@ -33,6 +37,10 @@ async def sign_in(hub: Hub, name: str, password: str, *, address: str) -> User:
     await throttle.count_attempt(hub, account=account, address=address)
     right = await is_password(password, user.password_hash if user and user.active else None)
     if user is None or not right:
+        async with hub.db.session() as session:
+            # A name that nobody has may be a password in the wrong place: it is not kept.
+            action = "sign-in.failed"
+            await record(session, action=action, user=user, via=via, address=address)
         raise Unauthenticated(
             "This name and this password do not belong together.",
             next_step="Check both, and whether Caps Lock is on. A forgotten password is reset by "
@@ -50,6 +58,7 @@ async def sign_in(hub: Hub, name: str, password: str, *, address: str) -> User:
             )
         kept.password_hash = better or kept.password_hash
         kept.last_sign_in_at = datetime.now(UTC)
+        await record(session, action="sign-in", user=kept, via=via, address=address)
         await session.flush()
         session.expunge(kept)
     return kept
@@ -112,7 +121,7 @@ async def user_of_link(session: AsyncSession, token: str) -> User:
     return user
 
 
-async def welcome(hub: Hub, token: str, password: str) -> User:
+async def welcome(hub: Hub, token: str, password: str, *, address: str = "") -> User:
     """Uses a one-time link up: the password is chosen, and every older way in is closed."""
     async with hub.db.session() as session:
         user = await user_of_link(session, token)
@@ -124,6 +133,7 @@ async def welcome(hub: Hub, token: str, password: str) -> User:
         if (await session.execute(used.returning(OneTimeLink.user_id))).first() is None:
             await user_of_link(session, token)  # somebody used it just now: says so
         await throttle.forgive(session, user.username)
+        await record(session, action="welcome", user=user, via="link", address=address)
         return await _set_password(session, user.id, hashed)
 
 
@@ -153,6 +163,7 @@ async def _set_password(
     await end_sessions_of(session, user, but=keep)
     await end_families_of(session, user)
     await end_links_of(session, user.id)
+    await publish(session, "user", user_id=user.id, change="password")
     await session.refresh(user)
     session.expunge(user)
     return user

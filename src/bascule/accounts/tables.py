@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import ForeignKey, Index, String, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bascule.store.base import Base
+from bascule.store.base import ENCRYPTED, Base
 
 
 class User(Base):
@@ -26,6 +26,14 @@ class User(Base):
     version: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_sign_in_at: Mapped[datetime | None]
+
+    # Their own ERPNext and Nextcloud; secret and password are Fernet, see bascule.store.vault.
+    erpnext_url: Mapped[str | None] = mapped_column(String(512))
+    erpnext_api_key: Mapped[str | None] = mapped_column(String(512))
+    erpnext_api_secret: Mapped[str | None] = mapped_column(Text, info=ENCRYPTED)
+    nextcloud_url: Mapped[str | None] = mapped_column(String(512))
+    nextcloud_username: Mapped[str | None] = mapped_column(String(512))
+    nextcloud_password: Mapped[str | None] = mapped_column(Text, info=ENCRYPTED)
 
 
 class ApiToken(Base):

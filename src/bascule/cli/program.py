@@ -12,6 +12,7 @@ from bascule.cli import (
     demo,
     doctor,
     exporting,
+    keys,
     looking,
     serving,
     streams,
@@ -58,6 +59,7 @@ VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
     UPKEEP: (
         (doctor.doctor, "machine"),
         (upkeep.token, "machine"),
+        (keys.rotate_key, "machine"),
         (connecting.disconnect, "editor"),
     ),
 }

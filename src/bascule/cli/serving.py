@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from bascule.cli.exits import Exit, Refused
+from bascule.cli.keys import refuse_weak_key
 from bascule.cli.terminal import AsJson, document, err
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ async def listening(hub: "Hub") -> AsyncIterator[str]:
     from bascule.app import create_app, serving
 
     settings = hub.settings
+    refuse_weak_key(hub.vault, settings.host)
     async with AsyncExitStack() as running:
         try:
             yielded = serving(create_app(settings, hub=hub), settings.host, settings.port)

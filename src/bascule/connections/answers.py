@@ -15,6 +15,8 @@ class ProblemAnswer(BaseModel):
 
     what: str
     next_step: str
+    doctype: str | None = Field(default=None, description="What it is about, if one DocType.")
+    roles: list[str] = Field(default=[], description="Roles in ERPNext that would help.")
 
 
 class CheckAnswer(BaseModel):

@@ -17,7 +17,7 @@ from bascule.connections.service import (
     recheck,
 )
 from bascule.connections.tables import Connection
-from bascule.connections.types import TYPES, ConnectorTypes
+from bascule.connections.types import CATEGORIES, TYPES, ConnectorTypes
 from bascule.events.journal import about
 
 router = APIRouter(prefix="/api/connectors", tags=["Connectors"])
@@ -47,7 +47,7 @@ EDITOR = [Depends(needs("editor"))]
 @router.get("/types", dependencies=VIEWER)
 async def connector_types() -> ConnectorTypes:
     """The kinds of sites that can be connected, each with its form and where to find its values."""
-    return ConnectorTypes(types=TYPES)
+    return ConnectorTypes(types=TYPES, categories=CATEGORIES)
 
 
 @router.get("", dependencies=VIEWER)

@@ -4,7 +4,7 @@ It answers in words with next steps and never raises for what a site said; `reco
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -55,8 +55,12 @@ MOST_DOCTYPES = 50  # asked about in one check: one small request each
 
 @dataclass(frozen=True)
 class Problem:
+    """`doctype`: the one that it is about, and `roles` that would help, where these are known."""
+
     what: str
     next_step: str
+    doctype: str | None = None
+    roles: tuple[str, ...] = ()
 
 
 @dataclass
@@ -89,7 +93,7 @@ def wanted_by(connection: Connection) -> list[str]:
     return [name for name in NEEDS if switches.get(name, True)]
 
 
-async def check_site(site: Site, wanted: list[str]) -> CheckReport:
+async def check_site(site: Site, wanted: Sequence[str]) -> CheckReport:
     """`wanted`: DocTypes, or presets that stand for theirs. 5 requests, and one a DocType."""
     purposes: dict[str, str] = {}
     for name in wanted:
@@ -152,13 +156,15 @@ async def _unless_refused(asking: Awaitable[T], otherwise: T) -> T:
 
 def _missing(doctype: str, purpose: str, error: FrappeError) -> Problem:
     if isinstance(error, NoPermission):
-        return Problem(f"{doctype} may not be read, so there are no {purpose}.", error.next_step)
+        what = f"{doctype} may not be read, so there are no {purpose}."
+        return Problem(what, error.next_step, doctype, error.roles)
     if isinstance(error, NotFound):
         return Problem(
             f"The site has no DocType {doctype}, so there are no {purpose}.",
             "Check that ERPNext is installed on this site, or leave this part out.",
+            doctype,
         )
-    return Problem(f"{doctype} could not be read: {error}", error.next_step)
+    return Problem(f"{doctype} could not be read: {error}", error.next_step, doctype)
 
 
 async def _limits(site: Site, report: CheckReport) -> list[Problem]:

@@ -3,7 +3,7 @@
 Secrets go in encrypted and come out only into a `Site`. Streams and runs are the mirror's.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -67,10 +67,16 @@ async def create_connection(hub: Hub, new: NewConnection, *, test: bool = True) 
 
 
 async def connect_site(
-    hub: Hub, new: NewConnection, *, by: User | None, test: bool = True
+    hub: Hub,
+    new: NewConnection,
+    *,
+    by: User | None,
+    test: bool = True,
+    wanted: Sequence[str] | None = None,
 ) -> tuple[Connection, CheckReport | None]:
     """Saves a connection; it syncs on its schedule from then on. Its site is asked first unless
     `test` is off: Forbidden, Invalid, CheckFailed or Conflict (the slug is taken) save nothing.
+    `wanted`: the presets and DocTypes that the site is asked about; None: those switched on.
     """
     values = asdict(new)
     shared = shared_unless_said(by, values.pop("shared"))
@@ -91,7 +97,7 @@ async def connect_site(
     connection.kind = "erpnext"
     connection.owner_id, connection.shared = by.id if by else None, shared
     _plan(connection)
-    report = await _ask_first(hub, connection) if test else None
+    report = await _ask_first(hub, connection, wanted) if test else None
     for _ in range(5):
         async with hub.db.session() as session:
             name = clean["name"] if shared else f"{clean['name'][:20]} {token_hex(4)}"
@@ -142,6 +148,9 @@ async def change_connection(
         _plan(kept)
     report = await _ask_first(hub, kept) if test and WAY_IN & changes.keys() else None
     async with hub.db.session() as session:
+        if secret is not None:
+            await hub.vault.hold(session)
+            clean["api_secret_encrypted"] = hub.vault.encrypt(secret)
         current = await session.get(Connection, connection.id, with_for_update=True)
         if current is None:
             raise NoSuchConnection
@@ -229,6 +238,11 @@ async def recheck(hub: Hub, connection: Connection) -> CheckReport:
 
 async def try_site(hub: Hub, new: NewConnection, *, wanted: list[str] | None = None) -> CheckReport:
     """Tries an address and credentials; saves nothing. `wanted`: presets or DocTypes."""
+    return await _report(hub, unsaved(hub, new), wanted)
+
+
+def unsaved(hub: Hub, new: NewConnection) -> Connection:
+    """A connection that is not kept, to try; Invalid where a field cannot be taken."""
     values = asdict(new)
     clean = checked(
         {name: value for name, value in values.items() if name not in ("slug", "shared")},
@@ -236,17 +250,20 @@ async def try_site(hub: Hub, new: NewConnection, *, wanted: list[str] | None = N
         may_connect=hub.settings.may_connect,
     )
     secret = clean.pop("api_secret")
-    connection = Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))
-    return await _report(hub, connection, wanted)
+    return Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))
 
 
-async def _report(hub: Hub, connection: Connection, wanted: list[str] | None = None) -> CheckReport:
+async def _report(
+    hub: Hub, connection: Connection, wanted: Sequence[str] | None = None
+) -> CheckReport:
     async with unpooled_site(hub, connection) as site:
         return await check_site(site, wanted_by(connection) if wanted is None else wanted)
 
 
-async def _ask_first(hub: Hub, connection: Connection) -> CheckReport:
-    report = await _report(hub, connection)
+async def _ask_first(
+    hub: Hub, connection: Connection, wanted: Sequence[str] | None = None
+) -> CheckReport:
+    report = await _report(hub, connection, wanted)
     if report.health != "ok":
         raise CheckFailed(report)
     return report
@@ -254,6 +271,8 @@ async def _ask_first(hub: Hub, connection: Connection) -> CheckReport:
 
 async def _save(hub: Hub, connection: Connection, report: CheckReport | None) -> Connection:
     async with hub.db.session() as session:
+        await hub.vault.hold(session)
+        connection.api_secret_encrypted = hub.vault.renewed(connection.api_secret_encrypted)
         saved = await session.merge(connection)
         await session.flush()
         if report is not None:

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.accounts.tables import User
-from bascule.store.base import Base
+from bascule.store.base import ENCRYPTED, Base
 
 
 class Connection(Base):
@@ -25,7 +25,7 @@ class Connection(Base):
 
     api_url: Mapped[str]
     api_key: Mapped[str]
-    api_secret_encrypted: Mapped[str]  # Fernet, see bascule.store.vault
+    api_secret_encrypted: Mapped[str] = mapped_column(info=ENCRYPTED)
     allow_http: Mapped[bool] = mapped_column(server_default="false")
     ca_bundle: Mapped[str | None]  # path of a PEM file
     max_concurrency: Mapped[int] = mapped_column(server_default="4")

@@ -147,6 +147,11 @@ class Setup(BaseModel):
     sync_inventory: bool = True
     sync_orders: bool = True
     sync_suppliers: bool = True
+    streams: list[str] | None = Field(
+        default=None,
+        max_length=200,
+        description="Presets and DocTypes, instead of what the switches say.",
+    )
     lookback_days: int = Field(default=90, description="How old an order may be to be fetched.")
     warehouse_filter: list[str] = Field(
         default=[], description="Only stock in these; empty: in all."

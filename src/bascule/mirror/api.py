@@ -60,12 +60,13 @@ async def set_up_erpnext(request: Request, hub: TheHub, user: Editor, body: Setu
     in but keeps some DocTypes from it is connected; `check` says what is missing. Editors connect
     for themselves; admins for everybody, or for themselves with `shared: false`.
     """
-    values = body.model_dump(exclude={"test_connection", "start_sync"})
+    values = body.model_dump(exclude={"test_connection", "start_sync", "streams"})
     values["name"] = values["name"] or body.api_url.strip().split("://")[-1].split("/")[0]
     connection, report, run_ids = await setup.set_up(
         hub,
         NewConnection(**values),
         by=user,
+        streams=body.streams,
         test=body.test_connection,
         start=body.start_sync,
         trigger="api",

@@ -4,6 +4,7 @@ A preset is a group of DocTypes; their child tables (Item Reorder, Sales Order I
 along with the parent. Any other DocType is a stream of its own, by its name.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -62,11 +63,20 @@ def presets_of(connection: Connection) -> list[Preset]:
     return [p for p in _PRESETS if p.switch is None or getattr(connection, p.switch)]
 
 
-def doctypes_named(names: list[str]) -> list[str]:
+def presets_named(names: Iterable[str]) -> list[Preset]:
+    """The presets among these names, whatever their case and the way their words are joined."""
+    return [preset for preset in map(_preset_named, names) if preset is not None]
+
+
+def _preset_named(name: str) -> Preset | None:
+    return PRESETS.get(name.lower().replace(" ", "_").replace("-", "_"))
+
+
+def doctypes_named(names: Iterable[str]) -> list[str]:
     """DocTypes for names that are presets or DocTypes; each once, in the order given."""
     found: dict[str, None] = {}
     for name in names:
-        preset = PRESETS.get(name.lower().replace(" ", "_").replace("-", "_"))
+        preset = _preset_named(name)
         found.update(dict.fromkeys(preset.doctypes if preset else (name,)))
     return list(found)
 

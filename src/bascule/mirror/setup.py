@@ -1,5 +1,7 @@
 """A site connected, or connected otherwise, together with what that means for its mirror."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bascule.accounts.tables import User
@@ -7,8 +9,15 @@ from bascule.connections.check import CheckReport
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import change_connection, connect_site
 from bascule.connections.tables import Connection
+from bascule.errors import Invalid
 from bascule.hub import Hub
-from bascule.mirror.presets import PRESETS, presets_of
+from bascule.mirror.presets import (
+    PRESET_OF,
+    PRESETS,
+    doctypes_named,
+    presets_named,
+    presets_of,
+)
 from bascule.mirror.runs import start_runs
 from bascule.mirror.streams import add_streams, change_stream, streams_of
 from bascule.mirror.views import rebuild_views
@@ -21,15 +30,47 @@ async def set_up(
     new: NewConnection,
     *,
     by: User | None,
+    streams: Sequence[str] | None = None,
     test: bool = True,
     start: bool = True,
     trigger: str,
 ) -> tuple[Connection, CheckReport | None, list[int]]:
-    """A connection with its streams, what its site said, and the runs of the first sync."""
-    connection, report = await connect_site(hub, new, by=by, test=test)
-    await add_streams(hub, connection, [preset.name for preset in presets_of(connection)])
+    """A connection with its streams, what its site said, and the runs of the first sync.
+
+    `streams`: presets and DocTypes instead of what the switches of `new` say. A DocType that may
+    not be read becomes no stream; the report says why. Invalid: one is named and `test` is off.
+    """
+    doctypes: list[str] = []
+    if streams is not None:
+        doctypes = [name for name in doctypes_named(streams) if name not in PRESET_OF]
+        if doctypes and not test:
+            raise Invalid(
+                f"Whether the site has {', '.join(doctypes)} is not known before it was asked.",
+                next_step="Connect with the presets alone, or let the connection be tested.",
+                fields={"streams": "names DocTypes that are no preset's"},
+            )
+        new = _switched(new, streams)
+    connection, report = await connect_site(hub, new, by=by, test=test, wanted=streams)
+    there = [name for name in doctypes if report is not None and report.readable.get(name)]
+    presets = (
+        [preset.name for preset in presets_of(connection)]
+        if streams is None
+        else [preset.name for preset in presets_named(streams)]
+    )
+    await add_streams(hub, connection, [*presets, *there])
     runs = await start_runs(hub, connection, kind="sync", trigger=trigger) if start else []
     return connection, report, runs
+
+
+def _switched(new: NewConnection, streams: Sequence[str]) -> NewConnection:
+    """With the presets' switches as the streams are."""
+    named = {preset.name for preset in presets_named(streams)}
+    return replace(
+        new,
+        sync_inventory="inventory" in named,
+        sync_orders="orders" in named,
+        sync_suppliers="suppliers" in named,
+    )
 
 
 async def change(
@@ -47,12 +88,7 @@ async def change(
             await _switch(hub, changed, preset.name, on=getattr(changed, preset.switch))
     if SHOWN_BY & changes.keys():
         async with hub.db.connection() as conn:
-            await rebuild_views(
-                conn,
-                schema=changed.slug,
-                include_disabled=changed.include_disabled,
-                warehouse_filter=changed.warehouse_filter,
-            )
+            await rebuild_views(conn, schema=changed.slug)
     return changed
 
 

@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
 HUB_SCHEMA = "bascule"
+# For `mapped_column(info=...)`: Fernet's text, see `vault`; `rotation` brings it to a new key.
+ENCRYPTED = {"encrypted": True}
 
 
 class Base(DeclarativeBase):

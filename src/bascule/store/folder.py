@@ -52,16 +52,40 @@ def kept_secret(path: Path, make: Callable[[], str]) -> str:
     return secret
 
 
-def _make(path: Path, secret: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 600
+def replace_secret(path: Path, secret: str) -> None:
+    """The file says this from now on; at no moment is it gone or half there."""
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        name = _write_beside(path, secret)
+        before = path.stat()
+        if name.stat().st_uid != before.st_uid:
+            os.chown(name, before.st_uid, before.st_gid)  # root does it for the hub's own user
+        name.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
         try:
-            Path(path).hardlink_to(name)
-        except FileExistsError:
-            return
+            os.fsync(folder)  # what is encrypted next must not outlive the new name
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StoreError(
+            f"The file {path} cannot be written: {error.strerror}.",
+            next_step="Run as the owner of the data folder; nothing was changed.",
+        ) from error
+
+
+def _make(path: Path, secret: str) -> None:
+    name = _write_beside(path, secret)
+    try:
+        path.hardlink_to(name)
+    except FileExistsError:
+        return
     finally:
-        Path(name).unlink()
+        name.unlink()
+
+
+def _write_beside(path: Path, secret: str) -> Path:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 600
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)

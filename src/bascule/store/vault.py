@@ -1,49 +1,145 @@
-"""Secrets at rest: Fernet, with a key from BASCULE_SECRET_KEY or from the data folder."""
+"""Secrets at rest: Fernet, with a key from BASCULE_SECRET_KEY or from the data folder.
+
+While a key is being changed the one before it opens things too; what is encrypted is encrypted with
+the newest. How everything gets from one to the other is `rotation`'s.
+"""
 
 import base64
 import hashlib
 import secrets
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.settings import Settings
 from bascule.store.errors import WrongKey
 from bascule.store.folder import kept_secret, open_folder
 
 KEY_FILE = "secret.key"
+KEY_LOCK = 0x6261_736B  # an advisory lock: shared by who saves a secret, alone for a new key
+SHORTEST = 20  # characters
+DEFAULTS = [
+    "changeme",
+    "change-me",
+    "change_me",
+    "insecure",
+    "development",
+    "password",
+    "default",
+    "example",
+    "secret-key",
+    "secret_key",
+    "secretkey",
+]
+
+
+def make_key() -> str:
+    return secrets.token_urlsafe(32)
 
 
 class Vault:
-    """The Fernet key is the SHA-256 of the secret, as url-safe base64."""
+    """`keys`: the newest first; or `kept` in a file, which is asked each time, because it may get a
+    new one meanwhile. A Fernet key is the SHA-256 of the secret, as url-safe base64.
+    """
 
-    def __init__(self, secret_key: str) -> None:
-        key = base64.urlsafe_b64encode(hashlib.sha256(secret_key.encode()).digest())
-        self._fernet = Fernet(key)
-        self._secret = secret_key.encode()
+    def __init__(self, *keys: str, kept: "KeptKeys | None" = None) -> None:
+        self._keys: Callable[[], list[str]] = kept or (lambda: list(keys))
+        self.path = kept.path if kept else None  # None: the keys come from the environment
+
+    @property
+    def keys(self) -> int:
+        """How many keys open things: more than one while they are being changed."""
+        return len(self._keys())
+
+    @property
+    def newest(self) -> str:
+        return self._keys()[0]
 
     def derived(self, purpose: str) -> bytes:
         """A key of its own for this purpose; what it signs says nothing about Fernet's."""
-        return HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(self._secret)
+        secret = self._keys()[0].encode()
+        return HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret)
 
     def encrypt(self, text: str) -> str:
-        return self._fernet.encrypt(text.encode()).decode()
+        return _fernet(self._keys()[0]).encrypt(text.encode()).decode()
 
     def decrypt(self, text: str) -> str:
         try:
-            return self._fernet.decrypt(text.encode()).decode()
+            every = MultiFernet([_fernet(key) for key in self._keys()])
+            return every.decrypt(text.encode()).decode()
         except InvalidToken:
             # Neither the token nor the cause belongs into a traceback.
             raise WrongKey(
                 "A stored secret cannot be decrypted: it was encrypted with another key.",
                 next_step=f"Put BASCULE_SECRET_KEY (or {KEY_FILE} in the data folder) back to what "
-                "it was, or enter the connection's API secret again.",
+                "it was, name the key before it in BASCULE_SECRET_KEY_PREVIOUS, or enter the "
+                "secret again.",
             ) from None
+
+    def renewed(self, text: str) -> str:
+        """The same secret under the newest key; the very same text where it is that already."""
+        try:
+            _fernet(self._keys()[0]).decrypt(text.encode())
+        except InvalidToken:
+            return self.encrypt(self.decrypt(text))
+        return text
+
+    async def hold(self, session: AsyncSession) -> None:
+        """From here to the transaction's end the newest key stays that. Whoever saves a secret
+        encrypts it (or calls `renewed`) after this, or it might be under a key that is gone.
+        """
+        await session.execute(
+            text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": KEY_LOCK}
+        )
+
+    def weakness(self) -> str | None:
+        """What is wrong with the newest key, in words; None where nothing is."""
+        key = self._keys()[0]
+        if len(key) < SHORTEST:
+            return f"has {len(key)} characters; a good one has {SHORTEST} or more"
+        if any(known in key.lower() for known in DEFAULTS):
+            return "is a word from an example or a default, which everybody knows"
+        pairs = list(pairwise(key))
+        steps = {ord(after) - ord(before) for before, after in pairs}
+        if len(set(key)) < 8 or len(steps) < 6 or len(set(pairs)) < min(24, len(pairs) * 2 / 3):
+            return "has too little variety: the same characters come again and again"
+        return None
 
 
 def load_vault(settings: Settings) -> Vault:
     if settings.secret_key:
-        return Vault(settings.secret_key.get_secret_value())
+        given = [settings.secret_key, settings.secret_key_previous]
+        return Vault(*(key.get_secret_value() for key in given if key))
     path = open_folder(settings.data_dir) / KEY_FILE
-    return Vault(kept_secret(path, lambda: secrets.token_urlsafe(32)))
+    kept = KeptKeys(path)
+    kept()  # made now, or refused now
+    return Vault(kept=kept)
+
+
+class KeptKeys:
+    """The lines of the key file, read again when the file is another one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._keys: list[str] = []
+
+    def __call__(self) -> list[str]:
+        if self._seen is None or self._mark() != self._seen:
+            text = kept_secret(self.path, make_key)
+            self._seen, self._keys = self._mark(), text.splitlines()
+        return self._keys
+
+    def _mark(self) -> tuple[int, int, int]:
+        found = self.path.stat() if self.path.exists() else None
+        return (found.st_ino, found.st_mtime_ns, found.st_size) if found else (0, 0, 0)
+
+
+def _fernet(secret: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()))

@@ -1,0 +1,184 @@
+"""People, tokens and sign-ins as the API shows them."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from bascule.accounts.access import Role
+from bascule.accounts.tables import ApiToken, User
+
+PERSON: dict[str, Any] = {
+    "id": 2,
+    "username": "anna",
+    "email": "anna@example.com",
+    "role": "editor",
+    "active": True,
+    "has_password": True,
+    "created_at": "2026-11-20T22:48:17Z",
+    "last_sign_in_at": "2026-11-20T23:01:40Z",
+}
+
+
+class Person(BaseModel):
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": PERSON})
+
+    id: int
+    username: str
+    email: str | None
+    role: str = Field(description="admin, editor or viewer")
+    active: bool
+    has_password: bool = Field(description="false: invited, or reset, and not been here since.")
+    created_at: datetime
+    last_sign_in_at: datetime | None
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        names = set(cls.model_fields) - {"has_password"}
+        values = {name: getattr(user, name) for name in names}
+        return cls(**values, has_password=user.password_hash is not None)
+
+
+class People(BaseModel):
+    users: list[Person]
+
+
+class NewPerson(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"username": "anna", "email": "anna@example.com", "role": "editor"}
+        },
+    )
+
+    username: str = Field(max_length=200)
+    email: str | None = Field(default=None, max_length=300)
+    role: Role = "viewer"
+
+
+class PersonChange(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"role": "viewer", "active": True}}
+    )
+
+    role: Role = Field(default_factory=lambda: "viewer")
+    active: bool = Field(default_factory=bool)
+    email: str | None = Field(default_factory=lambda: None, max_length=300)
+
+
+class Invitation(BaseModel):
+    """The link is shown this once; give it to them in person or by a message of your own."""
+
+    user: Person
+    link: str = Field(examples=["https://hub.example.com/welcome/6J4..."])
+    expires_at: datetime
+
+
+class Credentials(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"username": "anna", "password": "four words that rhyme"}},
+    )
+
+    username: str | None = Field(
+        default=None, max_length=300, description="Or the e-mail address; one of both is needed."
+    )
+    email: str | None = Field(default=None, max_length=300)
+    password: str = Field(max_length=1000)
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if (self.username is None) == (self.email is None):
+            raise ValueError("say either username or email")
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.username or self.email or ""
+
+
+class RefreshRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"refresh_token": "2vX9..."}}
+    )
+
+    refresh_token: str = Field(max_length=1000)
+
+
+class SignedIn(BaseModel):
+    """Send `access_token` as `Authorization: Bearer`. When it has expired, `refresh_token` gets the
+    next two from POST /api/auth/refresh, once.
+    """
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - its kind, no token
+    expires_in: int = Field(description="Seconds.")
+    refresh_token: str
+    refresh_expires_in: int = Field(description="Seconds.")
+    user: Person
+
+
+class SignedOut(BaseModel):
+    signed_out: bool = True
+
+
+class PasswordChange(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "old_password": "four words that rhyme",
+                "new_password": "five words that never do",
+            }
+        },
+    )
+
+    old_password: str = Field(max_length=1000)
+    new_password: str = Field(max_length=1000)
+
+
+class PasswordChanged(BaseModel):
+    """Every other session, and every access and refresh token, has ended."""
+
+    user: Person
+
+
+class TokenAnswer(BaseModel):
+    """An API token without its secret part."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    scope: str = Field(description="read: GET only; write: all that your role may.")
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute.")
+
+
+class Tokens(BaseModel):
+    tokens: list[TokenAnswer]
+
+    @classmethod
+    def of(cls, tokens: list[ApiToken]) -> Self:
+        return cls(tokens=[TokenAnswer.model_validate(token) for token in tokens])
+
+
+class NewToken(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"name": "BI export", "scope": "read"}}
+    )
+
+    name: str = Field(
+        min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    )
+    scope: Literal["read", "write"] = "read"
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="Left out: it works until it is revoked."
+    )
+
+
+class MadeToken(TokenAnswer):
+    token: str = Field(description="Shown this once; only a hash of it is kept.")

@@ -1,0 +1,17 @@
+"""Forgets ways in that are closed."""
+
+from bascule.accounts.bearer import forget_old_families
+from bascule.accounts.sessions import forget_old_sessions
+from bascule.accounts.signing_in import forget_old_links
+from bascule.accounts.throttle import forget_old_attempts
+from bascule.hub import Hub
+from bascule.jobs import every
+
+
+@every("20 * * * *")
+async def forget_old_ways_in(hub: Hub) -> None:
+    async with hub.db.session() as session:
+        await forget_old_sessions(session)
+        await forget_old_families(session)
+        await forget_old_links(session)
+        await forget_old_attempts(session)

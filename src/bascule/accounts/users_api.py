@@ -1,0 +1,98 @@
+"""People over HTTP, for admins: who there is, invitations, roles, resets, and others' tokens."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from bascule.accounts import people
+from bascule.accounts.access import TheHub, needs
+from bascule.accounts.answers import (
+    Invitation,
+    NewPerson,
+    People,
+    Person,
+    PersonChange,
+    TokenAnswer,
+    Tokens,
+)
+from bascule.accounts.auth_api import TokenId
+from bascule.accounts.origin import public_url
+from bascule.accounts.signing_in import LINK_LASTS
+from bascule.accounts.tables import User
+from bascule.accounts.tokens import revoke_token, tokens_of
+from bascule.hub import Hub
+
+router = APIRouter(prefix="/api/users", tags=["People"], dependencies=[Depends(needs("admin"))])
+UserId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[2])]
+
+
+@router.get("")
+async def users(hub: TheHub) -> People:
+    """Everybody who has an account here, active or not, by name."""
+    async with hub.db.session() as session:
+        found = await people.list_people(session)
+        return People(users=[Person.of(user) for user in found])
+
+
+@router.post("", status_code=201)
+async def invite_user(request: Request, hub: TheHub, body: NewPerson) -> Invitation:
+    """A new user. The answer holds the one-time link by which they choose a password within 7 days;
+    the hub sends no mail.
+    """
+    async with hub.db.session() as session:
+        user, token = await people.invite(session, body.username, email=body.email, role=body.role)
+        return _invitation(request, hub, user, token)
+
+
+@router.get("/{user}")
+async def one_user(hub: TheHub, user: UserId) -> Person:
+    async with hub.db.session() as session:
+        return Person.of(await people.find_person(session, user))
+
+
+@router.patch("/{user}")
+async def change_user(hub: TheHub, user: UserId, body: PersonChange) -> Person:
+    """Changes a role, an e-mail address, or whether somebody is active; at once, also where they
+    are signed in. The last active admin stays one.
+    """
+    changes = body.model_dump(exclude_unset=True)
+    async with hub.db.session() as session:
+        return Person.of(await people.change_person(session, user, changes))
+
+
+@router.post("/{user}/invite")
+async def invite_user_again(request: Request, hub: TheHub, user: UserId) -> Invitation:
+    """A new link for somebody who has not chosen a password yet; older ones end."""
+    async with hub.db.session() as session:
+        return _invitation(request, hub, *await people.invite_again(session, user))
+
+
+@router.post("/{user}/reset")
+async def reset_user(request: Request, hub: TheHub, user: UserId) -> Invitation:
+    """Ends somebody's password, sessions and access tokens; the link lets them choose another."""
+    async with hub.db.session() as session:
+        return _invitation(request, hub, *await people.reset(session, user))
+
+
+@router.get("/{user}/tokens")
+async def tokens_of_user(hub: TheHub, user: UserId) -> Tokens:
+    """Somebody's API tokens, without what they say."""
+    async with hub.db.session() as session:
+        return Tokens.of(await tokens_of(session, await people.find_person(session, user)))
+
+
+@router.delete("/{user}/tokens/{token}")
+async def revoke_token_of_user(hub: TheHub, user: UserId, token: TokenId) -> TokenAnswer:
+    """Revokes somebody's API token. The answer is what it was."""
+    async with hub.db.session() as session:
+        owner = await people.find_person(session, user)
+        return TokenAnswer.model_validate(await revoke_token(session, owner, token))
+
+
+def _invitation(request: Request, hub: Hub, user: User, token: str) -> Invitation:
+    return Invitation(
+        user=Person.of(user),
+        link=f"{public_url(request, hub.settings)}/welcome/{token}",
+        expires_at=datetime.now(UTC) + LINK_LASTS,
+    )

@@ -1,0 +1,93 @@
+"""An address and credentials tried before anything is saved: the verdict that a form shows.
+
+It asks about everything that comes ready made, wanted or not, so that a person sees what there is
+to choose from; only what is wanted counts as missing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from bascule.connections.check import NEEDS, CheckReport, check_site
+from bascule.connections.fields import NewConnection
+from bascule.connections.finding import found_doctypes, found_warehouses
+from bascule.connections.service import unsaved
+from bascule.connections.sites import unpooled_site
+from bascule.hub import Hub
+
+
+@dataclass(frozen=True)
+class Part:
+    """One DocType of a group: what it is for, whether it may be read, and which roles read it."""
+
+    doctype: str
+    purpose: str
+    readable: bool
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """A preset, or a DocType by itself. `readable`: all of it."""
+
+    name: str
+    wanted: bool
+    parts: list[Part]
+
+    @property
+    def readable(self) -> bool:
+        return all(part.readable for part in self.parts)
+
+
+@dataclass
+class Trial:
+    """`warehouses`, `doctypes`: the site's own; None where this user may not list them."""
+
+    report: CheckReport
+    groups: list[Group] = field(default_factory=list)
+    warehouses: list[str] | None = None
+    doctypes: list[str] | None = None
+
+
+async def try_out(hub: Hub, new: NewConnection, wanted: Sequence[str]) -> Trial:
+    """`wanted`: presets and DocTypes. Invalid where a field cannot be taken; what the site says is
+    in the report.
+    """
+    async with unpooled_site(hub, unsaved(hub, new)) as site:
+        report = await check_site(site, list(dict.fromkeys([*wanted, *NEEDS])))
+        if report.health != "ok":
+            return Trial(report)
+        return Trial(
+            _only(report, wanted),
+            groups_of(report, wanted),
+            await found_warehouses(site),
+            await found_doctypes(site),
+        )
+
+
+def groups_of(report: CheckReport, wanted: Sequence[str]) -> list[Group]:
+    """What was asked about, group by group: the presets first, then what was named beside them."""
+    roles = {problem.doctype: problem.roles for problem in report.problems}
+    others = {name: {name: f"{name} documents"} for name in wanted if name not in NEEDS}
+    return [
+        Group(
+            name,
+            name in wanted,
+            [
+                Part(doctype, purpose, report.readable[doctype], roles.get(doctype, ()))
+                for doctype, purpose in parts.items()
+                if doctype in report.readable
+            ],
+        )
+        for name, parts in (NEEDS | others).items()
+    ]
+
+
+def _only(report: CheckReport, wanted: Sequence[str]) -> CheckReport:
+    """The report on what is wanted."""
+    doctypes = {doctype for name in wanted for doctype in NEEDS.get(name, {name: ""})}
+    return replace(
+        report,
+        readable={name: yes for name, yes in report.readable.items() if name in doctypes},
+        missing=[name for name in report.missing if name in doctypes],
+        problems=[p for p in report.problems if p.doctype is None or p.doctype in doctypes],
+    )
