@@ -15,7 +15,7 @@ import msgspec
 from psycopg import AsyncConnection, errors, sql
 
 from bascule.frappe import Page
-from bascule.mirror.schema import Table, widen
+from bascule.mirror.schema import Table, widen_to_text
 
 _COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, QUOTE '\"', ESCAPE E'\\\\', NULL 'null')")
 # `\"` is CSV's own, and needs no look; so is `\\`, but it must be seen to be stepped over.
@@ -167,8 +167,9 @@ async def widen_misfits(conn: AsyncConnection, table: Table, pages: Iterable[Pag
             async with conn.transaction():
                 await conn.execute(attempt)
         except MISFITS:
-            await widen(conn, table.schema, table.name, column.name, "text")
             widened.append(column.name)
+    if widened:
+        await widen_to_text(conn, table, widened)
     return widened
 
 

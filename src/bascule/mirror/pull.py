@@ -100,9 +100,4 @@ async def refresh_views(attempt: Attempt) -> None:
         await conn.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{attempt.schema}"]
         )
-        await rebuild_views(
-            conn,
-            schema=attempt.schema,
-            include_disabled=attempt.connection.include_disabled,
-            warehouse_filter=attempt.connection.warehouse_filter,
-        )
+        await rebuild_views(conn, schema=attempt.schema)

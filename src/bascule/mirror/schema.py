@@ -6,6 +6,7 @@ ever widen, and at the end of that road is text, which holds everything.
 """
 
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -57,17 +58,31 @@ async def ensure_tables(
 
     Streams of one connection share child tables, so only one at a time may change a schema.
     """
-    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{schema}"])
+    await lock_schema(conn, schema)
     await conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
     taken = await _tables_there(conn, schema)
-    parent, added = await _ensure(conn, schema, shape, taken, frozenset(omit))
-    tables = Tables(parent, added={shape.doctype: added} if added else {})
-    for child in shape.children:
-        table, added = await _ensure(conn, schema, child, taken, frozenset())
-        tables.children[child.doctype] = table
-        if added:
-            tables.added[child.doctype] = added
-    return tables
+    planned = []
+    for one in (shape, *shape.children):
+        name = table_name(one.doctype, taken, views.RESERVED)
+        omitted = frozenset(() if one.child else omit)
+        planned.append(await _plan(conn, schema, name, one, omitted, there=name in taken))
+        taken[name] = one.doctype
+    async with AsyncExitStack() as stack:
+        if any(plan.under_views for plan in planned):
+            await stack.enter_async_context(views.views_aside(conn, schema))
+        for plan in planned:
+            await _carry_out(conn, plan)
+    found = {plan.shape.doctype: await _table(conn, plan) for plan in planned}
+    return Tables(
+        found.pop(shape.doctype),
+        found,
+        {plan.shape.doctype: plan.fields_added for plan in planned if plan.fields_added},
+    )
+
+
+async def lock_schema(conn: AsyncConnection, schema: str) -> None:
+    """To the transaction's end nobody else changes this schema's tables."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{schema}"])
 
 
 async def _tables_there(conn: AsyncConnection, schema: str) -> dict[str, str]:
@@ -83,20 +98,104 @@ async def _tables_there(conn: AsyncConnection, schema: str) -> dict[str, str]:
     return dict(await rows.fetchall())
 
 
-async def _ensure(
-    conn: AsyncConnection, schema: str, shape: Shape, taken: dict[str, str], omit: frozenset[str]
-) -> tuple[Table, list[str]]:
-    name = table_name(shape.doctype, taken, views.RESERVED)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a table still lacks of its shape. `there`: its columns by field; None: no table yet."""
+
+    schema: str
+    name: str
+    shape: Shape
+    wanted: tuple[Column, ...]
+    there: dict[str, Column] | None
+    omitted: tuple[Column, ...] = ()
+    added: tuple[Column, ...] = ()
+    renamed: tuple[tuple[Column, Column], ...] = ()
+    widened: tuple[Column, ...] = ()  # with the type to have
+
+    @property
+    def under_views(self) -> bool:
+        """PostgreSQL lets views stand on columns that come or are renamed, not on these."""
+        return bool(self.omitted or self.widened)
+
+    @property
+    def fields_added(self) -> list[str]:
+        return [column.field for column in self.added]
+
+
+async def _plan(
+    conn: AsyncConnection,
+    schema: str,
+    name: str,
+    shape: Shape,
+    omit: frozenset[str],
+    *,
+    there: bool,
+) -> _Plan:
+    """A field that the site no longer has keeps its column and its values; one left out by choice
+    is dropped.
+    """
     wanted = _with_distinct_names(shape.columns)
-    if name in taken:
-        added = await _migrate(conn, schema, name, wanted, omit)
-    else:
-        added = []
-        await _create(conn, schema, name, shape.doctype, wanted)
-        taken[name] = shape.doctype
-    there = await _columns_there(conn, schema, name)
-    columns = tuple(there[column.field] for column in wanted)
-    return Table(schema, name, shape.doctype, columns, shape.child), added
+    if not there:
+        return _Plan(schema, name, shape, wanted, None)
+    columns = await _columns_there(conn, schema, name)
+    pairs = [(columns[column.field], column) for column in wanted if column.field in columns]
+    return _Plan(
+        schema,
+        name,
+        shape,
+        wanted,
+        columns,
+        omitted=tuple(columns[fieldname] for fieldname in sorted(omit & columns.keys())),
+        added=tuple(column for column in wanted if column.field not in columns),
+        renamed=tuple((now, column) for now, column in pairs if now.name != column.name),
+        widened=tuple(
+            Column(column.field, column.name, to)
+            for now, column in pairs
+            if (to := _wider(now.base_type, column.base_type)) is not None
+        ),
+    )
+
+
+def _wider(now: str, wanted: str) -> str | None:
+    """The type to go over to, so that the column holds its values and the wanted ones; None: it
+    does.
+    """
+    if now in (wanted, "text") or (wanted, now) in _WIDER:
+        return None
+    return wanted if (now, wanted) in _WIDER else "text"
+
+
+async def _carry_out(conn: AsyncConnection, plan: _Plan) -> None:
+    if plan.there is None:
+        await _create(conn, plan.schema, plan.name, plan.shape.doctype, plan.wanted)
+        return
+    table = sql.Identifier(plan.schema, plan.name)
+    for column in plan.omitted:
+        with views.others_in_the_way(f"The table {plan.schema}.{plan.name}"):
+            await conn.execute(
+                sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(table, sql.Identifier(column.name))
+            )
+    for now, column in plan.renamed:
+        await conn.execute(
+            sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
+                table, sql.Identifier(now.name), sql.Identifier(column.name)
+            )
+        )
+    for column in plan.added:
+        await conn.execute(
+            sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
+                table, sql.Identifier(column.name), sql.SQL(column.type)
+            )
+        )
+        await _name_field(conn, plan.schema, plan.name, column)
+    for column in plan.widened:
+        await _widen(conn, plan.schema, plan.name, column.name, column.type)
+
+
+async def _table(conn: AsyncConnection, plan: _Plan) -> Table:
+    there = await _columns_there(conn, plan.schema, plan.name)
+    columns = tuple(there[column.field] for column in plan.wanted)
+    return Table(plan.schema, plan.name, plan.shape.doctype, columns, plan.shape.child)
 
 
 def _with_distinct_names(columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -164,67 +263,29 @@ async def _columns_there(conn: AsyncConnection, schema: str, name: str) -> dict[
     }
 
 
-async def _migrate(
-    conn: AsyncConnection,
-    schema: str,
-    name: str,
-    wanted: tuple[Column, ...],
-    omit: frozenset[str],
-) -> list[str]:
-    """Bring a table to the wanted columns; the fields that it got new.
+async def widen_to_text(conn: AsyncConnection, table: Table, columns: Iterable[str]) -> None:
+    """Give these columns the type that holds everything, in the caller's transaction."""
+    await lock_schema(conn, table.schema)
+    there = await _columns_there(conn, table.schema, table.name)
+    # The other end of a pull may have met the same kind of value a moment ago.
+    typed = {column.name for column in there.values() if column.base_type != "text"}
+    if narrow := sorted(typed.intersection(columns)):
+        async with views.views_aside(conn, table.schema):
+            for column in narrow:
+                await _widen(conn, table.schema, table.name, column, "text")
 
-    A field that the site no longer has keeps its column and its values. One left out by choice is
-    dropped.
-    """
-    there = await _columns_there(conn, schema, name)
-    table = sql.Identifier(schema, name)
-    added = []
-    for fieldname in omit & there.keys():
-        await views.drop_views(conn, schema)
+
+async def _widen(conn: AsyncConnection, schema: str, table: str, column: str, to: str) -> None:
+    with views.others_in_the_way(f"The column {schema}.{table}.{column}"):
         await conn.execute(
-            sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(
-                table, sql.Identifier(there.pop(fieldname).name)
+            sql.SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}::{}").format(
+                sql.Identifier(schema, table),
+                sql.Identifier(column),
+                sql.SQL(to),
+                sql.Identifier(column),
+                sql.SQL(to),
             )
         )
-    for column in wanted:
-        now = there.get(column.field)
-        if now is None:
-            await conn.execute(
-                sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
-                    table, sql.Identifier(column.name), sql.SQL(column.type)
-                )
-            )
-            await _name_field(conn, schema, name, column)
-            added.append(column.field)
-            continue
-        if now.name != column.name:
-            await conn.execute(
-                sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
-                    table, sql.Identifier(now.name), sql.Identifier(column.name)
-                )
-            )
-        if now.base_type not in (column.base_type, "text"):
-            wider = (now.base_type, column.base_type) in _WIDER
-            narrower = (column.base_type, now.base_type) in _WIDER
-            if not narrower:
-                await widen(conn, schema, name, column.name, column.base_type if wider else "text")
-    return added
-
-
-async def widen(conn: AsyncConnection, schema: str, table: str, column: str, to: str) -> None:
-    """Give a column a type that holds all its values and more. Views stand in the way, and are
-    made again.
-    """
-    await views.drop_views(conn, schema)
-    await conn.execute(
-        sql.SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}::{}").format(
-            sql.Identifier(schema, table),
-            sql.Identifier(column),
-            sql.SQL(to),
-            sql.Identifier(column),
-            sql.SQL(to),
-        )
-    )
 
 
 async def ensure_indexes(conn: AsyncConnection, table: Table) -> None:

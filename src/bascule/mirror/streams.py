@@ -19,7 +19,7 @@ from bascule.hub import Hub
 from bascule.mirror.names import table_name
 from bascule.mirror.presets import PRESET_OF, doctypes_named
 from bascule.mirror.tables import Stream
-from bascule.mirror.views import RESERVED, drop_views, rebuild_views
+from bascule.mirror.views import RESERVED, others_in_the_way, views_aside
 
 log = logging.getLogger(__name__)
 
@@ -145,14 +145,10 @@ async def delete_stream(hub: Hub, connection: Connection, stream: Stream) -> Non
         )
         if await there.fetchone() is None:
             return
-        await drop_views(conn, schema)
-        await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, table)))
-        await rebuild_views(
-            conn,
-            schema=schema,
-            include_disabled=connection.include_disabled,
-            warehouse_filter=connection.warehouse_filter,
-        )
+        async with views_aside(conn, schema):
+            drop = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, table))
+            with others_in_the_way(f"The table {schema}.{table}"):
+                await conn.execute(drop)
 
 
 def _invalid(field: str, why: str, next_step: str) -> Invalid:

@@ -5,7 +5,7 @@ into the database. The tables underneath are `bascule.mirror.schema`'s.
 """
 
 from bascule.mirror.views import inventory, orders, parties  # noqa: F401  they define the views
-from bascule.mirror.views.build import drop_views, missing, rebuild_views
+from bascule.mirror.views.build import missing, others_in_the_way, rebuild_views, views_aside
 from bascule.mirror.views.sources import FIELDS, INDEXES
 from bascule.mirror.views.view import VIEWS, Column, View, views_markdown
 
@@ -19,8 +19,9 @@ __all__ = [
     "VIEWS",
     "Column",
     "View",
-    "drop_views",
     "missing",
+    "others_in_the_way",
     "rebuild_views",
+    "views_aside",
     "views_markdown",
 ]

@@ -5,7 +5,8 @@ so renamed columns are found.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -42,6 +43,16 @@ exception when data_exception then
 end $$"""
 
 
+# The owner has all rights anyway, and gets them with the view.
+_GRANTS = """
+select c.relname, a.privilege_type, r.rolname, a.is_grantable
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  cross join aclexplode(c.relacl) a
+  left join pg_roles r on r.oid = a.grantee
+ where n.nspname = %s and c.relname = any (%s) and a.grantee <> c.relowner"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Planned:
     view: View
@@ -56,38 +67,63 @@ async def rebuild_views(
     *,
     schema: str,
     columns: Mapping[str, Mapping[str, str]] | None = None,
-    include_disabled: bool = False,
+    include_disabled: bool | None = None,
     warehouse_filter: list[str] | None = None,
     renamed: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[str]:
     """Bring the schema's views up to its tables and settings; the names of those made anew.
 
-    In the caller's transaction. `columns` (table -> column -> type) and `renamed` (DocType ->
-    field -> column) are read from the schema where they are not given. Conflict if somebody's
-    own view stands in the way. A schema that is not there yet gets no views.
+    In the caller's transaction. What is not given is read: `columns` (table -> column -> type) and
+    `renamed` (DocType -> field -> column) from the schema, the settings from its connection.
+    Conflict if somebody's own view stands in the way. A schema that is not there yet gets no views.
     """
+
+    async def outdated() -> list[_Planned]:
+        tables = await _tables(conn, schema, columns, renamed or {})
+        disabled, warehouses = await _settings(conn, schema)
+        disabled = disabled if include_disabled is None else include_disabled
+        warehouses = warehouses if warehouse_filter is None else warehouse_filter
+        marks = await _marks(conn, schema)
+        planned = _plan(schema, tables, disabled, warehouses)
+        return [plan for plan in planned if not marks.get(plan.view.name, "").endswith(plan.mark)]
+
     schemas = await conn.execute("select from pg_namespace where nspname = %s", [schema])
-    if await schemas.fetchone() is None:
+    if await schemas.fetchone() is None or not await outdated():
         return []
-    tables = await _tables(conn, schema, columns, renamed or {})
-    planned = _plan(schema, tables, include_disabled, warehouse_filter or [])
-    if not _outdated(planned, await _marks(conn, schema)):
-        return []
-    # Two streams of one connection may end at the same moment.
+    # Two streams of one connection may end at the same moment, or its settings change.
     await conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", [f"views:{schema}"])
-    outdated = _outdated(planned, await _marks(conn, schema))
-    for wanted in sorted(set().union(*(plan.safe_casts for plan in outdated))):
+    plans = await outdated()
+    for wanted in sorted(set().union(*(plan.safe_casts for plan in plans))):
         function = Identifier(schema, f"{wanted}_or_null")
         await conn.execute(SQL(_SAFE_CAST).format(name=function, type=SQL(wanted)))
-    for plan in outdated:
+    for plan in plans:
         await _make(conn, schema, plan)
-    return [plan.view.name for plan in outdated]
+    return [plan.view.name for plan in plans]
 
 
-async def drop_views(conn: Connection, schema: str) -> None:
-    """Clear the way for a change of the tables underneath; `rebuild_views` makes them again."""
-    for name in await _marks(conn, schema):
+@asynccontextmanager
+async def views_aside(conn: Connection, schema: str) -> AsyncIterator[None]:
+    """Inside, the views are out of the way of a change of the tables underneath; afterwards
+    they are back, with what was granted on them.
+
+    All of it in the caller's transaction: who reads a view meanwhile waits, and finds it.
+    """
+    there = await _marks(conn, schema)
+    grants = await conn.execute(_GRANTS, [schema, list(there)])
+    granted = await grants.fetchall()
+    for name in there:
         await _drop(conn, schema, name)
+    yield
+    if there:
+        await rebuild_views(conn, schema=schema)
+    for view, privilege, role, further in granted:
+        grant = SQL("grant {} on {} to {}{}").format(
+            SQL(privilege),
+            Identifier(schema, view),
+            SQL("public") if role is None else Identifier(role),
+            SQL(" with grant option" if further else ""),
+        )
+        await conn.execute(grant)
 
 
 async def missing(
@@ -159,8 +195,13 @@ async def _marks(conn: Connection, schema: str) -> dict[str, str]:
     return dict(await rows.fetchall())
 
 
-def _outdated(planned: list[_Planned], marks: dict[str, str]) -> list[_Planned]:
-    return [plan for plan in planned if not marks.get(plan.view.name, "").endswith(plan.mark)]
+async def _settings(conn: Connection, schema: str) -> tuple[bool, list[str]]:
+    """What the schema's connection shows; everything, where it is no connection's."""
+    found = await conn.execute(
+        "select include_disabled, warehouse_filter from bascule.connections where slug = %s",
+        [schema],
+    )
+    return await found.fetchone() or (False, [])
 
 
 async def _make(conn: Connection, schema: str, plan: _Planned) -> None:
@@ -190,12 +231,20 @@ async def _make(conn: Connection, schema: str, plan: _Planned) -> None:
 
 
 async def _drop(conn: Connection, schema: str, name: str) -> None:
+    with others_in_the_way(f"The view {schema}.{name}"):
+        await conn.execute(SQL("drop view if exists {}").format(Identifier(schema, name)))
+
+
+@contextmanager
+def others_in_the_way(what: str) -> Iterator[None]:
+    """Conflict, where PostgreSQL does not change something because of what others made of it."""
     try:
-        async with conn.transaction():
-            await conn.execute(SQL("drop view if exists {}").format(Identifier(schema, name)))
-    except psycopg.errors.DependentObjectsStillExist as error:
+        yield
+    except (
+        psycopg.errors.DependentObjectsStillExist,
+        psycopg.errors.FeatureNotSupported,  # what it says of a column's type
+    ) as error:
         raise Conflict(
-            f"The view {schema}.{name} has to change, and others depend on it: "
-            f"{error.diag.message_detail}.",
+            f"{what} has to change, and others depend on it: {error.diag.message_detail}.",
             next_step="Drop your own views on top of it, sync, and make them again.",
         ) from None
