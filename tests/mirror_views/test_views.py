@@ -8,6 +8,8 @@ import pytest
 
 from bascule.errors import Conflict
 from bascule.mirror import views
+from bascule.mirror.columns import Column
+from bascule.mirror.schema import Table, ensure_indexes
 
 TYPES_OF_INVENTORY = {column.name: column.type for column in views.VIEWS["inventory"].columns}
 
@@ -117,6 +119,33 @@ async def test_a_column_of_the_right_type_stays_bare_so_that_its_index_is_used(m
         text = "\n".join(row[0] for row in await plan.fetchall())
     assert re.search(r"Index Cond: .*status.*ROW\(transaction_date, name\)", text), text
     assert "Sort" not in text
+
+
+@pytest.mark.parametrize("column", ["order_id", "delivery_date", "total_amount"])
+@pytest.mark.parametrize("way", ["asc", "desc"])
+async def test_orders_of_a_period_come_sorted_from_an_index_that_passes_the_others_by(
+    mirror, column, way
+):
+    await mirror.run(
+        "insert into {s}.sales_order (name, transaction_date, delivery_date, grand_total) "
+        "select lpad(n::text, 7, '0'), '2020-01-01'::date + n / 10, '2020-01-09'::date + n / 10, n "
+        "from generate_series(1, 20000) n"
+    )
+    fields = ("name", "transaction_date", "delivery_date", "grand_total")
+    columns = tuple(Column(field, field, "text") for field in fields)
+    async with mirror.db.connection() as conn:
+        await ensure_indexes(conn, Table(mirror.schema, "sales_order", "Sales Order", columns))
+    await mirror.run("analyze {s}.sales_order")
+    await mirror.rebuild()
+    plan = await mirror.run(
+        "explain (analyze, timing off) select * from {s}.sales_orders "
+        "where order_date >= '2022-06-01' and order_date < '2023-06-01' "
+        f"order by {column} {way}, order_id {way} limit 50"
+    )
+    text = "\n".join(row[0] for row in plan)
+    assert "Index Cond: ((transaction_date >=" in text, text
+    assert "Sort" not in text, text
+    assert "Rows Removed" not in text, text
 
 
 async def test_only_views_whose_definition_changed_are_made_again(mirror):
