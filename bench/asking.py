@@ -14,8 +14,12 @@ from bench.processes import CannotMeasure
 
 QUESTIONS = 400
 PAGE = 50
-INDEXED = ("order_date", "-order_date", "order_id", "-order_id")
-OTHERS = ("total_amount", "-total_amount", "delivery_date", "-quantity")
+INDEXED = tuple(
+    f"{way}{column}"
+    for column in ("order_date", "order_id", "total_amount", "delivery_date")
+    for way in ("", "-")
+)
+OTHERS = ("-quantity", "net_amount", "customer_name", "-status")
 
 
 def ask_all(said: dict[str, Any], sorts: tuple[str, ...]) -> list[float]:
