@@ -1,5 +1,6 @@
 """Connectors over HTTP: set up, listed, changed, tested, deleted; and their secrets never seen."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -180,7 +181,8 @@ def test_a_changed_way_in_is_tried_before_it_is_kept(api: Api, connect: Connect)
     assert api.patch(path, {"api_secret": "not-the-secret"}).status == 400
     assert api.post(f"{path}/test").json["ok"] is True
     assert api.patch(path, {"api_secret": ""}).status == 422
-    assert api.patch(path, {"api_url": "http://127.0.0.1:1"}).status == 400
+    elsewhere = {"api_url": "http://127.0.0.1:1", "api_key": "k", "api_secret": "s"}
+    assert api.patch(path, elsewhere).status == 400
     assert api.get(path).json["api_url"] == made["api_url"]
     unseen = {"api_secret": "not-the-secret", "test_connection": False}
     assert api.patch(path, unseen).status == 200
@@ -188,6 +190,38 @@ def test_a_changed_way_in_is_tried_before_it_is_kept(api: Api, connect: Connect)
     assert (tried.status, tried.json["health"]) == (200, "refused")
     assert api.get(path).json["health"] == "refused"
     assert api.get(path).json["health_detail"]
+
+
+def test_another_address_never_gets_the_secret_of_the_one_before(
+    api: Api, connect: Connect, erpnext_sandbox: Any
+) -> None:
+    made = connect()
+    path = f"/api/connectors/{made['id']}"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(1)
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        for more in ({}, {"api_key": "k"}, {"api_secret": "s"}, {"test_connection": False}):
+            answer = api.patch(path, {"api_url": address, **more})
+            assert answer.status == 422
+            wanted = {"api_key", "api_secret"} - more.keys()
+            assert answer.json["fields"].keys() == wanted
+            assert "api_key and api_secret" in answer.json["next_step"]
+        with pytest.raises(TimeoutError):
+            listening.accept()
+    assert api.get(path).json["api_url"] == made["api_url"]
+    again = {"api_url": f"{erpnext_sandbox.url}/app/item"}  # the same address, as it was copied
+    assert api.patch(path, again).status == 200
+
+
+def test_a_connection_moves_to_another_address_with_credentials_for_it(
+    api: Api, connect: Connect, erpnext_sandbox: Any
+) -> None:
+    made = connect()
+    address = erpnext_sandbox.url.replace("127.0.0.1", "localhost")
+    moved = credentials(erpnext_sandbox, api_url=address)
+    way_in = {name: moved[name] for name in ("api_url", "api_key", "api_secret")}
+    answer = api.patch(f"/api/connectors/{made['id']}", way_in)
+    assert (answer.status, answer.json["api_url"]) == (200, address)
 
 
 def test_the_slug_stays(api: Api, connect: Connect) -> None:

@@ -142,6 +142,7 @@ async def change_connection(
         if kept is None:
             raise NoSuchConnection
         session.expunge(kept)
+    _refuse_old_secret(kept, clean)
     for name, value in clean.items():
         setattr(kept, name, value)
     if "schedule" in clean:
@@ -154,6 +155,7 @@ async def change_connection(
         current = await session.get(Connection, connection.id, with_for_update=True)
         if current is None:
             raise NoSuchConnection
+        _refuse_old_secret(current, clean)
         if "schedule" in clean:
             clean |= {"next_sync_at": kept.next_sync_at, "next_verify_at": kept.next_verify_at}
         for name, value in clean.items():
@@ -164,6 +166,20 @@ async def change_connection(
         await session.refresh(current)
         session.expunge(current)
     return current
+
+
+def _refuse_old_secret(connection: Connection, clean: dict[str, Any]) -> None:
+    """The secret that one site was given never goes to another, whoever asks for it."""
+    if clean.get("api_url", connection.api_url) == connection.api_url:
+        return
+    given = {"api_key": "api_key", "api_secret": "api_secret_encrypted"}
+    wanting = [name for name, column in given.items() if column not in clean]
+    if wanting:
+        raise Invalid(
+            "Another address wants its own credentials: those that are saved are not sent to it.",
+            next_step="Send api_key and api_secret together with api_url.",
+            fields=dict.fromkeys(wanting, "has to be given with another api_url"),
+        )
 
 
 async def delete_connection(
