@@ -57,9 +57,9 @@ async def test_the_ends_of_a_walk_meet_whatever_the_site_counted(off: int | None
 
 
 async def _walked(names: list[str], counted: int | None, dice: random.Random) -> list[str]:
-    attempt: Any = SimpleNamespace(site=Listed(names, dice), doctype="Item", filters=[], rows=0)
+    attempt: Any = SimpleNamespace(site=Listed(names, dice), doctype="Item", filters=[])
     table: Any = SimpleNamespace(child=False, doctype="Item", fields=("name",))
-    walk = full._begin(attempt, full.Lane("Item"), counted)
+    walk = full._begin(full.Lane("Item"), counted)
     size, from_above = PageSize(50, max_rows=50), asyncio.Event()
     fetched: list[str] = []
 

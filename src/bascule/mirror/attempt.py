@@ -35,6 +35,7 @@ class Tally:
 
     rows: int = 0  # live rows more than before
     read: int = 0
+    expected: int = 0  # rows that nobody could count before they came
     changed: int = 0
     deleted: int = 0
     pages: int = 0
@@ -109,11 +110,22 @@ class Attempt:
         counts = await conn.execute(
             """
             UPDATE bascule.runs
-               SET rows_read = rows_read + %s, rows_changed = rows_changed + %s,
-                   rows_deleted = rows_deleted + %s, pages = pages + %s, bytes = bytes + %s
-             WHERE id = %s RETURNING rows_read, rows_changed, rows_deleted, expected_rows
+               SET rows_read = rows_read + %(read)s, rows_changed = rows_changed + %(changed)s,
+                   rows_deleted = rows_deleted + %(deleted)s, pages = pages + %(pages)s,
+                   bytes = bytes + %(bytes)s,
+                   expected_rows = CASE WHEN expected_rows IS NOT NULL THEN
+                       greatest(expected_rows + %(expected)s, rows_read + %(read)s) END
+             WHERE id = %(run)s RETURNING rows_read, rows_changed, rows_deleted, expected_rows
             """,
-            [tally.read, tally.changed, tally.deleted, tally.pages, tally.bytes, self.run_id],
+            {
+                "read": tally.read,
+                "changed": tally.changed,
+                "deleted": tally.deleted,
+                "pages": tally.pages,
+                "bytes": tally.bytes,
+                "expected": tally.expected,
+                "run": self.run_id,
+            },
         )
         now = time.monotonic()
         if tally.pages and now - self._told_at >= PROGRESS and (row := await counts.fetchone()):
@@ -152,10 +164,11 @@ class Attempt:
             await self._tell(conn, "log")
 
     async def expect(self, rows: int | None) -> None:
-        """Tell how many rows this run will read, for those who watch it."""
+        """Tell how many rows this run has still to read, for those who watch it."""
         async with self.db.connection() as conn:
             await conn.execute(
-                "UPDATE bascule.runs SET expected_rows = %s WHERE id = %s", [rows, self.run_id]
+                "UPDATE bascule.runs SET expected_rows = rows_read + %s WHERE id = %s",
+                [rows, self.run_id],
             )
 
     async def site_clock(self, page: Page | None = None) -> datetime:

@@ -83,6 +83,7 @@ async def replace(
     for rows in family.values():
         for page in rows.pages:
             tally.saw(page)
+            tally.expected += page.count
         staging = await stage(conn, rows.table, rows.pages)
         gone = await conn.execute(
             sql.SQL(

@@ -25,6 +25,10 @@ class Lane(msgspec.Struct):
     fresh: bool = True  # the table was empty: pages go in without a merge
     done: bool = False
 
+    @property
+    def begun(self) -> bool:
+        return self.low is not None or self.high is not None
+
 
 class Cursor(msgspec.Struct):
     phase: str = "new"  # new, full, incremental

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from psycopg import AsyncConnection, errors, sql
 
-from bascule.frappe import Page, PageSize
+from bascule.frappe import FrappeError, Page, PageSize
 from bascule.mirror import children
 from bascule.mirror.attempt import Attempt, Tally
 from bascule.mirror.copying import MISFITS, copy_page, merge, stage, staged_state, widen_misfits
@@ -25,17 +25,37 @@ MOST_MEETINGS = 5
 MOST_BYTES = 4_000_000
 
 
-async def pull_everything(attempt: Attempt, counted: int | None) -> None:
-    """Walk the lanes that the cursor holds. The caller has set phase and lanes (see `pull`).
-
-    `counted`: the documents that the site has, where it would count them.
-    """
-    for lane in attempt.cursor.lanes:
-        if not lane.done:
-            await _walk(attempt, lane, counted if lane.doctype == attempt.doctype else None)
+async def pull_everything(attempt: Attempt) -> None:
+    """Walk the lanes that the cursor holds. The caller has set phase and lanes (see `pull`)."""
+    lanes = [lane for lane in attempt.cursor.lanes if not lane.done]
+    counted = [await _count(attempt, lane) for lane in lanes]
+    known = [rows for rows in counted if rows is not None]
+    await attempt.expect(sum(known) if len(known) == len(lanes) else None)
+    for lane, rows in zip(lanes, counted, strict=True):
+        await _walk(attempt, lane, rows)
     for table in attempt.tables.all():
         async with attempt.db.connection() as conn:
             await ensure_indexes(conn, table)
+
+
+async def _count(attempt: Attempt, lane: Lane) -> int | None:
+    """The rows that this lane has still to fetch; None where the site would not count them."""
+    table = table_of(attempt, lane.doctype)
+    try:
+        counted = await attempt.site.count(
+            lane.doctype,
+            children.of_parent_type(attempt.doctype) if table.child else attempt.filters,
+            parent=attempt.doctype if table.child else None,
+        )
+    except FrappeError as error:
+        await attempt.log(f"The site would not count {lane.doctype}: {error}", "warning")
+        return None
+    if not lane.begun or not lane.fresh:
+        return counted
+    here = sql.SQL("SELECT count(*) FROM {}{}").format(table.identifier, _part_of(attempt, table))
+    async with attempt.db.connection() as conn:
+        row = await (await conn.execute(here)).fetchone()
+    return max(0, counted - (int(row[0]) if row else 0))
 
 
 async def plan_lanes(attempt: Attempt, doctypes: list[str] | None = None) -> list[Lane]:
@@ -57,12 +77,18 @@ def table_of(attempt: Attempt, doctype: str) -> Table:
 
 async def _is_empty(attempt: Attempt, table: Table) -> bool:
     query = sql.SQL("SELECT NOT EXISTS (SELECT 1 FROM {}{})").format(
-        table.identifier,
-        sql.SQL(" WHERE parenttype = {}").format(attempt.doctype) if table.child else sql.SQL(""),
+        table.identifier, _part_of(attempt, table)
     )
     async with attempt.db.connection() as conn:
         row = await (await conn.execute(query)).fetchone()
     return bool(row and row[0])
+
+
+def _part_of(attempt: Attempt, table: Table) -> sql.Composable:
+    """The rows of a child table that are this stream's: others may share it."""
+    if not table.child:
+        return sql.SQL("")
+    return sql.SQL(" WHERE parenttype = {}").format(attempt.doctype)
 
 
 @dataclass(slots=True)
@@ -109,16 +135,14 @@ class _Walk:
         self.landing = asyncio.Event()
 
 
-def _begin(attempt: Attempt, lane: Lane, counted: int | None) -> _Walk:
+def _begin(lane: Lane, counted: int | None) -> _Walk:
     low, high = (tuple(end) if end else None for end in (lane.low, lane.high))
-    begun = low is not None or high is not None
-    if counted is not None and begun:
-        counted = max(0, counted - attempt.rows) if lane.fresh else None
-    return _Walk(lane, low, high, counted)
+    # How many rows the ends of a walk over rows that were there have behind them, nobody knows.
+    return _Walk(lane, low, high, None if lane.begun and not lane.fresh else counted)
 
 
 async def _walk(attempt: Attempt, lane: Lane, counted: int | None) -> None:
-    walk = _begin(attempt, lane, counted)
+    walk = _begin(lane, counted)
     table = table_of(attempt, lane.doctype)
     with_children = attempt.filters and attempt.tables.children and not table.child
     size = PageSize(max_rows=MOST_PARENTS if with_children else MOST_ROWS, max_bytes=MOST_BYTES)

@@ -6,7 +6,6 @@ Decides what a run has to do from the cursor; how it is done is `full`'s, `incre
 
 from datetime import datetime, timedelta
 
-from bascule.frappe import FrappeError
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.cursor import Cursor, Lane
 from bascule.mirror.full import plan_lanes, pull_everything
@@ -65,13 +64,7 @@ async def _begin_full(attempt: Attempt, lanes: list[Lane]) -> None:
 
 
 async def _finish_full(attempt: Attempt) -> None:
-    counted = None
-    try:
-        counted = await attempt.site.count(attempt.doctype, attempt.filters)
-        await attempt.expect(counted)
-    except FrappeError as error:
-        await attempt.log(f"The site would not count: {error}", "warning")
-    await pull_everything(attempt, counted)
+    await pull_everything(attempt)
     await attempt.save(lambda c: setattr(c, "phase", "incremental"))
     await count_here(attempt)
     async with attempt.db.connection() as conn:

@@ -70,7 +70,7 @@ class Run(Base):
     finished_at: Mapped[datetime | None]
     seconds: Mapped[float | None]
 
-    expected_rows: Mapped[int | None] = mapped_column(BigInteger)  # what the site counted
+    expected_rows: Mapped[int | None] = mapped_column(BigInteger)  # as counted, with children
     rows_read: Mapped[int] = mapped_column(BigInteger, server_default="0")
     rows_changed: Mapped[int] = mapped_column(BigInteger, server_default="0")
     rows_deleted: Mapped[int] = mapped_column(BigInteger, server_default="0")
