@@ -22,6 +22,8 @@ FIGURES = [
     Figure("pull_over_floor_at_site_speed", "The same at a real site's speed", "x", 1.15),
     Figure("pull_seconds", "Full pull, from memory", "s"),
     Figure("floor_seconds", "Fetching alone, from memory", "s"),
+    Figure("copy_floor_seconds", "PostgreSQL's COPY alone, of the same rows", "s"),
+    Figure("pull_over_floor_and_copy", "Full pull / the sum of the two", "x"),
     Figure("pull_seconds_at_site_speed", "Full pull, at a real site's speed", "s"),
     Figure("floor_seconds_at_site_speed", "Fetching alone, at a real site's speed", "s"),
     Figure("peak_rss_mb", "Peak memory of the worker, the most of all pulls", "MB", 200),

@@ -1,6 +1,6 @@
 """The measurements, each a part of the run that can be asked for by its name.
 
-A part takes what it needs and gives figures by their names in results.json; `figures.TARGETS`
+A part takes what it needs and gives figures by their names in results.json; `figures.FIGURES`
 says which of them have a target.
 """
 
@@ -47,22 +47,41 @@ def pull(bench: Bench) -> Figures:
     bench.say(f"preparing {rows:,} rows")
     with replaying(rows) as site:
         for suffix, speed in (("", 0), ("_at_site_speed", SITE_SPEED)):
-            pulls, floors = [], []
+            turns = []
             for turn in range(TIMES):
                 bench.say(f"pull of {rows:,} rows{suffix.replace('_', ' ')}, {turn + 1} of {TIMES}")
                 site.tell(rows_a_second=speed)
-                pulled = bench.pull(site)
-                _complete(pulled, rows)
-                floor = run("bench.floor", url=site.url, pages=site.tell()["pages"])
-                pulls.append(pulled["seconds"])
-                floors.append(floor["seconds"])
-                peaks.append(pulled["peak_rss_mb"])
-            figures[f"pull_seconds{suffix}"] = statistics.median(pulls)
-            figures[f"floor_seconds{suffix}"] = statistics.median(floors)
+                turns.append(_pull_and_floors(bench, site, rows, copied=not speed))
+            figures |= {
+                f"{name}{suffix}": statistics.median(turn[name] for turn in turns)
+                for name in turns[0]
+                if name.endswith("_seconds")
+            }
             figures[f"pull_over_floor{suffix}"] = (
                 figures[f"pull_seconds{suffix}"] / figures[f"floor_seconds{suffix}"]
             )
+            peaks += [turn["peak_rss_mb"] for turn in turns]
+    figures["pull_over_floor_and_copy"] = figures["pull_seconds"] / (
+        figures["floor_seconds"] + figures["copy_floor_seconds"]
+    )
     return {**figures, "peak_rss_mb_of_pulls": max(peaks)}
+
+
+def _pull_and_floors(bench: Bench, site: Replayed, rows: int, *, copied: bool) -> Figures:
+    """A pull; its pages fetched alone; and, where `copied`, their rows through COPY alone."""
+    pulled = bench.pull(site)
+    _complete(pulled, rows)
+    pages = site.tell()["pages"]
+    floor = run("bench.floor", url=site.url, pages=pages)
+    turn = {
+        "pull_seconds": pulled["seconds"],
+        "floor_seconds": floor["seconds"],
+        "peak_rss_mb": pulled["peak_rss_mb"],
+    }
+    if copied:
+        floor = run("bench.floor", url=site.url, pages=pages, database=bench.server.fast_url)
+        turn["copy_floor_seconds"] = floor["copy_seconds"]
+    return turn
 
 
 def large(bench: Bench) -> Figures:
