@@ -1,0 +1,338 @@
+"""Signing in by name and password, and the tokens that programs get for it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from .conftest import Make, Sql
+from .visitors import Answer, Visitor, next_address
+
+NEW_PASSWORD = "five words that never do"
+
+
+def opens(stranger: Visitor, token: str) -> bool:
+    status = stranger.with_token(token).get("/api/auth/me").status
+    assert status in (200, 401)
+    return status == 200
+
+
+def refreshed(stranger: Visitor, token: str) -> Answer:
+    return stranger.post("/api/auth/refresh", {"refresh_token": token})
+
+
+def test_one_signs_in_by_username_or_by_email_in_any_case(
+    make_person: Make, stranger: Visitor
+) -> None:
+    anna = make_person()
+    for body in (
+        {"username": anna.username},
+        {"username": anna.email},
+        {"email": anna.email},
+        {"email": anna.email.upper()},
+        {"username": f"  {anna.username.upper()} "},
+    ):
+        answer = stranger.post("/api/auth/login", {**body, "password": anna.password})
+        assert answer.status == 200, body
+        told = answer.json
+        assert told["token_type"] == "bearer"
+        assert told["expires_in"] == 15 * 60
+        assert told["refresh_expires_in"] == 30 * 86_400
+        assert told["user"]["username"] == anna.username
+        me = stranger.with_token(told["access_token"]).get("/api/auth/me")
+        assert me.json == told["user"] | {"last_sign_in_at": me.json["last_sign_in_at"]}
+
+
+def test_every_failure_is_told_in_the_same_words(
+    make_person: Make, stranger: Visitor, admin: Visitor, sql: Sql
+) -> None:
+    wrong, off, invited = make_person(), make_person(), make_person()
+    assert admin.patch(f"/api/users/{off.id}", {"active": False}).status == 200
+    assert admin.post(f"/api/users/{invited.id}/reset").status == 200
+    answers = [
+        stranger.post("/api/auth/login", {"username": name, "password": password})
+        for name, password in (
+            (wrong.username, "not the password"),
+            (wrong.email, "not the password"),
+            (off.username, off.password),
+            (invited.username, invited.password),
+            (invited.username, ""),
+            ("nobody-at-all", "not the password"),
+            ("", ""),
+            ("\0", "\0"),
+        )
+    ]
+    assert {answer.status for answer in answers} == {401}
+    assert len({answer.body for answer in answers}) == 1
+    assert answers[0].json["next_step"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"password": "x"},
+        {"username": "a", "email": "a@example.com", "password": "x"},
+        {"username": "a"},
+        {"username": "a", "password": "x" * 1001},
+        {"username": ["a"], "password": "x"},
+        {"username": "a", "password": "x", "role": "admin"},
+    ],
+)
+def test_what_is_no_sign_in_is_refused_and_not_repeated(
+    stranger: Visitor, body: dict[str, Any]
+) -> None:
+    answer = stranger.post("/api/auth/login", body)
+    assert answer.status == 422
+    assert b"xxxx" not in answer.body
+
+
+def test_a_refresh_token_is_used_once_and_each_answer_holds_the_next(
+    make_person: Make, stranger: Visitor
+) -> None:
+    first = make_person().login()
+    second = refreshed(stranger, first["refresh_token"])
+    assert second.status == 200
+    third = refreshed(stranger, second.json["refresh_token"])
+    assert third.status == 200
+    tokens = [first["refresh_token"], second.json["refresh_token"], third.json["refresh_token"]]
+    assert len(set(tokens)) == 3
+    assert opens(stranger, third.json["access_token"])
+
+
+def test_a_refresh_token_that_comes_twice_ends_what_came_from_the_same_sign_in(
+    make_person: Make, stranger: Visitor
+) -> None:
+    anna = make_person()
+    first, elsewhere = anna.login(), anna.login()
+    second = refreshed(stranger, first["refresh_token"]).json
+    assert refreshed(stranger, first["refresh_token"]).status == 401
+    assert not opens(stranger, first["access_token"])
+    assert not opens(stranger, second["access_token"])
+    assert refreshed(stranger, second["refresh_token"]).status == 401
+    assert opens(stranger, elsewhere["access_token"])
+    assert refreshed(stranger, elsewhere["refresh_token"]).status == 200
+
+
+def test_of_ten_who_use_a_refresh_token_at_once_one_gets_in(
+    make_person: Make, stranger: Visitor
+) -> None:
+    token = make_person().login()["refresh_token"]
+    with ThreadPoolExecutor(10) as at_once:
+        answers = list(at_once.map(lambda _: refreshed(stranger, token), range(10)))
+    assert sorted(answer.status for answer in answers) == [200] + [401] * 9
+
+
+def test_an_access_token_is_no_refresh_token_nor_the_other_way(
+    make_person: Make, stranger: Visitor
+) -> None:
+    told = make_person().login()
+    assert refreshed(stranger, told["access_token"]).status == 401
+    assert not opens(stranger, told["refresh_token"])
+    assert opens(stranger, told["access_token"])
+
+
+def test_a_refresh_token_expires(make_person: Make, stranger: Visitor, sql: Sql) -> None:
+    anna = make_person()
+    told = anna.login()
+    sql(
+        "UPDATE bascule.refresh_tokens SET expires_at = now() - interval '1 second'"
+        " WHERE user_id = %s",
+        [anna.id],
+    )
+    assert refreshed(stranger, told["refresh_token"]).status == 401
+
+
+def test_signing_out_ends_this_sign_in_alone(make_person: Make, stranger: Visitor) -> None:
+    anna = make_person()
+    here, elsewhere = anna.login(), anna.login()
+    assert stranger.with_token(here["access_token"]).post("/api/auth/logout").status == 200
+    assert not opens(stranger, here["access_token"])
+    assert refreshed(stranger, here["refresh_token"]).status == 401
+    assert opens(stranger, elsewhere["access_token"])
+
+
+def change_of_password(person: Any, admin: Visitor, visitor: Visitor) -> None:
+    body = {"old_password": person.password, "new_password": NEW_PASSWORD}
+    assert visitor.post("/api/auth/password", body).status == 200
+    assert person.try_login().status == 401
+    assert person.try_login(NEW_PASSWORD).status == 200
+
+
+def deactivation(person: Any, admin: Visitor, visitor: Visitor) -> None:
+    assert admin.patch(f"/api/users/{person.id}", {"active": False}).status == 200
+    assert person.try_login().status == 401
+
+
+def reset(person: Any, admin: Visitor, visitor: Visitor) -> None:
+    assert admin.post(f"/api/users/{person.id}/reset").status == 200
+    assert person.try_login().status == 401
+
+
+@pytest.mark.parametrize("ends", [change_of_password, deactivation, reset])
+def test_every_way_in_is_closed_at_once_by(
+    ends: Any, make_person: Make, stranger: Visitor, admin: Visitor, browse: Any
+) -> None:
+    anna, bystander = make_person("editor"), make_person("editor")
+    told, other, browser, others = anna.login(), anna.login(), browse(anna), bystander.login()
+    assert browser.get("/api/auth/me").status == 200
+    ends(anna, admin, stranger.with_token(told["access_token"]))
+    for tokens in (told, other):
+        assert not opens(stranger, tokens["access_token"])
+        assert refreshed(stranger, tokens["refresh_token"]).status == 401
+    assert browser.get("/api/auth/me").status == 401
+    assert opens(stranger, others["access_token"])
+
+
+def test_who_is_active_again_signs_in_anew(
+    make_person: Make, stranger: Visitor, admin: Visitor
+) -> None:
+    anna = make_person()
+    before = anna.login()
+    for active in (False, True):
+        assert admin.patch(f"/api/users/{anna.id}", {"active": active}).status == 200
+    assert not opens(stranger, before["access_token"])
+    assert refreshed(stranger, before["refresh_token"]).status == 401
+    assert opens(stranger, anna.login()["access_token"])
+
+
+def test_a_browser_that_changes_the_password_stays_and_all_others_go(
+    make_person: Make, browse: Any
+) -> None:
+    anna = make_person()
+    here, elsewhere = browse(anna), browse(anna)
+    body = {"old_password": anna.password, "new_password": NEW_PASSWORD}
+    assert here.post("/api/auth/password", body).status == 200
+    assert here.get("/api/auth/me").status == 200
+    assert elsewhere.get("/api/auth/me").status == 401
+
+
+@pytest.mark.parametrize(
+    ("new", "why"),
+    [
+        ("short", "10 characters"),
+        ("x" * 201, "200"),
+        ("aaaaaaaaaaaaaaaa", "different"),
+        ("abababababababab", "different"),
+    ],
+)
+def test_a_password_that_is_easily_guessed_is_refused(
+    make_person: Make, stranger: Visitor, new: str, why: str
+) -> None:
+    anna = make_person()
+    visitor = stranger.with_token(anna.login()["access_token"])
+    body = {"old_password": anna.password, "new_password": new}
+    answer = visitor.post("/api/auth/password", body)
+    assert answer.status == 422
+    assert why in answer.json["detail"]
+    assert new not in answer.body.decode()
+    assert anna.try_login().status == 200
+
+
+def test_ones_own_name_is_no_password(make_person: Make, stranger: Visitor) -> None:
+    anna = make_person()
+    visitor = stranger.with_token(anna.login()["access_token"])
+    for new in (anna.username, anna.username[::-1], anna.email, anna.email.upper()):
+        body = {"old_password": anna.password, "new_password": new}
+        assert visitor.post("/api/auth/password", body).status == 422, new
+
+
+def test_the_old_password_is_asked_for_and_cannot_be_guessed_there(
+    make_person: Make, stranger: Visitor
+) -> None:
+    anna = make_person()
+    visitor = stranger.with_token(anna.login()["access_token"])
+    body = {"old_password": "not it at all", "new_password": NEW_PASSWORD}
+    answers = [visitor.post("/api/auth/password", body).status for _ in range(7)]
+    assert answers[:5] == [422] * 5
+    assert answers[-1] == 429
+    assert opens(stranger, visitor.token or "")
+
+
+def test_guessing_at_one_account_has_to_wait_and_the_right_password_opens_it_later(
+    make_person: Make, sql: Sql
+) -> None:
+    anna, other = make_person(), make_person()
+    address = next_address()
+    statuses = [anna.try_login("wrong", address=next_address()).status for _ in range(5)]
+    assert statuses == [401] * 5
+    for name in (anna.username, anna.email):  # from anywhere, by either name
+        refused = anna.try_login(name=name, address=address)
+        assert refused.status == 429, name
+        assert 1 <= int(refused.headers["retry-after"]) <= 15
+        assert refused.json["next_step"]
+    assert other.try_login(address=address).status == 200
+    sql(
+        "UPDATE bascule.sign_in_attempts SET blocked_until = now() WHERE key = %s",
+        [f"account:{anna.username}"],
+    )
+    assert anna.try_login().status == 200
+    # And starts anew: the next mistake costs nothing yet.
+    assert [anna.try_login("wrong").status for _ in range(5)] == [401] * 5
+
+
+def test_each_attempt_more_doubles_the_wait_up_to_a_quarter_of_an_hour(
+    make_person: Make, sql: Sql
+) -> None:
+    anna = make_person()
+    waits = []
+    for _ in range(5 + 8):
+        answer = anna.try_login("wrong")
+        if answer.status == 429:
+            raise AssertionError("it was let wait, although time passed")
+        waits += sql(
+            "SELECT round(extract(epoch FROM blocked_until - last_at))::int"
+            " FROM bascule.sign_in_attempts WHERE key = %s",
+            [f"account:{anna.username}"],
+        )
+        sql(
+            "UPDATE bascule.sign_in_attempts SET blocked_until = now() WHERE key = %s",
+            [f"account:{anna.username}"],
+        )
+    assert [wait for (wait,) in waits] == [0, 0, 0, 0, 15, 30, 60, 120, 240, 480, 900, 900, 900]
+
+
+def test_guessing_many_accounts_from_one_address_has_to_wait_and_others_do_not(
+    make_person: Make, stranger: Visitor
+) -> None:
+    anna = make_person()
+    for number in range(30):
+        body = {"username": f"nobody-{number}", "password": "wrong"}
+        assert stranger.post("/api/auth/login", body).status == 401
+    refused = anna.try_login(address=stranger.address)
+    assert refused.status == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    assert anna.try_login().status == 200
+
+
+def test_an_address_that_nobody_trusts_cannot_be_made_up(
+    make_person: Make, stranger: Visitor
+) -> None:
+    """What a client claims stands before what the trusted proxy saw, and is not believed."""
+    for number in range(30):
+        stranger.post(
+            "/api/auth/login",
+            {"username": f"liar-{number}", "password": "wrong"},
+            X_Forwarded_For=f"203.0.113.{number}, {stranger.address}",
+        )
+    assert make_person().try_login(address=stranger.address).status == 429
+
+
+def test_attempts_at_the_same_moment_gain_nothing(make_person: Make) -> None:
+    anna = make_person()
+    with ThreadPoolExecutor(20) as at_once:
+        statuses = list(at_once.map(lambda _: anna.try_login("wrong").status, range(20)))
+    assert sorted(statuses) == [401] * 5 + [429] * 15
+
+
+def test_a_hash_with_old_parameters_is_made_anew_at_sign_in(make_person: Make, sql: Sql) -> None:
+    from argon2 import PasswordHasher
+
+    anna = make_person()
+    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(anna.password)
+    sql("UPDATE bascule.users SET password_hash = %s WHERE id = %s", [weak, anna.id])
+    anna.login()
+    ((strong,),) = sql("SELECT password_hash FROM bascule.users WHERE id = %s", [anna.id])
+    assert strong != weak
+    assert strong.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    anna.login()
