@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from api.conftest import RunningHub, address
 from fastapi import Request, Response
 from psycopg.conninfo import conninfo_to_dict
 
+from api.conftest import RunningHub, address
 from bascule.accounts import people
 from bascule.accounts.sessions import start_session
 from bascule.accounts.signing_in import welcome
