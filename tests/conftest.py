@@ -17,6 +17,7 @@ from bascule.settings import Settings
 from bascule.store.address import conninfo, libpq_url
 from bascule.store.embedded import EmbeddedServer
 from bascule.store.migrate import migrate
+from bascule.store.vault import Vault
 from databases import on_database, remove, run
 
 
@@ -67,7 +68,7 @@ def template(postgres: str) -> Iterator[str]:
     """The name of a migrated database that nobody is connected to."""
     name = f"template_{uuid4().hex[:12]}"
     run(postgres, f"CREATE DATABASE {name}")
-    migrate(conninfo(on_database(postgres, name)))
+    migrate(conninfo(on_database(postgres, name)), Vault("a key for tests").encrypt)
     yield name
     run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -12,17 +12,19 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import NullPool, create_engine, text
 
 from bascule.hub import open_hub
 from bascule.settings import Settings
 from bascule.store import StoreError, open_database
 from bascule.store.address import conninfo, libpq_url
 from bascule.store.base import HUB_SCHEMA, Base
-from bascule.store.migrate import MIGRATIONS, newest
+from bascule.store.migrate import MIGRATIONS, newest, upgrade
+from bascule.store.vault import Vault
 from databases import on_database, run
 
 ROOMS = ("accounts", "connections", "events", "mirror")
+KEY = "1f0c8e1f0c8e1f0"
 
 
 @pytest.fixture
@@ -89,6 +91,52 @@ async def test_a_database_of_a_newer_version_is_not_touched(database_url: str) -
     with pytest.raises(StoreError, match="newer Bascule") as refused:
         await open_database(settings_for(database_url))
     assert "upgrade" in refused.value.next_step.lower()
+
+
+async def test_api_keys_of_an_older_version_are_encrypted_and_still_open_their_sites(
+    empty: str,
+) -> None:
+    older_hub(empty, "001_add_integration_fields")
+    run(
+        empty,
+        "INSERT INTO bascule.connections (id, slug, name, api_url, api_key, api_secret_encrypted)"
+        f" SELECT gen_random_uuid(), 'site_' || n, 'Site', 'https://a.example', '{KEY}' || n, ''"
+        " FROM generate_series(1, 3) n",
+    )
+    async with open_hub(settings_for(empty)) as hub, hub.db.connection() as connection:
+        found = await connection.execute(
+            "SELECT api_key_encrypted, api_key_ends_with FROM bascule.connections ORDER BY slug"
+        )
+        rows = await found.fetchall()
+        everything = await connection.execute("SELECT c::text FROM bascule.connections c")
+        assert KEY not in str(await everything.fetchall())
+    opened = [(hub.vault.decrypt(encrypted), ends_with) for encrypted, ends_with in rows]
+    assert opened == [(f"{KEY}{n}", f"{KEY}{n}"[-4:]) for n in (1, 2, 3)]
+
+
+async def test_a_start_that_cannot_encrypt_what_an_older_version_left_changes_nothing(
+    empty: str, tmp_path: Path
+) -> None:
+    older_hub(empty, "001_add_integration_fields")
+    settings = Settings(database_url=empty, data_dir=tmp_path)  # type: ignore[arg-type]
+    (tmp_path / "secret.key").write_text("")
+    with pytest.raises(StoreError, match=r"secret\.key is empty"):
+        await open_database(settings)
+    with psycopg.connect(empty) as connection:
+        found = connection.execute("SELECT version_num FROM bascule.alembic_version").fetchone()
+    assert found == ("001_add_integration_fields",)
+
+
+def older_hub(url: str, revision: str) -> None:
+    """The hub's tables as they were at this revision."""
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(conninfo(url)),
+        poolclass=NullPool,
+    )
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {HUB_SCHEMA}"))
+        upgrade(connection, Vault("a key for tests").encrypt, revision)
 
 
 async def test_a_queue_of_an_older_release_is_brought_up_to_date(database_url: str) -> None:

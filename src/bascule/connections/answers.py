@@ -101,11 +101,8 @@ class Connector(BaseModel):
 
 def shown(connection: Connection) -> dict[str, Any]:
     """What may be seen of a connection: every column but the credentials."""
-    hidden = {"api_key", "api_secret_encrypted"}
-    columns = (column.key for column in Connection.__table__.columns)
-    values = {name: getattr(connection, name) for name in columns if name not in hidden}
-    key = connection.api_key
-    return {**values, "api_key_ends_with": key[-4:] if len(key) >= 8 else ""}
+    columns = Connection.__table__.columns
+    return {c.key: getattr(connection, c.key) for c in columns if not c.info.get("encrypted")}
 
 
 class Connectors(BaseModel):

@@ -36,6 +36,8 @@ from bascule.events.live import publish
 from bascule.frappe import Site
 from bascule.hub import Hub
 
+SEALED = {"api_key_encrypted", "api_secret_encrypted"}
+
 
 class NoSuchConnection(NoSuch):
     def __init__(self) -> None:
@@ -92,8 +94,7 @@ async def connect_site(
         allow_http=new.allow_http is True or hub.settings.allow_http,
         may_connect=hub.settings.may_connect,
     )
-    secret = clean.pop("api_secret")
-    connection = Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))
+    connection = Connection(**_sealed(hub, clean))
     connection.kind = "erpnext"
     connection.owner_id, connection.shared = by.id if by else None, shared
     _plan(connection)
@@ -132,8 +133,7 @@ async def change_connection(
     allow_http = changes.get("allow_http", connection.allow_http) is True or hub.settings.allow_http
     judged = {"api_url": connection.api_url, **changes} if "allow_http" in changes else changes
     clean = checked(judged, allow_http=allow_http, may_connect=hub.settings.may_connect)
-    if (secret := clean.pop("api_secret", None)) is not None:
-        clean["api_secret_encrypted"] = hub.vault.encrypt(secret)
+    clean = _sealed(hub, clean)
     if clean.get("schedule", connection.schedule) == connection.schedule:
         clean.pop("schedule", None)  # saying it again does not put the next sync off
 
@@ -149,9 +149,9 @@ async def change_connection(
         _plan(kept)
     report = await _ask_first(hub, kept) if test and WAY_IN & changes.keys() else None
     async with hub.db.session() as session:
-        if secret is not None:
-            await hub.vault.hold(session)
-            clean["api_secret_encrypted"] = hub.vault.encrypt(secret)
+        await hub.vault.hold(session)
+        for name in SEALED & clean.keys():
+            clean[name] = hub.vault.renewed(clean[name])
         current = await session.get(Connection, connection.id, with_for_update=True)
         if current is None:
             raise NoSuchConnection
@@ -172,8 +172,7 @@ def _refuse_old_secret(connection: Connection, clean: dict[str, Any]) -> None:
     """The secret that one site was given never goes to another, whoever asks for it."""
     if clean.get("api_url", connection.api_url) == connection.api_url:
         return
-    given = {"api_key": "api_key", "api_secret": "api_secret_encrypted"}
-    wanting = [name for name, column in given.items() if column not in clean]
+    wanting = [name for name in ("api_key", "api_secret") if f"{name}_encrypted" not in clean]
     if wanting:
         raise Invalid(
             "Another address wants its own credentials: those that are saved are not sent to it.",
@@ -265,8 +264,19 @@ def unsaved(hub: Hub, new: NewConnection) -> Connection:
         allow_http=new.allow_http is True or hub.settings.allow_http,
         may_connect=hub.settings.may_connect,
     )
-    secret = clean.pop("api_secret")
-    return Connection(**clean, api_secret_encrypted=hub.vault.encrypt(secret))
+    return Connection(**_sealed(hub, clean))
+
+
+def _sealed(hub: Hub, clean: dict[str, Any]) -> dict[str, Any]:
+    """As it is stored: credentials encrypted, and of the key the end to tell it by."""
+    stored = dict(clean)
+    for name in ("api_key", "api_secret"):
+        if name in clean:
+            stored[f"{name}_encrypted"] = hub.vault.encrypt(stored.pop(name))
+    if "api_key" in clean:
+        key = clean["api_key"]
+        stored["api_key_ends_with"] = key[-4:] if len(key) >= 8 else ""
+    return stored
 
 
 async def _report(
@@ -288,7 +298,8 @@ async def _ask_first(
 async def _save(hub: Hub, connection: Connection, report: CheckReport | None) -> Connection:
     async with hub.db.session() as session:
         await hub.vault.hold(session)
-        connection.api_secret_encrypted = hub.vault.renewed(connection.api_secret_encrypted)
+        for name in SEALED:
+            setattr(connection, name, hub.vault.renewed(getattr(connection, name)))
         saved = await session.merge(connection)
         await session.flush()
         if report is not None:

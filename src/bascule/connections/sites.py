@@ -56,7 +56,7 @@ class SitePool:
     async def _current(self, connection: Connection) -> Lease:
         wanted = (
             connection.api_url,
-            connection.api_key,
+            connection.api_key_encrypted,
             connection.api_secret_encrypted,
             connection.allow_http,
             connection.ca_bundle,
@@ -91,7 +91,7 @@ def unpooled_site(hub: Hub, connection: Connection) -> Site:
     ca_bundle = connection.ca_bundle or hub.settings.ca_bundle
     return Site(
         connection.api_url,
-        connection.api_key,
+        hub.vault.decrypt(connection.api_key_encrypted),
         hub.vault.decrypt(connection.api_secret_encrypted),
         allow_http=bool(connection.allow_http) or hub.settings.allow_http,
         ca_bundle=Path(ca_bundle) if ca_bundle else None,

@@ -24,7 +24,8 @@ class Connection(Base):
     shared: Mapped[bool] = mapped_column(server_default="true")  # False: its owner's alone
 
     api_url: Mapped[str]
-    api_key: Mapped[str]
+    api_key_encrypted: Mapped[str] = mapped_column(info=ENCRYPTED)
+    api_key_ends_with: Mapped[str] = mapped_column(server_default="")  # to tell it by
     api_secret_encrypted: Mapped[str] = mapped_column(info=ENCRYPTED)
     allow_http: Mapped[bool] = mapped_column(server_default="false")
     ca_bundle: Mapped[str | None]  # path of a PEM file

@@ -254,8 +254,14 @@ async def _finish(
                 "verified_equal": bool(report["equal"] or report["repaired"]),
             }
         await session.execute(update(Stream).where(Stream.id == stream.id).values(**success))
-        zone = {"time_zone": connection.time_zone}
-        await _note_health(session, connection, "ok", None, now, **zone)
+        await session.execute(
+            update(Connection)
+            .where(Connection.id == connection.id)
+            .values(time_zone=connection.time_zone)
+        )
+        heard = attempt.cursor.hub_clock  # it answered after this moment, perhaps not much
+        since = datetime.fromisoformat(heard) if heard else now
+        await _note_health(session, connection, "ok", None, now, unless_refused_since=since)
         await _tell(session, run, "done")
         await publish(
             session, "stream", connection_id=connection.id, stream_id=stream.id, change="synced"
@@ -312,14 +318,20 @@ async def _note_health(
     health: str,
     detail: str | None,
     now: datetime,
-    **more: object,
+    *,
+    unless_refused_since: datetime | None = None,
 ) -> None:
-    before = await session.scalar(select(Connection.health).where(Connection.id == connection.id))
-    await session.execute(
-        update(Connection)
-        .where(Connection.id == connection.id)
-        .values(health=health, health_detail=detail, checked_at=now, **more)
-    )
+    """`unless_refused_since`: keys taken away after that moment are not there again because a run
+    that began with them came to its end.
+    """
+    known = await session.get(Connection, connection.id, with_for_update=True)
+    if known is None:
+        return
+    refused_at = known.checked_at if known.health == "refused" else None
+    if refused_at and unless_refused_since and refused_at > unless_refused_since:
+        return
+    before = known.health
+    known.health, known.health_detail, known.checked_at = health, detail, now
     if before != health:
         await publish(session, "connection", connection_id=connection.id, health=health)
 

@@ -167,7 +167,7 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
     try:
         await _check_version(database)
         if migrate:
-            await migrate_database(database.conninfo())
+            await migrate_database(database.conninfo(), settings)
         await database.pool.open()
     except BaseException:
         await database.close()

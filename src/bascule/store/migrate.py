@@ -7,6 +7,7 @@ Alembic.
 
 import asyncio
 import re
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from psycopg import sql
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from bascule.settings import Settings
 from bascule.store.address import JOBS_SCHEMA
 from bascule.store.base import HUB_SCHEMA
 from bascule.store.errors import StoreError, WrongVersion
+from bascule.store.vault import load_vault
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = "alembic_version"
@@ -51,9 +54,9 @@ def _changes_of_queue() -> dict[str, str]:
     return {f.name: f.read_text() for f in folder.iterdir() if f.name.endswith(".sql")}
 
 
-async def migrate_database(conninfo: str) -> None:
+async def migrate_database(conninfo: str, settings: Settings) -> None:
     if not await _is_current(conninfo):
-        await asyncio.to_thread(migrate, conninfo)
+        await asyncio.to_thread(migrate, conninfo, load_vault(settings).encrypt)
 
 
 async def _is_current(conninfo: str) -> bool:
@@ -74,8 +77,8 @@ async def _is_current(conninfo: str) -> bool:
     return row is not None and (row[0], row[1]) == (known[-1], newest_of_queue())
 
 
-def migrate(conninfo: str) -> None:
-    """Whatever version the database has; blocks."""
+def migrate(conninfo: str, encrypt: Callable[[str], str]) -> None:
+    """Whatever version the database has; blocks. `encrypt`: what was in the clear before."""
 
     def connect() -> psycopg.Connection:
         return psycopg.connect(conninfo)
@@ -85,7 +88,7 @@ def migrate(conninfo: str) -> None:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {HUB_SCHEMA}"))
-            upgrade(connection)
+            upgrade(connection, encrypt)
         with psycopg.connect(conninfo, autocommit=True) as raw:
             _upgrade_queue(raw)
     except Exception as error:
@@ -101,16 +104,16 @@ def migrate(conninfo: str) -> None:
         engine.dispose()
 
 
-def upgrade(connection: Connection) -> None:
-    """To the newest revision, in the connection's transaction."""
+def upgrade(connection: Connection, encrypt: Callable[[str], str], to: str = "head") -> None:
+    """To a revision, in the connection's transaction."""
     # Alembic costs a third of a second, which only a start that needs it pays.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    config.attributes |= {"connection": connection, "encrypt": encrypt}
+    command.upgrade(config, to)
 
 
 def _upgrade_queue(connection: psycopg.Connection) -> None:
