@@ -20,8 +20,10 @@ from bascule.events.listening import Live
 from bascule.events.recorder import Recorder
 from bascule.health import router as health
 from bascule.hub import Hub, open_hub
-from bascule.rooms import OPEN_ROUTERS, ROUTERS
+from bascule.rooms import OPEN_PAGES, OPEN_ROUTERS, PAGES, ROUTERS
 from bascule.settings import Settings, get_settings
+from bascule.ui.headers import SecurityHeaders
+from bascule.ui.static_files import router as static_files
 
 ABOUT = """Mirrors ERPNext sites into PostgreSQL.
 
@@ -56,7 +58,13 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(Recorder)
+    app.add_middleware(SecurityHeaders)
     app.include_router(health)
+    app.include_router(static_files)
+    for router in OPEN_PAGES:
+        app.include_router(router)
+    for router in PAGES:
+        app.include_router(router, dependencies=[Depends(require_user)])
     for router in OPEN_ROUTERS:
         app.include_router(router, responses=refusals.OPEN_RESPONSES)
     for router in ROUTERS:

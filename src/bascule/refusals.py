@@ -32,6 +32,7 @@ from bascule.errors import (
     Unauthenticated,
 )
 from bascule.store import StoreError
+from bascule.ui import render
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,14 @@ DATABASE_GONE = (
     PoolClosed,
 )
 UNSTORABLE = (psycopg.DataError, sqlalchemy.exc.DataError)
+PAGE_TITLES = {
+    403: "You may not do this",
+    404: "There is nothing here",
+    409: "Not now",
+    422: "This cannot be taken",
+    429: "Too many attempts",
+    503: "The database cannot be reached",
+}
 HTTP_STEPS = {
     404: "GET /openapi.json lists the addresses that there are.",
     405: "GET /openapi.json tells which methods this address takes.",
@@ -113,6 +122,23 @@ def answer(
     return Response(body, status, headers, "application/json")
 
 
+def refused(
+    request: Request,
+    status: int,
+    what: str,
+    next_step: str,
+    headers: dict[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    """JSON for a program, a page for a person in a browser."""
+    if not is_page(request):
+        return answer(status, what, next_step, headers, **more)
+    title = PAGE_TITLES.get(status, "That did not work")
+    page = render(request, "ui/error.html", status, title=title, what=what, next_step=next_step)
+    page.headers.update(headers or {})
+    return page
+
+
 async def _said(request: Request, error: Exception) -> Response:
     if isinstance(error, Unauthenticated) and is_page(request):
         return _to_sign_in(request)
@@ -125,7 +151,8 @@ async def _said(request: Request, error: Exception) -> Response:
         more["fields"] = error.fields
     if isinstance(error, CheckFailed):
         more["check"] = CheckAnswer.of(error.report).model_dump(mode="json")
-    return answer(status, str(error), error.next_step, headers, **more)  # type: ignore[attr-defined]
+    step: str = error.next_step  # type: ignore[attr-defined]
+    return refused(request, status, str(error), step, headers, **more)
 
 
 def is_page(request: Request) -> bool:
@@ -157,18 +184,21 @@ async def _invalid(request: Request, error: Exception) -> Response:
         fields[".".join(place)[:200]] = str(wrong["msg"])
     said = "; ".join(f"{name}: {reason}" for name, reason in list(fields.items())[:5])
     step = "Correct what is named and send it again; GET /openapi.json tells what is taken."
-    return answer(422, f"This request cannot be taken: {said}.", step, fields=fields)
+    return refused(request, 422, f"This request cannot be taken: {said}.", step, fields=fields)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     step = HTTP_STEPS.get(error.status_code, "GET /openapi.json tells how to ask.")
-    return answer(error.status_code, str(error.detail), step, dict(error.headers or {}))
+    if is_page(request):
+        step = "Go back, or start from the first page."
+    return refused(request, error.status_code, str(error.detail), step, dict(error.headers or {}))
 
 
 async def _database_gone(request: Request, error: Exception) -> Response:
     log.error("The database cannot be reached: %s", type(error).__name__)
-    return answer(
+    return refused(
+        request,
         503,
         "The hub's database cannot be reached.",
         "Try again in a moment; 'bascule doctor' on the hub's machine tells what is wrong.",
@@ -177,7 +207,8 @@ async def _database_gone(request: Request, error: Exception) -> Response:
 
 
 async def _unstorable(request: Request, error: Exception) -> Response:
-    return answer(
+    return refused(
+        request,
         422,
         "A value in this request cannot be stored or compared.",
         "Leave out characters and numbers that are out of the ordinary.",
@@ -185,7 +216,8 @@ async def _unstorable(request: Request, error: Exception) -> Response:
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
-    return answer(
+    return refused(
+        request,
         500,
         "The hub failed at this; the fault is its own.",
         "Try again; if it stays, look at the hub's log and report what it says.",

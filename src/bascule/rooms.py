@@ -4,16 +4,22 @@ from fastapi import APIRouter
 
 from bascule.accounts.auth_api import open_router as signing_in
 from bascule.accounts.auth_api import router as auth
+from bascule.accounts.pages import open_pages as signing_in_pages
+from bascule.accounts.pages import pages as account_pages
 from bascule.accounts.settings_api import router as settings
 from bascule.accounts.users_api import router as users
 from bascule.connections.api import router as connections
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
 from bascule.mirror.api import router as mirror
+from bascule.mirror.home_page import pages as home
 from bascule.mirror.rows_api import router as rows
 
 # Those who sign in are nobody yet.
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
+# What people look at, in a browser; each page says which route is its JSON twin.
+OPEN_PAGES: list[APIRouter] = [signing_in_pages]
+PAGES: list[APIRouter] = [account_pages, home]
 JOB_MODULES = ["bascule.mirror.jobs", "bascule.events.jobs", "bascule.accounts.jobs"]

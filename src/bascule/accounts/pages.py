@@ -1,0 +1,90 @@
+"""Pages for signing in and out, and for the one-time link that lets somebody choose a password."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.origin import address_of, local_path, refuse_cross_site
+from bascule.accounts.sessions import COOKIE, end_session, session_of, start_session
+from bascule.accounts.signing_in import sign_in, user_of_link, welcome
+from bascule.errors import Invalid, TooMany, Unauthenticated
+from bascule.ui import back_to, render
+
+open_pages = APIRouter(include_in_schema=False)  # nobody is signed in here yet
+pages = APIRouter(include_in_schema=False)
+Typed = Annotated[str, Form(max_length=1000)]
+
+
+@open_pages.get("/sign-in")
+async def sign_in_page(request: Request, hub: TheHub, next: str = "/") -> Response:
+    if session_id := request.cookies.get(COOKIE):
+        async with hub.db.session() as session:
+            if await session_of(session, session_id) is not None:
+                return RedirectResponse(local_path(next), 303)
+    return render(request, "accounts/sign_in.html", next=local_path(next), name="", refused=None)
+
+
+@open_pages.post("/sign-in")
+async def sign_in_form(
+    request: Request,
+    hub: TheHub,
+    name: Typed = "",
+    password: Typed = "",
+    next: Typed = "/",
+) -> Response:
+    refuse_cross_site(request, hub.settings)
+    try:
+        user = await sign_in(hub, name, password, address=address_of(request, hub.settings))
+    except (Unauthenticated, TooMany) as refused:
+        status = 429 if isinstance(refused, TooMany) else 401
+        return render(
+            request,
+            "accounts/sign_in.html",
+            status,
+            next=local_path(next),
+            name=name,
+            refused=refused,
+        )
+    response = RedirectResponse(local_path(next), 303)
+    await start_session(hub, request, response, user)
+    return response
+
+
+@pages.post("/sign-out")
+async def sign_out(request: Request, hub: TheHub, user: Viewer) -> Response:
+    response = back_to("/sign-in", "You are signed out.")
+    await end_session(hub, request, response)
+    return response
+
+
+@open_pages.get("/welcome/{token}")
+async def welcome_page(request: Request, hub: TheHub, token: str) -> Response:
+    async with hub.db.session() as session:
+        user = await user_of_link(session, token)
+        name = user.username
+    return render(request, "accounts/welcome.html", name=name, refused=None)
+
+
+@open_pages.post("/welcome/{token}")
+async def welcome_form(
+    request: Request, hub: TheHub, token: str, password: Typed = "", again: Typed = ""
+) -> Response:
+    refuse_cross_site(request, hub.settings)
+    async with hub.db.session() as session:
+        name = (await user_of_link(session, token)).username
+    try:
+        _refuse_different(password, again)
+        address = address_of(request, hub.settings)
+        user = await welcome(hub, token, password, address=address)
+    except Invalid as refused:
+        return render(request, "accounts/welcome.html", 422, name=name, refused=refused)
+    response = back_to("/", f"Welcome, {user.username}.")
+    await start_session(hub, request, response, user)
+    return response
+
+
+def _refuse_different(password: str, again: str) -> None:
+    if password != again:
+        raise Invalid("The two passwords are not the same.", next_step="Type the same one twice.")

@@ -1,0 +1,43 @@
+"""What a page says once after something was done: it travels in a cookie through the redirect."""
+
+import base64
+import json
+from typing import Literal
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+COOKIE = "bascule_said"
+LONGEST = 1500  # characters; a cookie holds 4 kB
+
+Kind = Literal["done", "failed", "note"]
+
+
+def back_to(
+    path: str, said: str = "", *, kind: Kind = "done", next_step: str = ""
+) -> RedirectResponse:
+    """A redirect after a form, to a path of ours, with what the page there shall say."""
+    response = RedirectResponse(path, 303)
+    if said:
+        note = {"kind": kind, "said": said[:LONGEST], "next_step": next_step[:LONGEST]}
+        value = base64.urlsafe_b64encode(json.dumps(note, ensure_ascii=False).encode()[:2800])
+        response.set_cookie(COOKIE, value.decode(), max_age=60, httponly=True, samesite="lax")
+    return response
+
+
+def take(request: Request) -> dict[str, str] | None:
+    """What was said, if anything; who shows it calls `forget`. A strange cookie says nothing."""
+    kept = request.cookies.get(COOKIE)
+    if kept is None:
+        return None
+    try:
+        note = json.loads(base64.urlsafe_b64decode(kept))
+    except ValueError:
+        return None
+    if not isinstance(note, dict) or not all(isinstance(part, str) for part in note.values()):
+        return None
+    return {"kind": "note", "said": "", "next_step": "", **note}
+
+
+def forget(response: Response) -> None:
+    response.delete_cookie(COOKIE)

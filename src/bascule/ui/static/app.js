@@ -1,0 +1,103 @@
+// What pages do by themselves: stay true, and the few things that HTML has no words for.
+(() => {
+  // Live parts: an element with data-live names kinds of events; when one comes that concerns it,
+  // it is told "live", and htmx asks for it again. Many events at once make one request.
+  const WAIT = 300; // ms
+  const waiting = new Set();
+
+  const concerns = (part, kind, data) => {
+    if (!part.dataset.live.split(" ").includes(kind)) return false;
+    const { liveConnection, liveRun } = part.dataset;
+    if (liveConnection && data.connection_id && data.connection_id !== liveConnection) return false;
+    return !(liveRun && data.run_id && String(data.run_id) !== liveRun);
+  };
+  const refresh = (part) => {
+    if (waiting.has(part)) return;
+    waiting.add(part);
+    setTimeout(() => {
+      waiting.delete(part);
+      if (part.isConnected && !document.querySelector("dialog[open]")) htmx.trigger(part, "live");
+      else if (part.isConnected) refresh(part);
+    }, WAIT);
+  };
+  const listen = (url) => {
+    const events = new EventSource(url);
+    const state = document.getElementById("live-state");
+    let lost = false;
+    for (const kind of ["run", "stream", "connection", "user", "audit", "log"]) {
+      events.addEventListener(kind, (event) => {
+        const data = JSON.parse(event.data);
+        for (const part of document.querySelectorAll("[data-live]"))
+          if (concerns(part, kind, data)) refresh(part);
+      });
+    }
+    events.addEventListener("open", () => {
+      state.hidden = true;
+      // What happened meanwhile may be older than what the hub keeps.
+      if (lost) document.querySelectorAll("[data-live]").forEach(refresh);
+      lost = false;
+    });
+    events.addEventListener("error", () => {
+      lost = true;
+      state.hidden = false;
+      if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(url), 5000);
+    });
+    addEventListener("pagehide", () => events.close());
+  };
+  if (document.body.dataset.events && document.querySelector("[data-live]")) listen(document.body.dataset.events);
+
+  // "5 minutes ago" goes on counting.
+  const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
+  const distance = (seconds) => {
+    for (const [unit, size] of units) {
+      const count = Math.floor(Math.abs(seconds) / size);
+      if (!count) continue;
+      const words = `${count} ${unit}${count === 1 ? "" : "s"}`;
+      return seconds >= 0 ? `${words} ago` : `in ${words}`;
+    }
+    return seconds >= 0 ? "just now" : "in a moment";
+  };
+  setInterval(() => {
+    for (const time of document.querySelectorAll("time[data-ago]"))
+      time.textContent = distance((Date.now() - Date.parse(time.dateTime)) / 1000);
+  }, 20000);
+
+  document.addEventListener("click", (event) => {
+    const on = (selector) => event.target.closest(selector);
+    let found;
+    if ((found = on("[data-dialog]"))) document.getElementById(found.dataset.dialog).showModal();
+    else if ((found = on("[data-dialog-close]"))) found.closest("dialog").close();
+    else if ((found = on("[data-dismiss]"))) found.closest(".alert").remove();
+    else if ((found = on("[data-copy]"))) {
+      navigator.clipboard.writeText(found.dataset.copy).then(() => { found.textContent = "Copied"; });
+    } else if ((found = on("[data-theme-choice]"))) {
+      const chosen = found.dataset.themeChoice;
+      document.cookie = `bascule_theme=${chosen};path=/;max-age=31536000;samesite=lax`;
+      document.documentElement.dataset.theme = chosen;
+      for (const each of document.querySelectorAll("[data-theme-choice]"))
+        each.setAttribute("aria-pressed", String(each === found));
+      dispatchEvent(new Event("bascule:theme"));
+    }
+    for (const menu of document.querySelectorAll("details.menu[open]"))
+      if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+  document.addEventListener("input", (event) => {
+    const wanted = event.target.dataset.mustBe;
+    if (wanted === undefined) return;
+    event.target.form.querySelector("button:not([type=button])").disabled = event.target.value !== wanted;
+  });
+  // A form that was sent is not sent twice by an impatient hand.
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button || event.defaultPrevented || event.target.method !== "post") return;
+    setTimeout(() => { button.disabled = true; button.setAttribute("aria-busy", "true"); });
+    addEventListener("pageshow", () => { button.disabled = false; button.removeAttribute("aria-busy"); }, { once: true });
+  });
+})();
