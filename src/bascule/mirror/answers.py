@@ -1,7 +1,7 @@
 """Streams, runs and their logs as the API shows them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -242,14 +242,29 @@ class VerifyRequest(BaseModel):
     wait: int = Field(default=0, ge=0, le=300)
 
 
+class Attention(BaseModel):
+    """Something of a connector that somebody has to look at, and what mends it."""
+
+    kind: Literal["refused", "down", "failed", "differs", "late"] = Field(
+        description="refused or down: the site; failed: streams' last runs; differs: streams that "
+        "were found to differ from the site; late: its time to sync has passed."
+    )
+    what: str
+    next_step: str
+    streams: list[str] = Field(description="The DocTypes it is about; empty: the whole connector.")
+    mend: Literal["credentials", "test", "sync", "repair"] = Field(
+        description="What mends it: other credentials, another test, a sync, or a repair."
+    )
+
+
 class ConnectorStatus(BaseModel):
     connector_id: UUID
     slug: str
     name: str
     type: str
     status: str = Field(
-        description="ok; syncing; failed: a stream's last run did; waiting: nothing came yet; "
-        "refused or down: what the site said last."
+        description="ok; syncing; failed: a stream's last run did; differs: from the site, as "
+        "a proof found; waiting: nothing came yet; refused or down: what the site said last."
     )
     last_sync_at: datetime | None = Field(description="When a stream was last pulled.")
     next_sync_at: datetime | None
@@ -258,7 +273,14 @@ class ConnectorStatus(BaseModel):
     record_counts: dict[str, int] = Field(description="DocType to live rows.")
     health: str
     health_detail: str | None
+    verified_at: datetime | None = Field(
+        description="When the stream whose proof is oldest was compared with the site."
+    )
+    verified_equal: bool | None = Field(
+        description="Every stream that was compared was equal; null: none was yet."
+    )
     problems: list[dict[str, str]] = Field(description="Stream, what went wrong, next step.")
+    attention: list[Attention]
 
 
 class StatusAnswer(BaseModel):

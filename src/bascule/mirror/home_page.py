@@ -13,4 +13,5 @@ pages = APIRouter(include_in_schema=False)
 async def home(request: Request, hub: TheHub, user: Viewer) -> Response:
     async with hub.db.session() as session:
         found = await statuses(session, user)
-    return render(request, "mirror/home.html", connectors=found)
+    needs = [(connector, need) for connector in found for need in connector.attention]
+    return render(request, "mirror/home.html", connectors=found, needs=needs)

@@ -10,6 +10,7 @@ from bascule.accounts.tables import User
 from bascule.connections.service import list_connections
 from bascule.connections.tables import Connection
 from bascule.mirror.answers import ConnectorStatus, RunAnswer
+from bascule.mirror.attention import attention_of
 from bascule.mirror.tables import Run, Stream
 
 
@@ -34,13 +35,18 @@ async def statuses(session: AsyncSession, viewer: User | None) -> list[Connector
 
 def _status(connection: Connection, streams: list[Stream], syncing: bool) -> ConnectorStatus:
     pulled = [s.last_success_at for s in streams if s.last_success_at is not None]
-    failed = [s for s in streams if s.enabled and s.last_error is not None]
+    enabled = [s for s in streams if s.enabled]
+    failed = [s for s in enabled if s.last_error is not None]
+    compared = [s for s in enabled if s.verified_equal is not None]
+    proofs = [s.last_verified_at for s in compared if s.last_verified_at is not None]
     if syncing:
         status = "syncing"
     elif connection.health in ("refused", "down"):
         status = connection.health
     elif failed:
         status = "failed"
+    elif not all(s.verified_equal for s in compared):
+        status = "differs"
     else:
         status = "ok" if pulled else "waiting"
     return ConnectorStatus(
@@ -56,6 +62,9 @@ def _status(connection: Connection, streams: list[Stream], syncing: bool) -> Con
         record_counts={s.doctype: s.rows for s in streams},
         health=connection.health,
         health_detail=connection.health_detail,
+        verified_at=min(proofs, default=None),
+        verified_equal=all(s.verified_equal for s in compared) if compared else None,
+        attention=list(attention_of(connection, enabled)),
         problems=[
             {
                 "stream": s.doctype,
