@@ -12,8 +12,12 @@ from bascule.connections.api import router as connections
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
 from bascule.mirror.api import router as mirror
+from bascule.mirror.connection_page import pages as connection_page
+from bascule.mirror.connector_pages import pages as connectors
 from bascule.mirror.home_page import pages as home
 from bascule.mirror.rows_api import router as rows
+from bascule.mirror.run_page import pages as run_page
+from bascule.mirror.stream_page import pages as stream_page
 
 # Those who sign in are nobody yet.
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
@@ -21,5 +25,5 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
-PAGES: list[APIRouter] = [account_pages, home]
+PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 JOB_MODULES = ["bascule.mirror.jobs", "bascule.events.jobs", "bascule.accounts.jobs"]

@@ -43,7 +43,7 @@ class Person(Protocol):
 class Entry:
     """What a request's row will say beyond the request itself; see `entry_of`."""
 
-    wanted: bool = False  # also where the method alone would not be recorded: a download
+    wanted: bool | None = None  # None: as its method says; a download is wanted all the same
     connection_id: UUID | None = None
     private_to: int | None = None
     object: str = ""
@@ -61,6 +61,11 @@ def entry_of(connection: HTTPConnection) -> Entry:
 async def recorded(connection: HTTPConnection) -> None:
     """A dependency of routes that only read and are recorded all the same: exports, downloads."""
     entry_of(connection).wanted = True
+
+
+async def unrecorded(connection: HTTPConnection) -> None:
+    """A dependency of a form that only asks what is wrong with it so far: nothing is done."""
+    entry_of(connection).wanted = False
 
 
 def about(connection: HTTPConnection, of: Any) -> None:

@@ -48,7 +48,8 @@ class Recorder:
     async def _note(self, connection: HTTPConnection, entry: Entry, status: int) -> None:
         user = getattr(connection.state, "user", None)
         method = connection.scope["method"]
-        if user is None or (method in SAFE and not entry.wanted):
+        wanted = method not in SAFE if entry.wanted is None else entry.wanted
+        if user is None or not wanted:
             return
         hub: Hub = connection.app.state.hub
         try:

@@ -1,0 +1,108 @@
+"""Connectors: those that are there, those that can be had, and the form that connects a site."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.connections.forms import new_connection, type_named
+from bascule.connections.service import list_connections
+from bascule.connections.trying import try_out
+from bascule.connections.types import CATEGORIES, TYPES, ConnectorType, find_types
+from bascule.errors import HubError, Invalid
+from bascule.events.journal import about, unrecorded
+from bascule.mirror.connector_form import Form, blank, filled, onwards, show
+from bascule.mirror.overview import statuses
+from bascule.mirror.setup import set_up
+from bascule.ui import render
+from bascule.ui.filters import plural
+
+pages = APIRouter(include_in_schema=False)
+Words = Annotated[str, Query(max_length=200)]
+
+
+@pages.get("/connectors")
+async def connectors_page(
+    request: Request, hub: TheHub, user: Viewer, q: Words = "", category: Words = ""
+) -> Response:
+    async with hub.db.session() as session:
+        connections = await list_connections(session, user)
+        found = dict(zip(connections, await statuses(session, user), strict=True))
+        session.expunge_all()
+    return render(
+        request,
+        "mirror/connectors.html",
+        found=found,
+        types=find_types(q, category),
+        categories=CATEGORIES,
+        q=q,
+        category=category,
+    )
+
+
+def type_in_path(kind: str) -> ConnectorType:
+    return type_named(TYPES, kind)
+
+
+TheType = Annotated[ConnectorType, Depends(type_in_path)]
+NEW = "mirror/connector_new.html"
+
+
+@pages.get("/connectors/new/{kind}")
+async def new_connector_page(request: Request, user: Editor, kind: TheType) -> Response:
+    return show(request, NEW, blank(kind, user))
+
+
+@pages.post("/connectors/new/{kind}/validate", dependencies=[Depends(unrecorded)])
+async def validate_new_connector(
+    request: Request, hub: TheHub, user: Editor, kind: TheType
+) -> Response:
+    """What is wrong so far. A field that was left asks this, and takes what is about it."""
+    form = await filled(request, blank(kind, user))
+    form.look_over(hub.settings)
+    return show(request, NEW, form)
+
+
+@pages.post("/connectors/new/{kind}/test")
+async def test_new_connector(
+    request: Request, hub: TheHub, user: Editor, kind: TheType
+) -> Response:
+    """Asks the site, and saves nothing."""
+    form = await filled(request, blank(kind, user))
+    try:
+        form.judge(hub.settings)
+        form.tried(await try_out(hub, new_connection(form.values), form.values["streams"]))
+    except Invalid as refused:
+        form.refuse(refused)
+        return show(request, NEW, form, 422)
+    return show(request, NEW, form)
+
+
+@pages.post("/connectors/new/{kind}")
+async def connect_page(request: Request, hub: TheHub, user: Editor, kind: TheType) -> Response:
+    form = await filled(request, blank(kind, user))
+    try:
+        return await _connect(request, hub, user, form)
+    except HubError as refused:
+        form.saving = True
+        form.refuse(refused)
+        return show(request, NEW, form, 422)
+
+
+async def _connect(request: Request, hub: TheHub, user: Editor, form: Form) -> Response:
+    form.judge(hub.settings)
+    connection, report, runs = await set_up(
+        hub,
+        new_connection(form.values),
+        by=user,
+        streams=form.values["streams"],
+        trigger="page",
+    )
+    about(request, connection)
+    missing = report.missing if report else []
+    return onwards(
+        request,
+        f"/connectors/{connection.slug}",
+        f"{connection.name} is connected; pulling {plural(len(runs), 'stream')}.",
+        f"{', '.join(missing)} may not be read there; the rest comes." if missing else "",
+    )
