@@ -6,7 +6,9 @@ from bascule.accounts.auth_api import open_router as signing_in
 from bascule.accounts.auth_api import router as auth
 from bascule.accounts.pages import open_pages as signing_in_pages
 from bascule.accounts.pages import pages as account_pages
+from bascule.accounts.people_pages import pages as people_pages
 from bascule.accounts.settings_api import router as settings
+from bascule.accounts.settings_pages import pages as settings_pages
 from bascule.accounts.users_api import router as users
 from bascule.connections.api import router as connections
 from bascule.events.api import router as events
@@ -26,4 +28,5 @@ ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, us
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
+PAGES += [people_pages, settings_pages]
 JOB_MODULES = ["bascule.mirror.jobs", "bascule.events.jobs", "bascule.accounts.jobs"]

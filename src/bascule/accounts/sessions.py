@@ -8,12 +8,13 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from fastapi import Request, Response
-from sqlalchemy import Delete, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Delete, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.origin import address_of, is_https
 from bascule.accounts.tables import BrowserSession, User
 from bascule.accounts.tokens import hash_of
+from bascule.events.live import publish
 from bascule.hub import Hub
 
 COOKIE = "bascule_session"
@@ -40,6 +41,7 @@ async def start_session(hub: Hub, request: Request, response: Response, user: Us
         await session.execute(
             update(User).where(User.id == user.id).values(last_sign_in_at=func.now())
         )
+        await publish(session, "user", user_id=user.id, change="sessions")
     response.set_cookie(
         COOKIE,
         session_id,
@@ -76,12 +78,7 @@ async def session_of(session: AsyncSession, session_id: str) -> tuple[User, Brow
     query = (
         select(User, kept, kept.last_seen_at < func.now() - text("interval '1 minute'"))
         .join(kept, kept.user_id == User.id)
-        .where(
-            kept.id_hash == hash_of(session_id),
-            kept.expires_at > func.now(),
-            kept.last_seen_at > func.now() - IDLE,
-            User.active,
-        )
+        .where(kept.id_hash == hash_of(session_id), *_still_open(), User.active)
     )
     found = (await session.execute(query)).first()
     if found is None:
@@ -102,11 +99,22 @@ def csrf_of(request: Request) -> str:
     return signed_in.csrf if signed_in else ""
 
 
+async def sessions_of(session: AsyncSession, user: User) -> list[BrowserSession]:
+    """The browsers that the user is signed in with, the one seen last first."""
+    query = select(BrowserSession).where(BrowserSession.user_id == user.id, *_still_open())
+    return list((await session.scalars(query.order_by(BrowserSession.last_seen_at.desc()))).all())
+
+
 async def forget_old_sessions(session: AsyncSession) -> None:
     over = or_(
         BrowserSession.expires_at < func.now(), BrowserSession.last_seen_at < func.now() - IDLE
     )
     await session.execute(delete(BrowserSession).where(over))
+
+
+def _still_open() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    kept = BrowserSession
+    return kept.expires_at > func.now(), kept.last_seen_at > func.now() - IDLE
 
 
 def _the(session_id: str) -> Delete:

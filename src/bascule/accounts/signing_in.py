@@ -84,6 +84,13 @@ async def change_password(
         return await _set_password(session, user.id, hashed, keep=keep)
 
 
+async def sign_out_elsewhere(session: AsyncSession, user: User, *, keep: str | None) -> None:
+    """Ends the user's sessions and the tokens of sign-ins; `keep`: the cookie of one that stays."""
+    await end_sessions_of(session, user, but=keep)
+    await end_families_of(session, user)
+    await publish(session, "user", user_id=user.id, change="sessions")
+
+
 async def make_link(session: AsyncSession, user: User) -> str:
     """The token of a one-time link, `/welcome/<token>`: shown once, kept as a hash for 7 days."""
     token = secrets.token_urlsafe(32)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import ApiToken, User
 from bascule.errors import NoSuch
+from bascule.events.live import publish
 
 PREFIX = "bsc_"  # lets secret scanners, and people, see what a leaked string is
 SCOPES = ("read", "write")
@@ -61,7 +62,14 @@ async def issue_token(
         )
     )
     await session.flush()
+    await publish(session, "user", user_id=owner.id, change="tokens")
     return token
+
+
+async def count_tokens(session: AsyncSession) -> dict[int, int]:
+    """How many each user has who has any, by the user's id."""
+    query = select(ApiToken.user_id, func.count()).group_by(ApiToken.user_id)
+    return dict((await session.execute(query)).tuples().all())
 
 
 async def tokens_of(session: AsyncSession, user: User) -> list[ApiToken]:
@@ -78,6 +86,7 @@ async def revoke_token(session: AsyncSession, user: User, token_id: int) -> ApiT
             "There is no such token.", next_step="GET /api/auth/tokens lists the ones there are."
         )
     await session.delete(token)
+    await publish(session, "user", user_id=user.id, change="tokens")
     return token
 
 

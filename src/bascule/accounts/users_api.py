@@ -1,7 +1,8 @@
 """People over HTTP, for admins: who there is, invitations, roles, resets, and others' tokens."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
 
@@ -21,6 +22,7 @@ from bascule.accounts.origin import public_url
 from bascule.accounts.signing_in import LINK_LASTS
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import revoke_token, tokens_of
+from bascule.events.journal import entry_of
 from bascule.hub import Hub
 
 router = APIRouter(prefix="/api/users", tags=["People"], dependencies=[Depends(needs("admin"))])
@@ -42,7 +44,7 @@ async def invite_user(request: Request, hub: TheHub, body: NewPerson) -> Invitat
     """
     async with hub.db.session() as session:
         user, token = await people.invite(session, body.username, email=body.email, role=body.role)
-        return _invitation(request, hub, user, token)
+        return invitation(request, hub, user, token)
 
 
 @router.get("/{user}")
@@ -52,27 +54,29 @@ async def one_user(hub: TheHub, user: UserId) -> Person:
 
 
 @router.patch("/{user}")
-async def change_user(hub: TheHub, user: UserId, body: PersonChange) -> Person:
+async def change_user(request: Request, hub: TheHub, user: UserId, body: PersonChange) -> Person:
     """Changes a role, an e-mail address, or whether somebody is active; at once, also where they
     are signed in. The last active admin stays one.
     """
     changes = body.model_dump(exclude_unset=True)
     async with hub.db.session() as session:
-        return Person.of(await people.change_person(session, user, changes))
+        changed = await people.change_person(session, user, changes)
+        note(request, changed, changes)
+        return Person.of(changed)
 
 
 @router.post("/{user}/invite")
 async def invite_user_again(request: Request, hub: TheHub, user: UserId) -> Invitation:
     """A new link for somebody who has not chosen a password yet; older ones end."""
     async with hub.db.session() as session:
-        return _invitation(request, hub, *await people.invite_again(session, user))
+        return invitation(request, hub, *await people.invite_again(session, user))
 
 
 @router.post("/{user}/reset")
 async def reset_user(request: Request, hub: TheHub, user: UserId) -> Invitation:
     """Ends somebody's password, sessions and access tokens; the link lets them choose another."""
     async with hub.db.session() as session:
-        return _invitation(request, hub, *await people.reset(session, user))
+        return invitation(request, hub, *await people.reset(session, user))
 
 
 @router.get("/{user}/tokens")
@@ -83,16 +87,28 @@ async def tokens_of_user(hub: TheHub, user: UserId) -> Tokens:
 
 
 @router.delete("/{user}/tokens/{token}")
-async def revoke_token_of_user(hub: TheHub, user: UserId, token: TokenId) -> TokenAnswer:
+async def revoke_token_of_user(
+    request: Request, hub: TheHub, user: UserId, token: TokenId
+) -> TokenAnswer:
     """Revokes somebody's API token. The answer is what it was."""
     async with hub.db.session() as session:
         owner = await people.find_person(session, user)
+        note(request, owner)
         return TokenAnswer.model_validate(await revoke_token(session, owner, token))
 
 
-def _invitation(request: Request, hub: Hub, user: User, token: str) -> Invitation:
+def invitation(request: Request, hub: Hub, user: User, token: str) -> Invitation:
+    """The one-time link of this token, at the address that people reach the hub at."""
+    note(request, user)
     return Invitation(
         user=Person.of(user),
         link=f"{public_url(request, hub.settings)}/welcome/{token}",
         expires_at=datetime.now(UTC) + LINK_LASTS,
     )
+
+
+def note(request: Request, user: User, changes: Mapping[str, Any] | None = None) -> None:
+    """The journal names the person and no number, and tells what rights were given or taken."""
+    entry = entry_of(request)
+    entry.object = user.username
+    entry.detail |= {k: v for k, v in (changes or {}).items() if k in ("role", "active")}

@@ -1,0 +1,195 @@
+"""The pages People: who there is, invitations, and what an admin may do for one person.
+
+A one-time link is shown in the answer to the form that made it, and nowhere else.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from bascule.accounts import people
+from bascule.accounts.access import Admin, TheHub
+from bascule.accounts.answers import Invitation
+from bascule.accounts.auth_api import TokenId
+from bascule.accounts.tables import User
+from bascule.accounts.tokens import count_tokens, revoke_token, tokens_of
+from bascule.accounts.users_api import UserId, invitation, note
+from bascule.errors import Conflict, Invalid
+from bascule.hub import Hub
+from bascule.ui import back_to, render
+
+pages = APIRouter(include_in_schema=False)
+Typed = Annotated[str, Form(max_length=1000)]
+ROLE_WORDS = {
+    "viewer": "looks at everything that is shared, and exports it",
+    "editor": "also syncs, verifies, and changes streams, schedules and records",
+    "admin": "also looks after people, shared connections and their credentials",
+}
+
+
+@pages.get("/people")
+async def people_page(request: Request, hub: TheHub, user: Admin) -> Response:
+    async with hub.db.session() as session:
+        found = await people.list_people(session)
+        tokens = await count_tokens(session)
+    return render(request, "accounts/people.html", people=found, tokens=tokens)
+
+
+@pages.get("/people/invite")
+async def invite_page(request: Request, user: Admin) -> Response:
+    return _invite_form(request, {"role": "viewer"})
+
+
+@pages.post("/people/invite", name="invite_user")
+async def invite_form(
+    request: Request,
+    hub: TheHub,
+    user: Admin,
+    username: Typed = "",
+    email: Typed = "",
+    role: Typed = "",
+) -> Response:
+    try:
+        async with hub.db.session() as session:
+            invited = await people.invite(session, username, email=email or None, role=role)
+            made = invitation(request, hub, *invited)
+    except (Invalid, Conflict) as refused:
+        typed = {"username": username, "email": email, "role": role}
+        return _invite_form(request, typed, refused)
+    return _link(request, made, f"{made.user.username} is invited", 201)
+
+
+@pages.get("/people/{person}")
+async def person_page(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+    return await _person(request, hub, person)
+
+
+@pages.post("/people/{person}", name="change_user")
+async def change_form(
+    request: Request,
+    hub: TheHub,
+    user: Admin,
+    person: UserId,
+    role: Typed = "",
+    email: Typed = "",
+) -> Response:
+    typed = {"role": role, "email": email}
+    try:
+        changed = await _change(request, hub, person, typed)
+    except (Invalid, Conflict) as refused:
+        return await _person(request, hub, person, typed, refused)
+    if changed.id == user.id and changed.role != "admin":
+        return back_to("/", f"You are {changed.role} now.")
+    return back_to(f"/people/{person}", f"{changed.username} is saved.")
+
+
+@pages.post("/people/{person}/active", name="change_user")
+async def active_form(
+    request: Request, hub: TheHub, user: Admin, person: UserId, active: Typed = ""
+) -> Response:
+    wanted = active == "yes"
+    try:
+        changed = await _change(request, hub, person, {"active": wanted})
+    except Conflict as refused:
+        return await _person(request, hub, person, refused=refused)
+    if changed.id == user.id and not wanted:
+        return back_to("/sign-in", "Your account is deactivated.", kind="note")
+    said = (
+        f"{changed.username} is active and may sign in."
+        if wanted
+        else f"{changed.username} is deactivated and signed out everywhere."
+    )
+    return back_to(f"/people/{person}", said)
+
+
+@pages.post("/people/{person}/invite", name="invite_user_again")
+async def invite_again_form(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+    try:
+        async with hub.db.session() as session:
+            made = invitation(request, hub, *await people.invite_again(session, person))
+    except Conflict as refused:
+        return await _person(request, hub, person, refused=refused)
+    return _link(request, made, f"A new link for {made.user.username}")
+
+
+@pages.post("/people/{person}/reset", name="reset_user")
+async def reset_form(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+    try:
+        async with hub.db.session() as session:
+            made = invitation(request, hub, *await people.reset(session, person))
+    except Conflict as refused:
+        return await _person(request, hub, person, refused=refused)
+    return _link(request, made, f"The password of {made.user.username} is reset")
+
+
+@pages.post("/people/{person}/tokens/{token}/revoke", name="revoke_token_of_user")
+async def revoke_form(
+    request: Request, hub: TheHub, user: Admin, person: UserId, token: TokenId
+) -> Response:
+    async with hub.db.session() as session:
+        owner = await people.find_person(session, person)
+        note(request, owner)
+        name = (await revoke_token(session, owner, token)).name
+    return back_to(f"/people/{person}", f"The token “{name}” is revoked.")
+
+
+@pages.get("/people/{person}/{rest:path}")
+async def person_again(user: Admin, person: UserId, rest: str) -> Response:
+    """Who signs in again on the way to a form comes back by its address."""
+    return RedirectResponse(f"/people/{person}", 303)
+
+
+async def _change(request: Request, hub: Hub, person: int, changes: dict[str, Any]) -> User:
+    async with hub.db.session() as session:
+        changed = await people.change_person(session, person, changes)
+        note(request, changed, changes)
+        session.expunge(changed)
+    return changed
+
+
+async def _person(
+    request: Request,
+    hub: Hub,
+    person: int,
+    typed: dict[str, Any] | None = None,
+    refused: Invalid | Conflict | None = None,
+) -> Response:
+    async with hub.db.session() as session:
+        found = await people.find_person(session, person)
+        tokens = await tokens_of(session, found)
+    return render(
+        request,
+        "accounts/person.html",
+        _status(refused),
+        person=found,
+        tokens=tokens,
+        typed=typed or {"role": found.role, "email": found.email or ""},
+        refused=refused,
+        wrong=refused.fields if isinstance(refused, Invalid) else {},
+        roles=ROLE_WORDS,
+    )
+
+
+def _invite_form(
+    request: Request, typed: dict[str, str], refused: Invalid | Conflict | None = None
+) -> Response:
+    return render(
+        request,
+        "accounts/invite.html",
+        _status(refused),
+        typed={"username": "", "email": "", **typed},
+        refused=refused,
+        wrong=refused.fields if isinstance(refused, Invalid) else {},
+        roles=ROLE_WORDS,
+    )
+
+
+def _link(request: Request, made: Invitation, title: str, status: int = 200) -> Response:
+    return render(request, "accounts/link.html", status, made=made, title=title)
+
+
+def _status(refused: Exception | None) -> int:
+    if refused is None:
+        return 200
+    return 422 if isinstance(refused, Invalid) else 409

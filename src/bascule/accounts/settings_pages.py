@@ -1,0 +1,216 @@
+"""The page My settings: who I am here, my password, my API tokens, my own ERPNext and Nextcloud.
+
+A token is shown in the answer to the form that made it, and nowhere else.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from bascule.accounts.access import Editor, TheHub, ThePerson, Viewer
+from bascule.accounts.agents import agent_in_words
+from bascule.accounts.answers import NewToken
+from bascule.accounts.auth_api import TokenId
+from bascule.accounts.integration import NotConfigured, change_settings, shown, test_erpnext
+from bascule.accounts.origin import public_url
+from bascule.accounts.sessions import COOKIE, sessions_of
+from bascule.accounts.signing_in import change_password, sign_out_elsewhere
+from bascule.accounts.tables import User
+from bascule.accounts.tokens import issue_token, revoke_token, tokens_of
+from bascule.errors import HubError, Invalid, TooMany
+from bascule.hub import Hub
+from bascule.ui import back_to, render
+
+pages = APIRouter(include_in_schema=False)
+Typed = Annotated[str, Form(max_length=2000)]
+Place = Literal["erpnext", "nextcloud"]
+HERE = "/settings"
+# Of each place: what one types, its secret last.
+FIELDS: dict[str, tuple[str, str, str]] = {
+    "erpnext": ("erpnext_url", "erpnext_api_key", "erpnext_api_secret"),
+    "nextcloud": ("nextcloud_url", "nextcloud_username", "nextcloud_password"),
+}
+PLACES = {"erpnext": "ERPNext", "nextcloud": "Nextcloud"}
+LIFETIMES = {"": "until it is revoked", "30": "30 days", "90": "90 days", "365": "a year"}
+
+
+@pages.get(HERE)
+async def settings_page(request: Request, hub: TheHub, user: Viewer) -> Response:
+    return await _page(request, hub, user)
+
+
+@pages.post(HERE + "/password", name="password")
+async def password_form(
+    request: Request,
+    hub: TheHub,
+    user: Viewer,
+    person: ThePerson,
+    old_password: Typed = "",
+    new_password: Typed = "",
+    again: Typed = "",
+) -> Response:
+    if new_password != again:
+        return await _page(request, hub, user, wrong={"again": "is not the same as the new one"})
+    keep = request.cookies.get(COOKIE)
+    address = request.state.address
+    try:
+        await change_password(hub, person, old_password, new_password, address=address, keep=keep)
+    except TooMany as refused:
+        page = await _page(request, hub, user, refused=refused)
+        page.headers["Retry-After"] = str(refused.retry_after)
+        return page
+    except Invalid as refused:
+        if "old_password" in refused.fields:
+            wrong = {"old_password": "is not the one that you have now"}
+        else:
+            why = refused.fields.get("password", str(refused))
+            wrong = {"new_password": f"cannot be taken: {why}"}
+        return await _page(request, hub, user, wrong=wrong)
+    return back_to(HERE, "Your password is changed; everywhere else you are signed out.")
+
+
+@pages.post(HERE + "/sign-out-elsewhere", name="sign_out_elsewhere")
+async def sign_out_form(request: Request, hub: TheHub, user: Viewer, person: ThePerson) -> Response:
+    async with hub.db.session() as session:
+        await sign_out_elsewhere(session, person, keep=request.cookies.get(COOKIE))
+    return back_to(HERE, "Everywhere else you are signed out.")
+
+
+@pages.post(HERE + "/tokens", name="make_token")
+async def token_form(
+    request: Request,
+    hub: TheHub,
+    user: Viewer,
+    person: ThePerson,
+    name: Typed = "",
+    scope: Typed = "",
+    days: Typed = "",
+) -> Response:
+    wrong = _wrong_token(name, scope)
+    if days not in LIFETIMES:
+        wrong["days"] = "is none of those to choose from"
+    if wrong:
+        typed = {"name": name, "scope": scope, "days": days}
+        return await _page(request, hub, user, wrong=wrong, typed=typed)
+    ends = datetime.now(UTC) + timedelta(days=int(days)) if days else None
+    name = name.strip()
+    async with hub.db.session() as session:
+        token = await issue_token(session, name, person, scope=scope, expires_at=ends)
+    hub_url = public_url(request, hub.settings)
+    return render(
+        request,
+        "accounts/token.html",
+        201,
+        token=token,
+        name=name,
+        scope=scope,
+        ends=ends,
+        hub_url=hub_url,
+    )
+
+
+@pages.post(HERE + "/tokens/{token}/revoke", name="delete_token")
+async def revoke_form(request: Request, hub: TheHub, user: Viewer, token: TokenId) -> Response:
+    async with hub.db.session() as session:
+        name = (await revoke_token(session, user, token)).name
+    return back_to(HERE, f"The token “{name}” is revoked.")
+
+
+@pages.post(HERE + "/erpnext/test", name="test_my_erpnext")
+async def test_form(request: Request, hub: TheHub, user: Editor) -> Response:
+    """The page with the verdict in it; htmx takes the verdict alone."""
+    try:
+        found, said = await test_erpnext(hub, user)
+    except NotConfigured as refused:
+        verdict = (False, "There is nothing to test yet.", "Save address, key and secret first.")
+        return await _page(request, hub, user, verdict=verdict, refused=refused)
+    if found is not None:
+        verdict = (True, f"ERPNext knows you as {found}.", "")
+    else:
+        verdict = (False, "ERPNext does not let you in.", said)
+    return await _page(request, hub, user, verdict=verdict)
+
+
+@pages.post(HERE + "/{place}", name="change_my_settings")
+async def place_form(
+    request: Request,
+    hub: TheHub,
+    user: Editor,
+    place: Place,
+) -> Response:
+    """What is typed replaces what is kept; a secret that is left empty stays."""
+    form = await request.form()
+    typed = {name: str(form.get(name, "")) for name in FIELDS[place]}
+    url, _, secret = FIELDS[place]
+    changes = {name: text for name, text in typed.items() if name != secret or text}
+    kept_url = getattr(user, url)
+    if kept_url and getattr(user, secret) and secret not in changes:
+        moved = typed[url].strip().rstrip("/") not in ("", kept_url.rstrip("/"))
+        if moved:
+            wrong = {secret: "is needed again, because the address is another one"}
+            return await _page(request, hub, user, wrong=wrong, typed={**typed, secret: ""})
+    try:
+        await change_settings(hub, user, changes)
+    except Invalid as refused:
+        typed[secret] = ""
+        return await _page(request, hub, user, wrong=refused.fields, typed=typed)
+    return back_to(HERE, f"Your {PLACES[place]} is saved.")
+
+
+@pages.post(HERE + "/{place}/clear", name="change_my_settings")
+async def clear_form(hub: TheHub, user: Editor, place: Place) -> Response:
+    await change_settings(hub, user, dict.fromkeys(FIELDS[place], ""))
+    return back_to(HERE, f"Your {PLACES[place]} is cleared.")
+
+
+@pages.get(HERE + "/{rest:path}")
+async def settings_again(user: Viewer, rest: str) -> Response:
+    """Who signs in again on the way to a form comes back by its address."""
+    return RedirectResponse(HERE, 303)
+
+
+def _wrong_token(name: str, scope: str) -> dict[str, str]:
+    """The same rules as the API's."""
+    try:
+        NewToken.model_validate({"name": name, "scope": scope})
+    except ValidationError as error:
+        said = {"name": "has 1 to 100 characters on one line", "scope": "is read or write"}
+        wrong = {str(each["loc"][0]) for each in error.errors()}
+        return {field: why for field, why in said.items() if field in wrong}
+    return {}
+
+
+async def _page(
+    request: Request,
+    hub: Hub,
+    user: User,
+    *,
+    wrong: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+    refused: HubError | None = None,
+    verdict: tuple[bool, str, str] | None = None,
+) -> Response:
+    async with hub.db.session() as session:
+        tokens = await tokens_of(session, user)
+        sessions = await sessions_of(session, user)
+    kept: dict[str, Any] = shown(user)
+    this = getattr(request.state, "session", None)
+    status = 429 if isinstance(refused, TooMany) else 400 if refused else 422 if wrong else 200
+    return render(
+        request,
+        "accounts/settings.html",
+        status,
+        kept=kept,
+        typed={"name": "", "scope": "read", "days": "", **kept, **(typed or {})},
+        wrong=wrong or {},
+        refused=refused if isinstance(refused, TooMany) else None,
+        verdict=verdict,
+        tokens=tokens,
+        sessions=sessions,
+        this=this.id_hash if this else "",
+        lifetimes=LIFETIMES,
+        in_words=agent_in_words,
+    )
