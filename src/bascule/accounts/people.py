@@ -16,6 +16,7 @@ from bascule.accounts.bearer import end_families_of
 from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.signing_in import end_links_of, make_link, plain_name
 from bascule.accounts.tables import User
+from bascule.accounts.tokens import ensure_admin
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.events.live import publish
 
@@ -98,7 +99,7 @@ async def change_person(session: AsyncSession, who: int | str, changes: Mapping[
 
 async def invite_again(session: AsyncSession, who: int | str) -> tuple[User, str]:
     """Another link for somebody who has not chosen a password yet; the older ones end."""
-    user = await _active(session, who)
+    user = await find_active(session, who)
     if user.password_hash is not None:
         raise Conflict(
             f"{user.username} has chosen a password already.",
@@ -113,7 +114,7 @@ async def reset(session: AsyncSession, who: int | str) -> tuple[User, str]:
 
     API tokens stay: machines use them, and each can be revoked.
     """
-    user = await _active(session, who)
+    user = await find_active(session, who)
     user.password_hash = None
     await session.flush()
     await _close_ways_in(session, user)
@@ -130,7 +131,19 @@ async def nobody_can_sign_in(session: AsyncSession) -> bool:
     return not await session.scalar(able)
 
 
-async def _active(session: AsyncSession, who: int | str) -> User:
+async def first_link(session: AsyncSession) -> tuple[User, str] | None:
+    """The first admin, and the token of the link that lets them choose a password, as long as no
+    admin has one; older ones end. None: somebody can sign in already.
+    """
+    if not await nobody_can_sign_in(session):
+        return None
+    admin = await ensure_admin(session)
+    await end_links_of(session, admin.id)
+    return admin, await make_link(session, admin)
+
+
+async def find_active(session: AsyncSession, who: int | str) -> User:
+    """Conflict: they are deactivated. Nobody changes them until the transaction ends."""
     user = await find_person(session, who, lock=True)
     if not user.active:
         raise Conflict(f"{user.username} is deactivated.", next_step="Activate them first.")

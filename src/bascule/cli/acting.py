@@ -37,11 +37,11 @@ def begin(verb: str, needed: Needed) -> None:
 
 @asynccontextmanager
 async def acting_hub(
-    settings: "Settings | None" = None,
+    settings: "Settings | None" = None, *, of: str = ""
 ) -> "AsyncIterator[tuple[Hub, User | None]]":
     """The hub, and the user for whom the verb acts; None: the machine. Unauthenticated, Forbidden.
 
-    What changes something is noted in the journal.
+    What changes something is noted in the journal; `of`: whom or what it is done to.
     """
     from bascule.events.journal import record
     from bascule.hub import open_hub
@@ -51,7 +51,8 @@ async def acting_hub(
         user = await _user(hub, needed)
         if needed != "viewer":
             async with hub.db.session() as session:
-                await record(session, action=f"cli.{verb.replace(' ', '.')}", user=user, via="cli")
+                action = f"cli.{verb.replace(' ', '.')}"
+                await record(session, action=action, user=user, via="cli", object=of)
         yield hub, user
 
 

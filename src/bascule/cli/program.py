@@ -18,6 +18,7 @@ from bascule.cli import (
     streams,
     syncing,
     upkeep,
+    users,
 )
 from bascule.cli.acting import Needed
 from bascule.cli.exits import verb
@@ -67,6 +68,7 @@ for panel, verbs in VERBS.items():
     for function, needed in verbs:
         app.command(rich_help_panel=panel)(verb(needed)(function))
 app.add_typer(streams.app, name="streams", rich_help_panel=MIRROR)
+app.add_typer(users.app, name="users", rich_help_panel=UPKEEP)
 app.command(
     rich_help_panel=UPKEEP,
     # Whatever is not ours is psql's.

@@ -98,16 +98,34 @@ async def _run(settings: "Settings", *, web: bool, worker: bool, as_json: bool) 
             hub = await running.enter_async_context(open_hub(settings))
             task = await running.enter_async_context(working(hub)) if worker else None
             url = await running.enter_async_context(listening(hub)) if web else None
+            welcome = await _first_link(hub, url) if url else None
             if as_json:
-                document({"url": url, "worker": worker})
+                document({"url": url, "worker": worker, "welcome": welcome})
             elif url:
-                err.print(f"The API answers at [bold]{url}[/]; 'bascule token' prints a token.")
+                _tell(url, welcome)
             if worker and not as_json:
                 err.print(f"A worker does up to {settings.worker_concurrency} jobs at a time.")
             err.print("Ctrl-C stops it.", style="dim")
             await until_stopped(stop, task)
             err.print("Stopping.", style="dim")
     return Exit.DONE
+
+
+async def _first_link(hub: "Hub", url: str) -> str | None:
+    """At a first start: where the admin chooses a password, once."""
+    from bascule.accounts.people import first_link
+    from bascule.cli.users import link_to
+
+    async with hub.db.session() as session:
+        found = await first_link(session)
+    return link_to(hub.settings, found[1], url) if found else None
+
+
+def _tell(url: str, welcome: str | None) -> None:
+    err.print(f"The hub answers at [bold]{url}[/]; 'bascule token' prints a token for its API.")
+    if welcome:
+        err.print("Nobody can sign in yet. Choose the admin's password here; the link works once:")
+        err.print(f"  [cyan]{escape(welcome)}[/]")
 
 
 async def until_stopped(stop: asyncio.Event, worker: "asyncio.Task[None] | None") -> None:

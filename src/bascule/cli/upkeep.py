@@ -20,16 +20,24 @@ async def token(
     name: Annotated[
         str, typer.Option(help="What it is for; shown where tokens are listed.")
     ] = "command line",
+    user: Annotated[
+        str | None,
+        typer.Option(help="Whose it is, with their role; the admin's if left out."),
+    ] = None,
+    read: Annotated[bool, typer.Option("--read", help="It may only read.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Print a new token for the API. It is shown this once; only a hash of it is kept."""
-    from bascule.accounts.tokens import issue_token
-    from bascule.hub import open_hub
+    from bascule.accounts.people import find_active
+    from bascule.accounts.tokens import ensure_admin, issue_token
+    from bascule.cli.acting import acting_hub
 
-    async with open_hub() as hub, hub.db.session() as session:
-        issued = await issue_token(session, name)
+    scope = "read" if read else "write"
+    async with acting_hub(of=user or "") as (hub, _), hub.db.session() as session:
+        owner = await (ensure_admin(session) if user is None else find_active(session, user))
+        issued, username = await issue_token(session, name, owner, scope=scope), owner.username
     if as_json:
-        document({"token": issued, "name": name})
+        document({"token": issued, "name": name, "user": username, "scope": scope})
     else:
         print(issued)
         err.print("Send it as 'Authorization: Bearer <token>'.", style="dim")
