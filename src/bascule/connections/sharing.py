@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, true
 
-from bascule.accounts.access import has_role, refuse_below
+from bascule.accounts.access import Role, has_role, refuse_below
 from bascule.accounts.tables import User
 from bascule.connections.tables import Connection
 from bascule.errors import Forbidden, Invalid
@@ -68,4 +68,12 @@ def refuse_change(by: User | None, connection: Connection, changes: Mapping[str,
 def refuse_delete(by: User | None, connection: Connection) -> None:
     if by is None:
         return
-    refuse_below("admin" if connection.shared else "editor", by)
+    refuse_below(_deleter(connection), by)
+
+
+def may_delete(by: User, connection: Connection) -> bool:
+    return has_role(by, _deleter(connection))
+
+
+def _deleter(connection: Connection) -> Role:
+    return "admin" if connection.shared else "editor"

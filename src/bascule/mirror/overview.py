@@ -1,6 +1,7 @@
 """How each connection stands: one question, for the API's status, the command line and pages."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,7 +16,12 @@ from bascule.mirror.tables import Run, Stream
 
 
 async def statuses(session: AsyncSession, viewer: User | None) -> list[ConnectorStatus]:
-    connections = await list_connections(session, viewer)
+    return await statuses_of(session, await list_connections(session, viewer))
+
+
+async def statuses_of(
+    session: AsyncSession, connections: Sequence[Connection]
+) -> list[ConnectorStatus]:
     ids = [connection.id for connection in connections]
     streams: dict[UUID, list[Stream]] = defaultdict(list)
     query = select(Stream).where(Stream.connection_id.in_(ids)).order_by(Stream.doctype)

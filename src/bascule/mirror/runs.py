@@ -42,7 +42,7 @@ async def start_runs(
     """
     ids = []
     async with hub.db.session() as session:
-        for stream in await _chosen(session, connection, names):
+        for stream in await chosen(session, connection, names):
             await session.execute(select(Stream.id).where(Stream.id == stream.id).with_for_update())
             waiting = await session.scalar(
                 select(Run.id).where(
@@ -74,9 +74,10 @@ async def _tell(session: AsyncSession, run: Run, outcome: str) -> None:
     )
 
 
-async def _chosen(
+async def chosen(
     session: AsyncSession, connection: Connection, names: Sequence[str] | None
 ) -> list[Stream]:
+    """The streams that are on, or those named: DocTypes or presets. NoSuch: a name of none."""
     streams = await streams_of(session, connection)
     if not names:
         return [stream for stream in streams if stream.enabled]
@@ -101,10 +102,17 @@ async def run_of(session: AsyncSession, run_id: int, viewer: User | None) -> Run
 
 
 async def runs_of(
-    session: AsyncSession, connection: Connection, limit: int, before: int | None = None
+    session: AsyncSession,
+    connection: Connection,
+    limit: int,
+    before: int | None = None,
+    *,
+    stream: Stream | None = None,
 ) -> list[Run]:
     """Newest first; `before` is the id of the last one that the caller has."""
     query = select(Run).where(Run.connection_id == connection.id)
+    if stream is not None:
+        query = query.where(Run.stream_id == stream.id)
     if before is not None:
         query = query.where(Run.id < before)
     return list((await session.scalars(query.order_by(Run.id.desc()).limit(limit))).all())

@@ -137,7 +137,7 @@ async def _plan(
     wanted = _with_distinct_names(shape.columns)
     if not there:
         return _Plan(schema, name, shape, wanted, None)
-    columns = await _columns_there(conn, schema, name)
+    columns = await columns_there(conn, schema, name)
     pairs = [(columns[column.field], column) for column in wanted if column.field in columns]
     return _Plan(
         schema,
@@ -193,7 +193,7 @@ async def _carry_out(conn: AsyncConnection, plan: _Plan) -> None:
 
 
 async def _table(conn: AsyncConnection, plan: _Plan) -> Table:
-    there = await _columns_there(conn, plan.schema, plan.name)
+    there = await columns_there(conn, plan.schema, plan.name)
     columns = tuple(there[column.field] for column in plan.wanted)
     return Table(plan.schema, plan.name, plan.shape.doctype, columns, plan.shape.child)
 
@@ -243,7 +243,7 @@ async def _name_field(conn: AsyncConnection, schema: str, table: str, column: Co
     )
 
 
-async def _columns_there(conn: AsyncConnection, schema: str, name: str) -> dict[str, Column]:
+async def columns_there(conn: AsyncConnection, schema: str, name: str) -> dict[str, Column]:
     """The columns of a mirrored table by the field that they hold."""
     rows = await conn.execute(
         """
@@ -266,7 +266,7 @@ async def _columns_there(conn: AsyncConnection, schema: str, name: str) -> dict[
 async def widen_to_text(conn: AsyncConnection, table: Table, columns: Iterable[str]) -> None:
     """Give these columns the type that holds everything, in the caller's transaction."""
     await lock_schema(conn, table.schema)
-    there = await _columns_there(conn, table.schema, table.name)
+    there = await columns_there(conn, table.schema, table.name)
     # The other end of a pull may have met the same kind of value a moment ago.
     typed = {column.name for column in there.values() if column.base_type != "text"}
     if narrow := sorted(typed.intersection(columns)):

@@ -88,6 +88,19 @@
       menu.querySelector("summary").focus();
     }
   });
+  // What is followed (a log) stays at its end while somebody looks at its end.
+  const ends = new WeakMap();
+  const follow = () => {
+    for (const each of document.querySelectorAll("[data-follow]"))
+      if (ends.get(each) !== false) each.scrollTop = each.scrollHeight;
+  };
+  document.addEventListener("scroll", ({ target: each }) => {
+    if (each.dataset?.follow !== undefined)
+      ends.set(each, each.scrollHeight - each.scrollTop - each.clientHeight < 8);
+  }, true);
+  document.addEventListener("htmx:after:swap", follow);
+  follow();
+
   document.addEventListener("input", (event) => {
     const wanted = event.target.dataset.mustBe;
     if (wanted === undefined) return;

@@ -1,10 +1,11 @@
-// Bars: data-chart holds {"labels": [...], "values": [...], "unit": "rows", "states": [...], "links": [...]}.
-// `states` (done, failed, running) colour a bar each, `links` lead where a bar leads; both may be left out.
+// Bars: data-chart holds {"labels": [...], "values": [...], "unit": "rows", "states": [...], "links": [...], "notes": [...]}.
+// `states` (done, failed, running) colour a bar each, `links` lead where a bar leads, `notes` are added
+// to what a bar says; each may be left out.
 (() => {
   const drawn = new Map();
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const draw = (element) => {
-    const { labels, values, unit = "", states = [], links = [] } = JSON.parse(element.dataset.chart);
+    const { labels, values, unit = "", states = [], links = [], notes = [] } = JSON.parse(element.dataset.chart);
     const colours = { failed: style("--tblr-red"), running: style("--tblr-azure"), queued: style("--tblr-azure") };
     const chart = drawn.get(element) || echarts.init(element, null, { renderer: "svg" });
     drawn.set(element, chart);
@@ -15,12 +16,13 @@
       grid: { left: 4, right: 4, top: 8, bottom: 2, containLabel: true },
       tooltip: {
         trigger: "axis", axisPointer: { type: "shadow" }, confine: true, renderMode: "richText",
-        valueFormatter: (value) => `${Number(value).toLocaleString("en")} ${unit}`,
+        formatter: ([{ name, value, dataIndex: at }]) =>
+          `${name}\n${Number(value).toLocaleString("en")} ${unit}${notes[at] ? `\n${notes[at]}` : ""}`,
       },
       xAxis: { type: "category", data: labels, ...quiet, axisLabel: { ...text, hideOverlap: true } },
       yAxis: { type: "value", ...quiet, axisLabel: text, splitLine: { lineStyle: { color: style("--tblr-border-color") } } },
       series: [{
-        type: "bar", barMaxWidth: 28, cursor: links.length ? "pointer" : "default",
+        type: "bar", barMaxWidth: 28, barMinHeight: 3, cursor: links.length ? "pointer" : "default",
         data: values.map((value, at) => ({
           value, itemStyle: { color: colours[states[at]] || style("--tblr-primary"), borderRadius: [3, 3, 0, 0] },
         })),

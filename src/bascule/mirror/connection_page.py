@@ -1,0 +1,145 @@
+"""A connection's own page: how it stands, its streams, its runs, the proof, and its end."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.tables import User
+from bascule.connections.api import TheConnection
+from bascule.connections.service import delete_connection, recheck
+from bascule.connections.sharing import may_delete
+from bascule.connections.tables import Connection
+from bascule.errors import Conflict
+from bascule.hub import Hub
+from bascule.mirror.by_hand import begin
+from bascule.mirror.overview import statuses_of
+from bascule.mirror.rounds import last_full, last_proofs, rounds_of, under_way
+from bascule.mirror.streams import streams_of
+from bascule.mirror.timeline import timeline
+from bascule.ui import back_to, is_htmx, render
+
+pages = APIRouter(prefix="/connectors/{connector}", include_in_schema=False)
+BIGGEST = 2**63 - 1  # of a bigint
+MOST_SAID = 3  # problems of a check that a message has room for
+RunNumber = Annotated[int | None, Query(ge=1, le=BIGGEST)]
+
+
+@pages.get("")
+async def connection_page(
+    request: Request,
+    hub: TheHub,
+    user: Viewer,
+    connection: TheConnection,
+    before: RunNumber = None,
+    open: RunNumber = None,
+) -> Response:
+    """`before`: an older page of runs; `open`: the round whose runs are shown one by one."""
+    async with hub.db.session() as session:
+        [standing] = await statuses_of(session, [connection])
+        streams = await streams_of(session, connection)
+        doing = await under_way(session, connection)
+        rounds, older = await rounds_of(session, connection, before)
+        differing = [s for s in streams if s.enabled and s.verified_equal is False]
+        proofs = await last_proofs(session, connection, differing)
+        # Only for a question that is asked outside of what is live.
+        full = None if is_htmx(request) else await last_full(session, connection)
+        session.expunge_all()
+    return render(
+        request,
+        "mirror/connection.html",
+        connection=connection,
+        host=urlsplit(connection.api_url).netloc,
+        standing=standing,
+        streams=streams,
+        doing=doing,
+        rounds=rounds,
+        older=older,
+        before=before,
+        opened=open,
+        chart=timeline(rounds, page_of(connection), before),
+        differing=differing,
+        proofs=proofs,
+        full=full,
+        **_rights(user, connection),
+    )
+
+
+def _rights(user: User, connection: Connection) -> dict[str, bool]:
+    return {"may_edit": has_role(user, "editor"), "may_delete": may_delete(user, connection)}
+
+
+def page_of(connection: Connection) -> str:
+    return f"/connectors/{connection.slug}"
+
+
+async def begun(
+    hub: Hub, connection: Connection, kind: str, names: list[str] | None, to: str
+) -> RedirectResponse:
+    """Starts runs, and goes back to say which."""
+    found = await begin(hub, connection, kind, names)
+    if not (found.started or found.already):
+        return back_to(to, found.said, kind="note", next_step="Add a stream, or switch one on.")
+    return back_to(to, found.said, kind="done" if found.started else "note")
+
+
+@pages.post("/sync")
+async def sync(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+    return await begun(hub, connection, "sync", None, page_of(connection))
+
+
+@pages.post("/resync")
+async def resync(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+    return await begun(hub, connection, "full", None, page_of(connection))
+
+
+@pages.post("/verify")
+async def verify(
+    hub: TheHub,
+    user: Editor,
+    connection: TheConnection,
+    repair: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    kind = "repair" if repair else "verify"
+    return await begun(hub, connection, kind, None, page_of(connection))
+
+
+@pages.post("/test")
+async def test_connector(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+    report = await recheck(hub, connection)
+    if report.ok:
+        said = f"The site answers, and {report.user} may read everything that is wanted."
+        return back_to(page_of(connection), said)
+    problems = report.problems
+    said = " ".join(problem.what for problem in problems[:MOST_SAID])
+    more = f" And {len(problems) - MOST_SAID} more." if len(problems) > MOST_SAID else ""
+    return back_to(page_of(connection), said + more, kind="failed", next_step=problems[0].next_step)
+
+
+@pages.post("/delete")
+async def delete_connector(
+    hub: TheHub,
+    user: Editor,
+    connection: TheConnection,
+    typed: Annotated[str, Form(max_length=100)] = "",
+    keep: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    if typed.strip() != connection.slug:
+        return back_to(
+            f"{page_of(connection)}#end",
+            "Nothing was deleted: what was typed is not the connection's short name.",
+            kind="failed",
+            next_step=f"Type {connection.slug} to delete it.",
+        )
+    try:
+        gone = await delete_connection(hub, connection, by=user, drop_mirror=not keep)
+    except Conflict as refused:
+        return back_to(
+            page_of(connection), refused.message, kind="failed", next_step=refused.next_step
+        )
+    tables = f"{len(gone.tables)} table{'' if len(gone.tables) == 1 else 's'}"
+    kept = f"its schema {gone.slug} with {tables} is "
+    kept += "dropped" if gone.schema_dropped else "left where it is"
+    return back_to("/connectors", f"{connection.name} is deleted; {kept}.")

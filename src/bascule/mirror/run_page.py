@@ -1,0 +1,86 @@
+"""A run's page: how far it is, what it did, what went wrong, and what it said, line by line."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from bascule.accounts.access import TheHub, Viewer, has_role
+from bascule.connections.service import find_connection
+from bascule.events.journal import about, recorded
+from bascule.hub import Hub
+from bascule.mirror.rounds import progress_of, round_of
+from bascule.mirror.run_logs import SHOWN, all_lines, count_lines, newest_lines
+from bascule.mirror.runs import run_of
+from bascule.mirror.tables import Run, Stream
+from bascule.ui import render
+
+pages = APIRouter(prefix="/runs/{run}", include_in_schema=False)
+RunId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Level = Annotated[Literal["info", "warning", "error"], Query()]
+KINDS = {
+    "sync": "Sync",
+    "full": "Full resync",
+    "verify": "Verify",
+    "repair": "Verify and repair",
+}
+
+
+@pages.get("")
+async def run_page(
+    request: Request,
+    hub: TheHub,
+    user: Viewer,
+    run: RunId,
+    level: Level = "info",
+    words: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """`level`: this and what is worse; `words`: only lines that hold them."""
+    async with hub.db.session() as session:
+        found = await run_of(session, run, user)
+        connection = await find_connection(session, found.connection_id, user)
+        stream = await session.get_one(Stream, found.stream_id)
+        together = await round_of(session, found)
+        lines = await newest_lines(session, run, level=level, words=words)
+        every = await count_lines(session, run)
+        answer = next(one for one in together.runs if one.id == run)
+        session.expunge_all()
+    return render(
+        request,
+        "mirror/run.html",
+        run=answer,
+        progress=progress_of(answer),
+        kind=KINDS.get(answer.kind, answer.kind),
+        connection=connection,
+        stream=stream,
+        together=[one for one in together.runs if one.id != run],
+        lines=lines,
+        every=every,
+        shown=SHOWN,
+        level=level,
+        words=words,
+        may_edit=has_role(user, "editor"),
+    )
+
+
+@pages.get("/log.txt", dependencies=[Depends(recorded)])
+async def download_log(request: Request, hub: TheHub, user: Viewer, run: RunId) -> Response:
+    async with hub.db.session() as session:
+        found = await run_of(session, run, user)
+        about(request, await find_connection(session, found.connection_id, user))
+    headers = {
+        "Content-Disposition": f'attachment; filename="run-{run}.txt"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(
+        _text(hub, found), headers=headers, media_type="text/plain; charset=utf-8"
+    )
+
+
+async def _text(hub: Hub, run: Run) -> AsyncIterator[str]:
+    async for line in all_lines(hub, run.id):
+        at = line.at.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")
+        message = line.message.replace("\r", "").replace("\n", "\n    ")
+        yield f"{at} {line.level:7} {message}\n"
