@@ -13,6 +13,7 @@ from bascule.accounts.users_api import router as users
 from bascule.connections.api import router as connections
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
+from bascule.events.pages import pages as audit_page
 from bascule.mirror.api import router as mirror
 from bascule.mirror.connection_page import pages as connection_page
 from bascule.mirror.connector_pages import pages as connectors
@@ -28,5 +29,5 @@ ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, us
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
-PAGES += [people_pages, settings_pages]
+PAGES += [people_pages, settings_pages, audit_page]
 JOB_MODULES = ["bascule.mirror.jobs", "bascule.events.jobs", "bascule.accounts.jobs"]

@@ -52,7 +52,7 @@ async def sign_in_form(
     return response
 
 
-@pages.post("/sign-out")
+@pages.post("/sign-out", name="logout")
 async def sign_out(request: Request, hub: TheHub, user: Viewer) -> Response:
     response = back_to("/sign-in", "You are signed out.")
     await end_session(hub, request, response)

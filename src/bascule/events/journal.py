@@ -188,6 +188,13 @@ async def entries(
     return list((await session.scalars(query.order_by(Audit.id.desc()).limit(limit))).all())
 
 
+async def connections_seen(session: AsyncSession, viewer: Person) -> dict[UUID, str]:
+    """The slugs of the connections that there are, of those that this viewer may see."""
+    seen = or_(CONNECTIONS.c.shared, CONNECTIONS.c.owner_id == viewer.id)
+    query = select(CONNECTIONS.c.id, CONNECTIONS.c.slug).where(seen).order_by(CONNECTIONS.c.slug)
+    return dict((await session.execute(query)).tuples().all())
+
+
 def _about(connection: str) -> ColumnElement[bool]:
     try:
         return Audit.connection_id == UUID(connection)

@@ -1,0 +1,126 @@
+"""What the journal's rows say, in words for people; a route's own name where there are none."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bascule.events.tables import Audit
+
+# As somebody would ask for it: what came of it is told beside it.
+GROUPS: dict[str, dict[str, str]] = {
+    "Signing in": {
+        "sign-in": "Sign in",
+        "sign-in.failed": "Sign in, and fail",
+        "welcome": "Choose a password by a link",
+        "logout": "Sign out",
+        "sign_out_elsewhere": "Sign out everywhere else",
+        "password": "Change the own password",
+    },
+    "People": {
+        "invite_user": "Invite somebody",
+        "invite_user_again": "Make a new link",
+        "change_user": "Change an account",
+        "reset_user": "Reset a password",
+        "revoke_token_of_user": "Revoke somebody's token",
+    },
+    "Own tokens and settings": {
+        "make_token": "Make an API token",
+        "delete_token": "Revoke an API token",
+        "change_my_settings": "Change the own settings",
+        "test_my_erpnext": "Test the own ERPNext",
+    },
+    "Connectors": {
+        "set_up_erpnext": "Connect a site",
+        "change_connector": "Change a connector",
+        "test_connector": "Test a connector",
+        "test_new_connector": "Test a new connector",
+        "delete_connector": "Remove a connector",
+    },
+    "Syncing": {
+        "sync": "Sync",
+        "resync": "Sync everything anew",
+        "sync_stream": "Sync a stream",
+        "verify": "Verify",
+        "verify_stream": "Verify a stream",
+        "add_stream": "Add a stream",
+        "change_one_stream": "Change a stream",
+        "switch_stream": "Switch a stream",
+        "delete_one_stream": "Remove a stream",
+    },
+    "Files": {
+        "download_log": "Download a log",
+        "audit_csv": "Download the audit",
+    },
+    "Command line": {
+        "cli": "Any command",
+        "cli.connect": "bascule connect",
+        "cli.sync": "bascule sync",
+        "cli.users": "bascule users",
+        "cli.token": "bascule token",
+    },
+}
+WORDS = {action: words for group in GROUPS.values() for action, words in group.items()}
+WAYS = {
+    "session": "Browser",
+    "jwt": "Program, signed in",
+    "token": "API token",
+    "cli": "Command line",
+    "link": "One-time link",
+}
+# The first that a status is below; how it looks, and what it says.
+ANSWERS = ((400, "done", "Done"), (500, "differs", "Not taken"), (600, "failed", "Failed"))
+REFUSALS = {
+    401: ("refused", "Refused"),
+    403: ("refused", "Refused"),
+    404: ("unknown", "Not there"),
+    409: ("differs", "Not now"),
+    429: ("refused", "Too many"),
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A row of the journal as the page shows it."""
+
+    entry: Audit
+    what: str
+    way: str
+    answer: tuple[str, str] | None  # how it looks, and what it says
+    detail: list[tuple[str, Any]]
+
+
+def told(entry: Audit) -> Told:
+    """In words."""
+    way = WAYS.get(entry.via, entry.via)
+    return Told(entry, _what(entry), way, _answer(entry), list(entry.detail.items()))
+
+
+def words_of(action: str) -> str:
+    """What an action is called: `change_connector` is "Change a connector"."""
+    if action in WORDS:
+        return WORDS[action]
+    if action.startswith("cli."):
+        return f"bascule {action.removeprefix('cli.').replace('.', ' ')}"
+    return action.replace("_", " ").replace(".", ": ").capitalize()
+
+
+def _what(entry: Audit) -> str:
+    if entry.action == "sign-in.failed":
+        return WORDS["sign-in"]
+    if entry.action == "change_user" and "active" in entry.detail:
+        return "Activate an account" if entry.detail["active"] else "Deactivate an account"
+    if entry.action == "change_user" and "role" in entry.detail:
+        return f"Make them {entry.detail['role']}"
+    return words_of(entry.action)
+
+
+def _answer(entry: Audit) -> tuple[str, str] | None:
+    status = entry.detail.get("status")
+    if entry.action == "sign-in.failed":
+        return REFUSALS[401]
+    if entry.via == "cli":
+        return None  # written before the command began
+    if not isinstance(status, int):
+        return ANSWERS[0][1:]
+    if status in REFUSALS:
+        return REFUSALS[status]
+    return next(((look, words) for end, look, words in ANSWERS if status < end), None)
