@@ -161,7 +161,9 @@ def _missing(doctype: str, purpose: str, error: FrappeError) -> Problem:
     if isinstance(error, NotFound):
         return Problem(
             f"The site has no DocType {doctype}, so there are no {purpose}.",
-            "Check that ERPNext is installed on this site, or leave this part out.",
+            "Check that ERPNext is installed on this site, or leave this part out."
+            if any(doctype in parts for parts in NEEDS.values())
+            else "Check how the site writes it, or leave it out.",
             doctype,
         )
     return Problem(f"{doctype} could not be read: {error}", error.next_step, doctype)

@@ -17,8 +17,8 @@ from bascule.errors import Invalid
 from bascule.reach import MayConnect
 
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-# Schemas that are not ours to take, and words that the API's own addresses use in a slug's place.
-RESERVED = {"bascule", "public", "information_schema", "status", "sync", "types"}
+# Schemas that are not ours to take, and words that our own addresses use in a slug's place.
+RESERVED = {"bascule", "public", "information_schema", "new", "status", "sync", "types"}
 MOST_LOOKBACK_DAYS = 36_500
 MOST_CONCURRENCY = 16
 

@@ -1,8 +1,18 @@
-"""What there is on a site to choose from: its warehouses and its DocTypes."""
+"""What there is on a site to see and choose from: its user, its warehouses and its DocTypes."""
 
 from bascule.frappe import FrappeError, Site
 
 MOST_FOUND = 5_000
+
+
+async def full_name_of(site: Site, user: str) -> str | None:
+    """None where it cannot be read, or says no more than the user's name does."""
+    try:
+        rows = await site.list("User", ["full_name"], filters=[["name", "=", user]], limit=1)
+    except FrappeError:
+        return None
+    name = str(rows[0]["full_name"] or "") if rows else ""
+    return name if name != user else None
 
 
 async def found_warehouses(site: Site) -> list[str] | None:

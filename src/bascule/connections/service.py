@@ -24,6 +24,7 @@ from bascule.connections.check import CheckReport, check_site, record_check, wan
 from bascule.connections.fields import SLUG, NewConnection, checked, slug_of
 from bascule.connections.sharing import (
     WAY_IN,
+    owner_of_private,
     refuse_change,
     refuse_delete,
     seen_by,
@@ -122,31 +123,7 @@ async def change_connection(
     and CheckFailed leaves everything as it was. The slug is the mirror's schema and stays.
     Who makes it private becomes its owner.
     """
-    refuse_change(by, connection, changes)
-    if "slug" in changes:
-        raise Invalid(
-            "A connector's slug stays: it is the name of its schema, which others may be reading.",
-            next_step="Connect the site anew under the other slug, and delete this connector.",
-            fields={"slug": "cannot be changed"},
-        )
-    # The address is judged by the rule that holds afterwards, also when only the rule changes.
-    allow_http = changes.get("allow_http", connection.allow_http) is True or hub.settings.allow_http
-    judged = {"api_url": connection.api_url, **changes} if "allow_http" in changes else changes
-    clean = checked(judged, allow_http=allow_http, may_connect=hub.settings.may_connect)
-    clean = _sealed(hub, clean)
-    if clean.get("schedule", connection.schedule) == connection.schedule:
-        clean.pop("schedule", None)  # saying it again does not put the next sync off
-
-    async with hub.db.session() as session:
-        kept = await session.get(Connection, connection.id)
-        if kept is None:
-            raise NoSuchConnection
-        session.expunge(kept)
-    _refuse_old_secret(kept, clean)
-    for name, value in clean.items():
-        setattr(kept, name, value)
-    if "schedule" in clean:
-        _plan(kept)
+    kept, clean = await proposed(hub, connection, changes, by=by)
     report = await _ask_first(hub, kept) if test and WAY_IN & changes.keys() else None
     async with hub.db.session() as session:
         await hub.vault.hold(session)
@@ -168,6 +145,42 @@ async def change_connection(
     return current
 
 
+async def proposed(
+    hub: Hub, connection: Connection, changes: dict[str, Any], *, by: User | None
+) -> tuple[Connection, dict[str, Any]]:
+    """What a connection would be with these changes, of which nothing is saved, and the values
+    that would be. Forbidden, or Invalid where one cannot be taken.
+    """
+    refuse_change(by, connection, changes)
+    if "slug" in changes:
+        raise Invalid(
+            "A connector's slug stays: it is the name of its schema, which others may be reading.",
+            next_step="Connect the site anew under the other slug, and delete this connector.",
+            fields={"slug": "cannot be changed"},
+        )
+    # The address is judged by the rule that holds afterwards, also when only the rule changes.
+    allow_http = changes.get("allow_http", connection.allow_http) is True or hub.settings.allow_http
+    judged = {"api_url": connection.api_url, **changes} if "allow_http" in changes else changes
+    clean = checked(judged, allow_http=allow_http, may_connect=hub.settings.may_connect)
+    clean = _sealed(hub, clean)
+    if connection.shared and clean.get("shared") is False:
+        clean["owner_id"] = owner_of_private(by)
+    if clean.get("schedule", connection.schedule) == connection.schedule:
+        clean.pop("schedule", None)  # saying it again does not put the next sync off
+
+    async with hub.db.session() as session:
+        kept = await session.get(Connection, connection.id)
+        if kept is None:
+            raise NoSuchConnection
+        session.expunge(kept)
+    _refuse_old_secret(kept, clean)
+    for name, value in clean.items():
+        setattr(kept, name, value)
+    if "schedule" in clean:
+        _plan(kept)
+    return kept, clean
+
+
 def _refuse_old_secret(connection: Connection, clean: dict[str, Any]) -> None:
     """The secret that one site was given never goes to another, whoever asks for it."""
     if clean.get("api_url", connection.api_url) == connection.api_url:
@@ -177,7 +190,7 @@ def _refuse_old_secret(connection: Connection, clean: dict[str, Any]) -> None:
         raise Invalid(
             "Another address wants its own credentials: those that are saved are not sent to it.",
             next_step="Send api_key and api_secret together with api_url.",
-            fields=dict.fromkeys(wanting, "has to be given with another api_url"),
+            fields=dict.fromkeys(wanting, "has to be given with another address"),
         )
 
 

@@ -31,11 +31,7 @@ def shared_unless_said(maker: User | None, wanted: bool | None) -> bool:
     """
     if maker is None:
         if wanted is False:
-            raise Invalid(
-                "A private connection needs somebody whose it is, and the machine is nobody.",
-                next_step="Set BASCULE_TOKEN to a token of its owner, or leave it shared.",
-                fields={"shared": "the machine's own connections are shared"},
-            )
+            owner_of_private(maker)
         return True
     refuse_below("editor", maker)
     if wanted and not has_role(maker, "admin"):
@@ -44,6 +40,17 @@ def shared_unless_said(maker: User | None, wanted: bool | None) -> bool:
             next_step="Leave 'shared' out to connect it for yourself, or ask an admin.",
         )
     return has_role(maker, "admin") if wanted is None else wanted
+
+
+def owner_of_private(maker: User | None) -> int:
+    """Whose a connection is that this person keeps private, or makes so."""
+    if maker is None:
+        raise Invalid(
+            "A private connection needs somebody whose it is, and the machine is nobody.",
+            next_step="Set BASCULE_TOKEN to a token of its owner, or leave it shared.",
+            fields={"shared": "the machine's own connections are shared"},
+        )
+    return maker.id
 
 
 def refuse_change(by: User | None, connection: Connection, changes: Mapping[str, Any]) -> None:

@@ -6,12 +6,15 @@ to choose from; only what is wanted counts as missing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from bascule.accounts.tables import User
 from bascule.connections.check import NEEDS, CheckReport, check_site
 from bascule.connections.fields import NewConnection
-from bascule.connections.finding import found_doctypes, found_warehouses
-from bascule.connections.service import unsaved
+from bascule.connections.finding import found_doctypes, found_warehouses, full_name_of
+from bascule.connections.service import proposed, unsaved
 from bascule.connections.sites import unpooled_site
+from bascule.connections.tables import Connection
 from bascule.hub import Hub
 
 
@@ -44,6 +47,7 @@ class Trial:
 
     report: CheckReport
     groups: list[Group] = field(default_factory=list)
+    full_name: str | None = None
     warehouses: list[str] | None = None
     doctypes: list[str] | None = None
 
@@ -52,13 +56,33 @@ async def try_out(hub: Hub, new: NewConnection, wanted: Sequence[str]) -> Trial:
     """`wanted`: presets and DocTypes. Invalid where a field cannot be taken; what the site says is
     in the report.
     """
-    async with unpooled_site(hub, unsaved(hub, new)) as site:
+    return await _try(hub, unsaved(hub, new), wanted)
+
+
+async def try_changed(
+    hub: Hub,
+    connection: Connection,
+    changes: dict[str, Any],
+    wanted: Sequence[str],
+    *,
+    by: User | None,
+) -> Trial:
+    """The same of a saved connection as these changes would make it: its own credentials go only
+    to its own address. Forbidden, too, where `by` may not make them.
+    """
+    changed, _ = await proposed(hub, connection, changes, by=by)
+    return await _try(hub, changed, wanted)
+
+
+async def _try(hub: Hub, connection: Connection, wanted: Sequence[str]) -> Trial:
+    async with unpooled_site(hub, connection) as site:
         report = await check_site(site, list(dict.fromkeys([*wanted, *NEEDS])))
         if report.health != "ok":
             return Trial(report)
         return Trial(
             _only(report, wanted),
             groups_of(report, wanted),
+            await full_name_of(site, report.user or ""),
             await found_warehouses(site),
             await found_doctypes(site),
         )

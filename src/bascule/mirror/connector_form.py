@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from bascule.accounts.access import has_role
@@ -16,11 +17,12 @@ from bascule.connections.forms import missing_fields, read_form, refuse_wrong, w
 from bascule.connections.service import CheckFailed
 from bascule.connections.trying import Group, Trial, groups_of
 from bascule.connections.types import GROUPS, ConnectorType, FormField
-from bascule.errors import HubError, Invalid
+from bascule.errors import Conflict, HubError, Invalid
 from bascule.mirror.presets import PRESETS
 from bascule.settings import Settings
-from bascule.ui import back_to, is_htmx, render
+from bascule.ui import is_htmx, render
 
+MENDABLE = (Invalid, CheckFailed, Conflict)  # by who fills in the form, so it is shown again
 LISTED = "listed_warehouses"  # those that the site has, kept in the form from its test on
 
 
@@ -40,6 +42,7 @@ class Form:
     wrong: dict[str, str] = field(default_factory=dict)
     refused: HubError | None = None
     report: CheckReport | None = None
+    full_name: str | None = None
     groups: list[Group] = field(default_factory=list)
     doctypes: list[str] = field(default_factory=list)
     saving: bool = False  # refused while it was saved, not while it was tried
@@ -88,7 +91,7 @@ class Form:
             self.groups = groups_of(error.report, self.values.get("streams", []))
 
     def tried(self, trial: Trial) -> None:
-        self.report, self.groups = trial.report, trial.groups
+        self.report, self.groups, self.full_name = trial.report, trial.groups, trial.full_name
         self.listed = trial.warehouses or self.listed
         self.doctypes = trial.doctypes or []
 
@@ -134,13 +137,13 @@ def show(request: Request, template: str, form: Form, status: int = 200, **more:
     )
 
 
-def onwards(request: Request, path: str, said: str, next_step: str = "") -> Response:
+def onwards(request: Request, to: RedirectResponse) -> Response:
     """To another page after a form; htmx, which follows redirects by itself, is told to leave."""
-    response = back_to(path, said, next_step=next_step)
     if is_htmx(request):
-        del response.headers["Location"]
-        response.status_code, response.headers["HX-Redirect"] = 200, path
-    return response
+        to.headers["HX-Redirect"] = to.headers["Location"]
+        del to.headers["Location"]
+        to.status_code = 200
+    return to
 
 
 def _lines(typed: FormData, name: str) -> list[str]:

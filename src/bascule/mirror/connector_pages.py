@@ -9,12 +9,12 @@ from bascule.connections.forms import new_connection, type_named
 from bascule.connections.service import list_connections
 from bascule.connections.trying import try_out
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorType, find_types
-from bascule.errors import HubError, Invalid
+from bascule.errors import Invalid
 from bascule.events.journal import about, unrecorded
-from bascule.mirror.connector_form import Form, blank, filled, onwards, show
-from bascule.mirror.overview import statuses
+from bascule.mirror.connector_form import MENDABLE, Form, blank, filled, onwards, show
+from bascule.mirror.overview import statuses_of
 from bascule.mirror.setup import set_up
-from bascule.ui import render
+from bascule.ui import back_to, render
 from bascule.ui.filters import plural
 
 pages = APIRouter(include_in_schema=False)
@@ -27,7 +27,7 @@ async def connectors_page(
 ) -> Response:
     async with hub.db.session() as session:
         connections = await list_connections(session, user)
-        found = dict(zip(connections, await statuses(session, user), strict=True))
+        found = dict(zip(connections, await statuses_of(session, connections), strict=True))
         session.expunge_all()
     return render(
         request,
@@ -83,7 +83,7 @@ async def connect_page(request: Request, hub: TheHub, user: Editor, kind: TheTyp
     form = await filled(request, blank(kind, user))
     try:
         return await _connect(request, hub, user, form)
-    except HubError as refused:
+    except MENDABLE as refused:
         form.saving = True
         form.refuse(refused)
         return show(request, NEW, form, 422)
@@ -100,9 +100,9 @@ async def _connect(request: Request, hub: TheHub, user: Editor, form: Form) -> R
     )
     about(request, connection)
     missing = report.missing if report else []
-    return onwards(
-        request,
+    to = back_to(
         f"/connectors/{connection.slug}",
         f"{connection.name} is connected; pulling {plural(len(runs), 'stream')}.",
-        f"{', '.join(missing)} may not be read there; the rest comes." if missing else "",
+        next_step=f"{', '.join(missing)} cannot be read there; the rest comes." if missing else "",
     )
+    return onwards(request, to)

@@ -1,0 +1,128 @@
+"""A connection's settings: the form that connected it, with what is saved in it but the secrets."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from bascule.accounts.access import Editor, TheHub, has_role
+from bascule.accounts.tables import User
+from bascule.connections.api import TheConnection
+from bascule.connections.forms import host_of, type_named
+from bascule.connections.sharing import WAY_IN
+from bascule.connections.tables import Connection
+from bascule.connections.trying import try_changed
+from bascule.connections.types import TYPES, FormField
+from bascule.errors import Invalid
+from bascule.events.journal import about, unrecorded
+from bascule.hub import Hub
+from bascule.mirror.connector_form import MENDABLE, Form, filled, onwards, show
+from bascule.mirror.setup import change
+from bascule.mirror.streams import streams_of
+from bascule.ui import back_to
+
+pages = APIRouter(prefix="/connectors/{connector}/settings", include_in_schema=False)
+PAGE = "mirror/connector_settings.html"
+ADMINS_ONLY = "Only an admin may change this of a connection that is shared."
+
+
+@pages.get("")
+async def settings_page(request: Request, user: Editor, connection: TheConnection) -> Response:
+    return show(request, PAGE, _saved(connection, user), connection=connection)
+
+
+@pages.post("/validate", dependencies=[Depends(unrecorded)])
+async def validate_settings(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Response:
+    """What is wrong so far."""
+    form = await filled(request, _saved(connection, user))
+    form.look_over(hub.settings)
+    return show(request, PAGE, form, connection=connection)
+
+
+@pages.post("/test")
+async def test_settings(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Response:
+    """Asks the site with what is typed, and what is saved where nothing is. Nothing is changed."""
+    form = await filled(request, _saved(connection, user))
+    try:
+        form.judge(hub.settings)
+        changes, wanted = _changes(form, connection), await _wanted(hub, connection)
+        form.tried(await try_changed(hub, connection, changes, wanted, by=user))
+    except Invalid as refused:
+        form.refuse(refused)
+        return show(request, PAGE, form, 422, connection=connection)
+    return show(request, PAGE, form, connection=connection)
+
+
+@pages.post("")
+async def save_settings(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Response:
+    form = await filled(request, _saved(connection, user))
+    here = f"/connectors/{connection.slug}"
+    try:
+        form.judge(hub.settings)
+        changes = _changes(form, connection)
+        if not changes:
+            return onwards(request, back_to(here, "Nothing was changed.", kind="note"))
+        changed = await change(hub, connection, changes, by=user)
+    except MENDABLE as refused:
+        form.saving = True
+        form.refuse(refused)
+        return show(request, PAGE, form, 422, connection=connection)
+    about(request, changed)
+    return onwards(request, back_to(here, f"The settings of {changed.name} are saved."))
+
+
+def _saved(connection: Connection, user: User) -> Form:
+    kind = type_named(TYPES, connection.kind)
+    fields = [_as_saved(each, connection) for each in kind.fields if each.type != "presets"]
+    # Of the credentials, only the encrypted ones are there to read.
+    values = {each.name: getattr(connection, each.name, "") for each in fields}
+    may_share = has_role(user, "admin")
+    fixed = WAY_IN | {"shared"} if connection.shared and not may_share else set()
+    return Form(
+        kind.model_copy(update={"fields": fields}),
+        {**values, "shared": connection.shared},
+        f"/connectors/{connection.slug}/settings",
+        may_share,
+        fixed=dict.fromkeys(fixed, ADMINS_ONLY),
+        keeps=frozenset({"api_key", "api_secret"}),
+    )
+
+
+def _as_saved(each: FormField, connection: Connection) -> FormField:
+    if each.name == "api_key":
+        end = connection.api_key_ends_with
+        return each.model_copy(update={"placeholder": f"ends with {end}" if end else "saved"})
+    if each.name == "api_secret":
+        return each.model_copy(update={"placeholder": "saved"})
+    if each.name == "schedule" and connection.schedule not in (each.options or []):
+        own = {
+            "options": [connection.schedule, *(each.options or [])],
+            "labels": [connection.schedule.capitalize(), *(each.labels or [])],
+        }
+        return each.model_copy(update=own)
+    return each
+
+
+def _changes(form: Form, connection: Connection) -> dict[str, Any]:
+    """What was typed that is not so already."""
+    typed = dict(form.values)
+    typed["name"] = typed["name"] or host_of(str(typed["api_url"]))
+    typed["ca_bundle"] = typed["ca_bundle"] or None
+    kept = {name for name in form.keeps if not typed[name]}
+    return {
+        name: value
+        for name, value in typed.items()
+        if name not in kept | form.fixed.keys() and value != getattr(connection, name, None)
+    }
+
+
+async def _wanted(hub: Hub, connection: Connection) -> list[str]:
+    """The presets and DocTypes that are mirrored."""
+    async with hub.db.session() as session:
+        streams = await streams_of(session, connection)
+        return list(dict.fromkeys(s.preset or s.doctype for s in streams if s.enabled))
