@@ -1,16 +1,19 @@
 """People of every role, and the ways in which each of them asks a hub over real HTTP."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from fastapi import Request, Response
 from psycopg.conninfo import conninfo_to_dict
 
 from api.conftest import RunningHub, address
-from bascule.accounts import people
+from bascule.accounts import passwords, people
+from bascule.accounts.bearer import start_family
 from bascule.accounts.sessions import start_session
 from bascule.accounts.signing_in import welcome
 from bascule.accounts.tables import BrowserSession, User
@@ -18,10 +21,22 @@ from bascule.accounts.tokens import hash_of, issue_token
 from bascule.settings import Settings
 
 from .visitors import COOKIE, Somebody, Visitor, next_address
+from .walking import Way
 
 PASSWORD = "four words that rhyme"
 Make = Callable[..., Somebody]
 Sql = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Hashes of today's strength take half a second here, and these tests make hundreds."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_hasher", quick)
+        passwords._nobodys.cache_clear()
+        yield
+    passwords._nobodys.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -93,29 +108,85 @@ def make_token(accounts_hub: RunningHub) -> Callable[..., str]:
     return make
 
 
-@pytest.fixture
-def browse(accounts_hub: RunningHub) -> Callable[..., Visitor]:
+Browse = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="session")
+def browse(accounts_hub: RunningHub) -> Browse:
     """A browser that somebody signed in with; `before`: the cookie that it had."""
 
     def browse(somebody: Somebody, before: str | None = None, scheme: str = "http") -> Visitor:
-        async def signed_in() -> tuple[Response, BrowserSession]:
+        async def signed_in() -> tuple[str, str]:
             response = Response()
             async with accounts_hub.hub.db.session() as session:
                 user = await people.find_person(session, somebody.id)
                 session.expunge(user)
             await start_session(accounts_hub.hub, _request(before, scheme), response, user)
+            cookie = response.headers["set-cookie"].partition("=")[2].partition(";")[0]
             async with accounts_hub.hub.db.session() as session:
-                cookie = response.headers["set-cookie"].partition("=")[2].partition(";")[0]
-                kept = await session.get_one(BrowserSession, hash_of(cookie))
-                session.expunge(kept)
-            return response, kept
+                return cookie, (await session.get_one(BrowserSession, hash_of(cookie))).csrf
 
-        response, kept = accounts_hub.run(signed_in())
-        set_cookie = response.headers["set-cookie"]
-        cookie = set_cookie.partition("=")[2].partition(";")[0]
-        return Visitor(accounts_hub.url, cookie=cookie, csrf=kept.csrf)
+        cookie, csrf = accounts_hub.run(signed_in())
+        return Visitor(accounts_hub.url, cookie=cookie, csrf=csrf)
 
     return browse
+
+
+@dataclass
+class Crew:
+    """One of each role, one who was deactivated, and what there is for them to ask for."""
+
+    running: RunningHub
+    browse: Browse
+    people: dict[str, Somebody]
+    reading: str  # an admin's API token that may only read
+    there: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return self.running.url
+
+    def come_in(self, way: Way, role: str) -> Visitor:
+        """Newly signed in, because a route may sign its visitor out: a browser, or a program."""
+        somebody = self.people[role]
+        if way.is_page:
+            return self.browse(somebody)
+        return Visitor(self.url, self.running.run(self._access_token(somebody)))
+
+    async def _access_token(self, somebody: Somebody) -> str:
+        async with self.running.hub.db.session() as session:
+            user = await people.find_person(session, somebody.id)
+            return (await start_family(self.running.hub, session, user)).access_token
+
+
+@pytest.fixture(scope="session")
+def crew(accounts_hub: RunningHub, make_person: Make, admin: Visitor, browse: Browse) -> Crew:
+    members = {role: make_person(role) for role in ("viewer", "editor", "admin")}
+    members["deactivated"] = make_person("admin")
+    token = admin.post("/api/auth/tokens", {"name": "reading", "scope": "read"}).json["token"]
+    assert admin.patch(f"/api/users/{members['deactivated'].id}", {"active": False}).status == 200
+    shared = connect(admin, name="For everybody")
+    runs = admin.post("/api/connectors/sync", {"connector_id": shared["id"]}).json["run_ids"]
+    there = {"connector": shared["slug"], "stream": "Supplier", "run": runs[0]}
+    there |= {"user": members["viewer"].id, "person": members["viewer"].id}
+    return Crew(accounts_hub, browse, members, token, there)
+
+
+def connect(visitor: Visitor, **values: Any) -> Any:
+    """A connection to a site that is not there, which nobody looks at."""
+    body = {
+        "name": "A site",
+        "api_url": "http://127.0.0.1:1",
+        "api_key": f"key-{uuid4().hex}",
+        "api_secret": f"secret-{uuid4().hex}",
+        "schedule": "manual",
+        "test_connection": False,
+        "start_sync": False,
+        **values,
+    }
+    answer = visitor.post("/api/connectors/erpnext/setup", body)
+    assert answer.status == 201, answer
+    return answer.json
 
 
 def _request(cookie: str | None, scheme: str) -> Request:

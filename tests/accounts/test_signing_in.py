@@ -4,6 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
+
+from bascule.accounts import passwords
 
 from .conftest import Make, Sql
 from .visitors import Answer, Visitor, next_address
@@ -325,9 +328,10 @@ def test_attempts_at_the_same_moment_gain_nothing(make_person: Make) -> None:
     assert sorted(statuses) == [401] * 5 + [429] * 15
 
 
-def test_a_hash_with_old_parameters_is_made_anew_at_sign_in(make_person: Make, sql: Sql) -> None:
-    from argon2 import PasswordHasher
-
+def test_a_hash_with_old_parameters_is_made_anew_at_sign_in(
+    make_person: Make, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher())
     anna = make_person()
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(anna.password)
     sql("UPDATE bascule.users SET password_hash = %s WHERE id = %s", [weak, anna.id])

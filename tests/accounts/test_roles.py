@@ -1,0 +1,120 @@
+"""What each role may, on every page and every route of the API; and that nobody may anything."""
+
+from typing import Any
+
+import pytest
+
+from bascule.accounts.access import ROLES
+
+from .conftest import Crew, Make
+from .visitors import Answer, Visitor
+from .walking import GUARDED, OPEN, WAYS, Way
+
+# What a viewer may change is their own.
+THEIR_OWN = {
+    ("POST", "/sign-out"),
+    ("POST", "/settings/password"),
+    ("POST", "/settings/sign-out-elsewhere"),
+    ("POST", "/settings/tokens"),
+    ("POST", "/settings/tokens/{token}/revoke"),
+    ("POST", "/api/auth/logout"),
+    ("POST", "/api/auth/password"),
+    ("POST", "/api/auth/tokens"),
+    ("DELETE", "/api/auth/tokens/{token}"),
+}
+ADMINS_ALONE = ("/api/users", "/people", "/api/audit", "/audit")
+every_guarded_way = pytest.mark.parametrize("way", GUARDED, ids=str)
+
+
+def test_every_route_but_the_open_ones_says_which_role_it_needs() -> None:
+    assert len(GUARDED) > 60
+    assert {(way.method, way.path) for way in WAYS if not way.needs} == OPEN
+
+
+def test_what_changes_something_needs_an_editor_and_people_need_an_admin() -> None:
+    """Said here once more, so that a route which asks for too little is seen."""
+    for way in GUARDED:
+        if way.path.startswith(ADMINS_ALONE):
+            assert "admin" in way.needs, way
+        elif way.method != "GET" and (way.method, way.path) not in THEIR_OWN:
+            assert {"editor", "admin"} & set(way.needs), way
+
+
+@every_guarded_way
+def test_each_role_may_what_the_route_says_and_no_more(way: Way, crew: Crew) -> None:
+    needed = max(ROLES.index(role) for role in way.needs)  # type: ignore[arg-type]
+    for role in ROLES:
+        visitor = crew.come_in(way, role)
+        if ROLES.index(role) < needed:
+            answer = way.ask(visitor, **crew.there)
+            assert answer.status == 403, (role, answer)
+            assert says_why(way, answer), role
+        else:
+            answer = way.ask(visitor)  # of what is not there, so that nothing is lost
+            assert answer.status not in (401, 403), (role, answer)
+            assert answer.status < 500, (role, answer)
+
+
+@every_guarded_way
+def test_nobody_and_who_is_no_longer_active_gets_in_nowhere(way: Way, crew: Crew) -> None:
+    for visitor in (Visitor(crew.url), crew.come_in(way, "deactivated")):
+        refuses(way, way.ask(visitor, **crew.there))
+
+
+@every_guarded_way
+def test_a_token_for_reading_reads_and_changes_nothing(way: Way, crew: Crew) -> None:
+    answer = way.ask(Visitor(crew.url, crew.reading), **crew.there)
+    if way.method == "GET":
+        assert answer.status not in (401, 403)
+        assert answer.status < 500
+    else:
+        assert answer.status == 403
+        assert b"may only read" in answer.body
+
+
+def refuses(way: Way, answer: Answer) -> None:
+    if way.is_page:
+        assert answer.status == 303
+        assert answer.headers["location"].startswith("/sign-in?next=%2F")
+    else:
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert says_why(way, answer)
+
+
+def says_why(way: Way, answer: Answer) -> bool:
+    if way.is_page:
+        return b"<html" in answer.body
+    return {"detail", "next_step"} <= answer.json.keys()
+
+
+def test_a_part_of_a_page_that_nobody_may_see_sends_the_browser_to_sign_in(crew: Crew) -> None:
+    """htmx would lay the sign-in form into the page; it is told to leave instead."""
+    answer = Visitor(crew.url).get("/", HX_Request="true", HX_Current_URL=f"{crew.url}/people?a=b")
+    assert answer.status == 401
+    assert answer.headers["hx-redirect"] == "/sign-in?next=%2Fpeople%3Fa%3Db"
+
+
+def test_a_changed_role_holds_at_once(make_person: Make, admin: Visitor) -> None:
+    anna = make_person("editor")
+    visitor = anna.visit()
+    for role, status in (("viewer", 403), ("admin", 200), ("editor", 403)):
+        assert admin.patch(f"/api/users/{anna.id}", {"role": role}).status == 200
+        assert visitor.get("/api/users").status == status
+        assert visitor.get("/api/auth/me").json["role"] == role
+
+
+def test_what_an_api_token_must_not_do(make_person: Make, make_token: Any, crew: Crew) -> None:
+    """It cannot make itself another, nor change the password that would end its owner's ways in."""
+    anna = make_person("admin")
+    machine = Visitor(crew.url, make_token(anna))
+    assert machine.get("/api/auth/me").json["username"] == anna.username
+    for path, body in (
+        ("/api/auth/tokens", {"name": "another"}),
+        ("/api/auth/password", {"old_password": anna.password, "new_password": "not this one"}),
+    ):
+        answer = machine.post(path, body)
+        assert answer.status == 403, path
+        assert answer.json["next_step"]
+    assert machine.post("/api/auth/logout").status == 409
+    anna.login()
