@@ -17,6 +17,7 @@ from bascule.events.pages import pages as audit_page
 from bascule.mirror.api import router as mirror
 from bascule.mirror.connection_page import pages as connection_page
 from bascule.mirror.connector_pages import pages as connectors
+from bascule.mirror.connector_settings import pages as connector_settings
 from bascule.mirror.home_page import pages as home
 from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
@@ -29,5 +30,5 @@ ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, us
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
-PAGES += [people_pages, settings_pages, audit_page]
+PAGES += [people_pages, settings_pages, connector_settings, audit_page]
 JOB_MODULES = ["bascule.mirror.jobs", "bascule.events.jobs", "bascule.accounts.jobs"]
