@@ -170,6 +170,7 @@ class Attempt:
                 "UPDATE bascule.runs SET expected_rows = rows_read + %s WHERE id = %s",
                 [rows, self.run_id],
             )
+            await self._tell(conn, "run", outcome="running")
 
     async def site_clock(self, page: Page | None = None) -> datetime:
         """The site's local time: from a page's Date header where it had one, else by asking."""

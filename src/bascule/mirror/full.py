@@ -32,6 +32,7 @@ async def pull_everything(attempt: Attempt) -> None:
     known = [rows for rows in counted if rows is not None]
     await attempt.expect(sum(known) if len(known) == len(lanes) else None)
     for lane, rows in zip(lanes, counted, strict=True):
+        await attempt.log(f"Reading {lane.doctype}{'' if rows is None else f': {rows:,} rows'}")
         await _walk(attempt, lane, rows)
     for table in attempt.tables.all():
         async with attempt.db.connection() as conn:

@@ -56,6 +56,7 @@ async def reconcile(attempt: Attempt, *, repair: bool) -> Findings:
     """Compare, and bring the mirror to the site where `repair`. The findings are those before the
     repair.
     """
+    await attempt.log("Comparing every document with the site, by name and time of change")
     found = await _compare(attempt)
     if not found.equal:
         await pull_changes(attempt)

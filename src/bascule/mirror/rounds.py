@@ -167,10 +167,11 @@ class Progress:
 
     @property
     def left(self) -> float | None:
-        """Seconds, if it goes on like this."""
+        """Seconds, if it goes on like this; None where they are not worth a word."""
         if self.total is None or not self.rate:
             return None
-        return (self.total - self.done) / self.rate
+        seconds = (self.total - self.done) / self.rate
+        return seconds if seconds >= 1 else None
 
 
 def progress_of(run: RunAnswer) -> Progress:

@@ -242,8 +242,8 @@ async def _finish(
     now = datetime.now(UTC)
     totals = attempt.totals
     await attempt.log(
-        f"Done: {totals.read} rows read, {totals.changed} written, {totals.deleted} deleted, "
-        f"{attempt.rows} here"
+        f"Done: {totals.read:,} rows read, {totals.changed:,} written, {totals.deleted:,} deleted, "
+        f"{attempt.rows:,} here"
     )
     async with hub.db.session() as session:
         await session.execute(
