@@ -18,6 +18,8 @@ from bascule.mirror.api import router as mirror
 from bascule.mirror.connection_page import pages as connection_page
 from bascule.mirror.connector_pages import pages as connectors
 from bascule.mirror.connector_settings import pages as connector_settings
+from bascule.mirror.data_pages import pages as data
+from bascule.mirror.documents_api import router as documents
 from bascule.mirror.home_page import pages as home
 from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
@@ -27,8 +29,10 @@ from bascule.mirror.stream_page import pages as stream_page
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
+ROUTERS += [documents]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 PAGES += [people_pages, settings_pages, connector_settings, audit_page]
+PAGES += [data]
 JOB_MODULES = ["bascule.mirror.jobs", "bascule.events.jobs", "bascule.accounts.jobs"]

@@ -66,8 +66,9 @@ async def export_rows(
     columns: list[str] | None = None,
     exact: bool = False,
     exported: Exported | None = None,
+    search: str | None = None,
 ) -> AsyncGenerator[bytes]:
-    """The file in pieces; `where`, `sort`, `columns` as in `page_of_rows`. Unordered without sort.
+    """The file in pieces; what is asked for as in `page_of_rows`. Unordered without sort.
 
     BadQuery comes before the first piece, ExportFailed at any. `exported` counts along.
     """
@@ -81,7 +82,7 @@ async def export_rows(
     try:
         async with db.connection() as conn:
             selection = await selection_of(
-                conn, schema, relation, where=where, sort=sort, columns=columns
+                conn, schema, relation, where=where, sort=sort, columns=columns, search=search
             )
             await conn.execute("set local datestyle to iso")
             await conn.execute("set local timezone to utc")

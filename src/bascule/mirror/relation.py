@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from bascule.errors import Invalid, NoSuch
+from bascule.mirror.searching import LONGEST, contains, found_by, searched_columns
 from bascule.mirror.views import VIEWS
 
 OPERATORS = ("gt", "gte", "lt", "lte", "ne", "in", "like", "contains", "isnull")
@@ -122,13 +123,26 @@ def order_of(relation: Relation, sort: str | None) -> Order:
     return Order((column, *rest), descending=sort.startswith("-"))
 
 
-def conditions(relation: Relation, where: Mapping[str, str]) -> list[Composable]:
+def conditions(
+    relation: Relation, where: Mapping[str, str], search: str | None = None
+) -> list[Composable]:
     """The filters, all of which must hold. Deleted rows are left out unless one is about them."""
     asked = [(name, *_split(relation, name), text) for name, text in where.items()]
     found = [_condition(relation, *one) for one in asked]
     if DELETED in relation.columns and all(column != DELETED for _, column, _, _ in asked):
         found.append(SQL("{} is null").format(Identifier(DELETED)))
-    return found
+    return found + _search(relation, search or "")
+
+
+def _search(relation: Relation, text: str) -> list[Composable]:
+    if len(text) > LONGEST:
+        raise BadQuery(
+            f"A search has up to {LONGEST} characters, not {len(text)}.",
+            next_step="Search for less, or filter a column with __contains.",
+            fields={"search": "too long"},
+        )
+    parse_value("search", "text", text)
+    return found_by(searched_columns(relation.name, relation.columns), text)
 
 
 def _split(relation: Relation, asked: str) -> tuple[str, str]:
@@ -165,9 +179,7 @@ def _condition(relation: Relation, asked: str, column: str, operator: str, text:
         value = parse_value(asked, kind, text)
         if operator == "like":
             return SQL("{} like {}").format(name, Literal(value))
-        for special in ("\\", "%", "_"):
-            value = value.replace(special, "\\" + special)
-        return SQL("{} ilike {}").format(name, Literal(f"%{value}%"))
+        return SQL("{} ilike {}").format(name, contains(value))
     comparison = SQL(_COMPARISONS[operator])
     value = parse_value(asked, kind, text)
     return SQL("{} {} {}").format(name, comparison, _literal(value, kind))
@@ -337,8 +349,9 @@ async def selection_of(
     where: Mapping[str, str] | None,
     sort: str | None,
     columns: list[str] | None,
+    search: str | None = None,
 ) -> Selection:
     relation = await find_relation(conn, schema, name)
-    filters = conditions(relation, where or {})
+    filters = conditions(relation, where or {}, search)
     order = order_of(relation, sort) if sort else None
     return Selection(relation, relation.chosen(columns), filters, order)

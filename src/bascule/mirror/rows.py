@@ -31,10 +31,12 @@ from bascule.mirror.relation import (
     selected,
 )
 
-__all__ = ["BadQuery", "NoSuchRelation", "RowPage", "page_of_rows"]
+__all__ = ["BadQuery", "NoSuchRelation", "RowPage", "count_of_rows", "page_of_rows", "plain"]
 
 LARGEST_PAGE = 1000
+MOST_COUNTED = 10_000
 _PATIENCE = 30
+_PATIENCE_TO_COUNT = 1
 
 
 class _Database(Protocol):
@@ -79,12 +81,13 @@ async def page_of_rows(
     after: str | None = None,
     limit: int = 50,
     columns: list[str] | None = None,
+    search: str | None = None,
 ) -> RowPage:
     """One page of a view or a table. BadQuery names what cannot be taken.
 
     `where`: a column's name, alone or with __gt, __gte, __lt, __lte, __ne, __in, __like, __contains
     or __isnull, and the value as text. `sort`: a column, "-" before it for descending; nulls come
-    last, and first when descending.
+    last, and first when descending. `search`: words that a row has to hold, see `searching`.
     """
     if not 1 <= limit <= LARGEST_PAGE:
         raise BadQuery(
@@ -101,7 +104,7 @@ async def page_of_rows(
             )
         wanted = found.chosen(columns)
         order = order_of(found, sort)
-        filters = conditions(found, where or {})
+        filters = conditions(found, where or {}, search)
         phases = _phases(found, order, _values_after(found, order, sort, after))
         query = _Query(found, list(dict.fromkeys([*wanted, *order.columns])), order, filters)
         # A page is a short query: compiling it costs more than running it.
@@ -116,11 +119,39 @@ async def page_of_rows(
     more = len(rows) > limit
     places = [query.reads.index(column) for column in wanted]
     page = [
-        {column: _plain(row[place]) for column, place in zip(wanted, places, strict=True)}
+        {column: plain(row[place]) for column, place in zip(wanted, places, strict=True)}
         for row in rows[:limit]
     ]
     last = [rows[limit - 1][query.reads.index(column)] for column in order.columns] if more else []
     return RowPage(wanted, page, _cursor(found, sort, last) if more else None)
+
+
+async def count_of_rows(
+    db: _Database,
+    schema: str,
+    relation: str,
+    *,
+    where: Mapping[str, str] | None = None,
+    search: str | None = None,
+) -> int | None:
+    """How many rows there are, up to MOST_COUNTED and one more; None where counting takes long."""
+    async with db.connection() as conn:
+        found = await find_relation(conn, schema, relation)
+        every = conditions(found, where or {}, search)
+        statement = SQL("select count(*) from (select from {}{} limit {}) as counted").format(
+            found.identifier,
+            SQL(" where {}").format(SQL(" and ").join(every)) if every else SQL(""),
+            MOST_COUNTED + 1,
+        )
+        await conn.execute(
+            f"set local jit = off; set local statement_timeout = '{_PATIENCE_TO_COUNT}s'"
+        )
+        try:
+            async with conn.transaction():
+                counted = await (await conn.execute(statement, prepare=False)).fetchone()
+        except psycopg.errors.QueryCanceled:
+            return None
+        return int(counted[0]) if counted else None
 
 
 async def _read(
@@ -203,7 +234,7 @@ def _values_after(
         raise wrong from None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON holds it. A numeric becomes a double, as in ERPNext's own JSON; NaN becomes null."""
     if isinstance(value, Decimal | float):
         number = float(value)

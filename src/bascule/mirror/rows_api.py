@@ -21,11 +21,12 @@ from bascule.hub import Hub
 from bascule.mirror.export import MEDIA_TYPES, Format, export_rows
 from bascule.mirror.relation import OPERATORS, BadQuery
 from bascule.mirror.rows import LARGEST_PAGE, page_of_rows
+from bascule.mirror.searching import LONGEST
 from bascule.mirror.views import VIEWS, View
 
 router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"], dependencies=VIEWER)
 # What is asked with these names is about the page; every other name is a filter.
-OUR_NAMES = {"sort", "after", "limit", "columns", "exact"}
+OUR_NAMES = {"sort", "after", "limit", "columns", "exact", "search"}
 FILTERS = (
     "Any other parameter filters: a column's name for equal to, or with `__"
     + "`, `__".join(OPERATORS)
@@ -48,6 +49,14 @@ After = Annotated[str | None, Query(description="`next` of the page before.", ma
 Limit = Annotated[int, Query(description="Rows a page.", ge=1, le=LARGEST_PAGE)]
 Columns = Annotated[
     str | None, Query(description="Only these columns, with commas between.", max_length=10_000)
+]
+Search = Annotated[
+    str | None,
+    Query(
+        description="Words, each of which a row has to hold in one of the columns that name it, in "
+        "any case: its code, name, party, group or the like.",
+        max_length=LONGEST,
+    ),
 ]
 Exact = Annotated[
     bool,
@@ -84,7 +93,8 @@ FILES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _filters(request: Request) -> dict[str, str]:
+def filters_of(request: Request) -> dict[str, str]:
+    """What of a request's query is a filter, by the name that it has there."""
     filters: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in OUR_NAMES:
@@ -99,7 +109,8 @@ def _filters(request: Request) -> dict[str, str]:
     return filters
 
 
-def _names(columns: str | None) -> list[str] | None:
+def names_in(columns: str | None) -> list[str] | None:
+    """`a,b` as a list; None for nothing."""
     return [name.strip() for name in columns.split(",") if name.strip()] if columns else None
 
 
@@ -112,6 +123,7 @@ class Asked:
     where: dict[str, str]
     sort: str | None
     columns: list[str] | None
+    search: str | None
 
     async def page(self, relation: str, after: str | None, limit: int) -> Response:
         page = await page_of_rows(
@@ -123,6 +135,7 @@ class Asked:
             after=after,
             limit=limit,
             columns=self.columns,
+            search=self.search,
         )
         # Written as it is: checking each value against a model would cost more than the query.
         return Response(msgspec.json.encode(page), media_type="application/json")
@@ -137,6 +150,7 @@ class Asked:
             sort=self.sort,
             columns=self.columns,
             exact=exact,
+            search=self.search,
         )
         # What cannot be had shows before the first piece, while a status can still say so.
         first = await anext(pieces, b"")
@@ -161,9 +175,9 @@ def asked(
     connection: TheConnection,
     sort: Sort = None,
     columns: Columns = None,
+    search: Search = None,
 ) -> Asked:
-    names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
-    return Asked(hub, connection, _filters(request), sort, names)
+    return Asked(hub, connection, filters_of(request), sort, names_in(columns), search)
 
 
 ThisAsked = Annotated[Asked, Depends(asked)]

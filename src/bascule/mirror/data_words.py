@@ -1,0 +1,159 @@
+"""How columns, filters and values are worded on the data pages."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from bascule.mirror.data_looks import Look
+from bascule.mirror.relation import DELETED
+
+NUMBERS = {"numeric", "bigint", "integer", "real", "double precision"}
+# In words, and in the address; the plain column is "is".
+OPERATORS = {
+    "contains": "contains",
+    "": "is",
+    "ne": "is not",
+    "gt": "is more than",
+    "gte": "is at least",
+    "lt": "is less than",
+    "lte": "is at most",
+    "in": "is one of",
+    "like": "is like",
+    "isnull": "is empty",
+}
+_STATUSES = {
+    "green": ("Completed", "Delivered", "Paid", "Active", "Enabled", "Submitted", "Resolved"),
+    "blue": ("To Deliver and Bill", "To Deliver", "To Bill", "To Receive and Bill", "To Receive",
+             "Open", "Ordered", "In Progress", "Pending", "Unpaid", "Partly Paid"),
+    "orange": ("On Hold", "Hold", "Expired"),
+    "red": ("Cancelled", "Overdue", "Rejected", "Failed"),
+}  # fmt: skip
+_SIGNS = {"green": "circle-check", "blue": "clock", "orange": "player-stop", "red": "circle-x"}
+_STATUS_LOOKS = {word: colour for colour, words in _STATUSES.items() for word in words}
+_WORDS = {
+    "qty": "quantity",
+    "id": "ID",
+    "uom": "unit",
+    "no": "no.",
+    "po": "PO",
+    "bom": "BOM",
+    "vat": "VAT",
+    "gst": "GST",
+    "plc": "price list",
+}
+_SPECIAL = {
+    DELETED: "Deleted there",
+    "_synced_at": "Written here",
+    "creation": "Created",
+    "modified": "Modified",
+    "docstatus": "Document state",
+    "idx": "Line",
+    "name": "Name",
+    "parenttype": "Belongs to DocType",
+    "parent": "Belongs to",
+    "parentfield": "Table field",
+}
+_DOCSTATUS = {0: "Draft", 1: "Submitted", 2: "Cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`kind`: text, number, money, date, flag, status or reorder. `sign` and `colour` belong to a
+    state; `share` is how much of the reorder level is in stock, from 0 to 1.
+    """
+
+    text: str
+    kind: str = "text"
+    href: str = ""
+    colour: str = ""
+    sign: str = ""
+    unit: str = ""
+    mark: str = ""
+    share: float | None = None
+
+
+def label_of(column: str, look: Look | None = None) -> str:
+    if look is not None and column in look.labels:
+        return look.labels[column]
+    if column in _SPECIAL:
+        return _SPECIAL[column]
+    words = [_WORDS.get(word, word) for word in column.strip("_").split("_") if word]
+    text = " ".join(["%" if word == "per" and not at else word for at, word in enumerate(words)])
+    return text[:1].upper() + text[1:]
+
+
+def filter_words(asked: str, value: str, look: Look, columns: Mapping[str, str]) -> str:
+    """`stock_qty__lt`, `5` -> "In stock is less than 5"."""
+    column, _, operator = asked.rpartition("__")
+    if asked in columns or operator not in OPERATORS or not column:
+        column, operator = asked, ""
+    label = label_of(column, look)
+    if operator == "isnull":
+        return f"{label} is {'not ' if value.lower() in ('false', '0', 'no') else ''}empty"
+    if columns.get(column) == "boolean" or (column == "disabled" and value in ("0", "1")):
+        value = {"1": "yes", "true": "yes", "0": "no", "false": "no"}.get(value.lower(), value)
+    return f"{label} {OPERATORS[operator]} {value or 'empty'}"
+
+
+def number_text(value: float) -> str:
+    """12,345.678: every digit that there is, up to six after the point."""
+    whole, _, rest = f"{value:,.6f}".partition(".")
+    rest = rest.rstrip("0")
+    return f"{whole}.{rest}" if rest else whole if whole != "-0" else "0"
+
+
+def time_text(value: str) -> str:
+    """`2026-11-20T22:30:40.003+00:00` -> `2026-11-20 22:30:40`."""
+    return re.sub(r"(\.\d+)?([+-]00:00)?$", "", value).replace("T", " ")
+
+
+def cell_of(column: str, kind: str, row: Mapping[str, Any], look: Look, today: date) -> Cell:
+    """A value as people read it."""
+    value = row.get(column)
+    if column == "needs_reorder":
+        return _reorder(row)
+    if value is None or value == "":
+        return Cell("", _kind_of(kind))
+    if kind == "boolean" or (kind == "smallint" and column != "docstatus"):
+        return Cell("Yes" if value else "No", "flag", sign="check" if value else "")
+    if column == "docstatus":
+        return status_cell(_DOCSTATUS.get(value, str(value)))
+    if column.endswith("status") and isinstance(value, str):
+        return status_cell(value)
+    if column in look.money and isinstance(value, int | float):
+        return Cell(f"{value:,.2f}", "money", unit=str(row.get("currency") or ""))
+    if kind in NUMBERS and isinstance(value, int | float):
+        return _number(column, value, row)
+    if kind == "date":
+        late = column == "delivery_date" and row.get("is_pending") and value < today.isoformat()
+        return Cell(str(value), "date", mark="Overdue" if late else "")
+    if kind.startswith("timestamp"):
+        return Cell(time_text(str(value)), "date")
+    return Cell(str(value))
+
+
+def _number(column: str, value: float, row: Mapping[str, Any]) -> Cell:
+    if column != "stock_qty":
+        return Cell(number_text(value), "number")
+    level = row.get("reorder_level") or 0
+    share = min(max(value / (2 * level), 0), 1) if level > 0 else None
+    return Cell(number_text(value), "number", mark="Out" if value <= 0 else "", share=share)
+
+
+def _kind_of(kind: str) -> str:
+    return "number" if kind in NUMBERS else "text"
+
+
+def status_cell(word: str) -> Cell:
+    colour = _STATUS_LOOKS.get(word, "secondary")
+    return Cell(word, "status", colour=colour, sign=_SIGNS.get(colour, "circle-dashed"))
+
+
+def _reorder(row: Mapping[str, Any]) -> Cell:
+    if row.get("needs_reorder"):
+        return Cell("Reorder", "status", colour="orange", sign="alert-triangle")
+    if row.get("needs_reorder") is None:
+        return Cell("")
+    return Cell("Enough", "flag")
