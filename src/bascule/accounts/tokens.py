@@ -69,7 +69,7 @@ async def issue_token(
 async def count_tokens(session: AsyncSession) -> dict[int, int]:
     """How many each user has who has any, by the user's id."""
     query = select(ApiToken.user_id, func.count()).group_by(ApiToken.user_id)
-    return dict((await session.execute(query)).tuples().all())
+    return dict((await session.execute(query)).all())
 
 
 async def tokens_of(session: AsyncSession, user: User) -> list[ApiToken]:

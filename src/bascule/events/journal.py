@@ -192,7 +192,7 @@ async def connections_seen(session: AsyncSession, viewer: Person) -> dict[UUID, 
     """The slugs of the connections that there are, of those that this viewer may see."""
     seen = or_(CONNECTIONS.c.shared, CONNECTIONS.c.owner_id == viewer.id)
     query = select(CONNECTIONS.c.id, CONNECTIONS.c.slug).where(seen).order_by(CONNECTIONS.c.slug)
-    return dict((await session.execute(query)).tuples().all())
+    return dict((await session.execute(query)).all())
 
 
 def _about(connection: str) -> ColumnElement[bool]:
