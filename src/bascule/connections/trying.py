@@ -4,6 +4,7 @@ It asks about everything that comes ready made, wanted or not, so that a person 
 to choose from; only what is wanted counts as missing.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,12 +21,11 @@ from bascule.hub import Hub
 
 @dataclass(frozen=True)
 class Part:
-    """One DocType of a group: what it is for, whether it may be read, and which roles read it."""
+    """One DocType of a group: what it is for, and whether it may be read."""
 
     doctype: str
     purpose: str
     readable: bool
-    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,20 +90,33 @@ async def _try(hub: Hub, connection: Connection, wanted: Sequence[str]) -> Trial
 
 def groups_of(report: CheckReport, wanted: Sequence[str]) -> list[Group]:
     """What was asked about, group by group: the presets first, then what was named beside them."""
-    roles = {problem.doctype: problem.roles for problem in report.problems}
     others = {name: {name: f"{name} documents"} for name in wanted if name not in NEEDS}
     return [
         Group(
             name,
             name in wanted,
             [
-                Part(doctype, purpose, report.readable[doctype], roles.get(doctype, ()))
+                Part(doctype, purpose, report.readable[doctype])
                 for doctype, purpose in parts.items()
                 if doctype in report.readable
             ],
         )
         for name, parts in (NEEDS | others).items()
     ]
+
+
+def helping_roles(report: CheckReport) -> dict[str, list[str]]:
+    """Few roles that together read all that is missing, as far as roles help: each with the
+    DocTypes that it adds to those before it.
+    """
+    missing = {p.doctype: set(p.roles) for p in report.problems if p.doctype and p.roles}
+    found: dict[str, list[str]] = {}
+    while missing:
+        counts = Counter(sorted(role for roles in missing.values() for role in roles))
+        best = counts.most_common(1)[0][0]
+        found[best] = [doctype for doctype, roles in missing.items() if best in roles]
+        missing = {d: roles for d, roles in missing.items() if best not in roles}
+    return found
 
 
 def _only(report: CheckReport, wanted: Sequence[str]) -> CheckReport:

@@ -15,7 +15,7 @@ from bascule.accounts.tables import User
 from bascule.connections.check import CheckReport
 from bascule.connections.forms import missing_fields, read_form, refuse_wrong, wrong_fields
 from bascule.connections.service import CheckFailed
-from bascule.connections.trying import Group, Trial, groups_of
+from bascule.connections.trying import Group, Trial, groups_of, helping_roles
 from bascule.connections.types import GROUPS, ConnectorType, FormField
 from bascule.errors import Conflict, HubError, Invalid
 from bascule.mirror.presets import PRESETS
@@ -71,6 +71,10 @@ class Form:
 
     def wrong_in(self, fields: list[FormField]) -> bool:
         return any(each.name in self.wrong for each in fields)
+
+    def roles(self) -> dict[str, list[str]]:
+        """Which roles there would help, and to what."""
+        return helping_roles(self.report) if self.report else {}
 
     def judge(self, settings: Settings) -> None:
         """Invalid with every field that is wrong or missing."""
