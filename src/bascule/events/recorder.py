@@ -18,6 +18,8 @@ from bascule.hub import Hub
 
 log = logging.getLogger(__name__)
 SAFE = {HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS}
+# A one-time link's token is a secret, and stands in a path.
+UNTOLD = {"token", "connector", "stream", "run", "relation"}
 _UNWRITTEN = (psycopg.Error, sqlalchemy.exc.SQLAlchemyError, PoolTimeout, OSError)
 
 
@@ -81,5 +83,7 @@ def _route(connection: HTTPConnection, what: str = "path_format") -> str:
 
 
 def _named(path_params: dict[str, Any]) -> str:
-    """A one-time link's token is a secret, and stands in a path."""
-    return " ".join(str(value) for name, value in path_params.items() if name != "token")
+    """What the path names, where no route said it better, and where it may be told. Of connections
+    only those that were found are: another one may be private, and its owner have been refused.
+    """
+    return " ".join(str(value) for name, value in path_params.items() if name not in UNTOLD)
