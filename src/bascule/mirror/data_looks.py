@@ -24,8 +24,8 @@ class Quick:
 class Look:
     """`links`: column -> the DocType that it leads to and the column with the document's name.
 
-    `labels`: where a column's name does not say it best. `money`: columns in `currency`, and where
-    there is no such column, amounts without one.
+    `labels`: where a column's name does not say it best. `money`: amounts, of which those in
+    `priced` are in the currency that stands in the row.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Look:
     links: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     money: frozenset[str] = frozenset()
+    priced: frozenset[str] = frozenset()
     quick: tuple[Quick, ...] = ()
     what: str = ""
 
@@ -103,8 +104,8 @@ LOOKS: dict[str, Look] = {
     ),
     "inventory_by_warehouse": Look(
         "Inventory by warehouse",
-        "place of an item",
-        "places of items",
+        "stock level",
+        "stock levels",
         "building-warehouse",
         (
             "item_code",
@@ -136,6 +137,7 @@ LOOKS: dict[str, Look] = {
         },
         labels=_ORDER_LABELS,
         money=_AMOUNTS,
+        priced=_AMOUNTS,
         quick=_ORDER_QUICK,
         what="Who ordered what, and how far it is",
     ),
@@ -163,6 +165,7 @@ LOOKS: dict[str, Look] = {
         },
         labels={**_STOCK_LABELS, **_ORDER_LABELS, "delivered_qty": "Delivered"},
         money=_AMOUNTS,
+        priced=_AMOUNTS,
         what="Every line of every sales order",
     ),
     "suppliers": Look(
@@ -217,6 +220,7 @@ LOOKS: dict[str, Look] = {
         },
         labels=_ORDER_LABELS,
         money=_AMOUNTS,
+        priced=_AMOUNTS,
         quick=_ORDER_QUICK,
         what="What is on its way from your suppliers",
     ),
@@ -243,34 +247,51 @@ _TELLING = (
     "supplier_name",
     "customer",
     "supplier",
-    "warehouse",
     "party",
-    "item_group",
-    "customer_group",
-    "supplier_group",
-    "territory",
-    "address_line1",
-    "city",
-    "country",
-    "email_id",
+    "price_list",
+    "warehouse",
     "status",
     "voucher_no",
     "transaction_date",
     "posting_date",
     "qty",
     "actual_qty",
-    "stock_uom",
+    "reserved_qty",
+    "projected_qty",
+    "total_qty",
     "uom",
     "rate",
-    "price_list",
     "price_list_rate",
     "amount",
-    "net_amount",
     "grand_total",
-    "total",
+    "stock_value",
+    "email_id",
+    "address_line1",
+    "city",
+    "country",
+    "item_group",
+    "customer_group",
+    "supplier_group",
+    "territory",
+    "stock_uom",
     "disabled",
 )
-_CURRENCY = ("rate", "amount", "total", "price", "valuation", "advance_paid", "stock_value")
+# What says no more than one of these beside it does.
+_SAID_BY = {
+    "title": ("item_name", "customer_name", "supplier_name", "full_name"),
+    "customer": ("customer_name",),
+    "supplier": ("supplier_name", "item_code"),
+    "disabled": ("status",),
+}
+_MONEY = ("rate", "amount", "total", "price", "charges", "advance_paid", "stock_value")
+# Others are in the company's currency, or are percentages, and nothing beside them says so.
+_PRICED = frozenset(
+    {
+        *("grand_total", "total", "net_total", "rounded_total", "total_taxes_and_charges"),
+        *("amount", "net_amount", "price_list_rate", "tax_amount", "payment_amount"),
+        "outstanding_amount",
+    }
+)
 
 
 def look_of(relation: Mirrored, columns: Iterable[str]) -> Look:
@@ -280,7 +301,7 @@ def look_of(relation: Mirrored, columns: Iterable[str]) -> Look:
     names = list(columns)
     quick = [Quick("Disabled", {"disabled": "1"})] if "disabled" in names else []
     if "_deleted_at" in names:
-        quick.append(Quick("Deleted there", {"_deleted_at__isnull": "false"}))
+        quick.append(Quick("Deleted in ERPNext", {"_deleted_at__isnull": "false"}))
     return Look(
         relation.doctype,
         "row",
@@ -290,6 +311,7 @@ def look_of(relation: Mirrored, columns: Iterable[str]) -> Look:
         sort="" if relation.child else "-modified",
         labels={"name": relation.doctype} if not relation.child else {"idx": "Line"},
         money=frozenset(name for name in names if _is_money(name)),
+        priced=_PRICED,
         quick=tuple(quick),
     )
 
@@ -300,11 +322,15 @@ def telling_columns(
     """A handful of columns that tell what a row is about."""
     first = [name for name in (("parent", "idx") if child else ("name",)) if name in names]
     last = [name for name in (("name",) if child else ("modified",)) if name in names]
-    there = [name for name in _TELLING if name in names]
+    there = [
+        name
+        for name in _TELLING
+        if name in names and not any(other in names for other in _SAID_BY.get(name, ()))
+    ]
     others = [
         name
         for name in names
-        if name not in (*first, *last, *there)
+        if name not in (*first, *last, *_TELLING)
         and not name.startswith(("_", "parent", "creation", "modified", "owner"))
         and name not in ("name", "docstatus", "idx", "naming_series")
     ]
@@ -312,4 +338,4 @@ def telling_columns(
 
 
 def _is_money(name: str) -> bool:
-    return name.endswith(_CURRENCY) and not name.startswith(("conversion", "plc_", "commission"))
+    return name.endswith(_MONEY) and not name.startswith(("conversion", "plc_", "commission"))

@@ -128,8 +128,9 @@ async def relation_page(
         operators=OPERATORS,
         form={"filter": FILTER, "is": IS, "value": VALUE, "show": SHOW},
     )
-    # So that an emptied search box leaves nothing in the address.
-    response.headers["HX-Replace-Url"] = asked.url
+    if request.headers.get("hx-target", "").endswith("#found"):
+        # So that an emptied search box leaves nothing in the address.
+        response.headers["HX-Replace-Url"] = asked.url
     return response
 
 
@@ -194,7 +195,7 @@ def _quick(place: Place, asked: Question, today: date) -> list[tuple[str, str, b
     filters = {quick.label: quick.on(today) for quick in offered}
     rest = asked.without(*{name for where in filters.values() for name in where})
     on = [label for label, where in filters.items() if where.items() <= dict(asked.where).items()]
-    current = max(on, key=lambda label: len(filters[label]), default="All")
+    current = max(on, key=lambda label: len(filters[label]), default="" if asked.where else "All")
     ways = [(label, rest.filtered(where).url) for label, where in filters.items()]
     return [(label, href, label == current) for label, href in [("All", rest.url), *ways]]
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from markupsafe import Markup
+
 from bascule.mirror.data_looks import Look
 from bascule.mirror.relation import DELETED
 
@@ -24,9 +26,11 @@ OPERATORS = {
     "isnull": "is empty",
 }
 _STATUSES = {
-    "green": ("Completed", "Delivered", "Paid", "Active", "Enabled", "Submitted", "Resolved"),
+    "green": ("Completed", "Delivered", "Paid", "Active", "Enabled", "Submitted", "Resolved",
+              "Fully Delivered", "Fully Billed", "Fully Received"),
     "blue": ("To Deliver and Bill", "To Deliver", "To Bill", "To Receive and Bill", "To Receive",
-             "Open", "Ordered", "In Progress", "Pending", "Unpaid", "Partly Paid"),
+             "Open", "Ordered", "In Progress", "Pending", "Unpaid", "Partly Paid",
+             "Partly Delivered", "Partly Billed", "Partly Received"),
     "orange": ("On Hold", "Hold", "Expired"),
     "red": ("Cancelled", "Overdue", "Rejected", "Failed"),
 }  # fmt: skip
@@ -36,6 +40,7 @@ _WORDS = {
     "qty": "quantity",
     "id": "ID",
     "uom": "unit",
+    "uoms": "units",
     "no": "no.",
     "po": "PO",
     "bom": "BOM",
@@ -44,7 +49,7 @@ _WORDS = {
     "plc": "price list",
 }
 _SPECIAL = {
-    DELETED: "Deleted there",
+    DELETED: "Deleted in ERPNext",
     "_synced_at": "Written here",
     "creation": "Created",
     "modified": "Modified",
@@ -55,6 +60,9 @@ _SPECIAL = {
     "parent": "Belongs to",
     "parentfield": "Table field",
 }
+_BOOLEANS = {"true": "yes", "1": "yes", "yes": "yes", "false": "no", "0": "no", "no": "no"}
+# Fields of ERPNext's text editor, which hold markup even where nobody meant any.
+_RICH = ("description", "terms", "notes", "content")
 _DOCSTATUS = {0: "Draft", 1: "Submitted", 2: "Cancelled"}
 
 
@@ -89,12 +97,17 @@ def filter_words(asked: str, value: str, look: Look, columns: Mapping[str, str])
     column, _, operator = asked.rpartition("__")
     if asked in columns or operator not in OPERATORS or not column:
         column, operator = asked, ""
+    if not operator and value.lower() in _BOOLEANS and _is_boolean(column, columns):
+        return f"{label_of(column)}: {_BOOLEANS[value.lower()]}"
     label = label_of(column, look)
     if operator == "isnull":
         return f"{label} is {'not ' if value.lower() in ('false', '0', 'no') else ''}empty"
-    if columns.get(column) == "boolean" or (column == "disabled" and value in ("0", "1")):
-        value = {"1": "yes", "true": "yes", "0": "no", "false": "no"}.get(value.lower(), value)
     return f"{label} {OPERATORS[operator]} {value or 'empty'}"
+
+
+def _is_boolean(column: str, columns: Mapping[str, str]) -> bool:
+    kind = columns.get(column)
+    return kind == "boolean" or (kind == "smallint" and column != "docstatus")
 
 
 def number_text(value: float) -> str:
@@ -116,14 +129,17 @@ def cell_of(column: str, kind: str, row: Mapping[str, Any], look: Look, today: d
         return _reorder(row)
     if value is None or value == "":
         return Cell("", _kind_of(kind))
-    if kind == "boolean" or (kind == "smallint" and column != "docstatus"):
+    if _is_boolean(column, {column: kind}):
         return Cell("Yes" if value else "No", "flag", sign="check" if value else "")
     if column == "docstatus":
         return status_cell(_DOCSTATUS.get(value, str(value)))
     if column.endswith("status") and isinstance(value, str):
         return status_cell(value)
     if column in look.money and isinstance(value, int | float):
-        return Cell(f"{value:,.2f}", "money", unit=str(row.get("currency") or ""))
+        unit = str(row.get("currency") or "") if column in look.priced else ""
+        return Cell(f"{value:,.2f}", "money", unit=unit)
+    if column in ("idx", "line"):
+        return Cell(str(value))
     if kind in NUMBERS and isinstance(value, int | float):
         return _number(column, value, row)
     if kind == "date":
@@ -131,7 +147,10 @@ def cell_of(column: str, kind: str, row: Mapping[str, Any], look: Look, today: d
         return Cell(str(value), "date", mark="Overdue" if late else "")
     if kind.startswith("timestamp"):
         return Cell(time_text(str(value)), "date")
-    return Cell(str(value))
+    text = str(value)
+    if column.endswith(_RICH) and text.startswith("<"):
+        text = Markup(text).striptags()  # noqa: S704 - it is escaped again, as any text
+    return Cell(text)
 
 
 def _number(column: str, value: float, row: Mapping[str, Any]) -> Cell:

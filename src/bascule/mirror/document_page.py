@@ -15,6 +15,7 @@ from bascule.mirror.data_words import NUMBERS, Cell, cell_of, label_of
 from bascule.mirror.documents import ChildRows, Document
 
 SHOWN_CHILDREN = 100
+MOST_COLUMNS = 10
 LONG = 120  # characters; a longer text has a line of its own
 TITLES = ("title", "subject", "item_name", "customer_name", "supplier_name", "full_name")
 # What the card on the document's past tells, and what only machines read.
@@ -45,6 +46,8 @@ class ChildTable:
 
 @dataclass(slots=True)
 class Parts:
+    """`title`: what people call it, where that is not its name."""
+
     title: str
     state: Cell | None
     details: list[Field] = field(default_factory=list)
@@ -60,8 +63,8 @@ async def document_parts(hub: Hub, connection: Connection, document: Document) -
     look = look_of(document.table, document.kinds)
     today = datetime.now(UTC).date()
     values = document.values
-    title = next((str(values[name]) for name in TITLES if values.get(name)), document.name)
-    parts = Parts(title, None)
+    title = next((str(values[name]) for name in TITLES if values.get(name)), "")
+    parts = Parts(title if title != document.name else "", None)
     for column, kind in document.kinds.items():
         if column in _ELSEWHERE:
             continue
@@ -74,7 +77,8 @@ async def document_parts(hub: Hub, connection: Connection, document: Document) -
         _group(parts, one, kind, values[column]).append(one)
     if parts.state is None and values.get("docstatus"):
         parts.state = cell_of("docstatus", "smallint", values, look, today)
-    parts.children = [_table(connection, document, child, links) for child in document.children]
+    children = sorted(document.children, key=lambda child: (child.field != "items", child.field))
+    parts.children = [_table(connection, document, child, links) for child in children]
     return parts
 
 
@@ -126,16 +130,10 @@ def _table(
     filled = [
         name
         for name in child.kinds
-        if name == "idx" or any(row.get(name) not in (None, "", 0) for row in child.rows)
+        if name not in ("parent", "name")
+        and any(row[name] not in (None, "", 0) for row in child.rows)
     ]
-    columns = [
-        "idx",
-        *(
-            name
-            for name in telling_columns(filled, child=True)
-            if name not in ("parent", "idx", "name")
-        ),
-    ]
+    columns = list(telling_columns(filled, child=True, most=MOST_COLUMNS))
     look = look_of(child.table, child.kinds)
     today = datetime.now(UTC).date()
     base = f"/data/{connection.slug}/{child.table.name}"
