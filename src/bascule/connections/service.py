@@ -189,7 +189,7 @@ def _refuse_old_secret(connection: Connection, clean: dict[str, Any]) -> None:
     if wanting:
         raise Invalid(
             "Another address wants its own credentials: those that are saved are not sent to it.",
-            next_step="Send api_key and api_secret together with api_url.",
+            next_step="Give the API key and the API secret together with the new address.",
             fields=dict.fromkeys(wanting, "has to be given with another address"),
         )
 

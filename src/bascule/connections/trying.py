@@ -107,13 +107,13 @@ def groups_of(report: CheckReport, wanted: Sequence[str]) -> list[Group]:
 
 def helping_roles(report: CheckReport) -> dict[str, list[str]]:
     """Few roles that together read all that is missing, as far as roles help: each with the
-    DocTypes that it adds to those before it.
+    DocTypes that it adds to those before it. A manager's only where no lesser one does as much.
     """
-    missing = {p.doctype: set(p.roles) for p in report.problems if p.doctype and p.roles}
+    missing = {p.doctype: p.roles for p in report.problems if p.doctype and p.roles}
     found: dict[str, list[str]] = {}
     while missing:
-        counts = Counter(sorted(role for roles in missing.values() for role in roles))
-        best = counts.most_common(1)[0][0]
+        counts = Counter(role for roles in missing.values() for role in roles)
+        best = max(counts, key=lambda role: (counts[role], not role.endswith("Manager")))
         found[best] = [doctype for doctype, roles in missing.items() if best in roles]
         missing = {d: roles for d, roles in missing.items() if best not in roles}
     return found
