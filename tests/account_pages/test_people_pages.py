@@ -113,6 +113,8 @@ def test_an_admin_revokes_somebodys_token(sit: Sit) -> None:
     token = anna.send("/settings/tokens", name="<i>robot</i>", scope="read", days="").shown_once
     robot = anna.visitor.with_token(token)
     assert robot.get("/api/auth/me").status == 200
+    listed = {each["id"]: each for each in boss.visitor.get("/api/users").json["users"]}
+    assert listed[anna.somebody.id]["api_tokens"] == 1
     page = boss.open(f"/people/{anna.somebody.id}")
     assert "<i>robot</i>" in page.text.replace("< i >", "<i>")
     assert "<i>robot" not in page.html

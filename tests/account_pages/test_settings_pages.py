@@ -78,9 +78,15 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_everywhere_else(
     assert page.html.count("this one") == 1
     assert "<script>alert" not in page.html
     assert "&lt;script&gt;alert(1)" in page.html
+    told = anna.visitor.get("/api/auth/sessions").json["sessions"]
+    assert sorted(each["this"] for each in told) == [False, True]
     assert anna.send("/settings/sign-out-elsewhere").status == 303
     assert anna.signed_in
     assert not elsewhere.signed_in
+    assert program.get("/api/auth/me").status == 401
+    program = anna.somebody.visit()
+    assert program.delete("/api/auth/sessions").status == 200
+    assert not anna.signed_in
     assert program.get("/api/auth/me").status == 401
 
 
@@ -99,7 +105,7 @@ def test_my_erpnext_is_saved_tested_and_cleared_and_its_secret_never_shown(
     page = anna.open("/settings")
     assert page.value_of("erpnext_url") == box.url
     assert box.api_secret not in page.html
-    assert "saved; leave it empty to keep it" in page.html
+    assert "Saved; leave it empty to keep it" in page.html
     tested = anna.send("/settings/erpnext/test")
     assert tested.status == 200
     assert "ERPNext knows you as" in tested.text

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from bascule.accounts.access import Role
-from bascule.accounts.tables import ApiToken, User
+from bascule.accounts.tables import ApiToken, BrowserSession, User
 
 PERSON: dict[str, Any] = {
     "id": 2,
@@ -34,13 +34,19 @@ class Person(BaseModel):
 
     @classmethod
     def of(cls, user: User) -> Self:
-        names = set(cls.model_fields) - {"has_password"}
+        names = set(Person.model_fields) - {"has_password"}
         values = {name: getattr(user, name) for name in names}
         return cls(**values, has_password=user.password_hash is not None)
 
 
+class ListedPerson(Person):
+    api_tokens: int = Field(default=0, description="How many API tokens they have.")
+
+    model_config = ConfigDict(json_schema_extra={"example": {**PERSON, "api_tokens": 1}})
+
+
 class People(BaseModel):
-    users: list[Person]
+    users: list[ListedPerson]
 
 
 class NewPerson(BaseModel):
@@ -122,6 +128,34 @@ class SignedIn(BaseModel):
 
 class SignedOut(BaseModel):
     signed_out: bool = True
+
+
+class SessionAnswer(BaseModel):
+    """A browser that you are signed in with."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    agent: str = Field(description="What the browser calls itself.", examples=["Mozilla/5.0 ..."])
+    address: str = Field(examples=["192.168.1.20"])
+    created_at: datetime
+    last_seen_at: datetime = Field(description="To the minute.")
+    expires_at: datetime
+    this: bool = Field(description="It is the one that asks.")
+
+
+class Sessions(BaseModel):
+    sessions: list[SessionAnswer]
+
+    @classmethod
+    def of(cls, sessions: list[BrowserSession], this: str | None) -> Self:
+        """`this`: the id, hashed, of the one that asks."""
+        names = set(SessionAnswer.model_fields) - {"this"}
+        return cls(
+            sessions=[
+                SessionAnswer(**{n: getattr(each, n) for n in names}, this=each.id_hash == this)
+                for each in sessions
+            ]
+        )
 
 
 class PasswordChange(BaseModel):

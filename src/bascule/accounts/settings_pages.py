@@ -17,7 +17,7 @@ from bascule.accounts.auth_api import TokenId
 from bascule.accounts.integration import NotConfigured, change_settings, shown, test_erpnext
 from bascule.accounts.origin import public_url
 from bascule.accounts.sessions import COOKIE, sessions_of
-from bascule.accounts.signing_in import change_password, sign_out_elsewhere
+from bascule.accounts.signing_in import change_password, end_all_sign_ins
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import issue_token, revoke_token, tokens_of
 from bascule.errors import HubError, Invalid, TooMany
@@ -75,7 +75,7 @@ async def password_form(
 @pages.post(HERE + "/sign-out-elsewhere", name="sign_out_elsewhere")
 async def sign_out_form(request: Request, hub: TheHub, user: Viewer, person: ThePerson) -> Response:
     async with hub.db.session() as session:
-        await sign_out_elsewhere(session, person, keep=request.cookies.get(COOKIE))
+        await end_all_sign_ins(session, person, keep=request.cookies.get(COOKIE))
     return back_to(HERE, "Everywhere else you are signed out.")
 
 

@@ -84,7 +84,7 @@ async def change_password(
         return await _set_password(session, user.id, hashed, keep=keep)
 
 
-async def sign_out_elsewhere(session: AsyncSession, user: User, *, keep: str | None) -> None:
+async def end_all_sign_ins(session: AsyncSession, user: User, *, keep: str | None) -> None:
     """Ends the user's sessions and the tokens of sign-ins; `keep`: the cookie of one that stays."""
     await end_sessions_of(session, user, but=keep)
     await end_families_of(session, user)

@@ -10,6 +10,7 @@ from bascule.accounts import people
 from bascule.accounts.access import TheHub, needs
 from bascule.accounts.answers import (
     Invitation,
+    ListedPerson,
     NewPerson,
     People,
     Person,
@@ -21,7 +22,7 @@ from bascule.accounts.auth_api import TokenId
 from bascule.accounts.origin import public_url
 from bascule.accounts.signing_in import LINK_LASTS
 from bascule.accounts.tables import User
-from bascule.accounts.tokens import revoke_token, tokens_of
+from bascule.accounts.tokens import count_tokens, revoke_token, tokens_of
 from bascule.events.journal import entry_of
 from bascule.hub import Hub
 
@@ -34,7 +35,11 @@ async def users(hub: TheHub) -> People:
     """Everybody who has an account here, active or not, by name."""
     async with hub.db.session() as session:
         found = await people.list_people(session)
-        return People(users=[Person.of(user) for user in found])
+        tokens = await count_tokens(session)
+    listed = [ListedPerson.of(user) for user in found]
+    for each in listed:
+        each.api_tokens = tokens.get(each.id, 0)
+    return People(users=listed)
 
 
 @router.post("", status_code=201)

@@ -13,7 +13,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "welcome": "Choose a password by a link",
         "logout": "Sign out",
         "sign_out_elsewhere": "Sign out everywhere else",
-        "password": "Change the own password",
+        "password": "Change their own password",
     },
     "People": {
         "invite_user": "Invite somebody",
@@ -22,11 +22,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "reset_user": "Reset a password",
         "revoke_token_of_user": "Revoke somebody's token",
     },
-    "Own tokens and settings": {
+    "Their own tokens and settings": {
         "make_token": "Make an API token",
         "delete_token": "Revoke an API token",
-        "change_my_settings": "Change the own settings",
-        "test_my_erpnext": "Test the own ERPNext",
+        "change_my_settings": "Change their own settings",
+        "test_my_erpnext": "Test their own ERPNext",
     },
     "Connectors": {
         "set_up_erpnext": "Connect a site",
