@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -26,6 +25,7 @@ from bascule.settings import Settings
 from bascule.store.address import OLDEST, cannot_connect, conninfo, libpq_url
 from bascule.store.errors import CannotStart, WrongVersion
 from bascule.store.migrate import migrate_database
+from bascule.store.pool import Pool
 
 if TYPE_CHECKING:
     from bascule.store.embedded import EmbeddedServer
@@ -74,12 +74,12 @@ class Database:
     ) -> None:
         self._server = server
         self._watch = watch
-        self.pool: AsyncConnectionPool[psycopg.AsyncConnection] = AsyncConnectionPool(
+        self.pool = Pool(
             self.conninfo,  # asked anew for each connection: an embedded server may move
             min_size=1,
             max_size=connections,
             max_idle=120,
-            check=AsyncConnectionPool.check_connection,
+            check=Pool.check_connection,
             name="bascule",
             open=False,
         )

@@ -1,0 +1,38 @@
+"""Who is told to stop while waiting for a connection stops, and costs the others none."""
+
+import asyncio
+import random
+
+from bascule.settings import Settings
+from bascule.store import Database, open_database
+
+
+async def ask_on(database: Database) -> None:
+    while True:
+        async with database.connection() as connection:
+            await connection.execute("SELECT 1")
+
+
+async def test_a_cancellation_is_never_lost_in_the_queue_for_a_connection(
+    database_url: str,
+) -> None:
+    settings = Settings(database_url=database_url, worker_concurrency=1)  # type: ignore[arg-type]
+    database = await open_database(settings, migrate=False)
+    random.seed(3)
+    try:
+        crowd = [asyncio.create_task(ask_on(database)) for _ in range(40)]
+        for _ in range(120):
+            one = asyncio.create_task(ask_on(database))
+            await asyncio.sleep(random.uniform(0, 0.05))
+            one.cancel()
+            await asyncio.wait({one}, timeout=5)
+            assert one.cancelled(), one
+        for task in crowd:
+            task.cancel()
+        await asyncio.wait(crowd, timeout=10)
+        assert all(task.cancelled() for task in crowd)
+        await asyncio.sleep(0.5)
+        stats = database.pool.get_stats()
+        assert stats["pool_available"] == stats["pool_size"], stats  # nor was a connection
+    finally:
+        await database.close()
