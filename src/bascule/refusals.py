@@ -33,6 +33,7 @@ from bascule.errors import (
 )
 from bascule.store import StoreError
 from bascule.ui import render
+from bascule.ui.headers import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -221,6 +222,7 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
         500,
         "The hub failed at this; the fault is its own.",
         "Try again; if it stays, look at the hub's log and report what it says.",
+        dict(HEADERS),  # such an answer leaves outside of every middleware
     )
 
 

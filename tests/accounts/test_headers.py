@@ -1,0 +1,134 @@
+"""What every answer tells a browser not to do; and that no page needs what is forbidden."""
+
+import logging
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from api.conftest import RunningHub
+
+from .conftest import Crew
+from .visitors import Answer, Visitor
+from .walking import GUARDED, WAYS
+
+REFUSED_WORDS = ("unsafe-inline", "unsafe-eval", "*", "http:", "https:", "data:", "blob:")
+
+
+def guarded(answer: Answer) -> None:
+    told = answer.headers
+    policy = dict(part.split(" ", 1) for part in told["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'self'"
+    assert policy["script-src"] == "'self'"
+    assert not any(word in policy["script-src"] for word in REFUSED_WORDS)
+    for name in ("frame-ancestors", "base-uri", "object-src"):
+        assert policy[name] == "'none'"
+    assert policy["form-action"] == "'self'"
+    assert policy["connect-src"] == "'self'"
+    assert told["x-content-type-options"] == "nosniff"
+    assert told["x-frame-options"] == "DENY"
+    assert told["referrer-policy"] in ("same-origin", "no-referrer")
+    assert told["cross-origin-opener-policy"] == "same-origin"
+    assert "camera=()" in told["permissions-policy"]
+    assert "access-control-allow-origin" not in told
+
+
+def test_every_kind_of_answer_is_guarded(crew: Crew) -> None:
+    page = crew.browse(crew.people["admin"])
+    program = Visitor(crew.url, page.token, cookie=page.cookie, csrf=page.csrf)
+    nobody = Visitor(crew.url)
+    for answer, status in (
+        (page.get("/"), 200),
+        (page.get("/nothing/here"), 404),
+        (page.ask("POST", "/people/invite", form={}), 422),
+        (page.get("/sign-in"), 303),
+        (page.ask("PUT", "/"), 405),
+        (nobody.get("/sign-in"), 200),
+        (nobody.get("/"), 303),
+        (nobody.get("/welcome/unknown"), 404),
+        (nobody.get("/health"), None),
+        (nobody.get("/api/auth/me"), 401),
+        (nobody.get("/api/nothing"), 404),
+        (nobody.post("/api/auth/login", {}), 422),
+        (nobody.get("/static/app.css"), 200),
+        (nobody.get("/static/nothing.css"), 404),
+        (program.get("/api/auth/me"), 200),
+        (program.post("/api/users", {"username": "x" * 2_000_000}), 413),
+        (program.get("/api/events"), 200),
+        (program.get("/api/audit.csv"), 200),
+        (program.ask("OPTIONS", "/api/users", Origin="https://evil.example"), 405),
+    ):
+        assert status is None or answer.status == status, answer
+        guarded(answer)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/connectors/status"])
+def test_a_failure_of_the_hubs_own_is_guarded_logged_and_tells_nothing(
+    path: str, crew: Crew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(*_: Any) -> Any:
+        raise RuntimeError("a secret of the hub's inside")
+
+    monkeypatch.setattr("bascule.mirror.home_page.statuses", fails)
+    monkeypatch.setattr("bascule.mirror.api.statuses", fails)
+    with caplog.at_level(logging.ERROR):
+        answer = crew.browse(crew.people["viewer"]).get(path)
+        give_up = time.monotonic() + 5
+        while "inside" not in caplog.text and time.monotonic() < give_up:
+            time.sleep(0.05)
+    assert answer.status == 500
+    assert b"a secret" not in answer.body
+    assert b"Traceback" not in answer.body
+    assert "a secret of the hub's inside" in caplog.text  # where its owner looks
+    guarded(answer)
+
+
+class Inline(HTMLParser):
+    """Everything in a page that runs, or would if the policy let it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        from_us = (named.get("src") or "").startswith("/static/")
+        if tag == "script" and not from_us and named.get("type") != "application/json":
+            self.found.append(f"<script {attrs}>")
+        if tag in ("base", "object", "embed", "iframe"):
+            self.found.append(f"<{tag}>")
+        for name, value in attrs:
+            if name.startswith(("on", "hx-on")):
+                self.found.append(f"{tag} {name}")
+            if (value or "").strip().lower().startswith(("javascript:", "vbscript:")):
+                self.found.append(f"{tag} {name}={value}")
+
+
+def pages(crew: Crew) -> Iterator[tuple[str, str]]:
+    for way in WAYS:
+        if way.method == "GET" and way.is_page and not way.path.startswith("/static"):
+            visitor = crew.browse(crew.people["admin"]) if way in GUARDED else Visitor(crew.url)
+            answer = way.ask(visitor, **crew.there)
+            assert answer.status < 500, way
+            if answer.headers.get("content-type", "").startswith("text/html"):
+                yield way.path, answer.body.decode()
+
+
+def test_no_page_has_a_script_of_its_own_in_it(crew: Crew) -> None:
+    found = {}
+    for path, html in pages(crew):
+        parser = Inline()
+        parser.feed(html)
+        if parser.found:
+            found[path] = parser.found
+        assert ' src="http' not in html, path
+    assert not found
+
+
+def test_what_a_browser_keeps_of_a_page_is_nothing(crew: Crew, accounts_hub: RunningHub) -> None:
+    visitor = crew.browse(crew.people["admin"])
+    for path in ("/", "/people", "/settings", "/sign-in"):
+        assert visitor.get(path).headers.get("cache-control", "no-store") == "no-store"
+    assert "immutable" in visitor.get("/static/app.css").headers["cache-control"]
