@@ -25,7 +25,7 @@ def test_somebody_is_invited_by_a_link_that_is_shown_once_and_comes_in(
     assert "sends no mail" in made.text
     link = made.shown_once
     assert link not in boss.open("/people").html
-    assert "Invited, and waiting" in row_of(boss.open("/people"), name)
+    assert "Invited, waiting" in row_of(boss.open("/people"), name)
 
     path = urlsplit(link).path
     assert stranger.get(path).status == 200

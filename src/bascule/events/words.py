@@ -30,7 +30,10 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Connectors": {
         "set_up_erpnext": "Connect a site",
+        "connect_page": "Connect a site, on a page",
         "change_connector": "Change a connector",
+        "save_settings": "Change a connector, on a page",
+        "test_settings": "Test changes of a connector",
         "test_connector": "Test a connector",
         "test_new_connector": "Test a new connector",
         "delete_connector": "Remove a connector",
@@ -47,6 +50,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "delete_one_stream": "Remove a stream",
     },
     "Files": {
+        "file_of_rows": "Export rows",
         "download_log": "Download a log",
         "audit_csv": "Download the audit",
     },
