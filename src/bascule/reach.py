@@ -47,7 +47,8 @@ def may_connect(*, private_networks: bool, loopback: bool) -> MayConnect:
 
 def is_refused(host: str, allowed: MayConnect) -> bool:
     """Whether this host can be told to be out of reach without looking its name up."""
-    if host.rstrip(".").lower() in _METADATA_NAMES:
+    host = host.rstrip(".")
+    if host.lower() in _METADATA_NAMES:
         return True
     try:
         # As the system reads it: 2130706433, 0x7f.1 and 0177.0.0.1 are 127.0.0.1.

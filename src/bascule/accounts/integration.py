@@ -5,6 +5,7 @@ What is shared by everybody is a connection and lives in `connections`.
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -131,7 +132,7 @@ def _text(value: str) -> str:
 
 
 def _host(url: str) -> str:
-    return site_url(url, allow_http=True).partition("://")[2].partition("/")[0]
+    return urlsplit(site_url(url, allow_http=True)).hostname or ""
 
 
 def shown(user: User) -> dict[str, Any]:
