@@ -4,6 +4,7 @@ Whatever is wrong is told in the same words after the same work: an unknown name
 an account without one or one that was switched off.
 """
 
+import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +34,8 @@ async def sign_in(
     """
     asked = plain_name(name)
     user = await _named(hub, asked)
-    account = user.username if user else asked
+    unknown = _sealed(hub, asked)
+    account = user.username if user else unknown
     await throttle.count_attempt(hub, account=account, address=address)
     right = await is_password(password, user.password_hash if user and user.active else None)
     if user is None or not right:
@@ -151,6 +153,12 @@ async def forget_old_links(session: AsyncSession) -> None:
 def plain_name(name: str) -> str:
     """As names are kept and compared. What no name can be is cut, so that no key grows long."""
     return name.strip().lower().replace("\0", "").encode("utf-8", "replace").decode()[:200]
+
+
+def _sealed(hub: Hub, name: str) -> str:
+    """A name that nobody has, so that attempts at it are counted and it is not kept."""
+    key = hub.vault.derived("names that nobody has")
+    return f"?{hmac.new(key, name.encode(), 'sha256').hexdigest()}"
 
 
 async def _named(hub: Hub, name: str) -> User | None:
