@@ -24,7 +24,7 @@ from bascule.accounts.answers import (
 )
 from bascule.accounts.origin import address_of
 from bascule.accounts.sessions import COOKIE, end_session, sessions_of
-from bascule.accounts.signing_in import change_password, end_all_sign_ins, sign_in
+from bascule.accounts.signing_in import change_password, sign_in
 from bascule.accounts.tables import ApiToken, BrowserSession, User
 from bascule.accounts.tokens import hash_of, issue_token, revoke_token, tokens_of
 from bascule.errors import Conflict, Invalid
@@ -111,19 +111,6 @@ async def sessions(request: Request, hub: TheHub, user: Viewer) -> Sessions:
     async with hub.db.session() as session:
         found = await sessions_of(session, user)
     return Sessions.of(found, this.id_hash if this else None)
-
-
-@router.delete("/sessions")
-async def sign_out_elsewhere(
-    request: Request, hub: TheHub, user: Viewer, person: ThePerson
-) -> SignedOut:
-    """Signs you out of every browser and program. The browser that asks stays signed in; a program
-    that asks does not. API tokens stay.
-    """
-    keep = request.cookies.get(COOKIE) if request.state.via == "session" else None
-    async with hub.db.session() as session:
-        await end_all_sign_ins(session, person, keep=keep)
-    return SignedOut()
 
 
 @router.get("/tokens")
