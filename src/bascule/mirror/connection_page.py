@@ -1,6 +1,8 @@
 """A connection's own page: how it stands, its streams, its runs, the proof, and its end."""
 
-from typing import Annotated
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -14,10 +16,12 @@ from bascule.connections.sharing import may_delete
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict
 from bascule.hub import Hub
+from bascule.mirror.attention import named
 from bascule.mirror.by_hand import begin
 from bascule.mirror.overview import statuses_of
 from bascule.mirror.rounds import last_full, last_proofs, rounds_of, under_way
 from bascule.mirror.streams import streams_of
+from bascule.mirror.tables import Stream
 from bascule.mirror.timeline import timeline
 from bascule.ui import back_to, is_htmx, render
 
@@ -61,10 +65,27 @@ async def connection_page(
         opened=open,
         chart=timeline(rounds, page_of(connection), before),
         differing=differing,
+        **_failed_together(streams),
         proofs=proofs,
         full=full,
         **_rights(user, connection),
     )
+
+
+def _failed_together(streams: Sequence[Stream]) -> dict[str, Any]:
+    """What several streams failed of, to be told once, and which streams it is `told` of."""
+    alike: dict[tuple[str, str], list[Stream]] = defaultdict(list)
+    for stream in streams:
+        if stream.enabled and stream.last_error is not None:
+            alike[stream.last_error, stream.last_error_step or ""].append(stream)
+    several = {why: failed for why, failed in alike.items() if len(failed) > 1}
+    return {
+        "together": [
+            (what, step, named([stream.doctype for stream in failed]))
+            for (what, step), failed in several.items()
+        ],
+        "told": {stream.id for failed in several.values() for stream in failed},
+    }
 
 
 def _rights(user: User, connection: Connection) -> dict[str, bool]:

@@ -15,10 +15,14 @@ def timeline(rounds: Sequence[Round], at: str, before: int | None) -> dict[str, 
         "labels": [f"{one.started_at:{'%H:%M' if one_day else '%d %b %H:%M'}}" for one in shown],
         "values": [round(one.seconds or 0, 2) for one in shown],
         "unit": "s",
-        "states": [one.outcome for one in shown],
-        "notes": [f"{one.rows_changed:,} rows changed, {one.outcome}" for one in shown],
+        "states": [_state(one) for one in shown],
+        "notes": [f"{one.rows_changed:,} rows changed, {_state(one)}" for one in shown],
         "links": [_link(one, at, before) for one in shown],
     }
+
+
+def _state(one: Round) -> str:
+    return "differs" if one.outcome == "done" and one.differing else one.outcome
 
 
 def _link(one: Round, at: str, before: int | None) -> str:

@@ -20,6 +20,13 @@
       else if (part.isConnected) refresh(part);
     }, WAIT);
   };
+  // An error's page has no such part: what is shown stays, unless it is gone or not one's to see any more.
+  document.addEventListener("htmx:before:response", (event) => {
+    const { response, target } = event.detail.ctx;
+    if (response.status < 400 || !target?.matches("[data-live]")) return;
+    event.preventDefault();
+    if (response.status < 500) location.reload();
+  });
   const listen = (url) => {
     const events = new EventSource(url);
     const state = document.getElementById("live-state");
