@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from bascule import frappe
+from bascule.accounts.access import READING
 from bascule.accounts.origin import local_path
 from bascule.connections.answers import CheckAnswer
 from bascule.connections.service import CheckFailed
@@ -164,9 +165,11 @@ def is_page(request: Request) -> bool:
 
 def _to_sign_in(request: Request) -> Response:
     """Then back to where they were; htmx has a part of a page in mind, so it is told apart."""
-    asked = urlsplit(request.headers.get("hx-current-url", "")) if _is_htmx(request) else None
-    here = asked or request.url
-    wanted = f"{here.path}?{here.query}" if here.query else here.path
+    if request.method in READING and not _is_htmx(request):
+        here = urlsplit(str(request.url))
+    else:  # a form that was sent too late, or a part of a page, leads back to its page
+        here = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer", ""))
+    wanted = f"{here.path or '/'}?{here.query}" if here.query else here.path or "/"
     to = f"/sign-in?{urlencode({'next': local_path(wanted)})}"
     if _is_htmx(request):
         return Response(status_code=401, headers={"HX-Redirect": to})

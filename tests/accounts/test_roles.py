@@ -95,6 +95,14 @@ def test_a_part_of_a_page_that_nobody_may_see_sends_the_browser_to_sign_in(crew:
     assert answer.headers["hx-redirect"] == "/sign-in?next=%2Fpeople%3Fa%3Db"
 
 
+def test_a_form_that_came_too_late_leads_back_to_its_page(crew: Crew) -> None:
+    asked = Visitor(crew.url)
+    answer = asked.ask("POST", "/settings/password", form={}, Referer=f"{crew.url}/settings?a=b")
+    assert answer.headers["location"] == "/sign-in?next=%2Fsettings%3Fa%3Db"
+    elsewhere = asked.ask("POST", "/settings/password", form={}, Referer="https://evil.example//x")
+    assert elsewhere.headers["location"] == "/sign-in?next=%2F"
+
+
 def test_a_changed_role_holds_at_once(make_person: Make, admin: Visitor) -> None:
     anna = make_person("editor")
     visitor = anna.visit()

@@ -92,13 +92,22 @@ def test_every_route_that_may_change_something_leaves_a_row(
         assert newest["detail"]["route"] == path
 
 
-def test_reading_leaves_no_row_and_taking_a_file_does(api: Api) -> None:
+def test_reading_leaves_no_row_and_taking_a_file_does(
+    api: Api, connect: Callable[..., Any], finished: Callable[[list[int]], list[Any]]
+) -> None:
+    made = connect()
+    sync = {"connector_id": made["id"], "streams": ["Supplier"]}
+    finished(api.post("/api/connectors/sync", sync).json["run_ids"])
     before = api.get("/api/audit", limit=1).json["entries"][0]["id"]
-    api.get("/api/connectors")
+    rows = f"/api/connectors/{made['slug']}/rows/supplier"
+    assert api.get(rows).status == api.get("/api/connectors").status == 200
     assert api.get("/api/audit", limit=1).json["entries"][0]["id"] == before
     assert api.get("/api/audit.csv", action="nothing").status == 200
     newest = api.get("/api/audit", limit=1).json["entries"][0]
     assert newest["action"] == "audit_csv"
+    assert api.get(f"{rows}.csv").status == 200
+    newest = api.get("/api/audit", limit=1).json["entries"][0]
+    assert (newest["action"], newest["object"]) == ("file_of_rows", made["slug"])
 
 
 def test_no_secret_and_no_body_gets_into_the_journal(

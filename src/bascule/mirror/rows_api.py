@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bascule.accounts.access import TheHub
 from bascule.connections.api import VIEWER, TheConnection
 from bascule.connections.tables import Connection
+from bascule.events.journal import recorded
 from bascule.hub import Hub
 from bascule.mirror.export import MEDIA_TYPES, Format, export_rows
 from bascule.mirror.relation import OPERATORS, BadQuery
@@ -82,6 +83,7 @@ class Rows(BaseModel):
     next: str | None
 
 
+RECORDED = [Depends(recorded)]  # who took data out is in the journal
 FILES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file, streamed.",
@@ -188,6 +190,7 @@ ThisAsked = Annotated[Asked, Depends(asked)]
     description=f"Any view or table as a file: csv, jsonl or parquet. {FILTERS}",
     responses=FILES,
     response_class=StreamingResponse,
+    dependencies=RECORDED,
 )
 async def file_of_rows(
     question: ThisAsked, relation: RelationName, format: Format, exact: Exact = False
@@ -229,6 +232,7 @@ def _shortcuts(view: View) -> None:
         name=f"{view.name}_file",
         responses=FILES,
         response_class=StreamingResponse,
+        dependencies=RECORDED,
         description=f"The same rows as a file: csv, jsonl or parquet. {FILTERS}",
     )
 
