@@ -21,6 +21,7 @@ MOVES = re.compile(r"\x1b\[(\d*)([ABKJ])|\x1b\[\?\d+[hl]|(\r)|(\n)")
 SECRETS = (
     (re.compile(r"bsc_[\w-]+"), "bsc_..."),
     (re.compile(r"token \w+:\w+"), "token ...:..."),
+    (re.compile(r"password [\w-]{16}"), "password ..."),
     (re.compile(r"BASCULE_DATA_DIR=\S+-demo \S+/bascule"), "BASCULE_DATA_DIR=... bascule"),
 )
 

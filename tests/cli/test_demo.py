@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
@@ -76,17 +78,24 @@ def test_a_first_demo_brings_a_company_and_leaves_no_process(demo: Bascule, firs
     assert all(row["projected_qty"] <= row["reorder_level"] for row in first["reorder"])
     assert sum(week["orders"] for week in first["sales"]) > 0
     assert first["data_dir"].endswith("-demo")
+    assert first["sign_in"]["username"] == "admin"
+    assert len(first["sign_in"]["password"]) == 16
+    kept = Path(first["data_dir"]) / "demo.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
     assert not demo.data_dir.exists()
     assert demo.all_gone() == {}
 
 
-def test_a_second_demo_shows_the_same_and_keeps_its_token(demo: Bascule, first: Any) -> None:
+def test_a_second_demo_shows_the_same_and_keeps_its_token_and_password(
+    demo: Bascule, first: Any
+) -> None:
     said = demo("demo", "--once", "--json")
     assert said.code == 0, said.err
     second = said.json
     assert second["counts"] == first["counts"]
     assert second["reorder"] == first["reorder"]
     assert second["api"]["token"] == first["api"]["token"]
+    assert second["sign_in"]["password"] == first["sign_in"]["password"]
     assert demo.all_gone() == {}
 
 
@@ -110,6 +119,12 @@ def test_a_running_demo_follows_its_site_and_its_lines_work_when_pasted(
     going.until("Ctrl-C stops everything")
     for words in ("documents are here", "Three items to reorder", "Sales in"):
         assert words in going.text
+    address, who = re.findall(r"Sign in  (http://127\.0\.0\.1:\d+/)  as (.*)", going.text)[0]
+    name, password = who.split(", password ")
+    assert password == first["sign_in"]["password"]
+    form = f"-d name={name} -d password={password}"
+    answer = "-o /dev/null -w '%{http_code} %header{location}'"
+    assert paste(f"curl {address}sign-in {form} {answer}") == "303 /"
     pasted = [line.strip() for line in going.text.splitlines() if line.startswith("  curl ")]
     api, site, change = pasted
     rows = json.loads(paste(api))["rows"]

@@ -18,7 +18,7 @@ from bascule.cli.serving import listening, log_to_stderr, stopping, until_stoppe
 from bascule.cli.terminal import AsJson, document, err, out
 
 if TYPE_CHECKING:
-    from bascule.cli.demo_site import Memory, Site
+    from bascule.cli.demo_site import Site
     from bascule.cli.progress import Seen
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
@@ -66,6 +66,7 @@ async def demo(
 
 
 async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool) -> None:
+    from bascule.cli.demo_admin import the_admin
     from bascule.cli.demo_show import arrived, tell_arrived, tell_ways, ways_in
     from bascule.cli.demo_site import Memory, running_site
     from bascule.cli.progress import watch
@@ -85,21 +86,27 @@ async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool
         connection, run_ids = await _connect(hub, site)
         worker = await running.enter_async_context(working(hub))
         api = await running.enter_async_context(listening(hub))
-        token = await _token(hub, memory)
-        memory.token, memory.site_port = token, int(site.url.rsplit(":", 1)[1])
+        admin = await the_admin(hub, api, memory, folder)
+        memory.token, memory.site_port = admin.token, int(site.url.rsplit(":", 1)[1])
         memory.keep(folder)
 
         seen = await watch(hub, run_ids, worker=worker, quiet=as_json)
         _all_done(seen)
         what = await arrived(hub, SLUG, _today(connection))
         item = str(what.reorder[0]["item_code"]) if what.reorder else ""
-        ways = ways_in(hub, api, token, site, item)
+        ways = ways_in(hub, api, admin.token, site, item)
         if as_json:
             document(
                 {
                     **asdict(what),
                     "runs": [one.as_json() for one in seen],
-                    "api": {"url": api, "token": token},
+                    "api": {"url": api, "token": admin.token},
+                    "sign_in": {
+                        "url": f"{api}/",
+                        "username": admin.username,
+                        "password": admin.password,
+                        "welcome": admin.welcome,
+                    },
                     "site": asdict(site),
                     "data_dir": str(folder),
                     "lines": ways,
@@ -107,7 +114,7 @@ async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool
             )
         else:
             tell_arrived(what)
-            tell_ways(ways, api, site)
+            tell_ways(ways, api, site, admin)
         if once:
             return
         out.print(f"It looks at the site every {ROUND:.0f} s; Ctrl-C stops everything.")
@@ -162,16 +169,6 @@ async def _connect(hub: "Hub", site: "Site") -> "tuple[Connection, list[int]]":
     way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
     connection = await change(hub, found, way_in, by=None)
     return connection, await start_runs(hub, connection, kind="full", trigger="cli")
-
-
-async def _token(hub: "Hub", memory: "Memory") -> str:
-    """Last time's token where it still opens the door, so that pasted lines go on working."""
-    from bascule.accounts.tokens import issue_token, user_of_token
-
-    async with hub.db.session() as session:
-        if memory.token is not None and await user_of_token(session, memory.token) is not None:
-            return memory.token
-        return await issue_token(session, "demo")
 
 
 async def _keep_in_step(hub: "Hub", connection: "Connection") -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from bascule.cli.demo_admin import Admin
 from bascule.cli.demo_site import Site
 from bascule.cli.terminal import out, show, sparkline, table
 from bascule.hub import Hub
@@ -143,7 +144,9 @@ def _quoted(name: str) -> str:
     return quote(name, safe="")
 
 
-def tell_ways(ways: dict[str, str], api: str, site: Site) -> None:
+def tell_ways(ways: dict[str, str], api: str, site: Site, admin: Admin) -> None:
+    out.print()
+    out.print(f"[bold]Sign in[/]  [cyan]{escape(api)}/[/]  {escape(admin.in_words)}")
     for title, text, line in (
         ("The API", f"{api}, with the token in this line:", ways["api"]),
         ("SQL", "in any tool, or here:", ways["psql"]),

@@ -33,6 +33,7 @@ class Memory:
     """What a later start takes up again, so that pasted lines go on working. Mode 600."""
 
     token: str | None = None
+    password: str | None = None
     site_port: int = SITE_PORT
 
     @classmethod
