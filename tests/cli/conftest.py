@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import machine
 from the_command import Bascule, way_in
 
 from bascule.sandbox import SandboxThread
+
+__all__ = ["machine"]
 
 
 @pytest.fixture(scope="session")

@@ -4,49 +4,15 @@ import http.client
 import json
 import re
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import pytest
+from in_process import Run
 from the_command import Bascule, Said
-from typer.testing import CliRunner
-
-from bascule.cli import app
-from bascule.settings import get_settings
 
 LINK = re.compile(r"http://[\w.:]+/welcome/[\w-]{43}")
 PASSWORD = "four words that rhyme"
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def machine(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Said]]:
-    """The command in this process, which spares it its start; on a hub where one has begun."""
-
-    def say(*arguments: str, **settings: str) -> Said:
-        told = {
-            "BASCULE_DATABASE_URL": database_url,
-            "BASCULE_DATA_DIR": str(tmp_path),
-            "BASCULE_PUBLIC_URL": "http://hub.test:8099",
-            "COLUMNS": "160",
-            **settings,
-        }
-        with monkeypatch.context() as patch:
-            for name, value in told.items():
-                patch.setenv(name, value)
-            get_settings.cache_clear()
-            said = CliRunner().invoke(app, arguments, prog_name="bascule")
-        return Said(said.exit_code, said.stdout, said.stderr)
-
-    assert say("token").code == 0
-    yield say
-    get_settings.cache_clear()
 
 
 def people(bascule: Run) -> dict[str, Any]:

@@ -1,0 +1,152 @@
+"""What each role may on the command line; and a private connection is its owner's there too."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+from in_process import Run
+
+from bascule.accounts import people
+from bascule.accounts.access import ROLES
+from bascule.accounts.tokens import issue_token
+from bascule.cli import app
+from bascule.cli.acting import NEEDED, Needed
+from bascule.connections.fields import NewConnection
+from bascule.connections.service import connect_site
+from bascule.hub import open_hub
+from bascule.settings import Settings
+
+EVERY = {"viewer": "streams", "editor": "sync", "admin": "users"}
+OURS = {"connect", "streams add", "streams remove", "disconnect", "sync", "verify", "check"}
+
+
+def verbs(command: Any, path: str = "") -> Iterator[tuple[str, Needed]]:
+    """Each verb as one types it, and what it says it needs."""
+    for name, child in command.commands.items():
+        said = f"{path} {name}".strip()
+        needed = child.callback.__wrapped__.needed if child.callback else None
+        yield said, needed
+        if getattr(child, "commands", None):
+            yield from verbs(child, said)
+
+
+VERBS = dict(verbs(typer.main.get_command(app)))
+
+
+def test_every_verb_says_whom_it_is_for() -> None:
+    assert len(VERBS) > 25
+    assert set(VERBS.values()) <= set(NEEDED)
+    for verb, needed in VERBS.items():
+        if verb.startswith("users"):
+            assert needed == "admin", verb
+        elif verb in OURS:
+            assert needed == "editor", verb
+    for verb in ("up", "serve", "worker", "token", "rotate-key", "psql", "doctor"):
+        assert VERBS[verb] == "machine", verb
+
+
+# Enough to reach the hub; of what is not there, or it would be done.
+WORDS: dict[str, list[str]] = {
+    "connect": ["--url", "http://127.0.0.1:1", "--key", "k", "--secret", "s", "--no-check"],
+    "check": ["nothing"],
+    "sync": ["nothing"],
+    "verify": ["nothing"],
+    "status": ["nothing"],
+    "logs": ["999999"],
+    "export": ["inventory", "--connection", "nothing"],
+    "disconnect": ["nothing", "--yes"],
+    "users": [],
+    "users invite": ["somebody"],
+    "users role": ["nobody", "viewer"],
+    "users deactivate": ["nobody", "--yes"],
+    "users activate": ["nobody"],
+    "users reset": ["nobody", "--yes"],
+    "streams": ["--connection", "nothing"],
+    "streams remove": ["Item", "--connection", "nothing", "--yes"],
+}
+ASKED = [verb for verb, needed in VERBS.items() if needed != "anybody"]
+
+
+@pytest.fixture
+def tokens(machine: Run) -> dict[str, str]:
+    made = {}
+    for role in ROLES:
+        assert machine("users", "invite", role + "-one", "--role", role).code == 0
+        made[role] = machine("token", "--user", role + "-one").out.strip()
+    made["reading"] = machine("token", "--user", "admin-one", "--read").out.strip()
+    made["nobody"] = "bsc_" + "x" * 43
+    return made
+
+
+def test_each_role_may_what_the_verb_says_and_no_more(machine: Run, tokens: dict[str, str]) -> None:
+    for verb in ASKED:
+        needed = VERBS[verb]
+        words = WORDS.get(verb, ["Item", "--connection", "nothing"])
+        if needed == "machine":
+            words = []
+        for who, token in tokens.items():
+            said = machine(*verb.split(), *words, BASCULE_TOKEN=token)
+            case = (verb, who, said)
+            if needed == "machine":
+                assert said.code == 2, case
+                assert "env -u BASCULE_TOKEN" in said.err, case
+            elif who == "nobody":
+                assert said.code == 2, case
+                assert "opens nothing here" in said.err, case
+            elif who == "reading" and needed != "viewer":
+                assert said.code == 2, case
+                assert "may only read" in said.err, case
+            elif who in ROLES and ROLES.index(who) < ROLES.index(needed):  # type: ignore[arg-type]
+                assert said.code == 2, case
+                assert f"needs the role {needed}" in said.err, case
+            else:
+                assert "needs the role" not in said.err, case
+                assert "may only read" not in said.err, case
+            assert token not in said.out + said.err
+
+
+def test_a_private_connection_is_not_there_for_others(
+    machine: Run, tokens: dict[str, str], settings: Settings, tmp_path: Any
+) -> None:
+    slug, number = asyncio.run(hidden(settings))
+    asked = (
+        ("status", "{}"),
+        ("streams", "--connection", "{}"),
+        ("logs", "--connection", "{}"),
+        ("sync", "{}"),
+        ("verify", "{}"),
+        ("check", "{}"),
+        ("export", "inventory", "--connection", "{}"),
+        ("streams", "add", "Item", "--connection", "{}"),
+        ("streams", "off", "Supplier", "--connection", "{}"),
+        ("disconnect", "{}", "--yes"),
+    )
+    for role in ("editor", "admin"):
+        as_other = {"BASCULE_TOKEN": tokens[role]}
+        for words in asked:
+            answers = [
+                machine(*(word.format(name) for word in words), **as_other)
+                for name in (slug, number, "not_there")
+            ]
+            assert {said.code for said in answers} == {2}, answers
+            assert len({said.err + said.out for said in answers}) == 1, answers
+        for words in ("status",), ("streams",), ("logs",), ("status", "--json"):
+            said = machine(*words, **as_other)
+            assert slug not in said.out + said.err
+            assert "Hidden" not in said.out + said.err
+    assert slug in machine("status").out  # the machine's owner sees all
+
+
+async def hidden(settings: Settings) -> tuple[str, str]:
+    async with open_hub(settings) as hub:
+        async with hub.db.session() as session:
+            owner, _ = await people.invite(session, "owner", role="editor")
+            await issue_token(session, "tests", owner)
+            session.expunge(owner)
+        new = NewConnection(
+            name="Hidden", api_url="http://127.0.0.1:1", api_key="k", api_secret="s"
+        )
+        connection, _ = await connect_site(hub, new, by=owner, test=False)
+        return connection.slug, str(connection.id)
