@@ -21,6 +21,7 @@ from bascule.mirror.connector_settings import pages as connector_settings
 from bascule.mirror.data_pages import pages as data
 from bascule.mirror.documents_api import router as documents
 from bascule.mirror.home_page import pages as home
+from bascule.mirror.log_page import pages as log_page
 from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
 from bascule.mirror.stream_page import pages as stream_page
@@ -34,5 +35,5 @@ ROUTERS += [documents]
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 PAGES += [people_pages, settings_pages, connector_settings, audit_page]
-PAGES += [data]
+PAGES += [data, log_page]
 JOB_MODULES = ["bascule.mirror.jobs", "bascule.events.jobs", "bascule.accounts.jobs"]

@@ -72,7 +72,7 @@ def test_only_the_newest_lines_are_shown_and_all_are_in_the_file(
     monkeypatch.setattr(run_page, "SHOWN", 2)
     viewer = sit("viewer")
     page = viewer.open(f"/runs/{run['id']}")
-    assert "The newest 2 lines of" in page.text
+    assert "The newest 2 lines;" in page.text
     assert "Reading" not in page.text.partition("The newest")[2]
 
     file = viewer.visitor.get(f"/runs/{run['id']}/log.txt")
@@ -99,3 +99,21 @@ def test_how_far_a_run_is_never_says_more_than_all() -> None:
     assert (over.done, over.total, over.left) == (1200, 1200, None)
     unknown = Progress(run.model_copy(update={"expected_rows": None, "started_at": None}), now)
     assert (unknown.total, unknown.rate, unknown.left) == (None, None, None)
+
+
+def test_what_all_runs_said_is_one_log(run: Any, pulled: str, sit: Sit) -> None:
+    viewer = sit("viewer")
+    page = viewer.open(f"/connectors/{pulled}/log")
+    for doctype in ("Supplier", "Warehouse"):
+        assert f"{doctype} Done: " in page.text
+    assert f'<a href="/runs/{run["id"]}">Supplier</a>' in page.html
+    assert "Reading &lt;b&gt;Supplier&lt;/b&gt;" in page.html
+    errors = viewer.open(f"/connectors/{pulled}/log?level=error").text
+    assert "100% gone_wrong" in errors
+    assert "Done:" not in errors
+
+    twin = viewer.visitor.get(f"/api/connectors/{pulled}/logs?level=error").json["lines"]
+    assert [(line["doctype"], line["message"]) for line in twin] == [("Supplier", LOGGED[2][1])]
+    file = viewer.visitor.get(f"/connectors/{pulled}/log.txt").body.decode()
+    assert "error   Supplier: 100% gone_wrong\n" in file
+    assert "Warehouse: Done: " in file

@@ -104,6 +104,17 @@ class LogLine(BaseModel):
     message: str
 
 
+class SaidLine(LogLine):
+    run_id: int
+    doctype: str
+
+
+class ConnectorLog(BaseModel):
+    """Oldest first: the newest lines that fit."""
+
+    lines: list[SaidLine]
+
+
 class Logs(BaseModel):
     """Oldest first. Ask again with `after` to follow a run; `finished` tells when to stop."""
 

@@ -20,6 +20,7 @@ from bascule.hub import Hub
 from bascule.mirror import setup
 from bascule.mirror.answers import (
     ConnectorChange,
+    ConnectorLog,
     LogLine,
     Logs,
     NewStream,
@@ -36,6 +37,7 @@ from bascule.mirror.answers import (
     VerifyRequest,
 )
 from bascule.mirror.overview import statuses, with_doctypes
+from bascule.mirror.run_logs import SHOWN, Level, Words, newest_of_connection
 from bascule.mirror.runs import logs_of, run_of, runs_of, start_runs
 from bascule.mirror.streams import (
     add_streams,
@@ -174,6 +176,12 @@ async def streams(hub: TheHub, connection: TheConnection) -> Streams:
         return Streams(streams=[StreamAnswer.model_validate(stream) for stream in found])
 
 
+@router.get("/api/connectors/{connector}/streams/{stream}", dependencies=VIEWER, tags=["Streams"])
+async def one_stream(stream: TheStream) -> StreamAnswer:
+    """How one of them is mirrored, and how it went last."""
+    return StreamAnswer.model_validate(stream)
+
+
 @router.post(
     "/api/connectors/{connector}/streams", dependencies=EDITOR, status_code=201, tags=["Streams"]
 )
@@ -222,6 +230,22 @@ async def runs(
         found = await runs_of(session, connection, limit + 1, before)
         page = await with_doctypes(session, found[:limit])
     return Runs(runs=page, next=page[-1].id if len(found) > limit else None)
+
+
+@router.get("/api/connectors/{connector}/logs", dependencies=VIEWER, tags=["Runs"])
+async def connector_log(
+    hub: TheHub,
+    connection: TheConnection,
+    level: Level = "info",
+    words: Words = "",
+    limit: Annotated[int, Query(ge=1, le=SHOWN)] = SHOWN,
+) -> ConnectorLog:
+    """What the latest runs of all its streams said."""
+    async with hub.db.session() as session:
+        lines = await newest_of_connection(
+            session, connection, level=level, words=words, limit=limit
+        )
+    return ConnectorLog(lines=lines)
 
 
 @router.get("/api/runs/{run}", tags=["Runs"])

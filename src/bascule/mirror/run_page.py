@@ -1,25 +1,21 @@
 """A run's page: how far it is, what it did, what went wrong, and what it said, line by line."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from bascule.accounts.access import TheHub, Viewer, has_role
 from bascule.connections.service import find_connection
 from bascule.events.journal import about, recorded
-from bascule.hub import Hub
+from bascule.mirror.log_page import text_file
 from bascule.mirror.rounds import progress_of, round_of
-from bascule.mirror.run_logs import SHOWN, all_lines, count_lines, newest_lines
+from bascule.mirror.run_logs import SHOWN, Level, Words, count_lines, newest_lines
 from bascule.mirror.runs import run_of
-from bascule.mirror.tables import Run, Stream
+from bascule.mirror.tables import Stream
 from bascule.ui import render
 
 pages = APIRouter(prefix="/runs/{run}", include_in_schema=False)
 RunId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-Level = Annotated[Literal["info", "warning", "error"], Query()]
 KINDS = {
     "sync": "Sync",
     "full": "Full resync",
@@ -35,9 +31,8 @@ async def run_page(
     user: Viewer,
     run: RunId,
     level: Level = "info",
-    words: Annotated[str, Query(max_length=200)] = "",
+    words: Words = "",
 ) -> Response:
-    """`level`: this and what is worse; `words`: only lines that hold them."""
     async with hub.db.session() as session:
         found = await run_of(session, run, user)
         connection = await find_connection(session, found.connection_id, user)
@@ -70,17 +65,5 @@ async def download_log(request: Request, hub: TheHub, user: Viewer, run: RunId) 
     async with hub.db.session() as session:
         found = await run_of(session, run, user)
         about(request, await find_connection(session, found.connection_id, user))
-    headers = {
-        "Content-Disposition": f'attachment; filename="run-{run}.txt"',
-        "Cache-Control": "no-store",
-    }
-    return StreamingResponse(
-        _text(hub, found), headers=headers, media_type="text/plain; charset=utf-8"
-    )
-
-
-async def _text(hub: Hub, run: Run) -> AsyncIterator[str]:
-    async for line in all_lines(hub, run.id):
-        at = line.at.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")
-        message = line.message.replace("\r", "").replace("\n", "\n    ")
-        yield f"{at} {line.level:7} {message}\n"
+        session.expunge(found)
+    return text_file(hub, found, f"run-{run}.txt")
