@@ -11,7 +11,7 @@ import pytest
 from api.conftest import RunningHub
 from bascule.accounts.origin import local_path
 
-from .conftest import Browse, Crew, Make
+from .conftest import Browse, Crew, Make, Sql
 from .visitors import COOKIE, Answer, Visitor
 from .walking import GUARDED, Way
 
@@ -126,6 +126,21 @@ def test_signing_out_ends_the_session_and_not_the_cookie_alone(
     assert answer.headers["location"] == "/sign-in"
     assert here.get("/api/auth/me").status == 401
     assert elsewhere.get("/api/auth/me").status == 200
+
+
+@pytest.mark.parametrize(
+    "passed",
+    ["expires_at = now() - interval '1 second'", "last_seen_at = now() - interval '73 hours'"],
+)
+def test_a_session_ends_after_its_time_and_after_days_without_a_visit(
+    passed: str, make_person: Make, browse: Browse, sql: Sql
+) -> None:
+    anna = make_person()
+    visitor = browse(anna)
+    assert visitor.get("/api/auth/me").status == 200
+    sql(f"UPDATE bascule.sessions SET {passed} WHERE user_id = %s", [anna.id])
+    assert visitor.get("/api/auth/me").status == 401
+    assert visitor.get("/").headers["location"] == "/sign-in?next=%2F"
 
 
 EVIL = [

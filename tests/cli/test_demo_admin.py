@@ -1,0 +1,41 @@
+"""How one signs in to a demo: with what it makes up, with what somebody chose, or through a link."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from bascule.accounts import people
+from bascule.accounts.signing_in import sign_in, welcome
+from bascule.cli.demo_admin import the_admin
+from bascule.cli.demo_site import Memory
+from bascule.hub import Hub
+
+URL = "http://127.0.0.1:8003"
+
+
+async def test_a_password_is_made_up_once_and_remembered(hub: Hub, tmp_path: Path) -> None:
+    first = await the_admin(hub, URL, Memory.of(tmp_path), tmp_path)
+    assert first.password is not None
+    assert first.in_words == f"as admin, password {first.password}"
+    second = await the_admin(hub, URL, Memory.of(tmp_path), tmp_path)
+    assert second.password == first.password
+    await sign_in(hub, first.username, first.password, address="127.0.0.1")
+
+
+async def test_what_somebody_chose_stays_and_is_not_told(hub: Hub, tmp_path: Path) -> None:
+    made = await the_admin(hub, URL, Memory.of(tmp_path), tmp_path)
+    async with hub.db.session() as session:
+        _, link = await people.reset(session, made.username)
+    await welcome(hub, link, "four words that rhyme")
+    again = await the_admin(hub, URL, Memory.of(tmp_path), tmp_path)
+    assert (again.password, again.welcome) == (None, None)
+    await sign_in(hub, made.username, "four words that rhyme", address="127.0.0.1")
+
+
+async def test_where_others_reach_it_no_password_is_made_up(hub: Hub, tmp_path: Path) -> None:
+    outside = replace(hub, settings=hub.settings.model_copy(update={"host": "0.0.0.0"}))
+    admin = await the_admin(outside, "http://0.0.0.0:8003", Memory.of(tmp_path), tmp_path)
+    assert admin.password is None
+    assert admin.welcome is not None
+    assert admin.welcome.startswith("http://localhost:8003/welcome/")
+    user = await welcome(hub, admin.welcome.rpartition("/")[2], "four words that rhyme")
+    assert user.username == "admin"
