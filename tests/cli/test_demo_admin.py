@@ -1,4 +1,4 @@
-"""How one signs in to a demo: with what it makes up, with what somebody chose, or through a link."""
+"""How one signs in to a demo: with what it makes up, with what somebody chose, or by a link."""
 
 from dataclasses import replace
 from pathlib import Path
