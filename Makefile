@@ -5,13 +5,17 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo test bench lint setup lock clean
+.PHONY: demo test bench lint setup chromium lock clean
 
 demo: setup
 	$(BIN)/bascule demo
 
-test: lint
+test: lint chromium
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# Says so where there is none and none can be had; the browser tests are skipped then.
+chromium:
+	@sh tests/browser/get_chromium.sh
 
 # Other tools come into environments of their own, in bench/.tools.
 bench: setup

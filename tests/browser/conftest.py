@@ -1,0 +1,183 @@
+"""A hub with a worker, a site, and people who look at it through a real Chromium."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from psycopg.conninfo import conninfo_to_dict
+
+from api.conftest import RunningHub, address
+from bascule.accounts import people
+from bascule.accounts.signing_in import welcome
+from bascule.sandbox import SandboxThread
+from bascule.settings import Settings
+
+PASSWORD = "four words that rhyme"
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+SHOTS = Path(os.environ.get("BASCULE_SCREENSHOTS") or Path(__file__).parent / "screenshots")
+
+
+def chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("BASCULE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    if path is None:
+        pytest.skip("there is no Chromium; install the package chromium or set BASCULE_CHROMIUM")
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS + as_root)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(erpnext_snapshot: Any) -> Iterator[Any]:
+    with SandboxThread(erpnext_snapshot) as running:
+        yield running
+
+
+@pytest.fixture
+def hub(
+    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningHub]:
+    """One for each journey: each begins with nothing."""
+    name = f"browser_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        url = address({**conninfo_to_dict(postgres), "dbname": name})
+        folder = tmp_path_factory.mktemp("hub")
+        settings = Settings.model_validate({"data_dir": folder, "database_url": url})
+        with RunningHub(settings) as running:
+            yield running
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def first_link(hub: RunningHub) -> str:
+    """What `bascule up` prints at a first start."""
+
+    async def made() -> str:
+        async with hub.hub.db.session() as session:
+            found = await people.first_link(session)
+            assert found is not None
+            return found[1]
+
+    return f"{hub.url}/welcome/{hub.run(made())}"
+
+
+class Visit:
+    """Somebody's browser window, in which nothing may go wrong unseen."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.context, self.url = context, url
+        self.page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, message: Any) -> None:
+        # A browser complains of every 4xx; those are answers that a journey asks for itself.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.url + path)
+        return self.page
+
+    def sign_in(self, name: str, password: str = PASSWORD) -> None:
+        self.go("/sign-in")
+        self.page.get_by_label("Username or e-mail address").fill(name)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url(re.compile(r"^(?!.*/sign-in)"))
+
+    def shoot(self, name: str) -> None:
+        """The page as it is now: light and dark, wide and narrow."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        before = self.page.viewport_size
+        for look, size, scheme in (
+            ("light", WIDE, "light"),
+            ("dark", WIDE, "dark"),
+            ("narrow", NARROW, "light"),
+            ("narrow-dark", NARROW, "dark"),
+        ):
+            self.page.set_viewport_size(size)  # type: ignore[arg-type]
+            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            self.page.screenshot(path=SHOTS / f"{name}-{look}.png", full_page=True)
+        self.page.emulate_media(color_scheme="light")
+        assert before is not None
+        self.page.set_viewport_size(before)
+
+
+@pytest.fixture
+def visit(browser: Browser, hub: RunningHub) -> Iterator[Callable[..., Visit]]:
+    made: list[Visit] = []
+
+    def visit(**options: Any) -> Visit:
+        context = browser.new_context(viewport=WIDE, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(30_000)
+        made.append(Visit(context, hub.url))
+        return made[-1]
+
+    yield visit
+    for one in made:
+        one.context.close()
+    assert [complaint for one in made for complaint in one.complaints] == []
+
+
+@pytest.fixture
+def person(hub: RunningHub) -> Callable[[str], str]:
+    """Somebody of this role who has a password; their name is their role."""
+
+    def person(role: str) -> str:
+        async def made() -> str:
+            async with hub.hub.db.session() as session:
+                user, link = await people.invite(session, f"{role}-1", role=role)
+            await welcome(hub.hub, link, PASSWORD)
+            return user.username
+
+        name: str = hub.run(made())
+        return name
+
+    return person
+
+
+@pytest.fixture
+def connected(hub: RunningHub, site: Any) -> str:
+    """The site, connected and pulled; its slug."""
+    from api.conftest import Api
+
+    api = Api(hub.url, hub.token)
+    made = api.post(
+        "/api/connectors/erpnext/setup",
+        {
+            "name": "The Shop",
+            "api_url": site.url,
+            "api_key": site.api_key,
+            "api_secret": site.api_secret,
+            "schedule": "manual",
+            "streams": ["inventory", "orders", "suppliers", "customers"],
+            "start_sync": False,
+        },
+    ).json
+    done = api.post("/api/connectors/sync", {"connector_id": made["id"], "wait": 120}).json
+    assert all(run["outcome"] == "done" for run in done["runs"]), done
+    return str(made["slug"])
