@@ -132,7 +132,7 @@ def visit(browser: Browser, hub: RunningHub) -> Iterator[Callable[..., Visit]]:
     made: list[Visit] = []
 
     def visit(**options: Any) -> Visit:
-        context = browser.new_context(viewport=WIDE, **options)  # type: ignore[arg-type]
+        context = browser.new_context(viewport=WIDE, reduced_motion="reduce", **options)  # type: ignore[arg-type]
         context.set_default_timeout(30_000)
         made.append(Visit(context, hub.url))
         return made[-1]
