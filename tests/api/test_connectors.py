@@ -205,7 +205,7 @@ def test_another_address_never_gets_the_secret_of_the_one_before(
             assert answer.status == 422
             wanted = {"api_key", "api_secret"} - more.keys()
             assert answer.json["fields"].keys() == wanted
-            assert "api_key and api_secret" in answer.json["next_step"]
+            assert "API key and the API secret" in answer.json["next_step"]
         with pytest.raises(TimeoutError):
             listening.accept()
     assert api.get(path).json["api_url"] == made["api_url"]

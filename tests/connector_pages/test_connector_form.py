@@ -1,8 +1,12 @@
 """The form that connects a site: judged as it is filled in, tried, and saved."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from bascule.connections import check
 from bascule.connections.types import ERPNEXT
 
 from .conftest import Desk, Sit, part, typed, wrong
@@ -141,3 +145,14 @@ def test_editors_connect_for_themselves_alone(sit: Sit, site: Any, sql: Sql) -> 
 def test_a_form_of_another_page_connects_nothing(admin: Desk, site: Any) -> None:
     assert admin.send(NEW, csrf="", **typed(site)).status == 403
     assert admin.send(f"{NEW}/test", csrf="x", **typed(site)).status == 403
+
+
+def test_a_site_that_keeps_silent_is_not_waited_for_long(
+    admin: Desk, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "FIRST_ANSWER", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        at = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        page = admin.send(f"{NEW}/test", **typed(site, api_url=at))
+    assert page.status == 200
+    assert "did not answer in time" in part(page, "verdict-said")

@@ -50,6 +50,8 @@ NEEDS: dict[str, dict[str, str]] = {
 }
 # Answers that are about the site or the user, whatever DocType was asked for.
 CONCERNS_ALL = (WrongCredentials, Unavailable, Timeout, TLSFailure, NotAFrappeSite)
+# Seconds: less than a browser, or a proxy in between, waits for all of an answer of ours.
+FIRST_ANSWER, PATIENCE = 20.0, 45.0
 MOST_DOCTYPES = 50  # asked about in one check: one small request each
 
 
@@ -94,26 +96,40 @@ def wanted_by(connection: Connection) -> list[str]:
 
 
 async def check_site(site: Site, wanted: Sequence[str]) -> CheckReport:
-    """`wanted`: DocTypes, or presets that stand for theirs. 5 requests, and one a DocType."""
+    """`wanted`: DocTypes, or presets that stand for theirs. 5 requests, and one a DocType; what
+    has not come after `PATIENCE` is not waited for: somebody is.
+    """
     purposes: dict[str, str] = {}
     for name in wanted:
         purposes |= NEEDS.get(name, {name: f"{name} documents"})
     report = CheckReport()
     try:
-        report.user = await site.logged_user()
-        report.versions = await _unless_refused(site.versions(), {})
-        report.time_zone = await _unless_refused(site.time_zone(), None)
-        asked = list(purposes)[:MOST_DOCTYPES]
-        found = await asyncio.gather(*(_read_one(site, doctype) for doctype in asked))
-        for doctype, error in zip(asked, found, strict=True):
-            report.readable[doctype] = error is None
-            if error is not None:
-                report.missing.append(doctype)
-                report.problems.append(_missing(doctype, purposes[doctype], error))
-        report.notes = await _limits(site, report)
+        async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(FIRST_ANSWER):
+                report.user = await site.logged_user()
+            report.versions = await _unless_refused(site.versions(), {})
+            report.time_zone = await _unless_refused(site.time_zone(), None)
+            asked = list(purposes)[:MOST_DOCTYPES]
+            found = await asyncio.gather(*(_read_one(site, doctype) for doctype in asked))
+            for doctype, error in zip(asked, found, strict=True):
+                report.readable[doctype] = error is None
+                if error is not None:
+                    report.missing.append(doctype)
+                    report.problems.append(_missing(doctype, purposes[doctype], error))
+            report.notes = await _limits(site, report)
     except FrappeError as error:
         report.health = "refused" if isinstance(error, WrongCredentials | NoPermission) else "down"
         report.problems.append(Problem(str(error), error.next_step))
+    except TimeoutError:
+        report.health = "down"
+        report.problems.insert(
+            0,
+            Problem(
+                "The site did not answer in time.",
+                "Check the address, and that no firewall stands between; a site that is only slow "
+                "can be tried again.",
+            ),
+        )
     return report
 
 

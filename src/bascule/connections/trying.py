@@ -4,8 +4,10 @@ It asks about everything that comes ready made, wanted or not, so that a person 
 to choose from; only what is wanted counts as missing.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +19,8 @@ from bascule.connections.service import proposed, unsaved
 from bascule.connections.sites import unpooled_site
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
+
+LISTING = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,14 @@ async def _try(hub: Hub, connection: Connection, wanted: Sequence[str]) -> Trial
         report = await check_site(site, list(dict.fromkeys([*wanted, *NEEDS])))
         if report.health != "ok":
             return Trial(report)
-        return Trial(
-            _only(report, wanted),
-            groups_of(report, wanted),
-            await full_name_of(site, report.user or ""),
-            await found_warehouses(site),
-            await found_doctypes(site),
-        )
+        trial = Trial(_only(report, wanted), groups_of(report, wanted))
+        # What is only there to choose from is not long waited for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LISTING):
+                trial.full_name = await full_name_of(site, report.user or "")
+                trial.warehouses = await found_warehouses(site)
+                trial.doctypes = await found_doctypes(site)
+        return trial
 
 
 def groups_of(report: CheckReport, wanted: Sequence[str]) -> list[Group]:

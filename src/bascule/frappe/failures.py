@@ -59,6 +59,7 @@ def failure(error: Exception, *, connecting: float, in_all: float) -> FrappeErro
 def _untrusted(error: Exception) -> TLSFailure:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or "it cannot be verified"
+        reason = reason.rstrip(".")
         return TLSFailure(
             f"The site's certificate is not trusted: {reason}.",
             next_step="Renew the certificate, or give the bundle of the CA that signed it.",
