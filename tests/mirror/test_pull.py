@@ -76,20 +76,29 @@ async def test_deleted_and_renamed_documents_leave_the_mirror(
     mirrored: Callable[..., Any],
 ) -> None:
     mirror = await mirrored()
-    for name in ("Gone Soon", "Old Name"):
+    for name in ("Gone Soon", "Old Name", "Renamed And Gone"):
         await mirror.ask("POST", "/api/resource/Supplier", {"supplier_name": name})
     await mirror.sync("suppliers")
     await mirror.ask("DELETE", "/api/resource/Supplier/Gone Soon")
-    await mirror.ask(
-        "POST",
-        "/api/method/frappe.client.rename_doc",
-        {"doctype": "Supplier", "old_name": "Old Name", "new_name": "New Name"},
-    )
+    await rename(mirror, "Old Name", "New Name")
     [run] = await mirror.sync("suppliers")
     assert run.outcome == "done", run.error
     assert await mirror.rows("supplier", "name", "modified") == moments(
         await mirror.site_rows("Supplier", "name", "modified")
     )
+    # Deleted Document knows it by a name that was never here.
+    await rename(mirror, "Renamed And Gone", "Nobody Saw This Name")
+    await mirror.ask("DELETE", "/api/resource/Supplier/Nobody Saw This Name")
+    [run] = await mirror.sync("suppliers")
+    assert run.outcome == "done", run.error
+    assert await mirror.rows("supplier", "name", "modified") == moments(
+        await mirror.site_rows("Supplier", "name", "modified")
+    )
+
+
+async def rename(mirror: Any, old: str, new: str) -> None:
+    asked = {"doctype": "Supplier", "old_name": old, "new_name": new}
+    await mirror.ask("POST", "/api/method/frappe.client.rename_doc", asked)
 
 
 async def test_a_verify_finds_what_was_tampered_with_and_a_repair_mends_it(

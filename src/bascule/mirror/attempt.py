@@ -65,7 +65,7 @@ class Attempt:
     rows: int  # live rows here
     asked_definition: bool = True  # this attempt spent a request on it
     newest: str | None = None  # `modified` that this attempt has seen
-    reappeared: bool = False  # a document created long ago came new: renamed, or into the filter
+    reappeared: bool = False  # a document was renamed, or came into the filter: so it seems
     totals: Tally = field(default_factory=Tally)
     _told_at: float = 0.0  # when progress was last told
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -176,20 +176,23 @@ async def _take_deletions(attempt: Attempt, since: str | None) -> None:
         attempt.cursor.deleted_documents = False
         return
     names = list(dict.fromkeys(str(row["deleted_name"]) for row in rows))
-    here = await _live_among(attempt, names)
-    if here:
+    live = await _known_among(attempt, names)
+    if here := [name for name, is_live in live.items() if is_live]:
         await mark_gone(attempt, here)
+    # What was never here may have been here under another name, so counts are compared.
+    attempt.reappeared = attempt.reappeared or len(live) < len(names)
 
 
-async def _live_among(attempt: Attempt, names: list[str]) -> list[str]:
+async def _known_among(attempt: Attempt, names: list[str]) -> dict[str, bool]:
+    """Those that are or were here, and whether they still are."""
     async with attempt.db.connection() as conn:
         rows = await conn.execute(
-            sql.SQL("SELECT name FROM {} WHERE name = ANY(%s) AND _deleted_at IS NULL").format(
+            sql.SQL("SELECT name, _deleted_at IS NULL FROM {} WHERE name = ANY(%s)").format(
                 attempt.tables.parent.identifier
             ),
             [names],
         )
-        return [name for (name,) in await rows.fetchall()]
+        return dict(await rows.fetchall())
 
 
 async def mark_gone(attempt: Attempt, names: list[str]) -> int:

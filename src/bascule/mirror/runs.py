@@ -204,6 +204,13 @@ async def _attempt(
     cursor.floor = floor.isoformat() if floor else None
     shape, asked = await shape_for(site, connection.id, stream.doctype, stream.omit, stream.rename)
     async with hub.db.connection() as conn:
+        # Held to the end of the transaction: whoever deletes the connection drops these tables too.
+        mine = await conn.execute(
+            "SELECT FROM bascule.streams WHERE id = %s AND fence = %s FOR KEY SHARE",
+            [stream.id, run.fence],
+        )
+        if mine.rowcount == 0:
+            raise Superseded(f"stream {stream.id} was taken over or deleted")
         tables = await ensure_tables(conn, connection.slug, shape, omit=stream.omit)
     return Attempt(
         db=hub.db,
