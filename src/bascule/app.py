@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bascule import __version__, refusals
 from bascule.accounts.access import needs, require_user
 from bascule.accounts.tokens import ensure_admin
+from bascule.declared import OPEN_RESPONSES, RESPONSES, DeclaredApi
 from bascule.events.listening import Live
 from bascule.events.recorder import Recorder
 from bascule.health import router as health
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
             yield
             await app.state.live.aclose()
 
-    app = FastAPI(
+    app = DeclaredApi(
         title="Bascule",
         version=__version__,
         description=ABOUT,
@@ -66,11 +67,9 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     for router in PAGES:
         app.include_router(router, dependencies=[Depends(require_user)])
     for router in OPEN_ROUTERS:
-        app.include_router(router, responses=refusals.OPEN_RESPONSES)
+        app.include_router(router, responses=OPEN_RESPONSES)
     for router in ROUTERS:
-        app.include_router(
-            router, dependencies=[Depends(require_user)], responses=refusals.RESPONSES
-        )
+        app.include_router(router, dependencies=[Depends(require_user)], responses=RESPONSES)
     app.add_api_route(
         "/openapi.json",
         app.openapi,

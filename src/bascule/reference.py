@@ -24,7 +24,7 @@ page made from it, which a browser cannot send: therefore there is none.
 | status | what it means |
 |---|---|
 | 200, 201, 202 | done, made, queued |
-| 400 | the site that was proposed does not let the hub in, or refused what was asked |
+| 400 | a body cannot be read; the site does not let the hub in, or refused what was asked |
 | 401 | no token, or one that opens nothing |
 | 403 | your role, or your token's scope, does not let you |
 | 404 | what was named is not there |

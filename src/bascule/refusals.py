@@ -15,7 +15,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from psycopg_pool import PoolClosed, PoolTimeout
-from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from bascule import frappe
@@ -77,42 +76,6 @@ HTTP_STEPS = {
     404: "GET /openapi.json lists the addresses that there are.",
     405: "GET /openapi.json tells which methods this address takes.",
     413: "Send less at once; a request may have up to 1 MB.",
-}
-
-
-class Refusal(BaseModel):
-    """What went wrong and what to do about it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "detail": "There is no such connector.",
-                "next_step": "GET /api/connectors, or 'bascule status', lists the ones there are.",
-            }
-        }
-    )
-
-    detail: str
-    next_step: str
-    fields: dict[str, str] | None = None
-    check: CheckAnswer | None = None
-
-
-# For the OpenAPI of every route that wants a token.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"model": Refusal, "description": "No token, or one that opens nothing."},
-    403: {"model": Refusal, "description": "Your role, or your token's scope, does not let you."},
-    422: {"model": Refusal, "description": "A value that cannot be taken; `fields` names it."},
-    503: {"model": Refusal, "description": "The hub's database cannot be reached."},
-}
-
-
-# And of those that sign somebody in.
-OPEN_RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"model": Refusal, "description": "This opens nothing."},
-    422: RESPONSES[422],
-    429: {"model": Refusal, "description": "Too many attempts; `Retry-After` tells how long."},
-    503: RESPONSES[503],
 }
 
 

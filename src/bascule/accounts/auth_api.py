@@ -1,7 +1,7 @@
 """Signing in over HTTP: access and refresh tokens, one's own password, one's own API tokens."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import select
@@ -31,10 +31,14 @@ from bascule.errors import Conflict, Invalid
 
 open_router = APIRouter(prefix="/api/auth", tags=["Signing in"])  # asks who one is
 router = APIRouter(prefix="/api/auth", tags=["Signing in"])
+TOO_MANY: dict[int | str, dict[str, Any]] = {
+    429: {"description": "Too many attempts; `Retry-After` tells how long to wait."}
+}
+NOT_SIGNED_IN: dict[int | str, dict[str, Any]] = {409: {"description": "This is an API token."}}
 TokenId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[7])]
 
 
-@open_router.post("/login")
+@open_router.post("/login", responses=TOO_MANY)
 async def login(request: Request, hub: TheHub, body: Credentials) -> SignedIn:
     """Signs a program in, for a name and a password: an access token for 15 minutes, and a refresh
     token for 30 days. Too many attempts are answered with 429 and `Retry-After`.
@@ -64,7 +68,7 @@ def _signed_in(user: User, issued: bearer.Issued) -> SignedIn:
     )
 
 
-@router.post("/logout")
+@router.post("/logout", responses=NOT_SIGNED_IN)
 async def logout(request: Request, response: Response, hub: TheHub, user: Viewer) -> SignedOut:
     """Ends this sign-in: its access and refresh tokens, or the browser's session."""
     if request.state.via == "token":
@@ -86,7 +90,7 @@ async def me(user: Viewer) -> Person:
     return Person.of(user)
 
 
-@router.post("/password")
+@router.post("/password", responses=TOO_MANY)
 async def password(
     request: Request, hub: TheHub, user: Viewer, person: ThePerson, body: PasswordChange
 ) -> PasswordChanged:

@@ -1,6 +1,6 @@
 """My own settings over HTTP: my ERPNext and my Nextcloud, and whether ERPNext lets me in."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +9,9 @@ from bascule.accounts.access import Editor, TheHub, Viewer
 from bascule.accounts.integration import change_settings, shown, test_erpnext
 
 router = APIRouter(prefix="/api/auth/settings", tags=["My settings"])
+NOT_YET: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Address, key or secret is not there yet."}
+}
 
 
 class SettingsAnswer(BaseModel):
@@ -77,7 +80,7 @@ async def change_my_settings(
     return SettingsAnswer.model_validate(shown(await change_settings(hub, user, changes)))
 
 
-@router.post("/erpnext/test")
+@router.post("/erpnext/test", responses=NOT_YET)
 async def test_my_erpnext(hub: TheHub, user: Editor) -> TestPassed | TestFailed:
     """Signs in to your ERPNext with what is stored. A site that refuses, or is down, is an answer
     too: 200 with `success: false`. 400: address, key or secret is not there yet.

@@ -27,6 +27,13 @@ from bascule.events.journal import entry_of
 from bascule.hub import Hub
 
 router = APIRouter(prefix="/api/users", tags=["People"], dependencies=[Depends(needs("admin"))])
+Responses = dict[int | str, dict[str, Any]]
+TAKEN: Responses = {409: {"description": "The name or the e-mail address is somebody else's."}}
+LAST: Responses = {
+    409: {"description": "Nobody would be left who is an admin, or the address is taken."}
+}
+CHOSEN: Responses = {409: {"description": "They are deactivated, or have a password already."}}
+INACTIVE: Responses = {409: {"description": "They are deactivated."}}
 UserId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[2])]
 
 
@@ -42,7 +49,7 @@ async def users(hub: TheHub) -> People:
     return People(users=listed)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=TAKEN)
 async def invite_user(request: Request, hub: TheHub, body: NewPerson) -> Invitation:
     """A new user. The answer holds the one-time link by which they choose a password within 7 days;
     the hub sends no mail.
@@ -58,7 +65,7 @@ async def one_user(hub: TheHub, user: UserId) -> Person:
         return Person.of(await people.find_person(session, user))
 
 
-@router.patch("/{user}")
+@router.patch("/{user}", responses=LAST)
 async def change_user(request: Request, hub: TheHub, user: UserId, body: PersonChange) -> Person:
     """Changes a role, an e-mail address, or whether somebody is active; at once, also where they
     are signed in. The last active admin stays one.
@@ -70,14 +77,14 @@ async def change_user(request: Request, hub: TheHub, user: UserId, body: PersonC
         return Person.of(changed)
 
 
-@router.post("/{user}/invite")
+@router.post("/{user}/invite", responses=CHOSEN)
 async def invite_user_again(request: Request, hub: TheHub, user: UserId) -> Invitation:
     """A new link for somebody who has not chosen a password yet; older ones end."""
     async with hub.db.session() as session:
         return invitation(request, hub, *await people.invite_again(session, user))
 
 
-@router.post("/{user}/reset")
+@router.post("/{user}/reset", responses=INACTIVE)
 async def reset_user(request: Request, hub: TheHub, user: UserId) -> Invitation:
     """Ends somebody's password, sessions and access tokens; the link lets them choose another."""
     async with hub.db.session() as session:

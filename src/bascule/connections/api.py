@@ -4,7 +4,7 @@ What also moves data (setup, change, sync, rows) is the mirror's.
 """
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
@@ -42,6 +42,9 @@ async def named_in_path(
 TheConnection = Annotated[Connection, Depends(named_in_path)]
 VIEWER = [Depends(needs("viewer"))]
 EDITOR = [Depends(needs("editor"))]
+IN_USE: dict[int | str, dict[str, Any]] = {
+    409: {"description": "Somebody is reading or writing the mirror, so it cannot be dropped."}
+}
 
 
 @router.get("/types", dependencies=VIEWER)
@@ -71,7 +74,7 @@ async def test_connector(hub: TheHub, connection: TheConnection) -> CheckAnswer:
     return CheckAnswer.of(await recheck(hub, connection))
 
 
-@router.delete("/{connector}")
+@router.delete("/{connector}", responses=IN_USE)
 async def delete_connector(
     hub: TheHub,
     user: Editor,

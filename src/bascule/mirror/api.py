@@ -5,7 +5,7 @@ Only the way in and out: what happens is `setup`'s, `streams`' and `runs`'; rows
 
 import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request
 
@@ -52,9 +52,23 @@ router = APIRouter()
 BIGGEST = 2**63 - 1  # of a bigint
 RunId = Annotated[int, Path(ge=1, le=BIGGEST, examples=[42])]
 FINISHED = {"done", "failed"}
+Responses = dict[int | str, dict[str, Any]]
+LOCKED_OUT = {"description": "The site does not let the hub in; `check` tells why."}
+SETUP_REFUSED: Responses = {400: LOCKED_OUT, 409: {"description": "The slug is taken."}}
+CHANGE_REFUSED: Responses = {
+    400: LOCKED_OUT,
+    409: {"description": "Views have to change, and others depend on them."},
+}
+UNKNOWN: Responses = {404: {"description": "There is no connector of this `connector_id`."}}
+DEPENDED_ON: Responses = {409: {"description": "Others depend on its table."}}
 
 
-@router.post("/api/connectors/erpnext/setup", status_code=201, tags=["Connectors"])
+@router.post(
+    "/api/connectors/erpnext/setup",
+    status_code=201,
+    responses=SETUP_REFUSED,
+    tags=["Connectors"],
+)
 async def set_up_erpnext(request: Request, hub: TheHub, user: Editor, body: Setup) -> SetupAnswer:
     """Connects an ERPNext site: tries the credentials, saves them encrypted, and starts to pull.
 
@@ -78,7 +92,7 @@ async def set_up_erpnext(request: Request, hub: TheHub, user: Editor, body: Setu
     return SetupAnswer.of(connection, check=check, run_ids=run_ids)
 
 
-@router.patch("/api/connectors/{connector}", tags=["Connectors"])
+@router.patch("/api/connectors/{connector}", responses=CHANGE_REFUSED, tags=["Connectors"])
 async def change_connector(
     hub: TheHub, user: Editor, connection: TheConnection, body: ConnectorChange
 ) -> Connector:
@@ -90,7 +104,7 @@ async def change_connector(
     return Connector.of(changed)
 
 
-@router.post("/api/connectors/sync", status_code=202, tags=["Sync"])
+@router.post("/api/connectors/sync", status_code=202, responses=UNKNOWN, tags=["Sync"])
 async def sync(
     hub: TheHub, user: Editor, body: Annotated[SyncRequest | None, Body()] = None
 ) -> Started:
@@ -205,7 +219,10 @@ async def change_one_stream(
 
 
 @router.delete(
-    "/api/connectors/{connector}/streams/{stream}", dependencies=EDITOR, tags=["Streams"]
+    "/api/connectors/{connector}/streams/{stream}",
+    dependencies=EDITOR,
+    responses=DEPENDED_ON,
+    tags=["Streams"],
 )
 async def delete_one_stream(
     hub: TheHub, connection: TheConnection, stream: TheStream

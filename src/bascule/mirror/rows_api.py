@@ -91,7 +91,8 @@ FILES: dict[int | str, dict[str, Any]] = {
             kind.split(";")[0]: {"schema": {"type": "string", "format": "binary"}}
             for kind in MEDIA_TYPES.values()
         },
-    }
+    },
+    400: {"description": "A value does not fit in such a file."},
 }
 
 

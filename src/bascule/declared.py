@@ -1,0 +1,74 @@
+"""What the OpenAPI says of refusals: on every route those that occur there, and no others.
+
+Routes declare what is their own, such as a 409, in a few words. What follows from their shape,
+and how a refusal is written, is added to all of them here.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict
+
+from bascule.connections.answers import CheckAnswer
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+class Refusal(BaseModel):
+    """What went wrong and what to do about it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "detail": "There is no such connector.",
+                "next_step": "GET /api/connectors, or 'bascule status', lists the ones there are.",
+            }
+        }
+    )
+
+    detail: str
+    next_step: str
+    fields: dict[str, str] | None = None
+    check: CheckAnswer | None = None
+
+
+# Of every route that wants a token.
+RESPONSES: Responses = {
+    401: {"model": Refusal, "description": "No token, or one that opens nothing."},
+    403: {"model": Refusal, "description": "Your role, or your token's scope, does not let you."},
+    422: {"model": Refusal, "description": "A value that cannot be taken; `fields` names it."},
+    503: {"model": Refusal, "description": "The hub's database cannot be reached."},
+}
+
+# And of those that sign somebody in.
+OPEN_RESPONSES: Responses = {
+    401: {"model": Refusal, "description": "This opens nothing."},
+    422: RESPONSES[422],
+    503: RESPONSES[503],
+}
+
+OF_A_BODY = {"400": "The body cannot be read.", "413": "The body has more than 1 MB."}
+OF_A_PATH = {"404": "What is named is not there, or not for you to see."}
+WRITTEN = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+
+
+class DeclaredApi(FastAPI):
+    """FastAPI, whose OpenAPI tells every refusal."""
+
+    def openapi(self) -> dict[str, Any]:
+        openapi = super().openapi()  # the same one each time
+        for path, methods in openapi["paths"].items():
+            for route in methods.values():
+                _complete(route, named="{" in path)
+        return openapi
+
+
+def _complete(route: dict[str, Any], *, named: bool) -> None:
+    responses: dict[str, dict[str, Any]] = route["responses"]
+    of_its_shape = (OF_A_BODY if "requestBody" in route else {}) | (OF_A_PATH if named else {})
+    for status, description in of_its_shape.items():
+        responses.setdefault(status, {"description": description})
+    for status, response in responses.items():
+        if status >= "4":
+            response.setdefault("content", WRITTEN)
+    route["responses"] = dict(sorted(responses.items()))
