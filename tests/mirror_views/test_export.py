@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from bascule.mirror.export import FORMATS, ExportFailed, export_rows, export_to_file
-from bascule.mirror.rows import BadQuery
+from bascule.mirror.rows import BadQuery, page_of_rows
+from bascule.mirror.views import VIEWS
 
 NAMES = ['O\'Neil "Oak"', "two\nlines\r\nand, a comma", "倉庫 🚀 é", "back\\slash \\. \t tab", ""]
 
@@ -80,6 +81,16 @@ async def test_json_lines_read_back_are_what_the_view_holds(orders, tmp_path):
     assert rows[0]["total_amount"] == Decimal("12345678901234.123456789")
     assert (rows[0]["order_date"], rows[0]["is_pending"]) == ("2026-03-05", True)
     assert done.rows == 6
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("view", VIEWS)
+async def test_every_view_leaves_in_every_format_whatever_its_columns_are_named(
+    orders, tmp_path, view, format
+):
+    done = await export(orders, view, tmp_path / f"all.{format}")
+    shown = await page_of_rows(orders.db, orders.schema, view, limit=500)
+    assert done.rows == len(shown.rows)
 
 
 async def test_parquet_read_back_has_the_views_values_and_proper_types(orders, tmp_path):

@@ -152,7 +152,8 @@ async def _json_lines(
 ) -> AsyncGenerator[bytes]:
     """One object a line. Numbers keep every digit that they have in the database."""
     inner = selection.select(selected(selection.relation, selection.columns))
-    statement = SQL("select row_to_json(line)::text from ({}) as line").format(inner)
+    # With .* it is the whole row, also where a column is named as it is.
+    statement = SQL("select row_to_json(line.*)::text from ({}) as line").format(inner)
     async with conn.cursor(name="export") as cursor:
         await cursor.execute(statement)
         while rows := await cursor.fetchmany(_BATCH):
