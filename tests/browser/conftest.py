@@ -36,8 +36,10 @@ def chromium() -> str | None:
     return os.environ.get("BASCULE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Gone when the last test of this folder is: Playwright's event loop runs in this thread
+    for as long as it lives, and no asyncio test could run beside it."""
     path = chromium()
     if path is None:
         pytest.skip("there is no Chromium; install the package chromium or set BASCULE_CHROMIUM")

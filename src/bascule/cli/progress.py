@@ -89,7 +89,7 @@ async def watch(
                 return seen
             if worker.done():
                 await worker  # tells why it ended
-            await asyncio.sleep(LOOK)
+            await _next_look()
 
 
 async def ended(hub: Hub, run_ids: list[int]) -> list[Seen]:
@@ -98,7 +98,15 @@ async def ended(hub: Hub, run_ids: list[int]) -> list[Seen]:
         seen = await look(hub, run_ids)
         if all(one.finished for one in seen):
             return seen
-        await asyncio.sleep(LOOK)
+        await _next_look()
+
+
+async def _next_look() -> None:
+    await asyncio.sleep(LOOK)
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        # Ctrl-C, which came together with what was awaited then, and was swallowed with it.
+        raise asyncio.CancelledError
 
 
 def display(*, quiet: bool) -> AbstractContextManager[Display]:

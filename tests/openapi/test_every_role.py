@@ -1,0 +1,154 @@
+"""Schemathesis asks the whole API, as people of every role and as nobody: whatever is asked, no
+answer is a failure of the hub's own, and none is other than the OpenAPI says.
+
+What it does not check: that generated data is taken (`positive_data_acceptance`) or refused
+(`negative_data_rejection`), because what stands in the database decides that too; other methods
+and missing tokens are test_hostile's and test_access's.
+"""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from accounts.visitors import Visitor, next_address
+from bascule.app import create_app
+
+from .stage import PASSWORD, ROLES, Person, Stage
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+ENDLESS = "/api/events"  # its answer has no end, so only its head is looked at
+# Who asks these is signed out by them.
+PARTING = {
+    ("POST", "/api/auth/logout"),
+    ("POST", "/api/auth/password"),
+    ("POST", "/api/auth/refresh"),
+}
+SMALL = settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+CONFIG = schemathesis.Config()
+CONFIG.projects.default.generation.with_security_parameters = False  # we say who asks
+SCHEMA = schemathesis.openapi.from_dict(create_app().openapi(), config=CONFIG)
+OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
+
+
+@pytest.mark.parametrize("role", [*ROLES, "nobody"])
+@pytest.mark.parametrize(
+    "operation", [one for one in OPERATIONS if one.path != ENDLESS], ids=lambda one: one.label
+)
+def test_every_answer_is_as_the_openapi_says(stage: Stage, operation: Any, role: str) -> None:
+    takes_something = bool(list(operation.iter_parameters()) or list(operation.body))
+    statuses: set[int] = set()
+    with requests.Session() as session:
+
+        def ask(case: Case, real: bool) -> None:
+            who = None if role == "nobody" else stage.people[role]
+            if who and (case.method, case.path) in PARTING:
+                who = stage.person(role)
+            if who and real:
+                name_what_is_there(stage, case, who)
+            keep_off(stage, case)
+            headers = {"X-Forwarded-For": next_address()}  # or it would be throttled
+            if who:
+                headers["Authorization"] = f"Bearer {who.bearer}"
+            answer = case.call(stage.running.url, session, headers=headers, timeout=60)
+            case.validate_response(answer, checks=CHECKS)
+            statuses.add(answer.status_code)
+
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[: 1 + takes_something]:
+            cases = operation.as_strategy(generation_mode=mode)
+            real = st.sampled_from([True, True, True, False])
+            SMALL(given(case=cases, real=real)(ask))()
+    if role != "nobody":  # or all that follows would be about a token that opens nothing
+        me = Visitor(stage.running.url, stage.people[role].bearer).get("/api/auth/me")
+        assert me.status == 200, f"{role} was signed out"
+    if role == "admin":  # what is refused to everybody was not tried
+        assert any(status < 300 for status in statuses), statuses
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_events_are_a_stream_and_for_nobody_a_refusal(stage: Stage, role: str) -> None:
+    answer = Visitor(stage.running.url, stage.people[role].bearer).get(ENDLESS)
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert Visitor(stage.running.url).get(ENDLESS).status == 401
+
+
+def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
+    """Ids and names that are there, and for what is taken away, ones that nobody else needs."""
+    named, method = case.path_parameters, case.method
+    spared = method in ("GET", "POST") or not named
+    if "connector" in named:
+        named["connector"] = stage.connector if spared else stage.connect(who)
+    if "user" in named:
+        named["user"] = who.id if method == "GET" else stage.nobody_special()
+    if "token" in named:
+        named["token"] = stage.token_of(named.get("user", who.id))
+    for name, value in {
+        "stream": "Supplier",
+        "run": stage.runs[0],
+        "relation": "inventory",
+        "doctype": "Supplier",
+        "name": stage.supplier,
+    }.items():
+        if name in named:
+            named[name] = value
+    if isinstance(case.body, dict):
+        _fill(case.body, stage, who)
+        if isinstance(case.body.get("username"), str):
+            new = case.path == "/api/users"
+            case.body["username"] = f"any-{uuid4().hex[:8]}" if new else who.name
+
+
+def _fill(body: dict[str, Any], stage: Stage, who: Person) -> None:
+    known = {
+        **stage.way_in,
+        "connector_id": stage.connector,
+        "streams": ["suppliers"],
+        "doctype": "Brand",
+        "password": PASSWORD,
+        "new_password": f"{PASSWORD} well",
+        "old_password": PASSWORD,
+        "refresh_token": who.refresh,
+    }
+    for name, value in known.items():
+        if isinstance(body.get(name), type(value)):
+            body[name] = value
+
+
+def keep_off(stage: Stage, case: Case) -> None:
+    """The people who ask, and what is not the API's to judge: waiting for a worker that is not
+    there, and a head of a request over 64 KB, which the server refuses before anybody reads it.
+    """
+    if isinstance(case.body, dict) and isinstance(case.body.get("wait"), int | float):
+        case.body["wait"] = min(case.body["wait"], 0)
+    for name, value in case.query.items():
+        if isinstance(value, str):
+            case.query[name] = value[:2_000]
+    number = case.path_parameters.get("user")
+    if case.method != "GET" and isinstance(number, int) and 0 < number <= stage.any_id:
+        case.path_parameters["user"] = stage.nobody_special()
