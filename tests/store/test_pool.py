@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 
 from bascule.settings import Settings
 from bascule.store import Database, open_database
@@ -36,3 +37,24 @@ async def test_a_cancellation_is_never_lost_in_the_queue_for_a_connection(
         assert stats["pool_available"] == stats["pool_size"], stats  # nor was a connection
     finally:
         await database.close()
+
+
+async def test_whatever_a_pool_is_at_its_own_tasks_end_when_they_are_cancelled(
+    database_url: str,
+) -> None:
+    """As a process does that ends by Ctrl-C: it cancels every task once, and waits for them."""
+    settings = Settings(database_url=database_url, worker_concurrency=1)  # type: ignore[arg-type]
+    random.seed(4)
+    for _ in range(8):
+        before = asyncio.all_tasks()
+        database = await open_database(settings, migrate=False)
+        crowd = [asyncio.create_task(ask_on(database)) for _ in range(20)]
+        await asyncio.sleep(random.uniform(0, 0.05))  # the pool grows meanwhile
+        ours = asyncio.all_tasks() - before
+        for task in ours:
+            task.cancel()
+        _, left = await asyncio.wait(ours, timeout=10)
+        assert not left
+        assert all(task.done() for task in crowd)
+        with suppress(asyncio.CancelledError):  # which is how its own tasks ended
+            await database.close()

@@ -1,6 +1,7 @@
 """A pool of connections that loses neither a cancellation nor a connection."""
 
 import asyncio
+from typing import Any
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
@@ -13,8 +14,13 @@ class Pool(AsyncConnectionPool[psycopg.AsyncConnection]):
 
     psycopg_pool 3.3 hands out the connection that came in the same moment and forgets the
     cancellation: whoever was told to stop goes on for good. And a cancellation in the middle of
-    giving a connection back makes it lose the connection.
+    giving a connection back makes it lose the connection. Its workers take a cancellation for a
+    failure of what they were at, and wait for more: a Ctrl-C in that moment ended nothing.
     """
+
+    @classmethod
+    async def worker(cls, q: "asyncio.Queue[Any]") -> None:
+        await super().worker(_UntilCancelled(q))  # type: ignore[arg-type]
 
     async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection:  # noqa: ASYNC109
         before = _cancellations()
@@ -29,6 +35,18 @@ class Pool(AsyncConnectionPool[psycopg.AsyncConnection]):
         RETURNING.add(giving_back)
         giving_back.add_done_callback(RETURNING.discard)
         await asyncio.shield(giving_back)
+
+
+class _UntilCancelled:
+    """A queue that gives nothing more to a task that was cancelled, whoever caught that."""
+
+    def __init__(self, queue: "asyncio.Queue[Any]") -> None:
+        self._queue = queue
+
+    async def get(self) -> Any:
+        if _cancellations():
+            raise asyncio.CancelledError
+        return await self._queue.get()
 
 
 def _cancellations() -> int:
