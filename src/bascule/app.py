@@ -21,18 +21,19 @@ from bascule.events.listening import Live
 from bascule.events.recorder import Recorder
 from bascule.health import router as health
 from bascule.hub import Hub, open_hub
-from bascule.rooms import OPEN_PAGES, OPEN_ROUTERS, PAGES, ROUTERS
+from bascule.rooms import OPEN_PAGES, OPEN_ROUTERS, PAGES, ROUTERS, SIGNED_ROUTERS
 from bascule.settings import Settings, get_settings
 from bascule.ui.headers import SecurityHeaders
 from bascule.ui.static_files import router as static_files
 
 ABOUT = """Mirrors ERPNext sites into PostgreSQL.
 
-Every route but `/health` and those that sign you in wants `Authorization: Bearer <token>`:
-`bascule token` prints one, `POST /api/auth/login` gives one for a name and a password; see
-[accounts](accounts.md). Viewers read, editors sync and change, admins look after people and
-credentials. What cannot be done is answered with `{"detail", "next_step"}`; `fields` names each
-value that is wrong. Wherever a connector is named, its slug does as well as its id.
+Every route wants `Authorization: Bearer <token>`, but for `/health`, those that sign you in, and
+where signed webhooks arrive: `bascule token` prints one, `POST /api/auth/login` gives one for a
+name and a password; see [accounts](accounts.md). Viewers read, editors sync and change, admins look
+after people and credentials. What cannot be done is answered with `{"detail", "next_step"}`;
+`fields` names each value that is wrong. Wherever a connector is named, its slug does as well as its
+id.
 """
 LARGEST_BODY = 1_000_000  # bytes
 
@@ -60,6 +61,8 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     app.add_middleware(BodyLimit)
     app.add_middleware(Recorder)
     app.add_middleware(SecurityHeaders)
+    for router in SIGNED_ROUTERS:  # first: the busiest by far
+        app.include_router(router)
     app.include_router(health)
     app.include_router(static_files)
     for router in OPEN_PAGES:

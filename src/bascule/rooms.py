@@ -14,6 +14,7 @@ from bascule.connections.api import router as connections
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
 from bascule.events.pages import pages as audit_page
+from bascule.inbox.receiving import router as receiving
 from bascule.mirror.api import router as mirror
 from bascule.mirror.connection_page import pages as connection_page
 from bascule.mirror.connector_pages import pages as connectors
@@ -28,6 +29,8 @@ from bascule.mirror.stream_page import pages as stream_page
 
 # Those who sign in are nobody yet.
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
+# What is signed needs nobody to sign in.
+SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
 ROUTERS += [documents]
@@ -36,4 +39,9 @@ OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 PAGES += [people_pages, settings_pages, connector_settings, audit_page]
 PAGES += [data, log_page]
-JOB_MODULES = ["bascule.mirror.jobs", "bascule.events.jobs", "bascule.accounts.jobs"]
+JOB_MODULES = [
+    "bascule.mirror.jobs",
+    "bascule.inbox.jobs",
+    "bascule.events.jobs",
+    "bascule.accounts.jobs",
+]

@@ -28,7 +28,7 @@ def test_every_route_says_what_it_answers_and_how_it_refuses(api: Api) -> None:
             good = next(r for status, r in route["responses"].items() if status < "3")
             assert good["content"], where
             assert "HTTPValidationError" not in str(route), where
-            if path == "/health":
+            if path == "/health" or path.startswith("/api/webhooks/"):
                 continue
             assert {"401", "422", "503"} <= route["responses"].keys(), where
             if path not in ("/api/auth/login", "/api/auth/refresh"):
@@ -43,7 +43,8 @@ def test_every_body_has_an_example(api: Api) -> None:
             if body := route.get("requestBody"):
                 schema = body["content"]["application/json"]["schema"]
                 names = [s["$ref"] for s in schema.get("anyOf", [schema]) if "$ref" in s]
-                model = openapi["components"]["schemas"][names[0].rsplit("/", 1)[1]]
+                known = openapi["components"]["schemas"]
+                model = known[names[0].rsplit("/", 1)[1]] if names else schema
                 fields = model["properties"].values()
                 assert "example" in model or any("examples" in field for field in fields), names
 

@@ -34,7 +34,7 @@ class Watcher:
     def put(self, event: Happened) -> None:
         if event.id is None:
             # Of what only passes by (progress, "there are new lines") the newest is enough.
-            key: object = (event.kind, event.data.get("run_id"))
+            key: object = (event.kind, event.connection_id, event.data.get("run_id"))
             self._waiting.pop(key, None)
         else:
             key = next(self._number)

@@ -26,11 +26,18 @@ log = logging.getLogger(__name__)
 HEARTBEAT = 5.0  # seconds
 STALLED = 15.0  # seconds without a heartbeat: the worker is dead, or will find its work given away
 TAKEOVER = 5.0  # seconds between two looks for dead workers
-POLL = 1.0  # seconds; a lock's next holder is not told that its turn has come
+POLL = 1.0  # seconds; for what no notification tells of, such as a time that has come
 GRACE = 5.0  # seconds that running jobs get when a worker is asked to stop
 KEEP_HOURS = 24 * 7  # of jobs that failed, for who wants to know why
 TAKEOVER_LOCK = 0x6261_7374  # an advisory lock: one worker at a time takes over
 
+# Procrastinate tells workers of what is queued, not of a lock that is free: its next holder would
+# wait for somebody's poll.
+_CALL_NEXT = """
+    SELECT pg_notify('procrastinate_any_queue_v1',
+                     json_build_object('type', 'job_inserted', 'job_id', id)::text)
+      FROM procrastinate_jobs WHERE lock = %(lock)s AND status = 'todo' ORDER BY id LIMIT 1
+"""
 _GONE = (psycopg.OperationalError, PoolTimeout, ConnectorException, OSError)
 
 
@@ -129,6 +136,8 @@ class OwnJobs(JobManager):
     async def finish_job(self, job: QueuedJob, status: Status, delete_job: bool) -> None:
         if await self._is_ours(job):
             await super().finish_job(job, status, delete_job)
+            if job.lock is not None:
+                await self.connector.execute_query_async(_CALL_NEXT, lock=job.lock)
 
     async def retry_job(self, job: QueuedJob, *args: Any, **kwargs: Any) -> None:
         if await self._is_ours(job):

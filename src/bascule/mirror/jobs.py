@@ -1,14 +1,19 @@
 """The mirror's background work: runs, and the clock that starts them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bascule.connections.schedules import take_due, take_due_verify
+from bascule.connections.tables import Connection
 from bascule.hub import Hub
+from bascule.inbox import Heard, heard
 from bascule.jobs import every, task
 from bascule.mirror.runs import carry_out, start_runs
+from bascule.mirror.streams import streams_of
 
 # Runs and their logs are kept this long; the newest of each stream stays.
 KEPT_DAYS = 30
+# Between two runs that webhooks start: what is told meanwhile is fetched by the later one.
+PAUSE = timedelta(seconds=2)
 
 
 @task("mirror.run")
@@ -28,6 +33,17 @@ async def start_due(hub: Hub) -> None:
         await start_runs(hub, connection, kind="sync", trigger="schedule")
     for connection in verifies:
         await start_runs(hub, connection, kind="repair", trigger="schedule")
+
+
+@heard("*")
+async def fetch_what_changed(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
+    """The site says that documents changed: their stream is pulled at once, if there is one."""
+    async with hub.db.session() as session:
+        streams = await streams_of(session, connection)
+    mirrored = {stream.doctype for stream in streams if stream.enabled}
+    names = sorted(mirrored & {document.doctype for document in documents})
+    if names:
+        await start_runs(hub, connection, names=names, trigger="webhook", pause=PAUSE)
 
 
 @every("30 4 * * *")

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
@@ -35,10 +35,12 @@ async def start_runs(
     names: Sequence[str] | None = None,
     kind: str = "sync",
     trigger: str,
+    pause: timedelta | None = None,
 ) -> list[int]:
     """Queue a run for each stream that is on, or for those named (DocTypes or presets); their ids.
 
-    A stream that has one waiting already gets no second. NoSuch: a name that no stream has.
+    A stream that has one waiting already gets no second. With `pause` it begins no earlier than
+    that after the newest run of its stream was queued. NoSuch: a name that no stream has.
     """
     ids = []
     async with hub.db.session() as session:
@@ -52,11 +54,17 @@ async def start_runs(
             if waiting is not None:
                 ids.append(waiting)
                 continue
+            newest = select(func.max(Run.queued_at)).where(Run.stream_id == stream.id)
+            before = await session.scalar(newest) if pause is not None else None
             run = Run(connection_id=connection.id, stream_id=stream.id, kind=kind, trigger=trigger)
             session.add(run)
             await session.flush()
             await hub.jobs.defer(
-                "mirror.run", lock=f"stream:{stream.id}", connection=session, run_id=run.id
+                "mirror.run",
+                lock=f"stream:{stream.id}",
+                connection=session,
+                schedule_at=before + pause if before and pause else None,
+                run_id=run.id,
             )
             await _tell(session, run, "queued")
             ids.append(run.id)

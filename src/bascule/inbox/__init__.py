@@ -1,0 +1,10 @@
+"""Webhooks that arrive: verified, kept, and then told to whoever listens.
+
+What is listed here may be used; the modules behind it may change.
+"""
+
+from bascule.inbox.addresses import get_webhook_address
+from bascule.inbox.hearing import Heard, heard
+from bascule.inbox.signatures import validate_webhooks_request
+
+__all__ = ["Heard", "get_webhook_address", "heard", "validate_webhooks_request"]

@@ -1,0 +1,61 @@
+"""Who wants to hear of what arrived. A delivery is told as "look at this document", never with what
+it claims to be in it: values are read from the site.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bascule.connections.tables import Connection
+from bascule.hub import Hub
+
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One document that the site spoke of, however often it did.
+
+    `event` is Frappe's (after_insert, on_update, on_trash, after_rename, ...), empty where it was
+    not told; the latest of several, but on_trash where that was among them: perhaps it is gone.
+    `received_at`: of the earliest, so what was read from the site later holds all of them.
+    """
+
+    doctype: str
+    name: str
+    event: str
+    received_at: datetime
+
+
+Listener = Callable[[Hub, Connection, list[Heard]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    name: str
+    doctypes: frozenset[str]
+    hear: Listener
+
+    def wants(self, doctype: str) -> bool:
+        return ALL in self.doctypes or doctype in self.doctypes
+
+
+LISTENERS: dict[str, Registered] = {}
+
+
+def heard(*doctypes: str) -> Callable[[Listener], Listener]:
+    """Registers `async (hub, connection, documents)` for these DocTypes, or for "*".
+
+    It runs in a worker, for one DocType of one connection at a time, with up to 500 documents. It
+    may hear of the same document again, so it looks and compares. What it raises is kept with the
+    deliveries, which it hears again later, with growing pauses; others are not held up by it.
+    """
+
+    def register(hear: Listener) -> Listener:
+        name = f"{hear.__module__}.{hear.__qualname__}"
+        if name in LISTENERS:
+            raise ValueError(f"{name} listens already.")
+        LISTENERS[name] = Registered(name, frozenset(doctypes), hear)
+        return hear
+
+    return register

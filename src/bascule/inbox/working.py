@@ -1,0 +1,160 @@
+"""From what is kept to those who listen: in order, joined by document, each listener for itself."""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from bascule.connections.tables import Connection
+from bascule.errors import HubError
+from bascule.events.live import publish
+from bascule.frappe import FrappeError
+from bascule.hub import Hub
+from bascule.inbox.hearing import LISTENERS, Heard, Registered
+from bascule.inbox.keeping import LOCK_ALONE
+from bascule.store import StoreError
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 500  # deliveries
+PATIENCE = 600.0  # seconds that a listener may take for them
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0  # seconds; doubled with each attempt
+GIVE_UP = 3  # days after it arrived
+TRASH = "on_trash"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery as it is kept; `owed`: the listeners that have not heard it, None for all."""
+
+    id: int
+    doctype: str
+    name: str
+    event: str
+    received_at: datetime
+    owed: list[str] | None
+
+    def is_for(self, listener: Registered) -> bool:
+        wanted = self.owed is None or listener.name in self.owed
+        return wanted and listener.wants(self.doctype)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    listener: str
+    doctype: str
+    error: str
+    next_step: str
+
+
+async def work_off(hub: Hub, connection_id: UUID) -> None:
+    """Tells of everything that is kept and due. What fails is kept, for a later attempt."""
+    async with hub.db.connection() as conn:
+        await conn.execute(LOCK_ALONE, [connection_id])
+    while True:
+        async with hub.db.session() as session:
+            connection = await session.get(Connection, connection_id)
+            session.expunge_all()
+        batch = await _due(hub, connection_id)
+        if connection is None or not batch:
+            return
+        told = [_tell(hub, connection, one, batch) for one in LISTENERS.values()]
+        failed = [failure for each in await asyncio.gather(*told) for failure in each]
+        await _settle(hub, connection_id, batch, failed)
+
+
+async def _due(hub: Hub, connection_id: UUID) -> list[Waiting]:
+    async with hub.db.connection() as conn:
+        found = await conn.execute(
+            "SELECT id, doctype, name, event, received_at, owed FROM bascule.deliveries"
+            " WHERE connection_id = %s AND state = 'kept' AND next_try_at <= now()"
+            " ORDER BY id LIMIT %s",
+            [connection_id, AT_ONCE],
+        )
+        return [Waiting(*row) for row in await found.fetchall()]
+
+
+async def _tell(
+    hub: Hub, connection: Connection, listener: Registered, batch: list[Waiting]
+) -> list[Failed]:
+    by_doctype: dict[str, list[Waiting]] = defaultdict(list)
+    for one in batch:
+        if one.is_for(listener):
+            by_doctype[one.doctype].append(one)
+    failed = []
+    for doctype, waiting in by_doctype.items():
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await listener.hear(hub, connection, joined(waiting))
+        except Exception as error:
+            failed.append(_failure(listener, doctype, error))
+    return failed
+
+
+def joined(waiting: Iterable[Waiting]) -> list[Heard]:
+    """One for each document, in the order in which they were first spoken of."""
+    documents: dict[tuple[str, str], Heard] = {}
+    for one in waiting:
+        before = documents.get((one.doctype, one.name))
+        event, since = one.event, one.received_at
+        if before is not None:
+            since = before.received_at
+            event = TRASH if before.event == TRASH else one.event or before.event
+        documents[one.doctype, one.name] = Heard(one.doctype, one.name, event, since)
+    return list(documents.values())
+
+
+def _failure(listener: Registered, doctype: str, error: Exception) -> Failed:
+    if isinstance(error, HubError | FrappeError | StoreError):
+        return Failed(listener.name, doctype, str(error), error.next_step)
+    log.error("%s failed over %s", listener.name, doctype, exc_info=error)
+    what = "took too long" if isinstance(error, TimeoutError) else f"{type(error).__name__}"
+    return Failed(
+        listener.name,
+        doctype,
+        f"{what} in the hub, at {listener.name}",
+        "This is a fault of the hub: its log has the details. It tries again by itself.",
+    )
+
+
+async def _settle(
+    hub: Hub, connection_id: UUID, batch: list[Waiting], failed: list[Failed]
+) -> None:
+    wrong: dict[str, list[Failed]] = defaultdict(list)
+    for failure in failed:
+        wrong[failure.doctype].append(failure)
+    done = [one.id for one in batch if one.doctype not in wrong]
+    async with hub.db.connection() as conn:
+        await conn.execute(
+            "UPDATE bascule.deliveries SET state = 'done', done_at = now(), owed = NULL,"
+            " attempts = attempts + 1, error = NULL, next_step = NULL WHERE id = ANY(%s)",
+            [done],
+        )
+        for doctype, failures in wrong.items():
+            await conn.execute(
+                """
+                UPDATE bascule.deliveries SET
+                    state = CASE WHEN received_at < now() - make_interval(days => %(give_up)s)
+                            THEN 'failed' ELSE 'kept' END,
+                    next_try_at = now() + least(%(longest)s, %(first)s * power(2, least(attempts,
+                        20))) * %(jitter)s * interval '1 s',
+                    attempts = attempts + 1, owed = %(owed)s,
+                    error = %(error)s, next_step = %(step)s
+                WHERE id = ANY(%(ids)s)
+                """,
+                {
+                    "ids": [one.id for one in batch if one.doctype == doctype],
+                    "owed": [failure.listener for failure in failures],
+                    "error": failures[0].error,
+                    "step": failures[0].next_step,
+                    "give_up": GIVE_UP,
+                    "first": FIRST_PAUSE,
+                    "longest": LONGEST_PAUSE,
+                    "jitter": random.uniform(0.5, 1.0),  # noqa: S311
+                },
+            )
+        await publish(conn, "delivery", connection_id=connection_id, keep=False)

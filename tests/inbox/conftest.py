@@ -1,0 +1,209 @@
+"""A hub with a worker, ends at which webhooks arrive, and who listens."""
+
+import asyncio
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from api.conftest import Api, RunningHub, address
+from bascule.connections.tables import Connection
+from bascule.errors import Invalid
+from bascule.hub import Hub
+from bascule.inbox import Heard, get_webhook_address, heard
+from bascule.inbox.signatures import SIGNATURE, signature_of
+from bascule.inbox.tables import WebhookEnd
+from bascule.settings import Settings
+
+
+@dataclass
+class Ear:
+    """A listener of these tests: what it heard, by connection, and what it does at the next."""
+
+    heard: dict[UUID, list[Heard]] = field(default_factory=dict)
+    calls: dict[UUID, int] = field(default_factory=dict)
+    raising: dict[UUID, Exception] = field(default_factory=dict)
+
+    def of(self, connection: UUID) -> list[Heard]:
+        return self.heard.get(connection, [])
+
+
+EAR, NEIGHBOUR = Ear(), Ear()
+
+
+async def _hear(ear: Ear, connection: Connection, documents: list[Heard]) -> None:
+    ear.calls[connection.id] = ear.calls.get(connection.id, 0) + 1
+    if connection.id in ear.raising:
+        raise ear.raising[connection.id]
+    ear.heard.setdefault(connection.id, []).extend(documents)
+
+
+@heard("Customer", "Address", "Contact")
+async def _ear_of_tests(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
+    await _hear(EAR, connection, documents)
+
+
+@heard("*")
+async def _neighbour_of_tests(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
+    await _hear(NEIGHBOUR, connection, documents)
+
+
+def refused(message: str) -> Exception:
+    return Invalid(message, next_step="Mend it.")
+
+
+@dataclass
+class Sent:
+    status: int
+    body: bytes
+    seconds: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def send(
+    url: str,
+    path: str,
+    body: bytes,
+    *,
+    secret: str | None = None,
+    signature: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Sent:
+    """As Frappe's requests does it: no Content-Type, the signature over the raw body."""
+    to = urlsplit(url)
+    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=30)
+    told = {"User-Agent": "python-requests/2.32.5", "Accept": "*/*", **(headers or {})}
+    if secret is not None:
+        signature = signature_of(secret.encode(), body).decode()
+    if signature is not None:
+        told[SIGNATURE] = signature
+    began = time.monotonic()
+    asking.request("POST", path, body, told)
+    answer = asking.getresponse()
+    got = Sent(answer.status, answer.read(), time.monotonic() - began)
+    asking.close()
+    return got
+
+
+@dataclass
+class End:
+    """A connection whose webhooks arrive at the hub."""
+
+    hub: RunningHub
+    connection: UUID
+    slug: str
+    token: str
+    secret: str
+
+    def path(self, doctype: str = "Customer") -> str:
+        to = urlsplit(get_webhook_address(self.hub.url, self.token, doctype))
+        return f"{to.path}?{to.query}"
+
+    def tell(self, doctype: str = "Customer", name: str = "Acme", **more: Any) -> Sent:
+        body = {"doctype": doctype, "name": name, "event": "on_update", **more}
+        return self.send(json.dumps(body).encode(), doctype)
+
+    def send(self, body: bytes, doctype: str = "Customer", **more: Any) -> Sent:
+        if "signature" not in more:
+            more.setdefault("secret", self.secret)
+        return send(self.hub.url, self.path(doctype), body, **more)
+
+    def rows(self, columns: str = "state, doctype, name, event") -> list[tuple[Any, ...]]:
+        return self.sql(
+            f"SELECT {columns} FROM bascule.deliveries WHERE connection_id = %s ORDER BY id",
+            [self.connection],
+        )
+
+    def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        url = self.hub.settings.database_url
+        assert url is not None
+        with psycopg.connect(url.get_secret_value(), autocommit=True) as conn:
+            found = conn.execute(statement.encode(), values)
+            return found.fetchall() if found.description else []
+
+    def worked_off(self) -> list[tuple[Any, ...]]:
+        """Waits until nothing is due any more."""
+        due = "SELECT count(*) FROM bascule.deliveries WHERE connection_id = %s"
+        due += " AND state = 'kept' AND next_try_at <= now()"
+        eventually(lambda: self.sql(due, [self.connection]) == [(0,)])
+        return self.rows()
+
+
+def eventually(is_so: Callable[[], Any], seconds: float = 60.0) -> Any:
+    give_up = time.monotonic() + seconds
+    while not (found := is_so()):
+        assert time.monotonic() < give_up, "it did not come to pass"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture(scope="session")
+def inbox_hub(
+    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningHub]:
+    """One for all tests of this folder; each makes connections of its own in it."""
+    name = f"inbox_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        settings = Settings.model_validate(
+            {
+                "data_dir": tmp_path_factory.mktemp("hub"),
+                "database_url": address({**conninfo_to_dict(postgres), "dbname": name}),
+            }
+        )
+        with RunningHub(settings) as running:
+            yield running
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def api(inbox_hub: RunningHub) -> Api:
+    return Api(inbox_hub.url, inbox_hub.token)
+
+
+@pytest.fixture
+def make_end(inbox_hub: RunningHub, api: Api) -> Callable[..., End]:
+    """A connection to a site that is not there; only its webhooks come."""
+
+    def make(secret: str = "s3cret-of-the-hook") -> End:
+        way_in = {"api_url": "http://127.0.0.1:1", "api_key": "key", "api_secret": "secret"}
+        options = {"test_connection": False, "start_sync": False, "schedule": "manual"}
+        made = api.post(
+            "/api/connectors/erpnext/setup",
+            {"name": f"Acme {uuid4().hex[:8]}", **way_in, **options},
+        )
+        assert made.status == 201, made.body
+        connection = UUID(made.json["id"])
+        token = uuid4().hex
+
+        async def save() -> None:
+            async with inbox_hub.hub.db.session() as session:
+                sealed = inbox_hub.hub.vault.encrypt(secret)
+                session.add(
+                    WebhookEnd(connection_id=connection, token=token, secret_encrypted=sealed)
+                )
+
+        inbox_hub.run(save())
+        return End(inbox_hub, connection, made.json["slug"], token, secret)
+
+    return make
+
+
+@pytest.fixture
+def end(make_end: Callable[..., End]) -> End:
+    return make_end()
+
+
+async def in_time(waiting: Any, seconds: float = 30.0) -> Any:
+    return await asyncio.wait_for(waiting, seconds)
