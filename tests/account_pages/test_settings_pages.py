@@ -24,12 +24,35 @@ def test_a_token_is_shown_once_and_opens_what_its_scope_says_until_it_is_revoked
     page = anna.open("/settings")
     assert token not in page.html
     assert "Nightly export" in page.text
-    assert "in 29 days" in page.text
+    assert "in 1 month" in page.text
     revoke = re.search(r'action="(/settings/tokens/\d+/revoke)"', page.html)
     assert revoke
     assert sit("editor").send(revoke[1]).status == 404  # not theirs
     assert anna.send(revoke[1]).status == 303
     assert robot.get("/api/auth/me").status == 401
+
+
+def test_a_token_that_is_about_to_end_is_told_at_home_until_another_is_made(
+    sit: Sit, sql: Any
+) -> None:
+    anna = sit("viewer")
+    for name in ("Nightly export", "Old <i>robot</i>", "Long gone"):
+        anna.send("/settings/tokens", name=name, scope="read", days="30")
+    assert "Needs attention" not in anna.open("/").text
+    for name, days in (("Nightly export", 3), ("Old <i>robot</i>", -2), ("Long gone", -9)):
+        sql(
+            "UPDATE bascule.api_tokens SET expires_at = now() + make_interval(days => %s)"
+            " WHERE user_id = %s AND name = %s",
+            [days, anna.somebody.id, name],
+        )
+    home = anna.open("/")
+    assert "API token “Nightly export” It ends in 3 days ." in home.text
+    assert "API token “Old <i>robot</i>” It ended 2 days ago ." in home.text
+    assert "<i>robot" not in home.html
+    assert "Long gone" not in home.text
+    assert "Nightly export" not in sit("admin").open("/").text  # it is nobody else's to mend
+    anna.send("/settings/tokens", name="Nightly export", scope="read", days="90")
+    assert "Nightly export" not in anna.open("/").text
 
 
 def test_a_token_that_cannot_be_made_says_why_and_an_api_token_makes_no_other(sit: Sit) -> None:

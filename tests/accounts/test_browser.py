@@ -94,6 +94,25 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     assert "secure" in kept
 
 
+def test_the_cookie_travels_encrypted_where_people_reach_the_hub_by_https(
+    accounts_hub: RunningHub,
+    make_person: Make,
+    stranger: Visitor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where a proxy that nobody told the hub of speaks HTTPS for it."""
+    anna = make_person()
+    form = {"name": anna.username, "password": anna.password}
+    for public, host, encrypted in (
+        ("https://hub.example.com/", "hub.example.com", True),
+        ("https://hub.example.com", "10.0.0.5:8003", False),  # or one could not sign in there
+        ("http://hub.example.com", "hub.example.com", False),
+    ):
+        monkeypatch.setattr(accounts_hub.hub.settings, "public_url", public)
+        _, kept = cookie_of(stranger.ask("POST", "/sign-in", form=form, Host=host))
+        assert ("secure" in kept) is encrypted, (public, host)
+
+
 @pytest.mark.parametrize("by", ["sign-in", "welcome"])
 def test_a_session_that_somebody_laid_under_is_not_signed_in_to(
     by: str, make_person: Make, browse: Browse, stranger: Visitor, admin: Visitor

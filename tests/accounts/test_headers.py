@@ -102,7 +102,7 @@ class Inline(HTMLParser):
         for name, value in attrs:
             if name.startswith(("on", "hx-on")):
                 self.found.append(f"{tag} {name}")
-            if (value or "").strip().lower().startswith(("javascript:", "vbscript:")):
+            if (value or "").strip().lower().startswith(("javascript:", "vbscript:", "js:")):
                 self.found.append(f"{tag} {name}={value}")
 
 

@@ -1,6 +1,7 @@
 """Signing in by name and password, and the tokens that programs get for it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from bascule.accounts import passwords
 from .conftest import Make, Sql
 from .visitors import Answer, Visitor, next_address
 
+NETWORKS = count(0x5000)
 NEW_PASSWORD = "five words that never do"
 
 
@@ -306,6 +308,15 @@ def test_guessing_many_accounts_from_one_address_has_to_wait_and_others_do_not(
     assert refused.status == 429
     assert int(refused.headers["retry-after"]) >= 1
     assert anna.try_login().status == 200
+
+
+def test_who_has_a_network_of_ipv6_addresses_has_one_address(make_person: Make) -> None:
+    anna, network = make_person(), f"2001:db8:{next(NETWORKS):x}:7"
+    for number in range(30):
+        address = f"{network}:{number:x}::{number:x}"
+        assert anna.try_login("x", name=f"nobody-{number}", address=address).status == 401
+    assert anna.try_login(address=f"{network}:ffff::1").status == 429
+    assert anna.try_login(address=f"{network[:-1]}8::1").status == 200
 
 
 def test_an_address_that_nobody_trusts_cannot_be_made_up(

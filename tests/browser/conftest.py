@@ -31,21 +31,20 @@ ARGUMENTS = [
 SHOTS = Path(os.environ.get("BASCULE_SCREENSHOTS") or Path(__file__).parent / "screenshots")
 
 
-def chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("BASCULE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Read now: while tests run, nothing of the hub's environment is there.
+CHROMIUM = os.environ.get("BASCULE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Gone when the last test of this folder is: Playwright's event loop runs in this thread
     for as long as it lives, and no asyncio test could run beside it."""
-    path = chromium()
-    if path is None:
+    if CHROMIUM is None:
         pytest.skip("there is no Chromium; install the package chromium or set BASCULE_CHROMIUM")
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS + as_root)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS + as_root)
         yield browser
         browser.close()
 

@@ -105,10 +105,10 @@ def test_any_doctype_is_found_added_and_pulled(
     page = editor.open(path)
     assert "Sales orders" in page.text
     assert 'value="orders"' in page.html
-    found = editor.open(f"{path}?words=supplier").text
+    found = editor.open(f"{path}?doctype=supplier").text
     assert "Supplier mirrored already" in found
     assert "Supplier Group" in found
-    assert "no DocType with “zzz”" in editor.open(f"{path}?words=zzz").text
+    assert "no DocType with “zzz”" in editor.open(f"{path}?doctype=zzz").text
 
     page = editor.send(path, doctype="No Such <Thing>")
     assert page.status == 422
@@ -120,7 +120,7 @@ def test_any_doctype_is_found_added_and_pulled(
     assert [(run["doctype"], run["outcome"]) for run in ended(slug)] == [("Supplier Group", "done")]
 
     site.faults.add("forbidden", doctype="DocType")
-    assert "Type the whole name" in editor.open(f"{path}?words=item").text
+    assert "Type the whole name" in editor.open(f"{path}?doctype=item").text
 
 
 def test_a_stream_is_switched_and_removed(pulled: str, sit: Sit, sql: Any) -> None:

@@ -22,7 +22,12 @@ def address_of(connection: HTTPConnection, settings: Settings) -> str:
 
 
 def is_https(connection: HTTPConnection, settings: Settings) -> bool:
-    """Whether the browser speaks HTTPS: to us, or to a trusted proxy before us."""
+    """Whether the browser speaks HTTPS: to us, or to a proxy before us, one that is trusted or that
+    people reach at BASCULE_PUBLIC_URL.
+    """
+    public = urlsplit(settings.public_url or "")
+    if public.scheme == "https" and connection.url.netloc.lower() == public.netloc.lower():
+        return True
     peer = connection.client.host if connection.client else ""
     said = connection.headers.get("x-forwarded-proto")
     if said is not None and _is_trusted(peer, settings):

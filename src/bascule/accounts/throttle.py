@@ -6,6 +6,7 @@ found out meanwhile.
 """
 
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 
 from sqlalchemy import delete, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -88,7 +89,19 @@ async def forget_old_attempts(session: AsyncSession) -> None:
 
 
 def _key(kind: str, value: str) -> str:
-    return f"{kind}:{value}"
+    return f"{kind}:{_network(value) if kind == 'address' else value}"
+
+
+def _network(address: str) -> str:
+    """Whoever has one IPv6 address has the 2^64 that begin as it does."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.version == 4:
+        return address
+    mapped = found.ipv4_mapped
+    return str(mapped) if mapped else str(ip_network((found, 64), strict=False))
 
 
 def _said(seconds: int) -> str:

@@ -5,7 +5,7 @@ A token carries 256 random bits, so a plain hash is enough: there is nothing to 
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +17,7 @@ from bascule.events.live import publish
 
 PREFIX = "bsc_"  # lets secret scanners, and people, see what a leaked string is
 SCOPES = ("read", "write")
+SOON = timedelta(days=7)
 
 
 def hash_of(token: str) -> str:
@@ -75,6 +76,20 @@ async def count_tokens(session: AsyncSession) -> dict[int, int]:
 async def tokens_of(session: AsyncSession, user: User) -> list[ApiToken]:
     query = select(ApiToken).where(ApiToken.user_id == user.id).order_by(ApiToken.id)
     return list((await session.scalars(query)).all())
+
+
+async def ending_soon(session: AsyncSession, user: User) -> list[ApiToken]:
+    """Those that end within a week or ended in the last one: what uses them stops, or has stopped.
+    One that a newer token of the same name has replaced is left out.
+    """
+    now = datetime.now(UTC)
+    tokens = await tokens_of(session, user)
+    newest = {token.name: token for token in tokens}
+    return [
+        token
+        for token in newest.values()
+        if token.expires_at is not None and now - SOON < token.expires_at < now + SOON
+    ]
 
 
 async def revoke_token(session: AsyncSession, user: User, token_id: int) -> ApiToken:

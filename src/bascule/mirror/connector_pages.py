@@ -18,6 +18,15 @@ from bascule.ui import back_to, render
 from bascule.ui.filters import plural
 
 pages = APIRouter(include_in_schema=False)
+# A picture of each category; the emoji that programs are told of are not in every font.
+SIGNS = {
+    "erp": "building-store",
+    "crm": "users",
+    "finance": "receipt",
+    "construction": "box",
+    "events": "bolt",
+    "files": "file-text",
+}
 Words = Annotated[str, Query(max_length=200)]
 
 
@@ -35,6 +44,7 @@ async def connectors_page(
         found=found,
         types=find_types(q, category),
         categories=CATEGORIES,
+        signs=SIGNS,
         q=q,
         category=category,
     )

@@ -1,8 +1,11 @@
 """The first page: how each connection stands, and what needs somebody."""
 
+from datetime import UTC, datetime
+
 from fastapi import APIRouter, Request, Response
 
 from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.tokens import ending_soon
 from bascule.mirror.overview import statuses
 from bascule.ui import render
 
@@ -13,5 +16,13 @@ pages = APIRouter(include_in_schema=False)
 async def home(request: Request, hub: TheHub, user: Viewer) -> Response:
     async with hub.db.session() as session:
         found = await statuses(session, user)
+        tokens = await ending_soon(session, user)
     needs = [(connector, need) for connector in found for need in connector.attention]
-    return render(request, "mirror/home.html", connectors=found, needs=needs)
+    return render(
+        request,
+        "mirror/home.html",
+        connectors=found,
+        needs=needs,
+        tokens=tokens,
+        now=datetime.now(UTC),
+    )

@@ -36,9 +36,9 @@ async def new_streams_page(
     hub: TheHub,
     user: Editor,
     connection: TheConnection,
-    words: Annotated[str, Query(max_length=140)] = "",
+    words: Annotated[str, Query(max_length=140, alias="doctype")] = "",
 ) -> Response:
-    """`words`: a part of the name of a DocType that is looked for on the site."""
+    """`doctype`: a part of the name of one that is looked for on the site."""
     return await _offer(request, hub, connection, words)
 
 

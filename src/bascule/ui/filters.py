@@ -13,6 +13,7 @@ UNITS = (
     ("hour", 3_600),
     ("minute", 60),
 )
+HALF_A_MINUTE = 30  # what is in 30 days has been so for a moment when it is read
 
 
 def ago(moment: datetime | str | None, never: str = "never") -> str | Markup:
@@ -30,7 +31,8 @@ def ago(moment: datetime | str | None, never: str = "never") -> str | Markup:
 
 
 def _distance(seconds: float) -> str:
-    past, left = seconds >= 0, abs(seconds)
+    past = seconds >= 0
+    left = seconds if past else HALF_A_MINUTE - seconds
     for unit, size in UNITS:
         if left >= size:
             count = int(left // size)

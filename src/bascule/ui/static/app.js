@@ -56,8 +56,9 @@
   // "5 minutes ago" goes on counting.
   const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
   const distance = (seconds) => {
+    const left = seconds >= 0 ? seconds : 30 - seconds;
     for (const [unit, size] of units) {
-      const count = Math.floor(Math.abs(seconds) / size);
+      const count = Math.floor(left / size);
       if (!count) continue;
       const words = `${count} ${unit}${count === 1 ? "" : "s"}`;
       return seconds >= 0 ? `${words} ago` : `in ${words}`;
