@@ -72,6 +72,7 @@ PAGE_TITLES = {
     429: "Too many attempts",
     503: "The database cannot be reached",
 }
+PAGE_WORDS = {404: "No page has this address.", 405: "This address takes no such request."}
 HTTP_STEPS = {
     404: "GET /openapi.json lists the addresses that there are.",
     405: "GET /openapi.json tells which methods this address takes.",
@@ -157,9 +158,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     step = HTTP_STEPS.get(error.status_code, "GET /openapi.json tells how to ask.")
+    what = str(error.detail)
     if is_page(request):
         step = "Go back, or start from the first page."
-    return refused(request, error.status_code, str(error.detail), step, dict(error.headers or {}))
+        what = PAGE_WORDS.get(error.status_code, what)
+    return refused(request, error.status_code, what, step, dict(error.headers or {}))
 
 
 async def _database_gone(request: Request, error: Exception) -> Response:

@@ -134,9 +134,11 @@ def test_my_erpnext_is_saved_tested_and_cleared_and_its_secret_never_shown(
     moved = fields | {"erpnext_url": "https://elsewhere.example", "erpnext_api_secret": ""}
     assert 'id="error-erpnext_api_secret"' in anna.send("/settings/erpnext", **moved).html
     # A key that nobody has there.
-    wrong = fields | {"erpnext_api_secret": "of somebody else"}
+    wrong = fields | {"erpnext_api_secret": "somebody-elses"}
     assert anna.send("/settings/erpnext", **wrong).status == 303
-    assert "does not let you in" in anna.send("/settings/erpnext/test").text
+    refused = anna.send("/settings/erpnext/test").text
+    assert "ERPNext does not know this key with this secret. Generate Keys there again" in refused
+    assert "HTTP 401: {" in refused
     assert anna.send("/settings/erpnext/clear").status == 303
     kept = anna.visitor.get("/api/auth/settings").json
     assert (kept["erpnext_url"], kept["erpnext_api_secret_set"]) == (None, False)

@@ -114,6 +114,7 @@ class Visit:
         """The page as it is now: light and dark, wide and narrow."""
         SHOTS.mkdir(parents=True, exist_ok=True)
         before = self.page.viewport_size
+        self.page.evaluate("scrollTo(0, 0)")
         for look, size, scheme in (
             ("light", WIDE, "light"),
             ("dark", WIDE, "dark"),
@@ -122,6 +123,8 @@ class Visit:
         ):
             self.page.set_viewport_size(size)  # type: ignore[arg-type]
             self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            wider = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wider <= 0, f"{name} is {wider} px wider than {size['width']} px"
             self.page.screenshot(path=SHOTS / f"{name}-{look}.png", full_page=True)
         self.page.emulate_media(color_scheme="light")
         assert before is not None

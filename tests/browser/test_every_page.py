@@ -1,6 +1,9 @@
-"""Each page that there is: no violation of axe, nothing to scroll sideways, and not too heavy."""
+"""Each page that there is: no violation of axe, nothing to scroll sideways, not too heavy, nothing
+that its own policy forbids it, and a JSON twin that answers. Prints each one's weight and paint.
+"""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ from bascule.rooms import OPEN_PAGES, PAGES
 
 from .conftest import NARROW, WIDE, Visit
 
+# Their address is what is wrong, so what a program would be told is a refusal too.
+WITHOUT_TWIN = {"/sign-in", "/nowhere", "/data/{connector}/inventory?colour=red"}
 HEAVIEST = 300_000  # bytes on the wire, with nothing in the browser's cache
 # Where one address stands for many; {connector}, {run} and {person} are filled in below.
 EXAMPLES = {
@@ -59,7 +64,11 @@ def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
             viewport=WIDE, reduced_motion="reduce", **signed_in
         )
         page = context.new_page()
+        page.on("console", partial(heard, address, wrong))
         heaviest[address] = weight_of(page, hub.url + address)
+        print(f"{address}: {heaviest[address] / 1000:.0f} kB, {painted(page):.0f} ms when warm")
+        if address not in {one.format(connector=connected) for one in WITHOUT_TWIN}:
+            wrong += without_twin(page, address, hub.url)
         for size in (WIDE, NARROW):
             page.set_viewport_size(size)  # type: ignore[arg-type]
             wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -76,6 +85,35 @@ def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
         context.close()
     assert wrong == []
     assert {path: size for path, size in heaviest.items() if size > HEAVIEST} == {}
+
+
+def heard(address: str, wrong: list[str], message: Any) -> None:
+    if message.type == "error" and "Failed to load resource" not in message.text:
+        wrong.append(f"{address}: {message.text}")
+
+
+def without_twin(page: Page, address: str, url: str) -> list[str]:
+    """What is wrong with the JSON twins that this page names in its head."""
+    links = page.locator("head link[rel=alternate][type='application/json']")
+    hrefs = [str(link.get_attribute("href")) for link in links.all()]
+    answers = [(href, page.request.get(url + href)) for href in hrefs]
+    return [
+        f"{address}: its twin {href} answers {answer.status}"
+        for href, answer in answers
+        if not (answer.ok and answer.headers["content-type"] == "application/json")
+    ] or ([] if hrefs else [f"{address} names no twin"])
+
+
+def painted(page: Page) -> float:
+    """Milliseconds from asking to the first paint, with what is static in the browser's cache."""
+    page.reload()
+    return float(
+        page.evaluate(
+            "new Promise(done => new PerformanceObserver(list => list.getEntries().filter("
+            "e => e.name === 'first-contentful-paint').forEach(e => done(e.startTime)))"
+            ".observe({type: 'paint', buffered: true}))"
+        )
+    )
 
 
 def weight_of(page: Page, url: str) -> int:

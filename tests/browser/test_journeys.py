@@ -8,6 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from api.conftest import Api, RunningHub
+
 from .conftest import PASSWORD, Visit
 
 MINUTE = 60_000
@@ -283,6 +285,56 @@ def change(site: Any, doctype: str, name: str, values: dict[str, str]) -> None:
         method="PUT",
     )
     urllib.request.urlopen(asked).close()
+
+
+def test_a_doctype_is_found_as_one_types_and_added(
+    visit: Start, person: Callable[[str], str], connected: str
+) -> None:
+    editor = visit()
+    editor.sign_in(person("editor"))
+    page = editor.go(f"/connectors/{connected}/streams")
+    page.get_by_label("Name of the DocType").type("supplier gr")
+    offered = page.locator("#found li").filter(has_text="Supplier Group")
+    expect(offered).to_be_visible()
+    editor.shoot("streams-found")
+    offered.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("status").first).to_contain_text("Added Supplier Group")
+    stream = page.locator("li").filter(has_text="Supplier Group")
+    expect(stream.get_by_text("Pulled")).to_be_visible(timeout=MINUTE)
+
+
+def test_what_changes_there_is_seen_here_without_a_reload(
+    visit: Start, person: Callable[[str], str], connected: str, site: Any, hub: RunningHub
+) -> None:
+    editor = visit()
+    editor.sign_in(person("editor"))
+    listed, document = editor.page, editor.context.new_page()
+    editor.go(f"/data/{connected}/item?search=BEL-002")
+    document.goto(f"{editor.url}/data/{connected}/item/BEL-002")
+    for page in (listed, document):
+        page.evaluate("window.notReloaded = true")
+    change(site, "Item", "BEL-002", {"item_name": "Bell, renamed meanwhile"})
+    Api(hub.url, hub.token).post("/api/connectors/sync", {"connector_id": connected})
+    for page in (listed, document):
+        expect(page.get_by_text("Bell, renamed meanwhile").first).to_be_visible(timeout=MINUTE)
+        assert page.evaluate("window.notReloaded")
+
+
+def test_a_connection_ends_only_after_its_name_is_typed(
+    visit: Start, person: Callable[[str], str], connected: str
+) -> None:
+    admin = visit()
+    admin.sign_in(person("admin"))
+    page = admin.go(f"/connectors/{connected}")
+    delete = page.get_by_role("button", name="Delete")
+    expect(delete).to_be_disabled()
+    page.get_by_label(re.compile("^Type")).fill("the-shop")
+    expect(delete).to_be_disabled()
+    page.get_by_label(re.compile("^Type")).fill(connected)
+    delete.click()
+    expect(page.get_by_role("status").first).to_contain_text("The Shop is deleted")
+    expect(page.get_by_text("No site is connected yet")).to_be_visible()
+    admin.shoot("connectors-empty")
 
 
 def test_pages_work_without_scripts(

@@ -43,7 +43,7 @@ def test_sync_now_says_what_it_started_and_starts_nothing_twice(
 ) -> None:
     editor = sit("editor")
     site.faults.add("latency", seconds=0.5)
-    for said in ("Pulling 2 streams.", "Pulling 2 streams already."):
+    for said in ("Started pulling 2 streams.", "the hub was pulling 2 streams already."):
         sent = editor.send(f"/connectors/{pulled}/sync")
         assert (sent.status, sent.to) == (303, f"/connectors/{pulled}")
         assert said in follow(editor, sent).text
@@ -57,7 +57,7 @@ def test_everything_is_fetched_anew_when_asked(pulled: str, sit: Sit, ended: End
     editor = sit("editor")
     assert "Fetch everything anew?" in editor.open(f"/connectors/{pulled}").text
     sent = editor.send(f"/connectors/{pulled}/resync")
-    assert "Fetching 2 streams anew." in follow(editor, sent).text
+    assert "Started fetching 2 streams anew." in follow(editor, sent).text
     assert {run["kind"] for run in ended(pulled)[:2]} == {"full"}
 
 
@@ -90,9 +90,8 @@ def test_a_damaged_row_is_found_named_and_mended(
     editor = sit("editor")
     path = f"/connectors/{pulled}"
     assert "No stream was compared" in editor.open(path).text
-    assert (
-        "Comparing 2 streams with the site." in follow(editor, editor.send(f"{path}/verify")).text
-    )
+    begun = follow(editor, editor.send(f"{path}/verify"))
+    assert "Started comparing 2 streams with the site." in begun.text
     ended(pulled)
     assert "Equal to the site" in editor.open(path).text
 

@@ -38,7 +38,7 @@ def test_what_is_typed_is_what_the_stream_does(
     ):
         assert shown in page.html
 
-    assert "Pulling Supplier." in follow(editor, editor.send(f"{path}/sync")).text
+    assert "Started pulling Supplier." in follow(editor, editor.send(f"{path}/sync")).text
     assert ended(pulled)[0]["outcome"] == "done"
     columns = {
         name
@@ -116,7 +116,7 @@ def test_any_doctype_is_found_added_and_pulled(
     assert "alert-danger" in page.html
 
     page = follow(editor, editor.send(path, doctype="Supplier Group"))
-    assert "Added Supplier Group. Pulling Supplier Group." in page.text
+    assert "Added Supplier Group. Started pulling Supplier Group." in page.text
     assert [(run["doctype"], run["outcome"]) for run in ended(slug)] == [("Supplier Group", "done")]
 
     site.faults.add("forbidden", doctype="DocType")
@@ -128,7 +128,8 @@ def test_a_stream_is_switched_and_removed(pulled: str, sit: Sit, sql: Any) -> No
     path = f"/connectors/{pulled}/streams/supplier"
     assert "Supplier is switched off." in follow(editor, editor.send(f"{path}/switch")).text
     assert "Supplier Off" in editor.open(f"/connectors/{pulled}").text
-    assert "Pulling Warehouse." in follow(editor, editor.send(f"/connectors/{pulled}/sync")).text
+    begun = follow(editor, editor.send(f"/connectors/{pulled}/sync"))
+    assert "Started pulling Warehouse." in begun.text
     page = follow(editor, editor.send(f"{path}/switch", on="on"))
     assert "Supplier is switched on." in page.text
 

@@ -34,6 +34,17 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "nextcloud": ("nextcloud_url", "nextcloud_username", "nextcloud_password"),
 }
 PLACES = {"erpnext": "ERPNext", "nextcloud": "Nextcloud"}
+# What ERPNext's own words come down to, and what to do.
+REFUSALS = {
+    "HTTP 401: {": (
+        "ERPNext does not know this key with this secret.",
+        "Generate Keys there again and copy both; the old pair stops working.",
+    ),
+    "HTTP 403: {": (
+        "ERPNext knows you and lets you do nothing.",
+        "Ask whoever looks after it to enable your user and to give it a role.",
+    ),
+}
 LIFETIMES = {"": "until it is revoked", "30": "30 days", "90": "90 days", "365": "a year"}
 
 
@@ -121,16 +132,19 @@ async def revoke_form(request: Request, hub: TheHub, user: Viewer, token: TokenI
 
 @pages.post(HERE + "/erpnext/test", name="test_my_erpnext")
 async def test_form(request: Request, hub: TheHub, user: Editor) -> Response:
-    """The page with the verdict in it; htmx takes the verdict alone."""
+    """The page with the verdict in it, what ERPNext said last; htmx takes the verdict alone."""
     try:
         found, said = await test_erpnext(hub, user)
     except NotConfigured as refused:
-        verdict = (False, "There is nothing to test yet.", "Save address, key and secret first.")
+        step = "Save address, key and secret first."
+        verdict = (False, "There is nothing to test yet.", step, "")
         return await _page(request, hub, user, verdict=verdict, refused=refused)
     if found is not None:
-        verdict = (True, f"ERPNext knows you as {found}.", "")
+        verdict = (True, f"ERPNext knows you as {found}.", "", "")
     else:
-        verdict = (False, "ERPNext does not let you in.", said)
+        known = next((words for sign, words in REFUSALS.items() if said.startswith(sign)), None)
+        what, step = known or ("ERPNext does not let you in.", said)
+        verdict = (False, what, step, said if known else "")
     return await _page(request, hub, user, verdict=verdict)
 
 
@@ -191,7 +205,7 @@ async def _page(
     wrong: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
     refused: HubError | None = None,
-    verdict: tuple[bool, str, str] | None = None,
+    verdict: tuple[bool, str, str, str] | None = None,
 ) -> Response:
     async with hub.db.session() as session:
         tokens = await tokens_of(session, user)

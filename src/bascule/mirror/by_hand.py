@@ -17,10 +17,10 @@ AS_GOOD = {
     "repair": {"repair"},
 }
 WORDS = {
-    "sync": "Pulling {}",
-    "full": "Fetching {} anew",
-    "verify": "Comparing {} with the site",
-    "repair": "Comparing {} with the site, and mending what differs",
+    "sync": "pulling {}",
+    "full": "fetching {} anew",
+    "verify": "comparing {} with the site",
+    "repair": "comparing {} with the site, and mending what differs",
 }
 
 
@@ -32,11 +32,13 @@ class Begun:
 
     @property
     def said(self) -> str:
+        """Words that stay true when the runs have ended and somebody still reads them."""
         if self.started:
             more = f"; {_streams(self.already)} already" if self.already else ""
-            return f"{WORDS[self.kind].format(_streams(self.started))}{more}."
+            return f"Started {WORDS[self.kind].format(_streams(self.started))}{more}."
         if self.already:
-            return f"{WORDS[self.kind].format(_streams(self.already))} already."
+            doing = WORDS[self.kind].format(_streams(self.already))
+            return f"Nothing was started, because the hub was {doing} already."
         return "No stream is switched on."
 
 

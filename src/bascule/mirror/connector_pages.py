@@ -112,7 +112,7 @@ async def _connect(request: Request, hub: TheHub, user: Editor, form: Form) -> R
     missing = report.missing if report else []
     to = back_to(
         f"/connectors/{connection.slug}",
-        f"{connection.name} is connected; pulling {plural(len(runs), 'stream')}.",
+        f"{connection.name} is connected; started pulling {plural(len(runs), 'stream')}.",
         next_step=f"{', '.join(missing)} cannot be read there; the rest comes." if missing else "",
     )
     return onwards(request, to)

@@ -109,11 +109,13 @@
   document.addEventListener("htmx:after:swap", follow);
   follow();
 
-  document.addEventListener("input", (event) => {
-    const wanted = event.target.dataset.mustBe;
-    if (wanted === undefined) return;
-    event.target.form.querySelector("button:not([type=button])").disabled = event.target.value !== wanted;
-  });
+  // What cannot be undone waits for a word to be typed.
+  const guard = (typed) => {
+    typed.form.querySelector("button:not([type=button])").disabled = typed.value !== typed.dataset.mustBe;
+  };
+  document.addEventListener("input", ({ target }) => { if (target.dataset.mustBe !== undefined) guard(target); });
+  document.querySelectorAll("[data-must-be]").forEach(guard);
+
   // A form that was sent is not sent twice by an impatient hand.
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
