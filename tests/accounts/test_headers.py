@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from api.conftest import RunningHub
-
 from .conftest import Crew
 from .visitors import Answer, Visitor
 from .walking import GUARDED, WAYS
@@ -31,6 +29,7 @@ def guarded(answer: Answer) -> None:
     assert told["x-frame-options"] == "DENY"
     assert told["referrer-policy"] in ("same-origin", "no-referrer")
     assert told["cross-origin-opener-policy"] == "same-origin"
+    assert told["cross-origin-resource-policy"] == "same-origin"
     assert "camera=()" in told["permissions-policy"]
     assert "access-control-allow-origin" not in told
 
@@ -127,8 +126,14 @@ def test_no_page_has_a_script_of_its_own_in_it(crew: Crew) -> None:
     assert not found
 
 
-def test_what_a_browser_keeps_of_a_page_is_nothing(crew: Crew, accounts_hub: RunningHub) -> None:
+def test_what_a_browser_or_proxy_keeps_of_an_answer_is_nothing(crew: Crew) -> None:
     visitor = crew.browse(crew.people["admin"])
-    for path in ("/", "/people", "/settings", "/sign-in"):
-        assert visitor.get(path).headers.get("cache-control", "no-store") == "no-store"
+    for way in GUARDED:
+        if way.method == "GET" and not way.path.startswith("/static"):
+            kept = way.ask(visitor, **crew.there).headers["cache-control"]
+            assert kept == "no-store", way
+    stranger = Visitor(crew.url)
+    assert stranger.get("/sign-in").headers["cache-control"] == "no-store"
+    login = stranger.post("/api/auth/login", {"username": "x", "password": "y"})
+    assert login.headers["cache-control"] == "no-store"
     assert "immutable" in visitor.get("/static/app.css").headers["cache-control"]

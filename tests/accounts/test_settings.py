@@ -152,7 +152,7 @@ def test_without_address_key_and_secret_there_is_nothing_to_test(
     mine.put(PATH, body | ({} if secret else {"erpnext_api_secret": ""}))
     answer = mine.post(TEST)
     assert answer.status == 400
-    assert answer.json["detail"] == "ERPNext credentials not configured"
+    assert answer.json == {"detail": "ERPNext credentials not configured"}
 
 
 def connected(mine: Visitor, url: str) -> None:

@@ -1,5 +1,7 @@
 """What may be said of a connection, and the words in which the rest is refused."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,3 +126,14 @@ def test_a_slug_is_a_schema_that_is_free_to_take(slug: str) -> None:
 def test_a_slug_is_made_of_any_name(name: str, slug: str) -> None:
     assert slug_of(name) == slug
     assert checked({"slug": slug_of(name)}, allow_http=False, may_connect=ANYWHERE)
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_of_certificates_is_not_read_for_ever(tmp_path: Path) -> None:
+    pipe, empty, other = tmp_path / "pipe", tmp_path / "empty.pem", tmp_path / "other.pem"
+    os.mkfifo(pipe)
+    empty.touch()
+    other.write_text("no certificate")
+    for path in (pipe, empty, other, tmp_path, tmp_path / "nowhere", "/proc/kmsg"):
+        wrong = refusal(ca_bundle=str(path))
+        assert wrong["ca_bundle"].startswith("is not a readable PEM file"), path

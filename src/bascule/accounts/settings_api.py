@@ -3,15 +3,13 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import Editor, TheHub, Viewer
-from bascule.accounts.integration import change_settings, shown, test_erpnext
+from bascule.accounts.integration import NotConfigured, change_settings, shown, test_erpnext
 
 router = APIRouter(prefix="/api/auth/settings", tags=["My settings"])
-NOT_YET: dict[int | str, dict[str, Any]] = {
-    400: {"description": "Address, key or secret is not there yet."}
-}
 
 
 class SettingsAnswer(BaseModel):
@@ -65,6 +63,17 @@ class TestFailed(BaseModel):
     error: str = Field(examples=['HTTP 401: {"exc_type":"AuthenticationError"}'])
 
 
+class NotYet(BaseModel):
+    """No more than this: programs that know it from elsewhere compare it whole."""
+
+    detail: Literal["ERPNext credentials not configured"]
+
+
+NOT_YET: dict[int | str, dict[str, Any]] = {
+    400: {"model": NotYet, "description": "Address, key or secret is not there yet."}
+}
+
+
 @router.get("")
 async def my_settings(user: Viewer) -> SettingsAnswer:
     """Your own, without the secrets."""
@@ -80,10 +89,13 @@ async def change_my_settings(
     return SettingsAnswer.model_validate(shown(await change_settings(hub, user, changes)))
 
 
-@router.post("/erpnext/test", responses=NOT_YET)
-async def test_my_erpnext(hub: TheHub, user: Editor) -> TestPassed | TestFailed:
+@router.post("/erpnext/test", response_model=TestPassed | TestFailed, responses=NOT_YET)
+async def test_my_erpnext(hub: TheHub, user: Editor) -> TestPassed | TestFailed | JSONResponse:
     """Signs in to your ERPNext with what is stored. A site that refuses, or is down, is an answer
     too: 200 with `success: false`. 400: address, key or secret is not there yet.
     """
-    found, said = await test_erpnext(hub, user)
+    try:
+        found, said = await test_erpnext(hub, user)
+    except NotConfigured as missing:
+        return JSONResponse({"detail": missing.message}, 400)
     return TestPassed(user=found) if found is not None else TestFailed(error=said)

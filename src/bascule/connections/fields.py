@@ -5,6 +5,7 @@ One place for the API, the command line and the pages; the database is asked by 
 
 import re
 import ssl
+import stat
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 RESERVED = {"bascule", "public", "information_schema", "new", "status", "sync", "types"}
 MOST_LOOKBACK_DAYS = 36_500
 MOST_CONCURRENCY = 16
+LARGEST_BUNDLE = 10_000_000  # bytes; all authorities of the world have 0.3 MB
 
 
 @dataclass(kw_only=True)
@@ -157,13 +159,21 @@ def _schedule(value: Any) -> str:
 def _ca_bundle(value: Any) -> str | None:
     if value is None or not (path := text(value)):
         return None
-    try:
-        ssl.create_default_context(cafile=Path(path))
-    except (OSError, ssl.SSLError):
-        raise ValueError(
-            "is not a readable PEM file of certificates on the hub's machine"
-        ) from None
+    if not _holds_certificates(Path(path)):
+        raise ValueError("is not a readable PEM file of certificates on the hub's machine")
     return path
+
+
+def _holds_certificates(path: Path) -> bool:
+    try:
+        # A pipe, or what only looks like a file, would be read for ever.
+        kept = path.stat()
+        if not (stat.S_ISREG(kept.st_mode) and 0 < kept.st_size <= LARGEST_BUNDLE):
+            return False
+        ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError):
+        return False
+    return True
 
 
 RULES: dict[str, Callable[[Any], Any]] = {
