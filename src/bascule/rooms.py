@@ -26,6 +26,7 @@ from bascule.mirror.log_page import pages as log_page
 from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
 from bascule.mirror.stream_page import pages as stream_page
+from bascule.twoway.api import routers as two_way
 
 # Those who sign in are nobody yet.
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
@@ -33,7 +34,7 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [documents]
+ROUTERS += [documents, *two_way]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
@@ -41,6 +42,7 @@ PAGES += [people_pages, settings_pages, connector_settings, audit_page]
 PAGES += [data, log_page]
 JOB_MODULES = [
     "bascule.mirror.jobs",
+    "bascule.twoway.jobs",
     "bascule.inbox.jobs",
     "bascule.events.jobs",
     "bascule.accounts.jobs",

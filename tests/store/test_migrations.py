@@ -23,7 +23,7 @@ from bascule.store.migrate import MIGRATIONS, newest, upgrade
 from bascule.store.vault import Vault
 from databases import on_database, run
 
-ROOMS = ("accounts", "connections", "events", "inbox", "mirror")
+ROOMS = ("accounts", "connections", "events", "inbox", "mirror", "twoway")
 KEY = "1f0c8e1f0c8e1f0"
 
 

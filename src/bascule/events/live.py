@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.store.database import driver_connection
 
 CHANNEL = "bascule"
-KINDS = frozenset(("run", "stream", "connection", "user", "audit", "log", "delivery"))
+KINDS = frozenset(("run", "stream", "connection", "user", "audit", "log", "delivery", "record"))
 KEPT_MINUTES = 60
 MOST_REPLAYED = 2_000
 LARGEST = 7_500  # bytes; PostgreSQL takes just under 8000 in a notification

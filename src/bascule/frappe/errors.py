@@ -87,7 +87,9 @@ class Linked(Invalid):
 
 
 class Unavailable(FrappeError):
-    """`retry_after`: seconds from when the answer came, where the site asked for a pause."""
+    """`retry_after`: seconds from when the answer came, where the site asked for a pause.
+    `undone`: the request was certainly not carried out; else nobody knows.
+    """
 
     def __init__(
         self,
@@ -97,9 +99,11 @@ class Unavailable(FrappeError):
         doctype: str | None = None,
         status: int | None = None,
         retry_after: float | None = None,
+        undone: bool = False,
     ) -> None:
         super().__init__(message, next_step=next_step, doctype=doctype, status=status)
         self.retry_after = retry_after
+        self.undone = undone or isinstance(self, RateLimited)
 
 
 class RateLimited(Unavailable):

@@ -35,6 +35,7 @@ def failure(error: Exception, *, connecting: float, in_all: float) -> FrappeErro
         return Timeout(
             f"The site's host did not take a connection within {connecting:g} seconds.",
             next_step="Check the address, and whether a firewall stands between.",
+            undone=True,
         )
     if isinstance(error, TimeoutError):
         return Timeout(
@@ -82,10 +83,12 @@ def _nothing_there(error: aiohttp.ClientConnectorError) -> FrappeError:
         return SiteDown(
             "The site's host name is not known.",
             next_step="Check the address for a slip, and this machine's network.",
+            undone=True,
         )
     number = error.os_error.errno
     why = os.strerror(number).lower() if number else "no connection"
     return SiteDown(
         f"Nothing answers at the site's address: {why}.",
         next_step="Check that the site is running, and its address and port.",
+        undone=True,
     )

@@ -4,16 +4,12 @@ A full pull walks each DocType by name from both ends until they meet. An increm
 for what was modified since a little before the last one began, by the site's own clock.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-# A document's `modified` is set when its transaction begins to write, and it is seen when that
-# commits.
-OVERLAP = timedelta(minutes=10)
-# Below this a step of the site's clock is the resolution of the Date header and the network.
-SMALLEST_STEP = timedelta(seconds=30)
+from bascule.frappe.clocks import Reading, asked_since
 
 
 class Lane(msgspec.Struct):
@@ -62,19 +58,11 @@ class Cursor(msgspec.Struct):
     def since_for(self, site_clock: datetime | None, hub_clock: datetime) -> datetime | None:
         """From when on the next incremental pull asks: naive, the site's local time.
 
-        None: from the start.
-
-        `modified` is local time, so it goes back an hour each autumn, and whenever someone sets the
-        clock. What was written after the last pull began was written after the clock's reading
-        then, less such a step. Without a reading of the site's clock, no step is taken for granted.
+        None: from the start; see `frappe.clocks`.
         """
-        if self.site_clock is None or self.hub_clock is None:
-            return None
-        start = datetime.fromisoformat(self.site_clock)
-        if site_clock is not None:
-            expected = start + (hub_clock - datetime.fromisoformat(self.hub_clock))
-            step = expected - site_clock
-            start -= step if step > SMALLEST_STEP else timedelta(0)
-        if self.max_modified is not None:
-            start = min(start, datetime.fromisoformat(self.max_modified))
-        return start - OVERLAP
+        last = None
+        if self.site_clock is not None and self.hub_clock is not None:
+            last = Reading(
+                datetime.fromisoformat(self.site_clock), datetime.fromisoformat(self.hub_clock)
+            )
+        return asked_since(last, site_clock, hub_clock, self.max_modified)

@@ -31,7 +31,7 @@
     const events = new EventSource(url);
     const state = document.getElementById("live-state");
     let lost = false;
-    for (const kind of ["run", "stream", "connection", "user", "audit", "log", "delivery"]) {
+    for (const kind of ["run", "stream", "connection", "user", "audit", "log", "delivery", "record"]) {
       events.addEventListener(kind, (event) => {
         const data = JSON.parse(event.data);
         for (const part of document.querySelectorAll("[data-live]"))

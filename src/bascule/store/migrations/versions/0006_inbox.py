@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 SCHEMA = "bascule"
 NOW = sa.func.now()

@@ -1,0 +1,469 @@
+"""Records, their links and what happened to them, as the API shows them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from bascule.twoway.fields import KINDS, RecordType
+from bascule.twoway.fields import Field as RecordField
+from bascule.twoway.records import Whole
+from bascule.twoway.tables import Change, Conflict, Exchange, Match, Record, TwoWay
+
+Value = str | float | bool | None
+State = Literal["local", "in_sync", "sending", "waiting", "attention", "conflict"]
+EXAMPLE: dict[str, Any] = {
+    "name": "Café Müller & Søn",
+    "companyName": "Café Müller BV",
+    "contactPerson": "Ann Müller",
+    "email": "ann@example.com",
+    "phone": "+31 6 12345678",
+    "address": "Markt 1",
+    "city": "Delft",
+    "state": "Zuid-Holland",
+    "postalCode": "2611 AA",
+    "country": "Netherlands",
+    "website": "https://muller.example.com",
+    "taxNumber": "NL140663166B01",
+    "vatNumber": None,
+    "creditLimit": 5000,
+    "customerGroup": "Individual",
+    "customerType": "Company",
+    "territory": "All Territories",
+    "language": "en",
+    "active": True,
+    "supplierGroup": "All Supplier Groups",
+    "supplierType": "Company",
+    "paymentTerms": None,
+}
+_TYPES: dict[str, Any] = {
+    "number": float | str | None,
+    "flag": bool | str | int | None,
+}
+
+
+class Sync(BaseModel):
+    """How the record and its document stand. `why` and `nextStep` tell what is wrong and what to
+    do; `wrong` names fields; `notKept`: fields that the site has no place for, and why.
+    """
+
+    state: State
+    why: str | None = None
+    nextStep: str | None = None
+    remedy: str | None = None
+    wrong: dict[str, str] = {}
+    retryAt: datetime | None = None
+    attempts: int = 0
+    goneAt: datetime | None = Field(default=None, description="When it was deleted in ERPNext.")
+    notKept: dict[str, str] = {}
+
+
+class RecordAnswer(BaseModel):
+    """A record: its own fields, beside what is known of it."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "example": {
+                "id": 12,
+                "erpnextId": "Café Müller & Søn",
+                "connector": "acme_trading",
+                "version": 3,
+                "createdAt": "2026-11-20T22:48:17Z",
+                "updatedAt": "2026-11-20T23:01:40Z",
+                "updatedBy": "anna",
+                "deletedAt": None,
+                "sync": {"state": "in_sync"},
+                **{k: EXAMPLE[k] for k in ("name", "email", "city", "country", "active")},
+            }
+        },
+    )
+
+    id: int
+    erpnextId: str | None
+    connector: str | None
+    version: int
+    createdAt: datetime
+    updatedAt: datetime
+    updatedBy: str
+    deletedAt: datetime | None
+    sync: Sync
+
+    @staticmethod
+    def of(whole: Whole) -> "RecordAnswer":
+        record, link, fields = whole.record, whole.link, whole.fields
+        values = {one.name: record.values.get(one.name) for one in fields.fields}
+        sync = Sync(state=whole.state)  # type: ignore[arg-type]
+        if link is not None:
+            not_kept = {
+                one.name: why
+                for one in fields.fields
+                if record.values.get(one.name) is not None
+                and (why := fields.why_not(one)) is not None
+            }
+            sync = Sync(
+                state=link.state,  # type: ignore[arg-type]
+                why=link.why,
+                nextStep=link.next_step,
+                remedy=link.remedy,
+                wrong=link.wrong,
+                retryAt=link.retry_at,
+                attempts=link.attempts,
+                goneAt=link.gone_at,
+                notKept=not_kept,
+            )
+        return RecordAnswer(
+            id=record.id,
+            erpnextId=link.document if link else None,
+            connector=whole.connection.slug if whole.connection else None,
+            version=record.version,
+            createdAt=record.created_at,
+            updatedAt=record.updated_at,
+            updatedBy=record.updated_by,
+            deletedAt=record.deleted_at,
+            sync=sync,
+            **values,
+        )
+
+
+class Records(BaseModel):
+    records: list[RecordAnswer]
+    next: str | None = Field(default=None, description="For `after`, where there are more.")
+    counts: dict[str, int] = Field(description="How many there are in each state.")
+
+
+class Step(BaseModel):
+    """One step of a record's history: each field that changed, as [before, after]."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: datetime
+    origin: str
+    by: str
+    version: int
+    changes: dict[str, list[Any]]
+    note: str
+
+    @staticmethod
+    def of(change: Change) -> "Step":
+        return Step.model_validate(change)
+
+
+class History(BaseModel):
+    steps: list[Step]
+    next: int | None = None
+
+
+class ExchangeAnswer(BaseModel):
+    """One attempt to speak with the site about a record. `ms` null: its answer never came."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: datetime
+    direction: str
+    what: str
+    document: str
+    request: Any
+    answer: Any
+    status: int | None
+    error: str | None
+    ms: float | None
+
+    @staticmethod
+    def of(exchange: Exchange) -> "ExchangeAnswer":
+        return ExchangeAnswer.model_validate(exchange)
+
+
+class Exchanges(BaseModel):
+    exchanges: list[ExchangeAnswer]
+    next: int | None = None
+
+
+class ConflictAnswer(BaseModel):
+    """A field that both sides changed. `base`: what both had before."""
+
+    id: int
+    recordId: int
+    recordType: str
+    record: str
+    field: str
+    base: Any
+    here: Any
+    hereBy: str
+    hereAt: datetime | None
+    there: Any
+    thereBy: str
+    thereAt: datetime | None
+    openedAt: datetime
+
+    @staticmethod
+    def of(conflict: Conflict, record: Record) -> "ConflictAnswer":
+        return ConflictAnswer(
+            id=conflict.id,
+            recordId=record.id,
+            recordType=record.record_type,
+            record=record.title,
+            field=conflict.field,
+            base=conflict.base,
+            here=record.values.get(conflict.field),
+            hereBy=conflict.here_by,
+            hereAt=conflict.here_at,
+            there=conflict.there,
+            thereBy=conflict.there_by,
+            thereAt=conflict.there_at,
+            openedAt=conflict.opened_at,
+        )
+
+
+class Conflicts(BaseModel):
+    conflicts: list[ConflictAnswer]
+
+
+class Settle(BaseModel):
+    """What a field shall be: `here`, `there`, `base`, or a `value` of one's own."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"choice": "there"}})
+
+    choice: Literal["here", "there", "base", "value"]
+    value: Value = None
+
+
+class Retried(BaseModel):
+    retried: int
+
+
+class Enhanced(BaseModel):
+    """What a sync brought, over all connections. `finished` false: it goes on in the background."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "success": True,
+                "finished": True,
+                "summary": {"fetched": 120, "created": 2, "updated": 5, "unchanged": 113,
+                            "deleted": 0, "renamed": 0, "conflicts": 0, "failed": 0},
+                "connectors": {"acme_trading": {"fetched": 120, "created": 2}},
+                "errors": {},
+            }
+        }
+    )  # fmt: skip
+
+    success: bool
+    finished: bool
+    summary: dict[str, int]
+    connectors: dict[str, dict[str, int]]
+    errors: dict[str, str]
+
+
+class Place(BaseModel):
+    """Where a field is in ERPNext: of the document itself, its primary Address or Contact."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    part: Literal["main", "address", "contact"] = "main"
+    field: str = Field(max_length=140)
+
+
+class MappingEntry(BaseModel):
+    """A field of your own, or what is changed of one that there is: its place, label, direction."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "name": "loyaltyCode",
+                "label": "Loyalty code",
+                "kind": "text",
+                "place": {"part": "main", "field": "loyalty_code"},
+            }
+        },
+    )
+
+    name: str = Field(max_length=40)
+    label: str | None = Field(default=None, max_length=100)
+    kind: Literal["text", "long", "number", "flag", "email", "phone", "url", "date"] | None = None
+    place: Place | None = None
+    direction: Literal["both", "to_erpnext", "from_erpnext"] | None = None
+    default: Value = None
+    help: str | None = Field(default=None, max_length=300)
+
+
+class MappedField(BaseModel):
+    """One field as it is mapped. `place` null or `whyNot`: it is kept here alone."""
+
+    name: str
+    label: str
+    kind: str
+    place: str | None
+    direction: str
+    default: Value
+    required: bool
+    own: bool
+    policy: str | None
+    whyNot: str | None
+
+
+class TwoWayChange(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"policy": "newest", "poll_minutes": 5}},
+    )
+
+    company: str | None = Field(default=None, max_length=140)
+    policy: Literal["ask", "erpnext", "hub", "newest"] = "ask"
+    field_policies: dict[str, str] = {}
+    on_delete: Literal["disable", "delete", "keep"] = "disable"
+    poll_minutes: int = Field(default=15, ge=1, le=10_080)
+    defaults: dict[str, Value] = {}
+    mapping: list[MappingEntry] = Field(default=[], max_length=200)
+
+
+class TwoWayAnswer(BaseModel):
+    """How one record type of one connector is kept the same."""
+
+    connector: str
+    type: str
+    status: Literal["off", "matching", "on"]
+    company: str | None
+    policy: str
+    field_policies: dict[str, str]
+    on_delete: str
+    poll_minutes: int
+    next_poll_at: datetime | None
+    last_poll_at: datetime | None
+    last_summary: dict[str, Any]
+    last_error: str | None
+    last_error_step: str | None
+    owned_field: str | None
+    fields: list[MappedField]
+
+    @staticmethod
+    def of(two_way: TwoWay, connector: str) -> "TwoWayAnswer":
+        from bascule.twoway.mapping import mapped  # noqa: PLC0415
+
+        fields = mapped(two_way)
+        names = set(TwoWayAnswer.model_fields) - {"connector", "type", "fields", "last_summary"}
+        summary = {k: v for k, v in two_way.last_summary.items() if k != "ticket"}
+        return TwoWayAnswer(
+            connector=connector,
+            type=fields.type.plural,
+            last_summary=summary,
+            fields=[
+                MappedField(
+                    name=one.name,
+                    label=one.label,
+                    kind=one.kind,
+                    place=str(one.place) if one.place else None,
+                    direction=one.direction,
+                    default=one.default,
+                    required=one.required,
+                    own=one.own,
+                    policy=two_way.field_policies.get(one.name),
+                    whyNot=fields.why_not(one),
+                )
+                for one in fields.fields
+            ],
+            **{name: getattr(two_way, name) for name in names},
+        )
+
+
+class Checked(BaseModel):
+    """What the site can hold. `cannot_hold`: fields that it has no place for."""
+
+    cannot_hold: dict[str, str]
+    companies: list[str]
+    notes: list[dict[str, str]]
+    owned_field: str | None
+
+
+class Begin(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    own_field: bool = Field(
+        default=True,
+        description="Add the hidden, unique field bascule_id to the DocType, if the user may. With "
+        "it nothing is ever made twice, also when answers are lost; without it the hub looks by "
+        "name, owner and time.",
+    )
+
+
+class MatchAnswer(BaseModel):
+    """What would become of a record, a document, or the two as a pair."""
+
+    id: int
+    recordId: int | None
+    record: dict[str, Any] | None
+    document: str | None
+    there: dict[str, Any]
+    matchedBy: str | None
+    ambiguous: bool
+    decision: str
+
+    @staticmethod
+    def of(match: Match, record: Record | None, kind: RecordType) -> "MatchAnswer":
+        shown = (kind.title, kind.tax, kind.email)
+        return MatchAnswer(
+            id=match.id,
+            recordId=match.record_id,
+            record={name: record.values.get(name) for name in shown} if record else None,
+            document=match.document,
+            there=match.there,
+            matchedBy=match.matched_by,
+            ambiguous=match.ambiguous,
+            decision=match.decision,
+        )
+
+
+class Preview(BaseModel):
+    """`ready` false: the two sides are being read."""
+
+    ready: bool
+    counts: dict[str, int]
+    matches: list[MatchAnswer]
+    next: int | None = None
+
+
+class Decide(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"id": 7, "decision": "pair"}}
+    )
+
+    id: int = Field(ge=1, le=2**63 - 1)
+    decision: Literal["pair", "bring", "send", "leave"]
+
+
+def body_of(kind: RecordType, *, new: bool) -> type[BaseModel]:
+    """What is sent of a record: the type's fields, typed as they are kept, and any field that a
+    mapping adds. What is left out takes its default, or stays as it is.
+    """
+    fields: dict[str, Any] = {one.name: _member(one, new=new) for one in kind.fields}
+    if new:
+        fields["connector"] = (
+            str | None,
+            Field(default=None, max_length=100, description="Which site it belongs to."),
+        )
+    else:
+        fields["version"] = (
+            int | None,
+            Field(default=None, ge=1, le=2**31 - 1, description="409 if it is another by now."),
+        )
+    name = f"{'New' if new else 'Changed'}{kind.name.title()}"
+    known = {one.name for one in kind.fields}
+    example = {k: v for k, v in EXAMPLE.items() if k in known and v is not None}
+    config = ConfigDict(extra="allow", json_schema_extra={"example": example})
+    return create_model(name, __config__=config, **fields)
+
+
+def _member(one: RecordField, *, new: bool) -> Any:
+    assert one.kind in KINDS  # noqa: S101
+    kind = _TYPES.get(one.kind, str | float | None)
+    told = [one.help] if one.help else []
+    if one.place is not None:
+        told.append(f"{one.place} in ERPNext.")
+    if one.required and new:
+        return (str, Field(max_length=10_000, description=" ".join(told)))
+    return (kind, Field(default=None, description=" ".join(told)))

@@ -1,0 +1,290 @@
+"""Conflicts, found and settled; and what else a person decides about a record that waits."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.access import refuse_below
+from bascule.accounts.tables import User
+from bascule.connections.tables import Connection
+from bascule.errors import Conflict as NotNow
+from bascule.errors import Invalid, NoSuch
+from bascule.hub import Hub
+from bascule.twoway.fields import RecordType, clean, same
+from bascule.twoway.history import add_change
+from bascule.twoway.mapping import invalid
+from bascule.twoway.records import (
+    Whole,
+    find,
+    name_of,
+    new_link,
+    queue,
+    set_values,
+    start,
+    tell,
+    visible_to,
+)
+from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
+from bascule.twoway.taking import clear_trouble, refresh_state
+
+CHOICES = ("here", "there", "base", "value")
+ACTS = ("retry", "give_up", "recreate", "delete_anyway", "disable_instead", "accept")
+
+
+async def open_conflicts(
+    session: AsyncSession,
+    viewer: User | None,
+    *,
+    kind: RecordType | None = None,
+    record_id: int | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[tuple[Conflict, Record]]:
+    """Newest first, of the records that this viewer may see."""
+    query = (
+        select(Conflict, Record)
+        .join(Record, Record.id == Conflict.record_id)
+        .outerjoin(Connection, Connection.id == Record.connection_id)
+        .where(Conflict.settled_at.is_(None), visible_to(viewer))
+        .order_by(Conflict.id.desc())
+        .limit(limit)
+    )
+    if kind is not None:
+        query = query.where(Record.record_type == kind.name)
+    if record_id is not None:
+        query = query.where(Record.id == record_id)
+    if before is not None:
+        query = query.where(Conflict.id < before)
+    return [(row[0], row[1]) for row in (await session.execute(query)).all()]
+
+
+async def settle(
+    hub: Hub,
+    kind: RecordType,
+    record_id: int,
+    field: str,
+    choice: str,
+    *,
+    by: User | None,
+    value: Any = None,
+) -> Whole:
+    """Decides one field: what is `here`, `there`, what both had before (`base`), or another
+    `value`. What lost is in the history. NoSuch: there is no open conflict about it.
+    """
+    _may_edit(by)
+    if choice not in CHOICES:
+        raise Invalid(
+            f"A conflict is settled with one of: {', '.join(CHOICES)}.",
+            next_step="Choose one of these.",
+            fields={"choice": "is none of these"},
+        )
+    async with hub.db.session() as session:
+        whole = await find(session, kind, record_id, by, lock=True)
+        record, link = whole.record, whole.link
+        found = await session.scalar(
+            select(Conflict).where(
+                Conflict.record_id == record_id,
+                Conflict.field == field,
+                Conflict.settled_at.is_(None),
+            )
+        )
+        if found is None or link is None or whole.two_way is None:
+            raise NoSuch(
+                f"There is no open conflict about {field!r} of {record.title}.",
+                next_step="Perhaps somebody settled it; look at the record again.",
+            )
+        one = whole.fields.by_name[field]
+        here = record.values.get(field)
+        chosen = {"here": here, "there": found.there, "base": found.base, "value": value}[choice]
+        if choice == "value":
+            try:
+                chosen = clean(one, value)
+            except ValueError as error:
+                raise invalid(whole.fields, {field: str(error)}) from None
+        lost = here if not same(one, here, chosen) else found.there
+        found.settled_at, found.settled_by = datetime.now(UTC), name_of(by)
+        found.choice, found.value = choice, chosen
+        link.base = {**link.base, field: found.there}
+        if not same(one, here, chosen):
+            set_values(record, whole.fields, {**record.values, field: chosen}, by=name_of(by))
+        edited = {k: v for k, v in record.edited.items() if k != field}
+        if not same(one, chosen, found.there):
+            edited[field] = {"at": datetime.now(UTC).isoformat(), "by": name_of(by)}
+        record.edited = edited
+        note = f"Here it was {here!r}, in ERPNext {found.there!r}."
+        await add_change(
+            session, record, "settled", {field: (lost, chosen)}, by=name_of(by), note=note
+        )
+        if not same(one, chosen, found.there):
+            await queue(hub, session, record, whole.two_way, by=name_of(by))
+        await session.flush()
+        await refresh_state(session, link)
+        await tell(session, record, "changed")
+        await session.flush()
+        return await find(session, kind, record_id, None)
+
+
+async def act(hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User | None) -> Whole:
+    """What a person decides about a record that waits or needs attention.
+
+    retry: try again now. give_up: the record becomes what ERPNext has; one that was never there
+    is kept here alone. recreate: make it there again. delete_anyway, disable_instead: of a
+    deletion that was not carried out. accept: what the site did not keep is kept here alone.
+    """
+    _may_edit(by)
+    if what not in ACTS:
+        raise Invalid(
+            f"There is nothing called {what!r} to do.",
+            next_step=f"There are: {', '.join(ACTS)}.",
+            fields={"act": "is none of these"},
+        )
+    async with hub.db.session() as session:
+        whole = await find(session, kind, record_id, by, lock=True)
+        if whole.link is None or whole.two_way is None:
+            raise NotNow(
+                f"{whole.record.title} is kept here alone, so there is nothing to do about it.",
+                next_step=f"Turn two-way sync of {kind.plural} on for a connector first.",
+            )
+        await _ACTS[what](hub, session, whole, name_of(by))
+        await session.flush()
+        await tell(session, whole.record, "changed")
+        return await find(session, kind, record_id, None)
+
+
+async def retry_all(hub: Hub, kind: RecordType, *, by: User | None) -> int:
+    """Tries again all that wait or need attention, of what this person may see; how many."""
+    _may_edit(by)
+    async with hub.db.session() as session:
+        query = (
+            select(Link)
+            .join(Record, Record.id == Link.record_id)
+            .join(Outbox, Outbox.record_id == Link.record_id)
+            .outerjoin(Connection, Connection.id == Record.connection_id)
+            .where(
+                Record.record_type == kind.name,
+                Link.state.in_(("waiting", "attention")),
+                visible_to(by),
+            )
+            .distinct(Link.record_id)
+        )
+        links = (await session.scalars(query)).all()
+        for link in links:
+            link.state, link.retry_at = "sending", None
+            await start(hub, session, link.record_id)
+        return len(links)
+
+
+async def _retry(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+    link, two_way = _both(whole)
+    if not await _waiting(session, whole.record.id):
+        await queue(hub, session, whole.record, two_way, by=by)
+        return
+    link.state, link.retry_at = "sending", None
+    await start(hub, session, link.record_id)
+
+
+async def _give_up(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+    link, _ = _both(whole)
+    record, fields = whole.record, whole.fields
+    await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
+    if link.document is None and link.create_begun_at is None:
+        await add_change(session, record, "gave_up", {}, by=by, note="It is kept here alone.")
+        await session.delete(link)
+        return
+    changes = {
+        one.name: (record.values.get(one.name), link.base.get(one.name))
+        for one in fields.synced()
+        if one.name in link.base
+        and not same(one, record.values.get(one.name), link.base.get(one.name))
+    }
+    after = {**record.values, **{name: agreed for name, (_, agreed) in changes.items()}}
+    set_values(record, fields, after, by=by)
+    record.edited = {k: v for k, v in record.edited.items() if k not in changes}
+    await add_change(session, record, "gave_up", changes, by=by)
+    clear_trouble(link)
+    await session.flush()
+    await refresh_state(session, link)
+
+
+async def _recreate(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+    link, two_way = _both(whole)
+    if link.gone_at is None:
+        raise NotNow(
+            f"{whole.record.title} is in ERPNext, so it is not made there again.",
+            next_step="Retry, if something else is wrong with it.",
+        )
+    record = whole.record
+    await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
+    await session.delete(link)
+    await session.flush()
+    anew = new_link(record, two_way, state="sending")
+    anew.create_key = uuid4().hex
+    session.add(anew)
+    record.deleted_at = None
+    after = {**record.values, "active": True}
+    set_values(record, whole.fields, after, by=by)
+    await add_change(session, record, "restored", {}, by=by, note="To be made in ERPNext again.")
+    await session.flush()
+    await queue(hub, session, record, two_way, by=by)
+
+
+async def _delete_anyway(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+    """What changed there was taken in when it was found; so it is agreed on, and can go."""
+    link, two_way = _both(whole)
+    if not await _waiting(session, whole.record.id):
+        await queue(hub, session, whole.record, two_way, by=by, operation="delete")
+        return
+    clear_trouble(link)
+    link.state = "sending"
+    await start(hub, session, link.record_id)
+
+
+async def _disable_instead(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+    _, two_way = _both(whole)
+    record = whole.record
+    await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
+    before = record.values.get("active")
+    set_values(record, whole.fields, {**record.values, "active": False}, by=by)
+    await add_change(session, record, "here", {"active": (before, False)}, by=by)
+    await queue(hub, session, record, two_way, by=by)
+
+
+async def _accept(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+    link, _ = _both(whole)
+    if link.remedy != "not_kept":
+        raise NotNow(
+            "Only what ERPNext did not keep can be accepted to be kept here alone.",
+            next_step="Retry, edit it, or give the edit up.",
+        )
+    clear_trouble(link)
+    await session.flush()
+    await refresh_state(session, link)
+
+
+_ACTS = {
+    "retry": _retry,
+    "give_up": _give_up,
+    "recreate": _recreate,
+    "delete_anyway": _delete_anyway,
+    "disable_instead": _disable_instead,
+    "accept": _accept,
+}
+
+
+def _both(whole: Whole) -> tuple[Link, TwoWay]:
+    assert whole.link is not None and whole.two_way is not None  # noqa: S101 - see `act`
+    return whole.link, whole.two_way
+
+
+async def _waiting(session: AsyncSession, record_id: int) -> Sequence[Outbox]:
+    query = select(Outbox).where(Outbox.record_id == record_id)
+    return (await session.scalars(query)).all()
+
+
+def _may_edit(by: User | None) -> None:
+    if by is not None:
+        refuse_below("editor", by)

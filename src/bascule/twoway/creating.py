@@ -1,0 +1,205 @@
+"""A document made exactly once, though answers get lost and jobs are killed and done again.
+
+Before anything is sent it is written down that it will be. Whoever finds that written down looks
+for what the first try made: by the hub's own unique field where the site has it, else by name,
+owner and time. The unique field also lets the site refuse a second one that overtook the look.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from bascule.frappe import (
+    Duplicate,
+    FrappeError,
+    Invalid,
+    NoPermission,
+    RateLimited,
+    Unavailable,
+    WrongCredentials,
+)
+from bascule.twoway.fields import Part
+from bascule.twoway.history import add_change
+from bascule.twoway.party import Document, changes_for
+from bascule.twoway.records import find, tell
+from bascule.twoway.tables import Link
+from bascule.twoway.taking import is_fresh
+
+if TYPE_CHECKING:
+    from bascule.twoway.sending import Sending
+
+# A request whose answer was lost may still be under way at the site; after this it is not. (Frappe
+# ends requests after 120 seconds.)
+STILL_UNDER_WAY = timedelta(seconds=130)
+MARGIN = timedelta(minutes=5)  # of the site's clock
+
+
+async def create_there(work: "Sending") -> bool:
+    """The link has a document afterwards. Whether nobody but us has touched that yet."""
+    if work.link.create_begun_at is not None:
+        found = await _look_for_it(work)
+        if found is not None:
+            await _adopt(work, found)
+            return is_fresh(found)
+        if not work.two_way.owned_field:
+            _refuse_too_soon(work)
+    await _write_down(work)
+    document, sent = _document(work)
+    doctype = work.fields.type.doctype
+    try:
+        async with work.said("create", f"{doctype} {work.whole.record.title}", document) as said:
+            stored = await work.site.insert(doctype, document)
+            said.answer = stored
+    except FrappeError as error:
+        if isinstance(error, Duplicate) and work.two_way.owned_field:
+            found = await _look_for_it(work)  # the first try arrived after all
+            if found is not None:
+                await _adopt(work, found)
+                return is_fresh(found)
+        if _certainly_not_done(error):
+            await _strike_out(work)
+        raise
+    await _adopt(work, stored)
+    work.sent = sent
+    return True
+
+
+def _document(work: "Sending") -> tuple[Document, dict[str, Any]]:
+    """What is sent, and the record's fields in it. Address, e-mail address and mobile number go
+    with it: the site makes an Address and a Contact of them in the same transaction.
+    """
+    fields, values = work.fields, work.whole.record.values
+    document: Document = {}
+    names: list[str] = []
+    for part in _embedded(work):
+        own = [
+            one.name
+            for one in fields.of_part(part)
+            if one.is_sent and values.get(one.name) is not None and _can_be_embedded(one.place)
+        ]
+        changes = changes_for(fields, part, values, own, None)
+        for rows in [changes.pop(table, None) for table in ("email_ids", "phone_nos")]:
+            for row in rows or []:
+                document |= {"email_id": row["email_id"]} if "email_id" in row else {}
+                document |= {"mobile_no": row["phone"]} if "phone" in row else {}
+        document |= changes
+        names += own
+    if work.two_way.owned_field:
+        document[work.two_way.owned_field] = work.link.create_key
+    return document, {name: values[name] for name in names}
+
+
+def _embedded(work: "Sending") -> list[Part]:
+    parts: list[Part] = ["main"]
+    if work.fields.wants("address", work.whole.record.values):
+        parts.append("address")
+    return [*parts, "contact"]
+
+
+def _can_be_embedded(place: Any) -> bool:
+    if place.part == "contact":
+        return place.table in ("email_ids", "phone_nos")
+    if place.part == "address":
+        return place.field in ("address_line1", "address_line2", "city", "state", "pincode",
+                               "country")  # fmt: skip
+    return True
+
+
+async def _look_for_it(work: "Sending") -> Document | None:
+    """What an earlier try of this record's create made."""
+    fields, link = work.fields, work.link
+    title_field = next(f for f in fields.fields if f.name == fields.type.title).place
+    assert title_field is not None  # noqa: S101 - a title has a place
+    if work.two_way.owned_field:
+        filters: list[Any] = [[work.two_way.owned_field, "=", link.create_key]]
+    else:
+        filters = [
+            [title_field.field, "=", link.create_title],
+            ["owner", "=", work.connection.site_user or await work.site.logged_user()],
+            ["creation", ">=", link.create_seen_from or "2000-01-01 00:00:00"],
+        ]
+    async with work.said("find", fields.type.doctype, {"filters": filters}) as said:
+        found = await work.site.list(
+            fields.type.doctype,
+            ("name", "creation", "modified", "modified_by", "owner"),
+            filters=filters,
+            order_by="creation asc",
+            limit=20,
+        )
+        said.answer = found
+    async with work.hub.db.session() as session:
+        taken = set(
+            await session.scalars(
+                select(Link.document).where(
+                    Link.two_way_id == link.two_way_id,
+                    Link.document.in_([str(row["name"]) for row in found]),
+                )
+            )
+        )
+    return next((row for row in found if str(row["name"]) not in taken), None)
+
+
+def _refuse_too_soon(work: "Sending") -> None:
+    """The first try may still be under way, and without a unique field both would make one."""
+    begun = work.link.create_begun_at or datetime.now(UTC)
+    left = (begun + STILL_UNDER_WAY - datetime.now(UTC)).total_seconds()
+    if left > 0:
+        raise Unavailable(
+            "The answer to the first try was lost, and the site may still be busy with it.",
+            next_step="It is looked for again before a second try, so that none is made twice.",
+            retry_after=left,
+        )
+
+
+async def _write_down(work: "Sending") -> None:
+    from_clock = None
+    if not work.two_way.owned_field:
+        from_clock = (await work.site.clock() - MARGIN).isoformat(" ")
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, work.record_id, None, lock=True)
+        assert whole.link is not None  # noqa: S101
+        whole.link.create_begun_at = datetime.now(UTC)
+        whole.link.create_title = whole.record.title
+        whole.link.create_seen_from = whole.link.create_seen_from or from_clock
+        await session.flush()
+        session.expunge_all()
+    work.whole = whole
+
+
+async def _strike_out(work: "Sending") -> None:
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, work.record_id, None, lock=True)
+        if whole.link is not None:
+            whole.link.create_begun_at = whole.link.create_seen_from = None
+
+
+def _certainly_not_done(error: FrappeError) -> bool:
+    """Refusals in the site's own words roll back what was begun."""
+    if isinstance(error, Unavailable):
+        return error.undone or isinstance(error, RateLimited)
+    return isinstance(error, Invalid | NoPermission | WrongCredentials)
+
+
+async def _adopt(work: "Sending", stored: Document) -> None:
+    """The document is this record's from now on."""
+    name = str(stored["name"])
+    try:
+        async with work.hub.db.session() as session:
+            whole = await find(session, None, work.record_id, None, lock=True)
+            assert whole.link is not None  # noqa: S101
+            whole.link.document = name
+            whole.link.creation = str(stored.get("creation") or "") or None
+            whole.link.create_begun_at = whole.link.create_seen_from = None
+            note = f"{work.fields.type.doctype} {name} was made."
+            await add_change(session, whole.record, "created", {}, note=note)
+            await tell(session, whole.record, "state")
+            await session.flush()
+            session.expunge_all()
+    except IntegrityError:
+        raise Invalid(
+            f"{name} was made, and belongs to another record here already.",
+            next_step="Look at both, and delete one of them.",
+        ) from None
+    work.whole = whole

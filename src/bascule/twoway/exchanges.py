@@ -1,0 +1,121 @@
+"""The journal of what was said to sites and heard from them about records, without credentials.
+
+A request is written down before it is made, so that one whose answer never came is known.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.frappe import FrappeError
+from bascule.hub import Hub
+from bascule.twoway.tables import Exchange
+
+LARGEST = 20_000  # characters of a request or an answer
+KEPT_DAYS = 90
+# Fields of documents that are nobody's business in a journal.
+SECRET = ("secret", "password", "api_key", "token")
+
+
+@dataclass
+class Said:
+    """What came back; set by who asks."""
+
+    answer: Any = None
+    status: int | None = None
+
+
+@asynccontextmanager
+async def exchange(
+    hub: Hub, two_way_id: int, record_id: int | None, what: str, document: str, request: Any
+) -> AsyncIterator[Said]:
+    """One request to a site. What it raises is written down too, and goes on."""
+    async with hub.db.session() as session:
+        row = Exchange(
+            two_way_id=two_way_id,
+            record_id=record_id,
+            direction="out",
+            what=what,
+            document=document[:300],
+            request=_told(request),
+        )
+        session.add(row)
+        await session.flush()
+        number = row.id
+    said, error, started = Said(), None, time.perf_counter()
+    try:
+        yield said
+    except FrappeError as raised:
+        error, said.status = str(raised)[:1000], raised.status
+        raise
+    finally:
+        if error is not None or said.answer is not None or said.status is not None:
+            async with hub.db.session() as session:
+                await session.execute(
+                    update(Exchange)
+                    .where(Exchange.id == number)
+                    .values(
+                        answer=_told(said.answer),
+                        status=said.status if error is not None else said.status or 200,
+                        error=error,
+                        finished_at=datetime.now(UTC),
+                        ms=round((time.perf_counter() - started) * 1000, 1),
+                    )
+                )
+
+
+def heard(
+    session: AsyncSession, two_way_id: int, record_id: int, what: str, document: str, answer: Any
+) -> None:
+    """What a site had that was new to us, in the caller's transaction."""
+    session.add(
+        Exchange(
+            two_way_id=two_way_id,
+            record_id=record_id,
+            direction="in",
+            what=what,
+            document=document[:300],
+            answer=_told(answer),
+            finished_at=datetime.now(UTC),
+        )
+    )
+
+
+async def exchanges_of(
+    session: AsyncSession, record_id: int, *, before: int | None = None, limit: int = 50
+) -> list[Exchange]:
+    """Newest first."""
+    query = select(Exchange).where(Exchange.record_id == record_id)
+    if before is not None:
+        query = query.where(Exchange.id < before)
+    return list((await session.scalars(query.order_by(Exchange.id.desc()).limit(limit))).all())
+
+
+async def forget_old(session: AsyncSession) -> None:
+    old = datetime.fromtimestamp(time.time() - KEPT_DAYS * 86_400, UTC)
+    await session.execute(delete(Exchange).where(Exchange.at < old))
+
+
+def _told(value: Any) -> Any:
+    """As it is kept: no secrets, and cut short where it is huge."""
+    plain = _without_secrets(value)
+    text = json.dumps(plain, default=str)
+    return json.loads(text) if len(text) <= LARGEST else {"cut": text[:LARGEST]}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: "(removed)" if any(word in str(name) for word in SECRET) else _without_secrets(v)
+            for name, v in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_without_secrets(one) for one in value]
+    return value

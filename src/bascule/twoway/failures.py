@@ -1,0 +1,93 @@
+"""What a failed send means for the person whose edit it was: what to do, and whether we go on.
+
+States of a link, as people read them:
+
+    in_sync     both sides are the same
+    sending     an edit is on its way
+    waiting     the site could not be reached or had no time; `retry_at` tells when again
+    attention   somebody has to do something; `remedy` tells what kind of thing
+    conflict    both sides changed a field; somebody chooses
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bascule.frappe import (
+    AddressRefused,
+    ChangedMeanwhile,
+    Duplicate,
+    FrappeError,
+    Invalid,
+    Linked,
+    NoPermission,
+    NotAFrappeSite,
+    NotFound,
+    TLSFailure,
+    Unavailable,
+    WrongCredentials,
+)
+from bascule.twoway.fields import Part
+from bascule.twoway.mapping import Mapped
+
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 15 * 60.0  # seconds
+# These say that nobody gets through to the site at present, whatever is sent.
+OF_THE_SITE = (Unavailable, WrongCredentials, TLSFailure, NotAFrappeSite, AddressRefused)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """`remedy`: down, credentials, invalid, duplicate, permission, linked, deleted_there, renamed,
+    not_kept. `wrong`: local field -> the site's words. `again`: it is tried again by itself.
+    """
+
+    remedy: str
+    why: str
+    next_step: str
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
+    of_site: bool = False
+    retry_after: float | None = None
+
+
+def trouble_of(error: FrappeError, fields: Mapped, part: Part = "main") -> Trouble:
+    why, step = str(error), error.next_step
+    if isinstance(error, Unavailable | TLSFailure | NotAFrappeSite | AddressRefused):
+        pause = error.retry_after if isinstance(error, Unavailable) else None
+        return Trouble("down", why, step, again=True, of_site=True, retry_after=pause)
+    if isinstance(error, WrongCredentials):
+        return Trouble("credentials", why, step, again=True, of_site=True)
+    if isinstance(error, ChangedMeanwhile):
+        # Somebody saves it over and over; a little later there is time.
+        return Trouble("busy", why, step, again=True)
+    if isinstance(error, NoPermission):
+        return Trouble("permission", why, step)
+    if isinstance(error, NotFound):
+        return Trouble("deleted_there", why, step)
+    if isinstance(error, Linked):
+        return Trouble("linked", why, step)
+    wrong = local_names(error.fields, fields, part) if isinstance(error, Invalid) else {}
+    remedy = "duplicate" if isinstance(error, Duplicate) else "invalid"
+    return Trouble(remedy, why, step, wrong=wrong)
+
+
+def local_names(said: Mapping[str, str], fields: Mapped, part: Part) -> dict[str, str]:
+    """What the site says of its fields, at the fields of the record; by label where it says so."""
+    known = {one.place.field.lower(): one.name for one in fields.of_part(part) if one.place}
+    known |= {one.label.lower(): one.name for one in fields.of_part(part)}
+    found: dict[str, str] = {}
+    for name, words in said.items():
+        # A row of a child table is named credit_limits[1].company, or by the table alone.
+        last = name.rpartition(".")[2].lower()
+        found[known.get(name.lower()) or known.get(last) or name] = words
+    return found
+
+
+def pause(attempts: int, asked_for: float | None = None) -> timedelta:
+    """How long to wait after this many failures: doubled each time, a random part of it less, and
+    never less than the site asked for.
+    """
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 20))
+    waited = longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+    return timedelta(seconds=max(waited, asked_for or 0.0))

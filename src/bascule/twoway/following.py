@@ -1,0 +1,108 @@
+"""Documents that are not where they were: renamed, merged into another, deleted; and followed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.frappe import FrappeError, Site
+from bascule.twoway.failures import Trouble
+from bascule.twoway.history import add_change
+from bascule.twoway.mapping import Mapped
+from bascule.twoway.records import Whole, set_values, tell
+from bascule.twoway.tables import Link, Outbox, TwoWay
+from bascule.twoway.taking import SITE, clear_trouble, refresh_state
+
+GONE = Trouble(
+    "deleted_there",
+    "It was deleted in ERPNext while an edit of it was waiting here.",
+    "Create it there again, or give the edit up and leave it inactive.",
+)
+CHANGED_SINCE = Trouble(
+    "changed_there",
+    "It was changed in ERPNext since it was deleted here.",
+    "Look at what changed; then delete it there all the same, or restore it.",
+)
+
+
+async def find_again(site: Site, fields: Mapped, link: Link, two_way: TwoWay) -> str | None:
+    """The new name of a document that was renamed: the one with the hub's own key, else the one
+    that was created at the same microsecond by the same user. None: there is none.
+    """
+    asked: list[list[Any]] = []
+    if two_way.owned_field and link.create_key:
+        asked.append([[two_way.owned_field, "=", link.create_key]])
+    if link.creation:
+        asked.append([["creation", "=", link.creation]])
+    for filters in asked:
+        found = await site.list(fields.type.doctype, ("name",), filters=filters, limit=2)
+        if len(found) == 1:
+            return str(found[0]["name"])
+    return None
+
+
+async def merged_into(site: Site, fields: Mapped, old: str) -> str | None:
+    """The document that this one was merged into, as ERPNext notes it in a comment there; None
+    where it was not, or where the user may not read comments.
+    """
+    word = old.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+    try:
+        found = await site.list(
+            "Comment",
+            ("reference_name", "content"),
+            filters=[
+                ["reference_doctype", "=", fields.type.doctype],
+                ["comment_type", "=", "Edit"],
+                ["content", "like", f"merged %{word}%"],
+            ],
+            order_by="creation desc",
+            limit=5,
+        )
+    except FrappeError:
+        return None
+    for row in found:
+        if f">{old}<" in str(row["content"]).partition(" into ")[0]:
+            return str(row["reference_name"])
+    return None
+
+
+async def renamed(session: AsyncSession, whole: Whole, name: str) -> None:
+    link = whole.link
+    assert link is not None  # noqa: S101
+    note = f"{link.document} is called {name} in ERPNext now."
+    link.document, link.gone_at = name, None
+    await add_change(session, whole.record, "renamed", {}, by=SITE, note=note)
+    await tell(session, whole.record, "state")
+
+
+async def gone(
+    session: AsyncSession, whole: Whole, *, pending: bool = False, into: str | None = None
+) -> None:
+    """Deleted there: inactive here. An edit that was on its way is a person's to decide about."""
+    record, link = whole.record, whole.link
+    assert link is not None  # noqa: S101
+    if link.gone_at is not None:
+        return
+    link.gone_at = datetime.now(UTC)
+    before = record.values.get("active")
+    after = {**record.values, "active": False}
+    link.base = {**link.base, "active": False}
+    set_values(record, whole.fields, after, by=SITE)
+    note = f"Merged into {into} in ERPNext." if into else "Deleted in ERPNext."
+    changes = {"active": (before, False)} if before else {}
+    await add_change(session, record, "merged" if into else "gone", changes, by=SITE, note=note)
+    waiting = await session.scalar(
+        select(func.count()).select_from(Outbox).where(Outbox.record_id == record.id)
+    )
+    if record.deleted_at is not None:
+        await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
+        waiting = 0
+    clear_trouble(link)
+    if waiting or pending:
+        link.state, link.remedy = "attention", GONE.remedy
+        link.why, link.next_step = GONE.why, GONE.next_step
+    if not waiting:
+        clear_trouble(link)
+        await refresh_state(session, link)
+    await tell(session, record, "changed")

@@ -1,0 +1,53 @@
+"""Background work of two-way sync: sends, polls, and what comes round."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+
+from bascule.hub import Hub
+from bascule.jobs import every, task
+from bascule.twoway import exchanges, matching, pulling, sending
+from bascule.twoway.tables import TwoWay
+
+
+@task("twoway.send")
+async def send(hub: Hub, record_id: int) -> None:
+    await sending.send(hub, record_id)
+
+
+@task("twoway.poll")
+async def poll(hub: Hub, two_way_id: int, whole: bool = False, ticket: str | None = None) -> None:
+    await pulling.poll_quietly(hub, two_way_id, whole=whole, ticket=ticket)
+
+
+@task("twoway.match")
+async def match(hub: Hub, two_way_id: int) -> None:
+    await matching.prepare(hub, two_way_id)
+
+
+@every("* * * * * */2")
+async def wake_waiting(hub: Hub) -> None:
+    async with hub.db.session() as session:
+        await sending.wake(hub, session)
+
+
+@every("* * * * *")
+async def start_due_polls(hub: Hub) -> None:
+    """The next look is due from the moment on that this one is started, so it starts once."""
+    now = datetime.now(UTC)
+    async with hub.db.session() as session:
+        query = (
+            select(TwoWay)
+            .where(TwoWay.status == "on", TwoWay.next_poll_at <= now)
+            .with_for_update(skip_locked=True)
+        )
+        for two_way in (await session.scalars(query)).all():
+            # Half a minute early, or a clock that ticks each minute would be late by one.
+            two_way.next_poll_at = now + timedelta(minutes=two_way.poll_minutes, seconds=-30)
+            await pulling.start_poll(hub, session, two_way)
+
+
+@every("50 4 * * *")
+async def forget_old_exchanges(hub: Hub) -> None:
+    async with hub.db.session() as session:
+        await exchanges.forget_old(session)

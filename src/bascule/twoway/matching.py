@@ -1,0 +1,294 @@
+"""Before two-way sync begins: which record is which document, so that nothing is made twice.
+
+Paired by tax number, then by e-mail address, then by name. A person sees the pairs before they
+count, and may change them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.tables import User
+from bascule.connections.service import open_site
+from bascule.connections.tables import Connection
+from bascule.errors import Conflict, HubError, Invalid
+from bascule.events.live import publish
+from bascule.frappe import FrappeError
+from bascule.hub import Hub
+from bascule.twoway.fields import RecordType
+from bascule.twoway.history import add_change
+from bascule.twoway.mapping import Mapped, mapped
+from bascule.twoway.party import AT_ONCE, fetch_many, values_of
+from bascule.twoway.pulling import load, start_poll
+from bascule.twoway.records import find, name_of, new_link, queue
+from bascule.twoway.setup import may_set_up, the_two_way
+from bascule.twoway.tables import Link, Match, Record, TwoWay
+
+DECISIONS = ("pair", "bring", "send", "leave")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One side of a pair. `key`: a record's id or a document's name."""
+
+    key: Any
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    record: Candidate | None
+    document: Candidate | None
+    matched_by: str | None = None
+    ambiguous: bool = False
+
+
+def pairs(
+    kind: RecordType, records: Sequence[Candidate], documents: Sequence[Candidate]
+) -> list[Proposal]:
+    """Each record and each document once. Where several would fit none is taken: `ambiguous`."""
+    free_records = {one.key: one for one in records}
+    free_documents = {one.key: one for one in documents}
+    found: list[Proposal] = []
+    doubtful: dict[Any, Proposal] = {}
+    for field, by in ((kind.tax, "tax_id"), (kind.email, "email"), (kind.title, "name")):
+        here = _by_value(free_records.values(), field)
+        there = _by_value(free_documents.values(), field)
+        for value in here.keys() & there.keys():
+            if len(here[value]) == 1 and len(there[value]) == 1:
+                record, document = here[value][0], there[value][0]
+                found.append(Proposal(record, document, by))
+                del free_records[record.key], free_documents[document.key]
+                doubtful.pop(record.key, None)
+            else:
+                for record in here[value]:
+                    doubtful.setdefault(
+                        record.key, Proposal(record, there[value][0], by, ambiguous=True)
+                    )
+    taken = {one.document.key for one in found if one.document}
+    for key, record in free_records.items():
+        doubt = doubtful.get(key)
+        if doubt is not None and doubt.document and doubt.document.key not in taken:
+            found.append(doubt)
+        else:
+            found.append(Proposal(record, None))
+    found += [Proposal(None, document) for document in free_documents.values()]
+    return found
+
+
+def _by_value(candidates: Iterable[Candidate], field: str) -> dict[str, list[Candidate]]:
+    found: dict[str, list[Candidate]] = defaultdict(list)
+    for one in candidates:
+        value = _normal(one.values.get(field))
+        if value:
+            found[value].append(one)
+    return found
+
+
+def _normal(value: Any) -> str:
+    return " ".join(str(value or "").split()).casefold()
+
+
+async def prepare(hub: Hub, two_way_id: int) -> None:
+    """Fills the preview. What goes wrong is told at the two-way sync."""
+    async with hub.db.session() as session:
+        loaded = await load(session, two_way_id)
+        session.expunge_all()
+    if loaded is None or loaded[0].status != "matching":
+        return
+    two_way, connection = loaded
+    fields = mapped(two_way)
+    try:
+        documents = await _documents(hub, connection, fields)
+    except (FrappeError, HubError) as error:
+        async with hub.db.session() as session:
+            current = await session.get(TwoWay, two_way_id)
+            if current is not None:
+                current.status, current.last_summary = "off", {}
+                current.last_error, current.last_error_step = str(error), error.next_step
+                await publish(session, "record", connection_id=connection.id, change="matched")
+        return
+    async with hub.db.session() as session:
+        linked = set(
+            await session.scalars(select(Link.document).where(Link.two_way_id == two_way_id))
+        )
+        records = await _records(session, connection, fields.type)
+        free = [one for one in documents if one.key not in linked]
+        await session.execute(delete(Match).where(Match.two_way_id == two_way_id))
+        for proposal in pairs(fields.type, records, free):
+            session.add(_row(two_way_id, fields, proposal))
+        current = await session.get(TwoWay, two_way_id)
+        if current is not None:
+            current.last_summary = {"matching": "ready"}
+        await publish(session, "record", connection_id=connection.id, change="matched")
+
+
+def _row(two_way_id: int, fields: Mapped, proposal: Proposal) -> Match:
+    record, document = proposal.record, proposal.document
+    decision = "pair" if record and document else "send" if record else "bring"
+    return Match(
+        two_way_id=two_way_id,
+        record_id=record.key if record else None,
+        document=document.key if document else None,
+        matched_by=proposal.matched_by,
+        ambiguous=proposal.ambiguous,
+        there=dict(document.values) if document else {},
+        decision="leave" if proposal.ambiguous else decision,
+    )
+
+
+async def _documents(hub: Hub, connection: Connection, fields: Mapped) -> list[Candidate]:
+    found: list[Candidate] = []
+    shown = (fields.type.title, fields.type.tax, fields.type.email)
+    async with open_site(hub, connection) as site:
+        names: list[str] = []
+        async for page in site.pages(fields.type.doctype, ("name",)):
+            names += [str(name) for (name,) in page.rows()]
+        for start in range(0, len(names), AT_ONCE):
+            for party in await fetch_many(site, fields, names[start : start + AT_ONCE]):
+                values = values_of(fields, party)
+                found.append(Candidate(party.name, {n: values.get(n) for n in shown}))
+    return found
+
+
+def _unlinked(connection: Connection, kind: RecordType) -> ColumnElement[bool]:
+    """Records that may be paired with this connection's documents: nobody's, or its own."""
+    private = Record.private_to
+    alone = private.is_(None) if connection.shared else private == (connection.owner_id or 0)
+    return and_(
+        Record.record_type == kind.name,
+        Record.deleted_at.is_(None),
+        Link.record_id.is_(None),
+        or_(Record.connection_id == connection.id, and_(Record.connection_id.is_(None), alone)),
+    )
+
+
+async def _records(
+    session: AsyncSession, connection: Connection, kind: RecordType
+) -> list[Candidate]:
+    query = (
+        select(Record.id, Record.values)
+        .outerjoin(Link, Link.record_id == Record.id)
+        .where(_unlinked(connection, kind))
+        .order_by(Record.id)
+    )
+    return [Candidate(number, values) for number, values in await session.execute(query)]
+
+
+async def preview(
+    session: AsyncSession,
+    two_way: TwoWay,
+    *,
+    decision: str | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> list[tuple[Match, Record | None]]:
+    query = (
+        select(Match, Record)
+        .outerjoin(Record, Record.id == Match.record_id)
+        .where(Match.two_way_id == two_way.id, Match.id > after)
+        .order_by(Match.id)
+        .limit(limit)
+    )
+    if decision is not None:
+        query = query.where(Match.decision == decision)
+    return [(row[0], row[1]) for row in (await session.execute(query)).all()]
+
+
+async def preview_counts(session: AsyncSession, two_way: TwoWay) -> dict[str, int]:
+    query = (
+        select(Match.decision, func.count())
+        .where(Match.two_way_id == two_way.id)
+        .group_by(Match.decision)
+    )
+    found = {name: int(count) for name, count in await session.execute(query)}
+    return {name: found.get(name, 0) for name in DECISIONS}
+
+
+async def decide(
+    hub: Hub,
+    connection: Connection,
+    kind: RecordType,
+    match_id: int,
+    decision: str,
+    *,
+    by: User | None,
+) -> None:
+    """Changes one row of the preview. A record may be paired, sent or left alone; a document that
+    no record is paired with is brought."""
+    may_set_up(by, connection)
+    async with hub.db.session() as session:
+        two_way = await the_two_way(session, connection, kind)
+        match = await session.get(Match, match_id)
+        if match is None or match.two_way_id != two_way.id:
+            raise Invalid(
+                "There is no such row in the preview.",
+                next_step="Load the preview again.",
+                fields={"id": "is none of the preview's"},
+            )
+        possible = ["send", "leave"] if match.record_id else ["bring"]
+        if match.record_id and match.document:
+            possible.append("pair")
+        if decision not in possible:
+            raise Invalid(
+                f"This row can be: {', '.join(possible)}.",
+                next_step="Choose one of these.",
+                fields={"decision": "is none of these"},
+            )
+        match.decision = decision
+
+
+async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: User | None) -> TwoWay:
+    """Turns two-way sync on with the pairs of the preview. From now on the hub writes to the site.
+    Conflict: there is no preview to confirm.
+    """
+    may_set_up(by, connection)
+    async with hub.db.session() as session:
+        two_way = await the_two_way(session, connection, kind, lock=True)
+        if two_way.status != "matching" or two_way.last_summary.get("matching") != "ready":
+            raise Conflict(
+                "There is no preview of pairs to confirm.",
+                next_step="Begin first, and look at the pairs when they are ready.",
+            )
+        two_way.status = "on"
+        two_way.cursor, two_way.last_summary = {}, {}
+        two_way.next_poll_at = datetime.now(UTC)
+        for match, record in await preview(session, two_way, limit=1_000_000):
+            if record is not None and match.decision in ("pair", "send"):
+                await _link(hub, session, two_way, match, record, name_of(by))
+        await _send_what_waited(hub, session, two_way, name_of(by))
+        await session.execute(delete(Match).where(Match.two_way_id == two_way.id))
+        await start_poll(hub, session, two_way, whole=True)
+        await publish(session, "record", connection_id=connection.id, change="on")
+        await session.flush()
+        session.expunge(two_way)
+    return two_way
+
+
+async def _link(
+    hub: Hub, session: AsyncSession, two_way: TwoWay, match: Match, record: Record, by: str
+) -> None:
+    record.connection_id = two_way.connection_id
+    paired = match.decision == "pair"
+    link = new_link(record, two_way, document=match.document if paired else None)
+    link.state = "sending"
+    session.add(link)
+    await session.flush()
+    if paired:
+        note = f"Paired with {match.document}, by {(match.matched_by or 'hand').replace('_', ' ')}."
+        await add_change(session, record, "linked", {}, by=by, note=note)
+    await queue(hub, session, record, two_way, by=by)
+
+
+async def _send_what_waited(hub: Hub, session: AsyncSession, two_way: TwoWay, by: str) -> None:
+    """Edits that were made while it was off."""
+    query = select(Link.record_id).where(Link.two_way_id == two_way.id, Link.gone_at.is_(None))
+    for number in (await session.scalars(query)).all():
+        whole = await find(session, None, number, None)
+        if whole.link is not None and whole.record.edited and whole.link.document is not None:
+            await queue(hub, session, whole.record, two_way, by=by)

@@ -1,0 +1,242 @@
+"""A document with its primary Address and Contact, as the site has them: read, and as one record.
+
+Which requests are made; what is done with the answers is `merge`'s, `sending`'s and `pulling`'s.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bascule.frappe import NotFound, Site
+from bascule.twoway.fields import Field, Part, Place, RecordType, from_site
+from bascule.twoway.mapping import Mapped
+
+Document = dict[str, Any]
+AT_ONCE = 200  # documents in one request
+DOCTYPES: dict[Part, str] = {"address": "Address", "contact": "Contact"}
+# Rows of these are read with their parents: table field -> (child DocType, what is read of a row).
+CHILDREN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "credit_limits": ("Customer Credit Limit", ("company", "credit_limit")),
+    "email_ids": ("Contact Email", ("email_id", "is_primary")),
+    "phone_nos": ("Contact Phone", ("phone", "is_primary_phone", "is_primary_mobile_no")),
+}
+_STAMPS = ("name", "modified", "modified_by", "creation", "owner")
+_NAME_PARTS = ("first_name", "middle_name", "last_name")
+
+
+@dataclass
+class Party:
+    """`documents`: by part, those that are there, with the child tables that are mapped."""
+
+    documents: dict[Part, Document] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Document:
+        return self.documents["main"]
+
+    @property
+    def name(self) -> str:
+        return str(self.main["name"])
+
+    def modified(self) -> dict[str, str]:
+        return {part: str(doc["modified"]) for part, doc in self.documents.items()}
+
+    def parts(self) -> dict[str, str]:
+        return {part: str(doc["name"]) for part, doc in self.documents.items() if part != "main"}
+
+
+def doctype_of(kind: RecordType, part: Part) -> str:
+    return kind.doctype if part == "main" else DOCTYPES[part]
+
+
+def link_field(kind: RecordType, part: Part) -> str:
+    """The field that names a document's primary Address or Contact."""
+    return f"{kind.prefix}_primary_{part}"
+
+
+def values_of(fields: Mapped, party: Party) -> dict[str, Any]:
+    """The record that the documents make: the fields whose document is there."""
+    values: dict[str, Any] = {}
+    for one in fields.synced():
+        assert one.place is not None  # noqa: S101 - what is synced has a place
+        document = party.documents.get(one.place.part)
+        if document is not None:
+            values[one.name] = value_in(fields, one, document)
+    return values
+
+
+def value_in(fields: Mapped, one: Field, document: Mapping[str, Any]) -> Any:
+    assert one.place is not None  # noqa: S101
+    if one.conversion == "person_name":
+        words = (str(document.get(name) or "").strip() for name in _NAME_PARTS)
+        return from_site(one, " ".join(filter(None, words)))
+    if one.place.table is None:
+        value = from_site(one, document.get(one.place.field))
+        return not value if one.conversion == "inverted" else value
+    row = _row(fields, one.place, document.get(one.place.table) or [])
+    return from_site(one, row.get(one.place.field)) if row else None
+
+
+def _row(
+    fields: Mapped, place: Place, rows: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    wanted = fields.row_of(place)
+    for row in rows:
+        if all(str(row.get(name) or "") == str(value or "") for name, value in wanted.items()):
+            return row
+    return None
+
+
+def changes_for(
+    fields: Mapped,
+    part: Part,
+    values: Mapping[str, Any],
+    names: Iterable[str],
+    document: Mapping[str, Any] | None,
+) -> Document:
+    """What a document is sent so that these fields have these values; its other child rows stay."""
+    sent: Document = {}
+    wanted = set(names)
+    for one in fields.of_part(part):
+        if one.name not in wanted or one.place is None:
+            continue
+        value = values.get(one.name)
+        if one.conversion == "person_name":
+            first, _, rest = str(value or "").partition(" ")
+            sent |= {"first_name": first, "middle_name": "", "last_name": rest.strip()}
+        elif one.place.table is not None:
+            table = one.place.table
+            rows = sent[table] if table in sent else (document or {}).get(table) or []
+            sent[table] = _with_row(fields, one.place, rows, value)
+        elif one.kind == "flag":
+            sent[one.place.field] = int(bool(value) != (one.conversion == "inverted"))
+        else:
+            sent[one.place.field] = "" if value is None and one.kind != "number" else value
+    return sent
+
+
+def _with_row(
+    fields: Mapped, place: Place, rows: Sequence[Mapping[str, Any]], value: Any
+) -> list[Document]:
+    """The child rows with this one's value set; without it where the value is nothing."""
+    found = _row(fields, place, rows)
+    kept = [dict(row) for row in rows if row is not found]
+    if value in (None, ""):
+        return kept
+    return [*kept, {**(found or fields.row_of(place)), place.field: value}]
+
+
+async def fetch(site: Site, kind: RecordType, name: str) -> Party:
+    """One document with what belongs to it; NotFound where it is not there."""
+    main = await site.document(kind.doctype, name)
+    parts: list[Part] = [part for part in DOCTYPES if main.get(link_field(kind, part))]
+    found = await asyncio.gather(
+        *(_part(site, part, str(main[link_field(kind, part)])) for part in parts)
+    )
+    party = Party({"main": main})
+    party.documents |= {part: doc for part, doc in zip(parts, found, strict=True) if doc}
+    return party
+
+
+async def _part(site: Site, part: Part, name: str) -> Document | None:
+    try:
+        return await site.document(DOCTYPES[part], name)
+    except NotFound:  # deleted, and the document still names it
+        return None
+
+
+async def fetch_many(
+    site: Site, fields: Mapped, names: Sequence[str], *, more: Sequence[str] = ()
+) -> list[Party]:
+    """Those of these documents that are there, in a handful of requests for `AT_ONCE` of them.
+    `more`: other columns of the documents.
+    """
+    found: list[Party] = []
+    for start in range(0, len(names), AT_ONCE):
+        found += await _fetch_some(site, fields, names[start : start + AT_ONCE], more)
+    return found
+
+
+async def _fetch_some(
+    site: Site, fields: Mapped, names: Sequence[str], more: Sequence[str]
+) -> list[Party]:
+    kind = fields.type
+    mains = await _listed(site, fields, "main", kind.doctype, names, more)
+    parties = [Party({"main": main}) for main in mains]
+    for part, doctype in DOCTYPES.items():
+        field_name = link_field(kind, part)
+        wanted = sorted({str(p.main[field_name]) for p in parties if p.main.get(field_name)})
+        there = {d["name"]: d for d in await _listed(site, fields, part, doctype, wanted, ())}
+        for party in parties:
+            document = there.get(party.main.get(field_name) or "")
+            if document is not None:
+                party.documents[part] = document
+    return parties
+
+
+async def _listed(
+    site: Site, fields: Mapped, part: Part, doctype: str, names: Sequence[str], more: Sequence[str]
+) -> list[Document]:
+    if not names:
+        return []
+    columns, tables = _columns(fields, part)
+    rows = await site.list(
+        doctype,
+        [*dict.fromkeys((*_STAMPS, *columns, *more))],
+        filters=[["name", "in", list(names)]],
+        order_by="name asc",
+        limit=0,
+    )
+    documents = {str(row["name"]): row for row in rows}
+    for table in tables:
+        child, wanted = CHILDREN[table]
+        for document in documents.values():
+            document[table] = []
+        children = (
+            await site.list(
+                child,
+                ("name", "parent", "idx", *wanted),
+                filters=[["parent", "in", list(documents)], ["parenttype", "=", doctype]],
+                order_by="idx asc",
+                limit=0,
+                parent=doctype,
+            )
+            if documents
+            else []
+        )
+        for row in children:
+            documents[str(row["parent"])][table].append(row)
+    return list(documents.values())
+
+
+def _columns(fields: Mapped, part: Part) -> tuple[list[str], list[str]]:
+    columns: list[str] = []
+    tables: list[str] = []
+    if part == "main":
+        columns += [link_field(fields.type, other) for other in DOCTYPES]
+    for one in fields.of_part(part):
+        assert one.place is not None  # noqa: S101
+        if one.conversion == "person_name":
+            columns += _NAME_PARTS
+        elif one.place.table is None:
+            columns.append(one.place.field)
+        elif one.place.table not in tables:
+            tables.append(one.place.table)
+    return columns, tables
+
+
+async def find_part(site: Site, kind: RecordType, part: Part, owner: str) -> Document | None:
+    """An Address or Contact that is linked to this document, though it is not its primary one."""
+    doctype = DOCTYPES[part]
+    found = await site.list(
+        doctype,
+        ("name",),
+        filters=[
+            ["Dynamic Link", "link_doctype", "=", kind.doctype],
+            ["Dynamic Link", "link_name", "=", owner],
+        ],
+        order_by="creation asc",
+        limit=1,
+    )
+    return await site.document(doctype, str(found[0]["name"])) if found else None

@@ -1,0 +1,425 @@
+"""Records as people and applications have them: made, changed, deleted, found. Never waits for a
+site: what has to be sent is in the outbox when the edit is committed, and a job is on its way.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.access import refuse_below
+from bascule.accounts.tables import User
+from bascule.connections.sharing import seen_by
+from bascule.connections.tables import Connection
+from bascule.errors import Conflict, Invalid, NoSuch
+from bascule.events.live import publish
+from bascule.hub import Hub
+from bascule.twoway.fields import RecordType, same
+from bascule.twoway.history import add_change
+from bascule.twoway.kinds import record_type
+from bascule.twoway.mapping import Mapped, check_values, check_whole, mapped, unmapped
+from bascule.twoway.tables import Link, Outbox, Record, TwoWay
+
+MACHINE = "the hub's machine"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A record with all that is known of it. No link: it is kept here alone."""
+
+    record: Record
+    link: Link | None
+    two_way: TwoWay | None
+    connection: Connection | None
+
+    @property
+    def fields(self) -> Mapped:
+        return (
+            mapped(self.two_way) if self.two_way else unmapped(record_type(self.record.record_type))
+        )
+
+    @property
+    def state(self) -> str:
+        return self.link.state if self.link else "local"
+
+
+def visible_to(viewer: User | None) -> ColumnElement[bool]:
+    """For a query that outer-joins Connection: records of connections that this viewer may see."""
+    if viewer is None:
+        return Record.id.is_not(None)
+    nobodys = and_(
+        Record.connection_id.is_(None),
+        or_(Record.private_to.is_(None), Record.private_to == viewer.id),
+    )
+    return or_(nobodys, and_(Record.connection_id.is_not(None), seen_by(viewer)))
+
+
+async def find(
+    session: AsyncSession,
+    kind: RecordType | None,
+    record_id: int,
+    viewer: User | None,
+    *,
+    lock: bool = False,
+) -> Whole:
+    """NoSuch, also where this viewer may not know of it."""
+    query = (
+        select(Record, Link, TwoWay, Connection)
+        .outerjoin(Link, Link.record_id == Record.id)
+        .outerjoin(TwoWay, TwoWay.id == Link.two_way_id)
+        .outerjoin(Connection, Connection.id == Record.connection_id)
+        .where(Record.id == record_id, visible_to(viewer))
+    )
+    if kind is not None:
+        query = query.where(Record.record_type == kind.name)
+    if lock:
+        # Its row first, alone: an outer join cannot be locked, and all who change it come by here.
+        await session.execute(select(Record.id).where(Record.id == record_id).with_for_update())
+        query = query.execution_options(populate_existing=True)
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        plural = kind.plural if kind else "customers"
+        raise NoSuch(
+            f"There is no {kind.name if kind else 'record'} {record_id}.",
+            next_step=f"GET /api/{plural} lists those that there are.",
+        )
+    return Whole(*row)
+
+
+async def chosen_two_way(
+    session: AsyncSession, kind: RecordType, viewer: User | None, connector: str | None
+) -> TwoWay | None:
+    """Where a new record belongs: the connection named, else the only one on which two-way sync
+    is on; None where there is none. Invalid: there are several and none is named.
+    """
+    query = (
+        select(TwoWay, Connection)
+        .join(Connection, Connection.id == TwoWay.connection_id)
+        .where(TwoWay.record_type == kind.name, TwoWay.status == "on", seen_by(viewer))
+        .order_by(Connection.slug)
+    )
+    found = (await session.execute(query)).all()
+    if connector is not None:
+        for two_way, connection in found:
+            if connector in (connection.slug, str(connection.id)):
+                return two_way
+        raise Invalid(
+            f"{kind.label} are not kept the same with a connector {connector!r}.",
+            next_step=f"Turn two-way sync of {kind.plural} on for it, or leave 'connector' out.",
+            fields={"connector": "has no two-way sync of these records"},
+        )
+    if len(found) > 1:
+        slugs = ", ".join(connection.slug for _, connection in found)
+        raise Invalid(
+            f"{kind.label} are kept the same with several sites: say which this one belongs to.",
+            next_step=f"Name one as 'connector': {slugs}.",
+            fields={"connector": "is needed, because there are several"},
+        )
+    return found[0][0] if found else None
+
+
+async def create(
+    hub: Hub,
+    kind: RecordType,
+    values: Mapping[str, Any],
+    *,
+    by: User | None,
+    connector: str | None = None,
+) -> Whole:
+    """Saved, and on its way to ERPNext where two-way sync is on. Invalid names each field."""
+    _may_edit(by)
+    async with hub.db.session() as session:
+        two_way = await chosen_two_way(session, kind, by, connector)
+        fields = mapped(two_way) if two_way else unmapped(kind)
+        given = check_values(fields, values)
+        whole = {one.name: one.default for one in fields.fields if one.default is not None}
+        whole |= given
+        check_whole(fields, whole, given=set(given))
+        record = new_record(
+            kind, fields, whole, two_way.connection_id if two_way else None, name_of(by)
+        )
+        record.edited = _edited({}, whole, record.updated_by)
+        session.add(record)
+        await session.flush()
+        if two_way is not None:
+            session.add(new_link(record, two_way, state="sending"))
+            await session.flush()
+            await queue(hub, session, record, two_way, by=record.updated_by)
+        await add_change(session, record, "here", {n: (None, v) for n, v in whole.items()})
+        await tell(session, record, "created")
+        return await _whole(session, record)
+
+
+async def change(
+    hub: Hub,
+    kind: RecordType,
+    record_id: int,
+    values: Mapping[str, Any],
+    *,
+    by: User | None,
+    version: int | None = None,
+) -> Whole:
+    """Changes what is named and leaves the rest. Conflict: somebody changed it since `version`."""
+    _may_edit(by)
+    async with hub.db.session() as session:
+        whole = await find(session, kind, record_id, by, lock=True)
+        record, fields = whole.record, whole.fields
+        if version is not None and version != record.version:
+            raise Conflict(
+                f"{record.title} was changed meanwhile: it is at version {record.version} now.",
+                next_step="Read it again and repeat the change on what is there now.",
+            )
+        given = check_values(fields, values)
+        new = {
+            name: value
+            for name, value in given.items()
+            if not same(fields.by_name[name], record.values.get(name), value)
+        }
+        after = {**record.values, **new}
+        check_whole(fields, after, given=set(new))
+        if not new:
+            return await _whole(session, record)
+        before = {name: record.values.get(name) for name in new}
+        set_values(record, fields, after, by=name_of(by))
+        record.edited = {**record.edited, **_edited({}, new, record.updated_by)}
+        await add_change(session, record, "here", {name: (before[name], new[name]) for name in new})
+        if whole.link is not None and whole.two_way is not None:
+            await queue(hub, session, record, whole.two_way, by=record.updated_by)
+            whole.link.wrong = {n: w for n, w in whole.link.wrong.items() if n not in new}
+        await tell(session, record, "changed")
+        return await _whole(session, record)
+
+
+async def delete(
+    hub: Hub, kind: RecordType, record_id: int, *, by: User | None, there: str | None = None
+) -> Whole:
+    """Gone from the lists here; it can be restored. `there`: disable, delete or keep the document,
+    else as its two-way sync says.
+    """
+    _may_edit(by)
+    async with hub.db.session() as session:
+        whole = await find(session, kind, record_id, by, lock=True)
+        record, link, two_way = whole.record, whole.link, whole.two_way
+        if record.deleted_at is not None:
+            return whole
+        record.deleted_at = datetime.now(UTC)
+        record.version += 1
+        record.updated_at, record.updated_by = record.deleted_at, name_of(by)
+        await add_change(session, record, "deleted", {})
+        if link is not None and two_way is not None:
+            what = there or two_way.on_delete
+            if what == "disable" and record.values.get("active"):
+                record.values = {**record.values, "active": False}
+                record.edited = {**record.edited, **_edited({}, {"active": 0}, record.updated_by)}
+                await add_change(session, record, "here", {"active": (True, False)})
+            if what != "keep":
+                await queue(
+                    hub, session, record, two_way, by=record.updated_by,
+                    operation="delete" if what == "delete" else "save",
+                )  # fmt: skip
+        await tell(session, record, "deleted")
+        return await _whole(session, record)
+
+
+async def restore(hub: Hub, kind: RecordType, record_id: int, *, by: User | None) -> Whole:
+    """Takes a deletion here back, and makes the record active again."""
+    _may_edit(by)
+    async with hub.db.session() as session:
+        whole = await find(session, kind, record_id, by, lock=True)
+        record, two_way = whole.record, whole.two_way
+        if record.deleted_at is None:
+            return whole
+        record.deleted_at = None
+        after = {**record.values, "active": True}
+        before = record.values.get("active")
+        set_values(record, whole.fields, after, by=name_of(by))
+        record.edited = {**record.edited, **_edited({}, {"active": 1}, record.updated_by)}
+        await add_change(session, record, "restored", {"active": (before, True)})
+        if two_way is not None:
+            await queue(hub, session, record, two_way, by=record.updated_by)
+        await tell(session, record, "changed")
+        return await _whole(session, record)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which records. `state`: a link's, or "local", "deleted"; `words`: each has to be in it."""
+
+    state: str | None = None
+    words: str = ""
+    connector: str | None = None
+    active: bool | None = None
+
+
+async def listed(
+    session: AsyncSession,
+    kind: RecordType,
+    viewer: User | None,
+    wanted: Wanted,
+    *,
+    after: tuple[str, int] | None = None,
+    limit: int = 50,
+) -> list[Whole]:
+    """In the order of their titles; `after`: the title and the id of the last that one has."""
+    query = (
+        select(Record, Link, TwoWay, Connection)
+        .outerjoin(Link, Link.record_id == Record.id)
+        .outerjoin(TwoWay, TwoWay.id == Link.two_way_id)
+        .outerjoin(Connection, Connection.id == Record.connection_id)
+        .where(*_conditions(kind, viewer, wanted))
+        .order_by(Record.title, Record.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(tuple_(Record.title, Record.id) > after)
+    return [Whole(*row) for row in (await session.execute(query)).all()]
+
+
+async def counts(session: AsyncSession, kind: RecordType, viewer: User | None) -> dict[str, int]:
+    """How many records are in each state, of those that are not deleted here."""
+    state = func.coalesce(Link.state, "local")
+    query = (
+        select(state, func.count())
+        .select_from(Record)
+        .outerjoin(Link, Link.record_id == Record.id)
+        .outerjoin(Connection, Connection.id == Record.connection_id)
+        .where(*_conditions(kind, viewer, Wanted()))
+        .group_by(state)
+    )
+    return {name: int(count) for name, count in (await session.execute(query)).all()}
+
+
+def _conditions(
+    kind: RecordType, viewer: User | None, wanted: Wanted
+) -> Sequence[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [Record.record_type == kind.name, visible_to(viewer)]
+    if wanted.state == "deleted":
+        found.append(Record.deleted_at.is_not(None))
+    else:
+        found.append(Record.deleted_at.is_(None))
+        if wanted.state is not None:
+            found.append(func.coalesce(Link.state, "local") == wanted.state)
+    if wanted.connector is not None:
+        found.append(or_(Connection.slug == wanted.connector, _is_id(wanted.connector)))
+    if wanted.active is not None:
+        found.append(Record.values["active"].as_boolean().is_(wanted.active))
+    found += [Record.search.contains(word, autoescape=True) for word in _words(wanted.words)]
+    return found
+
+
+def _is_id(text: str) -> ColumnElement[bool]:
+    try:
+        return Connection.id == UUID(text)
+    except ValueError:
+        return Connection.id.is_(None) & Connection.id.is_not(None)
+
+
+def _words(text: str) -> list[str]:
+    plain = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return list(dict.fromkeys(plain.lower().split()))[:10]
+
+
+# What the engine does with records
+
+
+def new_record(
+    kind: RecordType,
+    fields: Mapped,
+    values: dict[str, Any],
+    connection_id: UUID | None,
+    by: str,
+) -> Record:
+    record = Record(record_type=kind.name, connection_id=connection_id, version=0, edited={})
+    set_values(record, fields, values, by=by)
+    return record
+
+
+def new_link(record: Record, two_way: TwoWay, **values: Any) -> Link:
+    """`create_key` is there from the start: whatever happens, one record makes one document."""
+    return Link(record_id=record.id, two_way_id=two_way.id, create_key=uuid4().hex, **values)
+
+
+def set_values(record: Record, fields: Mapped, values: dict[str, Any], *, by: str) -> None:
+    """A new version of it, with what it is called and found by."""
+    record.values = values
+    record.title = str(values.get(fields.type.title) or "")
+    texts = [str(values[f.name]) for f in fields.fields
+             if f.kind not in ("flag", "long") and values.get(f.name) is not None]  # fmt: skip
+    record.search = " ".join(texts).lower()
+    record.version += 1
+    record.updated_at, record.updated_by = datetime.now(UTC), by
+
+
+async def queue(
+    hub: Hub,
+    session: AsyncSession,
+    record: Record,
+    two_way: TwoWay,
+    *,
+    by: str,
+    operation: str = "save",
+) -> None:
+    """What has to be sent commits with the edit, and so does the job that sends it."""
+    link = await session.get(Link, record.id)
+    if link is None or two_way.status == "off":
+        return
+    session.add(
+        Outbox(
+            record_id=record.id,
+            two_way_id=two_way.id,
+            operation=operation,
+            version=record.version,
+            by=by,
+        )
+    )
+    if link.state in ("in_sync", "attention", "waiting"):
+        link.state = "sending"
+    link.retry_at = None
+    await session.flush()
+    await start(hub, session, record.id)
+
+
+async def start(hub: Hub, session: AsyncSession, record_id: int) -> None:
+    """One job at a time for a record, in order; one that waits is enough."""
+    await hub.jobs.defer(
+        "twoway.send",
+        lock=f"record:{record_id}",
+        queueing_lock=f"record:{record_id}",
+        connection=session,
+        record_id=record_id,
+    )
+
+
+async def tell(session: AsyncSession, record: Record, change: str) -> None:
+    await publish(
+        session,
+        "record",
+        connection_id=record.connection_id,
+        record_id=record.id,
+        record_type=record.record_type,
+        version=record.version,
+        change=change,
+    )
+
+
+async def _whole(session: AsyncSession, record: Record) -> Whole:
+    await session.flush()
+    return await find(session, None, record.id, None)
+
+
+def _edited(known: dict[str, Any], fields: Mapping[str, Any], by: str) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat()
+    return {**known, **{name: {"at": at, "by": by} for name in fields}}
+
+
+def name_of(by: User | None) -> str:
+    return by.username if by else MACHINE
+
+
+def _may_edit(by: User | None) -> None:
+    if by is not None:
+        refuse_below("editor", by)

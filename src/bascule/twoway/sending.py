@@ -1,0 +1,408 @@
+"""An edit on its way to the site: read what is there, merge, write what differs, read the answer.
+
+One job a record at a time. Everything before and after a write is committed, and a write tells
+what it is based on, so a job that is killed anywhere is simply done again: an update that had
+arrived is found to be there, and a create is looked for before it is repeated (see `creating`).
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.service import open_site
+from bascule.connections.tables import Connection
+from bascule.frappe import ChangedMeanwhile, FrappeError, NotFound, Site
+from bascule.hub import Hub
+from bascule.twoway import circuit, creating, following
+from bascule.twoway.exchanges import exchange
+from bascule.twoway.failures import Trouble, pause, trouble_of
+from bascule.twoway.fields import Part, same
+from bascule.twoway.history import add_change
+from bascule.twoway.mapping import Mapped
+from bascule.twoway.party import (
+    DOCTYPES,
+    Document,
+    Party,
+    changes_for,
+    doctype_of,
+    fetch,
+    find_part,
+    link_field,
+    value_in,
+)
+from bascule.twoway.records import Whole, find, start, tell
+from bascule.twoway.tables import Link, Outbox, TwoWay
+from bascule.twoway.taking import (
+    Seen,
+    Taken,
+    ahead_of_us,
+    clear_trouble,
+    clock_of,
+    is_on,
+    refresh_state,
+    take,
+    told,
+)
+
+log = logging.getLogger(__name__)
+ROUNDS = 6  # of reading and writing, where others save the same document meanwhile
+
+
+@dataclass
+class Sending:
+    """One job's work at one record. `whole` is as it was when it was last read, and locked by
+    nobody: what is written to the database is written to a row that is read again.
+    """
+
+    hub: Hub
+    site: Site
+    whole: Whole
+    connection: Connection
+    up_to: int  # the newest edit in the outbox that this work is about
+    sent: dict[str, Any] = field(default_factory=dict)  # taken by the site, not yet agreed on
+    not_kept: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def record_id(self) -> int:
+        return self.whole.record.id
+
+    @property
+    def link(self) -> Link:
+        assert self.whole.link is not None  # noqa: S101 - see `_begin`
+        return self.whole.link
+
+    @property
+    def two_way(self) -> TwoWay:
+        assert self.whole.two_way is not None  # noqa: S101
+        return self.whole.two_way
+
+    @property
+    def fields(self) -> Mapped:
+        return self.whole.fields
+
+    def said(self, what: str, document: str, request: Any) -> Any:
+        return exchange(self.hub, self.two_way.id, self.record_id, what, document, request)
+
+
+async def send(hub: Hub, record_id: int) -> None:
+    """Brings the site to what the record is. What goes wrong is told at the record."""
+    while (begun := await _begin(hub, record_id)) is not None:
+        whole, connection, rows = begun
+        async with open_site(hub, connection) as site:
+            work = Sending(hub, site, whole, connection, max(row.id for row in rows))
+            part: Part = "main"
+            try:
+                if rows[-1].operation == "delete" and whole.link and whole.link.document:
+                    await _delete_there(work)
+                else:
+                    await _bring_there(work)
+            except WritingFailed as failed:
+                part, error = failed.part, failed.error
+            except FrappeError as raised:
+                error = raised
+            else:
+                await _went_well(hub, connection)
+                continue
+        if not await _went_wrong(work, error, part):
+            return
+
+
+class WritingFailed(Exception):
+    """Which of the documents a refusal is about."""
+
+    def __init__(self, part: Part, error: FrappeError) -> None:
+        super().__init__(str(error))
+        self.part, self.error = part, error
+
+
+async def _begin(hub: Hub, record_id: int) -> tuple[Whole, Connection, list[Outbox]] | None:
+    """What there is to send, if it may be sent now. None: nothing, or not now."""
+    async with hub.db.session() as session:
+        if await session.scalar(_exists(record_id)) is None:
+            return None
+        whole = await find(session, None, record_id, None, lock=True)
+        link, connection = whole.link, whole.connection
+        query = select(Outbox).where(Outbox.record_id == record_id).order_by(Outbox.id)
+        rows = list((await session.scalars(query)).all())
+        if link is None or connection is None or not rows or not is_on(whole.two_way):
+            if link is not None:
+                await refresh_state(session, link)
+            return None
+        if link.gone_at is not None:
+            await _tell_trouble(session, whole, following.GONE)
+            return None
+        shut = await circuit.closed_until(session, connection.id)
+        if shut is not None:
+            link.state, link.retry_at = "waiting", shut.open_until
+            link.why, link.next_step, link.remedy = shut.why, shut.next_step, "down"
+            await tell(session, whole.record, "state")
+            return None
+        link.state, link.retry_at = "sending", None
+        await session.flush()
+        session.expunge_all()
+    return whole, connection, rows
+
+
+def _exists(record_id: int) -> Any:
+    return select(Link.record_id).where(Link.record_id == record_id)
+
+
+async def _bring_there(work: Sending) -> None:
+    """Read, merge, write; until the site has all that the record has."""
+    fresh = False
+    if work.link.document is None:
+        fresh = await creating.create_there(work)
+    for _ in range(ROUNDS):
+        seen = await _read(work)
+        if seen is None:
+            return
+        taken = await _taken(work, seen, fresh=fresh)
+        if not taken.differs:
+            await _finish(work)
+            return
+        fresh = False
+        try:
+            await _write(work, seen.party, taken)
+        except WritingFailed as failed:
+            if not isinstance(failed.error, ChangedMeanwhile):
+                raise
+    raise ChangedMeanwhile(
+        "Somebody saved the document each time before this edit could be.",
+        next_step="It is tried again by itself in a moment.",
+    )
+
+
+async def _read(work: Sending) -> Seen | None:
+    """None: the document is not there any more, and that is told at the record."""
+    assert work.link.document is not None  # noqa: S101
+    kind, zone = work.fields.type, work.connection.time_zone
+    started = await clock_of(work.hub)
+    try:
+        party = await fetch(work.site, kind, work.link.document)
+    except NotFound:
+        renamed = await following.find_again(work.site, work.fields, work.link, work.two_way)
+        async with work.hub.db.session() as session:
+            whole = await find(session, None, work.record_id, None, lock=True)
+            if renamed is None:
+                await following.gone(session, whole, pending=True)
+                return None
+            await following.renamed(session, whole, renamed)
+            await session.flush()
+            session.expunge_all()
+        work.whole = whole
+        return await _read(work)
+    newest = "newest" in {work.two_way.policy, *work.two_way.field_policies.values()}
+    ahead = {"ahead": await ahead_of_us(work.site, zone)} if newest else {}
+    return Seen(party, started, await clock_of(work.hub), "send", zone, **ahead)
+
+
+async def _taken(work: Sending, seen: Seen, *, fresh: bool = False) -> Taken:
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, work.record_id, None, lock=True)
+        taken = await take(session, whole, seen, sent=work.sent, fresh=fresh)
+        await told(session, whole, taken)
+        await session.flush()
+        session.expunge_all()
+    work.whole, work.sent = whole, {}
+    return taken
+
+
+async def _write(work: Sending, party: Party, taken: Taken) -> None:
+    """The document itself first: saving its Address may move its time of change."""
+    for part in taken.missing:
+        await _make_part(work, part)
+    values = dict(work.whole.record.values)
+    for part, names in taken.send.items():
+        document = party.documents[part]
+        changes = changes_for(work.fields, part, values, names, document)
+        stored = await _update(work, part, document, changes)
+        party.documents[part] = stored
+        _note_dropped(work, part, names, values, stored)
+        work.sent |= {name: values.get(name) for name in names if name not in work.not_kept}
+    await _mark_not_kept(work)
+
+
+async def _update(work: Sending, part: Part, document: Document, changes: Document) -> Document:
+    doctype, name = doctype_of(work.fields.type, part), str(document["name"])
+    based_on = str(document["modified"])
+    try:
+        async with work.said(
+            "update", f"{doctype} {name}", {**changes, "modified": based_on}
+        ) as said:
+            stored: Document = await work.site.update(doctype, name, changes, based_on=based_on)
+            said.answer = stored
+    except FrappeError as error:
+        raise WritingFailed(part, error) from None
+    return stored
+
+
+async def _make_part(work: Sending, part: Part) -> None:
+    """The Address or Contact that a document lacks: one that is linked to it already, else a new
+    one; and then it is its primary one. What is in it is read and merged in the next round.
+    """
+    kind, owner = work.fields.type, str(work.link.document)
+    try:
+        found = await find_part(work.site, kind, part, owner)
+        if found is None:
+            found = await _insert_part(work, part, owner)
+        main = await work.site.document(kind.doctype, owner)
+        await _update(work, "main", main, {link_field(kind, part): found["name"]})
+    except FrappeError as error:
+        raise WritingFailed(part, error) from None
+
+
+async def _insert_part(work: Sending, part: Part, owner: str) -> Document:
+    kind, values = work.fields.type, work.whole.record.values
+    named = [one.name for one in work.fields.of_part(part) if values.get(one.name) is not None]
+    document = changes_for(work.fields, part, values, named, None)
+    document["links"] = [{"link_doctype": kind.doctype, "link_name": owner}]
+    if part == "address":
+        document |= {"address_title": work.whole.record.title, "address_type": "Billing"}
+        document["is_primary_address"] = 1
+    else:
+        document["is_primary_contact"] = 1
+        if not document.get("first_name") and not document.get("company_name"):
+            document["company_name"] = work.whole.record.title
+    async with work.said("create", f"{DOCTYPES[part]} of {owner}", document) as said:
+        stored: Document = await work.site.insert(DOCTYPES[part], document)
+        said.answer = stored
+    return stored
+
+
+def _note_dropped(
+    work: Sending, part: Part, names: list[str], values: Mapping[str, Any], stored: Document
+) -> None:
+    """Fields that the site was sent and has not: it says nothing of them by itself."""
+    for name in names:
+        one = work.fields.by_name[name]
+        kept = value_in(work.fields, one, stored)
+        if kept in (None, "") and not same(one, kept, values.get(name)):
+            doctype = doctype_of(work.fields.type, part)
+            work.not_kept[name] = (
+                f"The site took it and did not keep it: its {doctype} has no field {one.place}, or "
+                "the hub's user may not write it."
+            )
+
+
+async def _mark_not_kept(work: Sending) -> None:
+    """From now on these are kept here alone, and everybody can read why."""
+    if not work.not_kept:
+        return
+    async with work.hub.db.session() as session:
+        two_way = await session.get(TwoWay, work.two_way.id, with_for_update=True)
+        if two_way is not None:
+            two_way.cannot_hold = {**two_way.cannot_hold, **work.not_kept}
+
+
+async def _finish(work: Sending) -> None:
+    """All that was in the outbox is there, or is a conflict that holds up nothing else."""
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, work.record_id, None, lock=True)
+        assert whole.link is not None  # noqa: S101
+        await session.execute(
+            delete(Outbox).where(Outbox.record_id == work.record_id, Outbox.id <= work.up_to)
+        )
+        clear_trouble(whole.link)
+        if work.not_kept:
+            await _tell_trouble(session, whole, _not_kept(work.fields, work.not_kept))
+        await refresh_state(session, whole.link)
+        await tell(session, whole.record, "state")
+
+
+def _not_kept(fields: Mapped, names: Mapping[str, str]) -> Trouble:
+    labels = ", ".join(fields.by_name[name].label for name in names)
+    return Trouble(
+        "not_kept",
+        f"ERPNext did not keep: {labels}. It is kept here.",
+        "Map it to a field that the site has, or accept that it is kept here alone.",
+        wrong=names,
+    )
+
+
+async def _delete_there(work: Sending) -> None:
+    """Deletes what was agreed on; what was changed there since is a person's to decide about."""
+    seen = await _read(work)
+    if seen is None:
+        return
+    taken = await _taken(work, seen)
+    if taken.merged.taken or taken.merged.clashes:
+        await _went_wrong(work, None, "main", following.CHANGED_SINCE)
+        return
+    doctype, name = work.fields.type.doctype, str(work.link.document)
+    async with work.said("delete", f"{doctype} {name}", None) as said:
+        await work.site.delete(doctype, name)
+        said.status = 202
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, work.record_id, None, lock=True)
+        assert whole.link is not None  # noqa: S101
+        whole.link.gone_at = datetime.now(UTC)
+        await session.execute(delete(Outbox).where(Outbox.record_id == work.record_id))
+        clear_trouble(whole.link)
+        await refresh_state(session, whole.link)
+        await add_change(session, whole.record, "gone", {}, note="Deleted in ERPNext by the hub.")
+        await tell(session, whole.record, "state")
+
+
+async def _went_well(hub: Hub, connection: Connection) -> None:
+    async with hub.db.session() as session:
+        if await circuit.succeeded(session, connection.id):
+            await wake(hub, session, connection)
+
+
+async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = None) -> int:
+    """Starts those whose time has come, or all that wait for this connection; how many."""
+    query = select(Link).where(Link.state == "waiting").limit(500).with_for_update(skip_locked=True)
+    if connection is None:
+        query = query.where(Link.retry_at <= func.now())
+    else:
+        of_it = select(TwoWay.id).where(TwoWay.connection_id == connection.id)
+        query = query.where(Link.two_way_id.in_(of_it))
+    links = (await session.scalars(query)).all()
+    for link in links:
+        link.state, link.retry_at = "sending", None
+        await start(hub, session, link.record_id)
+    return len(links)
+
+
+async def _went_wrong(
+    work: Sending, error: FrappeError | None, part: Part, trouble: Trouble | None = None
+) -> bool:
+    """Tells it at the record; whether to go on at once."""
+    if trouble is None:
+        assert error is not None  # noqa: S101
+        trouble = trouble_of(error, work.fields, part)
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, work.record_id, None, lock=True)
+        link = whole.link
+        if link is None:
+            return False
+        if work.sent:
+            # Some of it has arrived; the next round reads it, and finds it agreed on.
+            link.base = {**link.base, **work.sent}
+        until = None
+        if trouble.of_site:
+            until = await circuit.failed(session, work.connection.id, trouble)
+        await _tell_trouble(session, whole, trouble, until)
+    return False
+
+
+async def _tell_trouble(
+    session: AsyncSession, whole: Whole, trouble: Trouble, until: datetime | None = None
+) -> None:
+    link = whole.link
+    assert link is not None  # noqa: S101
+    link.why, link.next_step, link.remedy = trouble.why, trouble.next_step, trouble.remedy
+    link.wrong = dict(trouble.wrong)
+    link.failing_since = link.failing_since or datetime.now(UTC)
+    if trouble.again:
+        waited = datetime.now(UTC) + pause(link.attempts, trouble.retry_after)
+        link.attempts += 1
+        link.state, link.retry_at = "waiting", until or waited
+    else:
+        link.state, link.retry_at = "attention", None
+    await tell(session, whole.record, "state")
