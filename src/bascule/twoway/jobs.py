@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
+from bascule.connections.tables import Connection
 from bascule.hub import Hub
+from bascule.inbox import Heard, heard
 from bascule.jobs import every, task
 from bascule.twoway import exchanges, matching, pulling, sending
 from bascule.twoway.tables import TwoWay
@@ -23,6 +25,12 @@ async def poll(hub: Hub, two_way_id: int, whole: bool = False, ticket: str | Non
 @task("twoway.match")
 async def match(hub: Hub, two_way_id: int) -> None:
     await matching.prepare(hub, two_way_id)
+
+
+@heard("Customer", "Supplier", "Address", "Contact")
+async def refetch(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
+    names = [one.name for one in documents]
+    await pulling.refetch(hub, connection, documents[0].doctype, names, "webhook")
 
 
 @every("* * * * * */2")

@@ -1,0 +1,152 @@
+"""A hub with a worker over HTTP, a sandbox of its own, and two-way sync between them."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from api.conftest import Api, RunningHub, address
+from bascule.sandbox import SandboxThread
+from bascule.settings import Settings
+
+PATIENCE = 60  # seconds until something that comes by itself has come
+
+
+@pytest.fixture
+def site(erpnext_snapshot: Any) -> Iterator[Any]:
+    """A site for one test, so that it may be broken."""
+    with SandboxThread(erpnext_snapshot) as running:
+        yield running
+
+
+@pytest.fixture
+def running_hub(
+    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningHub]:
+    name = f"twoway_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        url = address({**conninfo_to_dict(postgres), "dbname": name})
+        settings = Settings.model_validate(
+            {"data_dir": tmp_path_factory.mktemp("hub"), "database_url": url}
+        )
+        with RunningHub(settings) as running:
+            yield running
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def api(running_hub: RunningHub) -> Api:
+    return Api(running_hub.url, running_hub.token)
+
+
+class Erp:
+    """Somebody who works in ERPNext itself: its Administrator."""
+
+    def __init__(self, site: Any) -> None:
+        self.site = site
+        import requests
+
+        self.http = requests.Session()
+        self.http.headers["Authorization"] = f"token {site.api_key}:{site.api_secret}"
+
+    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        answer = self.http.request(method, self.site.url + path, json=body, params=query)
+        assert answer.status_code < 300, (answer.status_code, answer.text[:500])
+        told = answer.json()
+        return told.get("data", told.get("message"))
+
+    def read(self, doctype: str, name: str) -> Any:
+        return self.ask("GET", f"/api/resource/{doctype}/{quote(name, safe='')}")
+
+    def list(self, doctype: str, filters: Any = (), fields: Any = ("name",)) -> Any:
+        body = {"doctype": doctype, "filters": filters, "fields": fields, "limit_page_length": 0}
+        return self.ask("POST", "/api/method/frappe.client.get_list", body)
+
+    def change(self, doctype: str, name: str, **values: Any) -> Any:
+        return self.ask("PUT", f"/api/resource/{doctype}/{quote(name, safe='')}", values)
+
+    def create(self, doctype: str, **values: Any) -> Any:
+        return self.ask("POST", f"/api/resource/{doctype}", values)
+
+    def delete(self, doctype: str, name: str) -> Any:
+        return self.ask("DELETE", f"/api/resource/{doctype}/{quote(name, safe='')}")
+
+    def rename(self, doctype: str, old: str, new: str, merge: bool = False) -> Any:
+        body = {"doctype": doctype, "old_name": old, "new_name": new, "merge": int(merge)}
+        return self.ask("POST", "/api/method/frappe.client.rename_doc", body)
+
+
+@pytest.fixture
+def erp(site: Any) -> Erp:
+    return Erp(site)
+
+
+@pytest.fixture
+def connected(api: Api, site: Any) -> str:
+    """The slug of a connector to the site."""
+    made = api.post(
+        "/api/connectors/erpnext/setup",
+        {
+            "name": "The Shop",
+            "api_url": site.url,
+            "api_key": site.api_key,
+            "api_secret": site.api_secret,
+            "schedule": "manual",
+            "streams": [],
+            "start_sync": False,
+        },
+    )
+    assert made.status == 201, made.body
+    return str(made.json["slug"])
+
+
+def until(what: Callable[[], Any], why: str = "") -> Any:
+    """Waits for something to be true, and gives it."""
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        found = what()
+        if found:
+            return found
+        assert time.monotonic() < give_up, why or "it did not come"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def turn_on(api: Api, connected: str) -> Callable[..., str]:
+    """Two-way sync of a record type, with the pairs that are proposed; the connector's slug."""
+
+    def turn_on(records: str = "customers", own_field: bool = True, **settings: Any) -> str:
+        at = f"/api/connectors/{connected}/two-way/{records}"
+        if settings:
+            assert api.patch(at, settings).status == 200
+        begun = api.post(f"{at}/begin", {"own_field": own_field})
+        assert begun.status == 200, begun.body
+        until(lambda: api.get(f"{at}/matches").json["ready"], "the preview was not made")
+        confirmed = api.post(f"{at}/confirm")
+        assert confirmed.status == 200, confirmed.body
+        until(lambda: api.get(at).json["last_poll_at"], "the first look did not end")
+        return connected
+
+    return turn_on
+
+
+@pytest.fixture
+def synced(api: Api) -> Callable[..., Any]:
+    """A record once nothing of it is on its way any more."""
+
+    def synced(number: int, records: str = "customers", state: str = "in_sync") -> Any:
+        def settled() -> Any:
+            record = api.get(f"/api/{records}/{number}").json
+            return record if record["sync"]["state"] not in ("sending",) else None
+
+        record = until(settled)
+        assert record["sync"]["state"] == state, record["sync"]
+        return record
+
+    return synced

@@ -1,0 +1,123 @@
+"""Customers kept the same, as seed users see it: over HTTP, against a site that answers as one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from api.conftest import Api
+
+from .conftest import Erp
+
+ANN = {
+    "name": 'Odd "Ü" & \\ Co',
+    "contactPerson": "Ann de Vries",
+    "email": "ann@example.com",
+    "phone": "+31 6 12345678",
+    "address": "Markt 1",
+    "city": "Delft",
+    "postalCode": "2611 AA",
+    "country": "Netherlands",
+    "website": "https://odd.example.com",
+    "taxNumber": "NL1",
+    "creditLimit": 5000,
+    "customerGroup": "Bike Shops",
+    "territory": "Netherlands",
+}
+
+
+def test_a_new_customer_is_made_in_erpnext_with_its_address_and_contact(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    turn_on()
+    made = api.post("/api/customers", ANN)
+    assert made.status == 201, made.body
+    record = synced(made.json["id"])
+    assert record["erpnextId"] == ANN["name"]
+    customer = erp.read("Customer", ANN["name"])
+    assert customer["tax_id"] == "NL1"
+    assert [row["credit_limit"] for row in customer["credit_limits"]] == [5000]
+    address = erp.read("Address", customer["customer_primary_address"])
+    assert (address["address_line1"], address["city"]) == ("Markt 1", "Delft")
+    contact = erp.read("Contact", customer["customer_primary_contact"])
+    assert (contact["first_name"], contact["last_name"]) == ("Ann", "de Vries")
+    assert [row["email_id"] for row in contact["email_ids"]] == ["ann@example.com"]
+
+
+def test_an_edit_here_arrives_there_in_the_document_where_the_field_lives(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    turn_on()
+    number = api.post("/api/customers", ANN).json["id"]
+    synced(number)
+    changes = {"city": "Leiden", "phone": "+31 71 1", "website": "https://new.example.com"}
+    assert api.ask("PUT", f"/api/customers/{number}", changes).status == 200
+    record = synced(number)
+    customer = erp.read("Customer", record["erpnextId"])
+    assert customer["website"] == "https://new.example.com"
+    assert erp.read("Address", customer["customer_primary_address"])["city"] == "Leiden"
+    contact = erp.read("Contact", customer["customer_primary_contact"])
+    assert [row["phone"] for row in contact["phone_nos"]] == ["+31 71 1"]
+
+
+def test_what_changes_there_comes_here(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    turn_on()
+    number = api.post("/api/customers", ANN).json["id"]
+    record = synced(number)
+    customer = erp.read("Customer", record["erpnextId"])
+    erp.change("Customer", customer["name"], website="https://theirs.example.com")
+    erp.change("Address", customer["customer_primary_address"], city="Gouda")
+    told = api.post("/api/customers/sync/enhanced")
+    assert told.status == 200 and told.json["finished"], told.body
+    assert told.json["summary"]["updated"] == 1, told.body
+    record = api.get(f"/api/customers/{number}").json
+    assert (record["website"], record["city"]) == ("https://theirs.example.com", "Gouda")
+
+
+def test_both_sides_change_a_field_and_somebody_decides(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    turn_on()
+    number = api.post("/api/customers", ANN).json["id"]
+    record = synced(number)
+    erp.change("Customer", record["erpnextId"], website="https://theirs.example.com")
+    ours = {"website": "https://ours.example.com", "taxNumber": "NL2"}
+    assert api.ask("PUT", f"/api/customers/{number}", ours).status == 200
+    record = synced(number, state="conflict")
+    customer = erp.read("Customer", record["erpnextId"])
+    assert customer["website"] == "https://theirs.example.com"
+    assert customer["tax_id"] == "NL2", "the other field was held up"
+    [conflict] = api.get(f"/api/customers/{number}/conflicts").json["conflicts"]
+    assert (conflict["base"], conflict["here"], conflict["there"]) == (
+        "https://odd.example.com",
+        "https://ours.example.com",
+        "https://theirs.example.com",
+    )
+    settled = api.post(f"/api/customers/{number}/conflicts/website", {"choice": "here"})
+    assert settled.status == 200, settled.body
+    synced(number)
+    assert erp.read("Customer", record["erpnextId"])["website"] == "https://ours.example.com"
+    steps = api.get(f"/api/customers/{number}/history").json["steps"]
+    values = {value for s in steps for change in s["changes"].values() for value in change}
+    assert "https://theirs.example.com" in values
+
+
+def test_a_new_customer_there_becomes_one_here_and_is_followed(
+    api: Api, erp: Erp, turn_on: Callable[..., str]
+) -> None:
+    turn_on()
+    erp.create("Customer", customer_name="From There", customer_type="Company")
+    api.post("/api/customers/sync/enhanced")
+    [record] = api.get("/api/customers", q="there").json["records"]
+    assert record["erpnextId"] == "From There"
+    erp.rename("Customer", "From There", "Renamed There")
+    api.post("/api/customers/sync/enhanced")
+    record = api.get(f"/api/customers/{record['id']}").json
+    assert (record["erpnextId"], record["name"]) == ("Renamed There", "Renamed There")
+    erp.change("Customer", "Renamed There", disabled=1)
+    api.post("/api/customers/sync/enhanced")
+    assert api.get(f"/api/customers/{record['id']}").json["active"] is False
+    erp.delete("Customer", "Renamed There")
+    api.post("/api/customers/sync/enhanced")
+    record = api.get(f"/api/customers/{record['id']}").json
+    assert record["sync"]["goneAt"] is not None
