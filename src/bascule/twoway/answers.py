@@ -381,7 +381,7 @@ class Checked(BaseModel):
 
 
 class Begin(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"own_field": True}})
 
     own_field: bool = Field(
         default=True,

@@ -162,14 +162,13 @@ async def retry_all(hub: Hub, kind: RecordType, *, by: User | None) -> int:
         query = (
             select(Link)
             .join(Record, Record.id == Link.record_id)
-            .join(Outbox, Outbox.record_id == Link.record_id)
             .outerjoin(Connection, Connection.id == Record.connection_id)
             .where(
                 Record.record_type == kind.name,
                 Link.state.in_(("waiting", "attention")),
+                Link.record_id.in_(select(Outbox.record_id)),
                 visible_to(by),
             )
-            .distinct(Link.record_id)
         )
         links = (await session.scalars(query)).all()
         for link in links:
