@@ -24,7 +24,7 @@ from bascule.twoway.fields import Part
 from bascule.twoway.history import add_change
 from bascule.twoway.party import Document, changes_for
 from bascule.twoway.records import find, tell
-from bascule.twoway.tables import Link
+from bascule.twoway.tables import Link, TwoWay
 from bascule.twoway.taking import is_fresh
 
 if TYPE_CHECKING:
@@ -62,8 +62,19 @@ async def create_there(work: "Sending") -> bool:
             await _strike_out(work)
         raise
     await _adopt(work, stored)
+    if work.two_way.owned_field and stored.get(work.two_way.owned_field) != work.link.create_key:
+        await _own_field_is_gone(work)
     work.sent = sent
     return True
+
+
+async def _own_field_is_gone(work: "Sending") -> None:
+    """Somebody removed it there: from now on creates are looked for by name, owner and time."""
+    async with work.hub.db.session() as session:
+        two_way = await session.get(TwoWay, work.two_way.id, with_for_update=True)
+        if two_way is not None:
+            two_way.owned_field = None
+    work.two_way.owned_field = None
 
 
 def _document(work: "Sending") -> tuple[Document, dict[str, Any]]:
@@ -109,26 +120,14 @@ def _can_be_embedded(place: Any) -> bool:
 
 async def _look_for_it(work: "Sending") -> Document | None:
     """What an earlier try of this record's create made."""
-    fields, link = work.fields, work.link
-    title_field = next(f for f in fields.fields if f.name == fields.type.title).place
-    assert title_field is not None  # noqa: S101 - a title has a place
-    if work.two_way.owned_field:
-        filters: list[Any] = [[work.two_way.owned_field, "=", link.create_key]]
-    else:
-        filters = [
-            [title_field.field, "=", link.create_title],
-            ["owner", "=", work.connection.site_user or await work.site.logged_user()],
-            ["creation", ">=", link.create_seen_from or "2000-01-01 00:00:00"],
-        ]
-    async with work.said("find", fields.type.doctype, {"filters": filters}) as said:
-        found = await work.site.list(
-            fields.type.doctype,
-            ("name", "creation", "modified", "modified_by", "owner"),
-            filters=filters,
-            order_by="creation asc",
-            limit=20,
-        )
-        said.answer = found
+    link, own = work.link, work.two_way.owned_field
+    try:
+        found = await _listed(work, [[own, "=", link.create_key]] if own else await _by_name(work))
+    except Invalid:
+        if not own:
+            raise
+        await _own_field_is_gone(work)
+        found = await _listed(work, await _by_name(work))
     async with work.hub.db.session() as session:
         taken = set(
             await session.scalars(
@@ -139,6 +138,36 @@ async def _look_for_it(work: "Sending") -> Document | None:
             )
         )
     return next((row for row in found if str(row["name"]) not in taken), None)
+
+
+async def _by_name(work: "Sending") -> list[Any]:
+    fields, link = work.fields, work.link
+    title_field = fields.by_name[fields.type.title].place
+    assert title_field is not None  # noqa: S101 - a title has a place
+    begun = link.create_begun_at or datetime.now(UTC)
+    since = link.create_seen_from
+    if since is None:  # nobody read the site's clock then; near enough, it was this
+        clock = await work.site.clock()
+        since = (clock - (datetime.now(UTC) - begun) - MARGIN).isoformat(" ")
+    return [
+        [title_field.field, "=", link.create_title],
+        ["owner", "=", work.connection.site_user or await work.site.logged_user()],
+        ["creation", ">=", since],
+    ]
+
+
+async def _listed(work: "Sending", filters: list[Any]) -> list[Document]:
+    doctype = work.fields.type.doctype
+    async with work.said("find", doctype, {"filters": filters}) as said:
+        found = await work.site.list(
+            doctype,
+            ("name", "creation", "modified", "modified_by", "owner"),
+            filters=filters,
+            order_by="creation asc",
+            limit=20,
+        )
+        said.answer = found
+    return found
 
 
 def _refuse_too_soon(work: "Sending") -> None:

@@ -8,7 +8,7 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import every, task
-from bascule.twoway import exchanges, matching, pulling, sending
+from bascule.twoway import circuit, exchanges, matching, pulling, sending
 from bascule.twoway.tables import TwoWay
 
 
@@ -37,6 +37,8 @@ async def refetch(hub: Hub, connection: Connection, documents: list[Heard]) -> N
 async def wake_waiting(hub: Hub) -> None:
     async with hub.db.session() as session:
         await sending.wake(hub, session)
+        for connection in await circuit.mended(session):
+            await sending.wake(hub, session, connection)
 
 
 @every("* * * * *")

@@ -83,6 +83,13 @@ def mapped(two_way: TwoWay) -> Mapped:
     return Mapped(kind, fields, two_way.company, two_way.cannot_hold)
 
 
+def unchecked(two_way: TwoWay) -> Mapped:
+    """As it is wanted, whatever the site was last found to hold."""
+    kind = record_type(two_way.record_type)
+    fields = fields_with(kind, two_way.mapping, two_way.defaults)
+    return Mapped(kind, fields, two_way.company)
+
+
 def unmapped(kind: RecordType) -> Mapped:
     """For records that belong to no connection."""
     return Mapped(kind, kind.fields)

@@ -21,6 +21,7 @@ CHILDREN: dict[str, tuple[str, tuple[str, ...]]] = {
     "email_ids": ("Contact Email", ("email_id", "is_primary")),
     "phone_nos": ("Contact Phone", ("phone", "is_primary_phone", "is_primary_mobile_no")),
 }
+UNREAD = "__unread"  # columns that were asked for and not given: the user may not read them
 _STAMPS = ("name", "modified", "modified_by", "creation", "owner")
 _NAME_PARTS = ("first_name", "middle_name", "last_name")
 
@@ -61,7 +62,7 @@ def values_of(fields: Mapped, party: Party) -> dict[str, Any]:
     for one in fields.synced():
         assert one.place is not None  # noqa: S101 - what is synced has a place
         document = party.documents.get(one.place.part)
-        if document is not None:
+        if document is not None and one.place.field not in document.get(UNREAD, ()):
             values[one.name] = value_in(fields, one, document)
     return values
 
@@ -188,6 +189,8 @@ async def _listed(
         order_by="name asc",
         limit=0,
     )
+    for row in rows:
+        row[UNREAD] = set(columns) - set(row)
     documents = {str(row["name"]): row for row in rows}
     for table in tables:
         child, wanted = CHILDREN[table]

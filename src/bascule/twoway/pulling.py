@@ -20,12 +20,12 @@ from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import HubError
 from bascule.events.live import publish
-from bascule.frappe import FrappeError, NoPermission, NotFound, Site
+from bascule.frappe import FrappeError, Invalid, NoPermission, NotFound, Site
 from bascule.frappe.clocks import Reading, asked_since
 from bascule.hub import Hub
-from bascule.twoway import following
+from bascule.twoway import at_the_site, following
 from bascule.twoway.history import add_change
-from bascule.twoway.mapping import Mapped, mapped
+from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.party import AT_ONCE, DOCTYPES, Party, fetch_many, values_of
 from bascule.twoway.records import Whole, find, new_link, new_record, queue, tell
 from bascule.twoway.tables import Link, TwoWay
@@ -37,8 +37,12 @@ SWEPT_EVERY = timedelta(hours=24)
 
 @dataclass
 class Summary:
-    """What a look at the site brought. `unchanged`: fetched, and as it was."""
+    """What a look at the site brought. `looked_at`: documents whose time of change was read;
+    `fetched`: those of them that were not known as they are; `unchanged`: all the others, and
+    those that were fetched and are as they were.
+    """
 
+    looked_at: int = 0
     fetched: int = 0
     created: int = 0
     updated: int = 0
@@ -190,7 +194,11 @@ async def _changed(
             doctype, ("name", "modified"), filters=filters, key="modified"
         ):
             rows = [(str(name), str(modified)) for name, modified in page.rows()]
-            names += await _unknown(work, doctype, rows)
+            unknown = await _unknown(work, doctype, rows)
+            names += unknown
+            if doctype == work.doctype:
+                work.summary.looked_at += len(rows)
+                work.summary.unchanged += len(rows) - len(unknown)
             newest = rows[-1][1] if rows else newest
     except NoPermission:
         if doctype == work.doctype:
@@ -224,11 +232,10 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
     policies = {work.two_way.policy, *work.two_way.field_policies.values()}
     zone = work.connection.time_zone
     ahead = {"ahead": await ahead_of_us(work.site, zone)} if names and "newest" in policies else {}
-    own = [work.two_way.owned_field] if work.two_way.owned_field else []
     for start in range(0, len(names), AT_ONCE):
         some = list(names[start : start + AT_ONCE])
         started = await clock_of(work.hub)
-        parties = await fetch_many(work.site, work.fields, some, more=own)
+        parties = await _fetched(work, some)
         arrived = await clock_of(work.hub)
         work.summary.fetched += len(parties)
         there = {party.name for party in parties}
@@ -244,6 +251,24 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
             else:
                 await _take_new(work, seen)
     return later
+
+
+async def _fetched(work: Pulling, names: list[str]) -> list[Party]:
+    """A field that is mapped may have gone from the site: then it is looked again what is there."""
+    try:
+        return await fetch_many(work.site, work.fields, names, more=_own(work))
+    except Invalid:
+        found = await at_the_site.look(work.site, unchecked(work.two_way))
+    async with work.hub.db.session() as session:
+        current = await session.get(TwoWay, work.two_way.id, with_for_update=True)
+        if current is not None:
+            current.cannot_hold, current.owned_field = found.cannot_hold, found.own_field
+    work.two_way.cannot_hold, work.two_way.owned_field = found.cannot_hold, found.own_field
+    return await fetch_many(work.site, work.fields, names, more=_own(work))
+
+
+def _own(work: Pulling) -> list[str]:
+    return [work.two_way.owned_field] if work.two_way.owned_field else []
 
 
 async def _links(work: Pulling, names: set[str]) -> dict[str, int]:

@@ -108,8 +108,8 @@ async def send(hub: Hub, record_id: int) -> None:
             else:
                 await _went_well(hub, connection)
                 continue
-        if not await _went_wrong(work, error, part):
-            return
+        await _went_wrong(work, error, part)
+        return
 
 
 class WritingFailed(Exception):
@@ -136,7 +136,7 @@ async def _begin(hub: Hub, record_id: int) -> tuple[Whole, Connection, list[Outb
         if link.gone_at is not None:
             await _tell_trouble(session, whole, following.GONE)
             return None
-        shut = await circuit.closed_until(session, connection.id)
+        shut = await circuit.closed_until(session, connection)
         if shut is not None:
             link.state, link.retry_at = "waiting", shut.open_until
             link.why, link.next_step, link.remedy = shut.why, shut.next_step, "down"
@@ -350,7 +350,7 @@ async def _delete_there(work: Sending) -> None:
 
 async def _went_well(hub: Hub, connection: Connection) -> None:
     async with hub.db.session() as session:
-        if await circuit.succeeded(session, connection.id):
+        if await circuit.succeeded(session, connection):
             await wake(hub, session, connection)
 
 
@@ -371,8 +371,8 @@ async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = 
 
 async def _went_wrong(
     work: Sending, error: FrappeError | None, part: Part, trouble: Trouble | None = None
-) -> bool:
-    """Tells it at the record; whether to go on at once."""
+) -> None:
+    """Tells it at the record, and to who decides when it is tried again."""
     if trouble is None:
         assert error is not None  # noqa: S101
         trouble = trouble_of(error, work.fields, part)
@@ -380,15 +380,16 @@ async def _went_wrong(
         whole = await find(session, None, work.record_id, None, lock=True)
         link = whole.link
         if link is None:
-            return False
+            return
         if work.sent:
             # Some of it has arrived; the next round reads it, and finds it agreed on.
             link.base = {**link.base, **work.sent}
         until = None
         if trouble.of_site:
-            until = await circuit.failed(session, work.connection.id, trouble)
+            until = await circuit.failed(session, work.connection, trouble)
+        elif await circuit.succeeded(session, work.connection):  # it answered, if only with a no
+            await wake(work.hub, session, work.connection)
         await _tell_trouble(session, whole, trouble, until)
-    return False
 
 
 async def _tell_trouble(

@@ -20,7 +20,7 @@ from bascule.events.live import publish
 from bascule.hub import Hub
 from bascule.twoway import at_the_site
 from bascule.twoway.fields import Field, RecordType, clean
-from bascule.twoway.mapping import checked_entries, fields_with, mapped
+from bascule.twoway.mapping import checked_entries, fields_with, unchecked
 from bascule.twoway.merge import POLICIES
 from bascule.twoway.tables import TwoWay
 
@@ -182,7 +182,7 @@ async def ask_the_site(
         two_way = await the_two_way(session, connection, kind)
         session.expunge(two_way)
     async with open_site(hub, connection) as site:
-        found = await at_the_site.look(site, mapped(two_way))
+        found = await at_the_site.look(site, unchecked(two_way))
     async with hub.db.session() as session:
         current = await the_two_way(session, connection, kind, lock=True)
         current.cannot_hold = found.cannot_hold

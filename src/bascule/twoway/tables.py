@@ -214,7 +214,9 @@ class Exchange(Base):
 
 
 class Circuit(Base):
-    """A site that does not answer is left alone until `open_until`; then one send tries it."""
+    """A site that does not answer is left alone until `open_until`; then one send tries it.
+    `way_in`: what it was asked with; mended credentials are tried at once.
+    """
 
     __tablename__ = "circuits"
 
@@ -223,6 +225,7 @@ class Circuit(Base):
     )
     failures: Mapped[int] = mapped_column(server_default="0")
     open_until: Mapped[datetime]
+    way_in: Mapped[str]
     why: Mapped[str]
     next_step: Mapped[str]
 

@@ -132,7 +132,7 @@ def _there(fields: Mapped, link: Link, seen: Seen) -> dict[str, Any]:
         names = [one.name for one in fields.of_part(part)]
         if part in seen.party.documents:
             if _is_news(link, seen, part):
-                there |= {name: values[name] for name in names}
+                there |= {name: values[name] for name in names if name in values}
         elif part in link.parts and _is_news(link, seen, "main"):
             there |= dict.fromkeys(names)  # it was there, and is not any more
     return there

@@ -287,6 +287,7 @@ def _circuits() -> None:
         sa.Column("connection_id", sa.Uuid(), nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("way_in", sa.String(), nullable=False),
         sa.Column("why", sa.String(), nullable=False),
         sa.Column("next_step", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
