@@ -14,6 +14,7 @@ from bascule.connections.api import router as connections
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
 from bascule.events.pages import pages as audit_page
+from bascule.inbox.api import router as webhooks
 from bascule.inbox.receiving import router as receiving
 from bascule.mirror.api import router as mirror
 from bascule.mirror.connection_page import pages as connection_page
@@ -34,7 +35,7 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [documents, *two_way]
+ROUTERS += [documents, *two_way, webhooks]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import select
 
 from api.conftest import Api, RunningHub, address
 from bascule.connections.tables import Connection
@@ -207,3 +208,35 @@ def end(make_end: Callable[..., End]) -> End:
 
 async def in_time(waiting: Any, seconds: float = 30.0) -> Any:
     return await asyncio.wait_for(waiting, seconds)
+
+
+def site_asks(site: Any, method: str, path: str, values: Any = None) -> Any:
+    """Somebody at work on the site."""
+    to = urlsplit(site.url)
+    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=30)
+    headers = {"Authorization": f"token {site.api_key}:{site.api_secret}"}
+    body = None
+    if values is not None:
+        headers["Content-Type"], body = "application/json", json.dumps(values)
+    asking.request(method, quote(path, safe="/?&=%:"), body, headers)
+    answer = asking.getresponse()
+    told = answer.read()
+    asking.close()
+    assert answer.status < 300, told
+    return json.loads(told)
+
+
+@pytest.fixture
+def make_secret_known(inbox_hub: RunningHub) -> Callable[[UUID], str]:
+    """The secret of a connection's webhooks, as only the hub itself can read it."""
+
+    def read(connection: UUID) -> str:
+        async def opened() -> str:
+            async with inbox_hub.hub.db.session() as session:
+                query = select(WebhookEnd).where(WebhookEnd.connection_id == connection)
+                end = (await session.scalars(query)).one()
+                return inbox_hub.hub.vault.decrypt(end.secret_encrypted)
+
+        return str(inbox_hub.run(opened()))
+
+    return read

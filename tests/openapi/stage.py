@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import select
+
 from api.conftest import Api, RunningHub
 from bascule.accounts import people
 from bascule.accounts.bearer import start_family
 from bascule.accounts.signing_in import welcome
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import issue_token, tokens_of
+from bascule.connections.tables import Connection
+from bascule.inbox.signatures import signature_of
+from bascule.inbox.tables import WebhookEnd
 
 PASSWORD = "four words that rhyme"
 ROLES = ("admin", "editor", "viewer")
@@ -38,6 +43,7 @@ class Stage:
         self.people = {role: self.person(role) for role in ROLES}
         for person in self.people.values():
             self._settle(person)
+        self.set_up_webhooks(connector, doctypes=["Supplier"], events=["update"])
         self.any_id = max(person.id for person in self.people.values())
 
     def person(self, role: str) -> Person:
@@ -72,6 +78,26 @@ class Stage:
         }
         answer = Api(self.running.url, person.bearer).ask("PUT", "/api/auth/settings", values)
         assert answer.status == (403 if person.role == "viewer" else 200), answer.body
+
+    def set_up_webhooks(self, connector: str, **order: Any) -> None:
+        answer = Api(self.running.url, self.running.token).ask(
+            "PUT", f"/api/connectors/{connector}/webhooks", order
+        )
+        assert answer.status == 200, answer.body
+
+    def signature(self, body: bytes) -> str:
+        """As the site makes it, with the secret of now."""
+
+        async def signed() -> str:
+            async with self.running.hub.db.session() as session:
+                query = select(WebhookEnd).join(
+                    Connection, Connection.id == WebhookEnd.connection_id
+                )
+                end = (await session.scalars(query.where(Connection.slug == self.connector))).one()
+                secret = self.running.hub.vault.decrypt(end.secret_encrypted)
+            return signature_of(secret.encode(), body).decode()
+
+        return str(self.running.run(signed()))
 
     def nobody_special(self) -> int:
         """A user without a password, to be changed or reset by admins."""

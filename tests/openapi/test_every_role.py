@@ -6,6 +6,7 @@ What it does not check: that generated data is taken (`positive_data_acceptance`
 and missing tokens are test_hostile's and test_access's.
 """
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 
 from accounts.visitors import Visitor, next_address
 from bascule.app import create_app
+from bascule.inbox.signatures import SIGNATURE
 
 from .stage import PASSWORD, ROLES, Person, Stage
 
@@ -35,6 +37,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+SIGNED = "/api/webhooks/erpnext/{what}"  # whoever asks: its right is the signature
 ENDLESS = "/api/events"  # its answer has no end, so only its head is looked at
 # Who asks these is signed out by them.
 PARTING = {
@@ -73,6 +76,8 @@ def test_every_answer_is_as_the_openapi_says(stage: Stage, operation: Any, role:
                 name_what_is_there(stage, case, who)
             keep_off(stage, case)
             headers = {"X-Forwarded-For": next_address()}  # or it would be throttled
+            if real and case.path == SIGNED and isinstance(case.body, dict):
+                headers |= sign(stage, case)
             if who:
                 headers["Authorization"] = f"Bearer {who.bearer}"
             answer = case.call(stage.running.url, session, headers=headers, timeout=60)
@@ -98,12 +103,23 @@ def test_events_are_a_stream_and_for_nobody_a_refusal(stage: Stage, role: str) -
     assert Visitor(stage.running.url).get(ENDLESS).status == 401
 
 
+def sign(stage: Stage, case: Case) -> dict[str, str]:
+    """As the site whose webhooks arrive there does it."""
+    body = json.dumps(case.body).encode()
+    case.query.pop("connection", None)
+    case.headers.pop("X-Bascule-Connection", None)
+    return {SIGNATURE: stage.signature(body)}
+
+
 def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
     """Ids and names that are there, and for what is taken away, ones that nobody else needs."""
     named, method = case.path_parameters, case.method
     spared = method in ("GET", "POST") or not named
     if "connector" in named:
         named["connector"] = stage.connector if spared else stage.connect(who)
+        if case.path.endswith("/webhooks") and method == "DELETE" and who.role == "admin":
+            by_hand = {"doctypes": ["Supplier"], "secret": f"made by hand {uuid4().hex}"}
+            stage.set_up_webhooks(named["connector"], **by_hand)
     if "user" in named:
         named["user"] = who.id if method == "GET" else stage.nobody_special()
     if "token" in named:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from bascule.hub import Hub
+from bascule.inbox.checking import check_all
 from bascule.inbox.keeping import queue_work
 from bascule.inbox.working import work_off
 from bascule.jobs import every, task
@@ -27,6 +28,12 @@ async def try_again(hub: Hub) -> None:
         due = await found.fetchall()
     for (connection_id,) in due:
         await queue_work(hub, connection_id)
+
+
+@every("7-59/15 * * * *")
+async def ask_the_sites(hub: Hub) -> None:
+    """Whether their webhooks are still as they should be."""
+    await check_all(hub)
 
 
 @every("20 * * * *")

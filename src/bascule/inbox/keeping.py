@@ -19,6 +19,7 @@ from bascule.hub import Hub
 from bascule.inbox.bodies import Said
 
 MOST = 500  # deliveries in one commit
+GATHER = 0.002  # seconds in which others may join a commit, which costs more than they do
 TOLD_EVERY = 0.3  # seconds between two live events about one connection
 LONGEST_SHOWN = 2_000  # characters of a body that cannot be read
 
@@ -91,6 +92,7 @@ class Keeper:
         """Those that come while some are being committed go together in the next commit."""
         try:
             while self._waiting:
+                await asyncio.sleep(GATHER)
                 batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 try:
                     here = await self._commit([given for given, _ in batch])

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.inbox.hearing import LISTENERS, Heard, Registered
-from bascule.inbox.keeping import LOCK_ALONE
+from bascule.inbox.keeping import LOCK_ALONE, queue_work
 from bascule.store import StoreError
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500  # deliveries
+GATHER = 0.2  # seconds; what comes in them is told together, and by the same job
+TURN = 10.0  # seconds after which a job lets another one in
 PATIENCE = 600.0  # seconds that a listener may take for them
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0  # seconds; doubled with each attempt
 GIVE_UP = 3  # days after it arrived
@@ -55,6 +58,7 @@ async def work_off(hub: Hub, connection_id: UUID) -> None:
     """Tells of everything that is kept and due. What fails is kept, for a later attempt."""
     async with hub.db.connection() as conn:
         await conn.execute(LOCK_ALONE, [connection_id])
+    until = time.monotonic() + TURN
     while True:
         async with hub.db.session() as session:
             connection = await session.get(Connection, connection_id)
@@ -65,6 +69,11 @@ async def work_off(hub: Hub, connection_id: UUID) -> None:
         told = [_tell(hub, connection, one, batch) for one in LISTENERS.values()]
         failed = [failure for each in await asyncio.gather(*told) for failure in each]
         await _settle(hub, connection_id, batch, failed)
+        if time.monotonic() > until:
+            await queue_work(hub, connection_id)  # others' jobs have their turn too
+            return
+        if len(batch) < AT_ONCE:
+            await asyncio.sleep(GATHER)
 
 
 async def _due(hub: Hub, connection_id: UUID) -> list[Waiting]:
@@ -158,3 +167,18 @@ async def _settle(
                 },
             )
         await publish(conn, "delivery", connection_id=connection_id, keep=False)
+
+
+async def try_failed_again(hub: Hub, connection_id: UUID) -> int:
+    """What was given up, and what waits for its next attempt: how many."""
+    async with hub.db.connection() as conn:
+        again = await conn.execute(
+            "UPDATE bascule.deliveries SET state = 'kept', attempts = 0, next_try_at = now()"
+            " WHERE connection_id = %s"
+            " AND (state = 'failed' OR (state = 'kept' AND next_try_at > now()))",
+            [connection_id],
+        )
+        if again.rowcount:
+            await queue_work(hub, connection_id, conn)
+            await publish(conn, "delivery", connection_id=connection_id, keep=False)
+        return again.rowcount

@@ -44,6 +44,9 @@ async def start_runs(
     """
     ids = []
     async with hub.db.session() as session:
+        # First, as who deletes it does: taken after a stream's lock, each would wait for the other.
+        here = select(Connection.id).where(Connection.id == connection.id)
+        await session.execute(here.with_for_update(read=True, key_share=True))
         for stream in await chosen(session, connection, names):
             await session.execute(select(Stream.id).where(Stream.id == stream.id).with_for_update())
             waiting = await session.scalar(

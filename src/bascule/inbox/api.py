@@ -1,0 +1,136 @@
+"""A connector's webhooks over HTTP: how they stand, set up, mended, removed, and what came."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Query, Request
+
+from bascule.accounts.access import Editor, TheHub, needs
+from bascule.accounts.origin import public_url
+from bascule.connections.api import TheConnection
+from bascule.connections.tables import Connection
+from bascule.hub import Hub
+from bascule.inbox import setup
+from bascule.inbox.answers import (
+    Deliveries,
+    DeliveryAnswer,
+    DeliveryState,
+    NewSecret,
+    RemovedAnswer,
+    Retried,
+    WebhooksAnswer,
+    WebhooksOrder,
+)
+from bascule.inbox.at_the_site import Brought
+from bascule.inbox.checking import check
+from bascule.inbox.standing import deliveries_of, standing_of
+from bascule.inbox.working import try_failed_again
+
+router = APIRouter(prefix="/api/connectors/{connector}/webhooks", tags=["Webhooks"])
+VIEWER = [Depends(needs("viewer"))]
+BIGGEST = 2**63 - 1  # of a bigint
+Responses = dict[int | str, dict[str, Any]]
+AT_THE_SITE: Responses = {
+    400: {"description": "The site refused it; what it says is in `detail`."},
+    409: {"description": "Not now, or not by the hub: they were made by hand."},
+    502: {"description": "The site did not answer as one."},
+}
+
+
+@router.get("", dependencies=VIEWER)
+async def webhooks(hub: TheHub, connection: TheConnection) -> WebhooksAnswer:
+    """Whether this connector's webhooks arrive, and what is wrong with them. Asks no site."""
+    return await _shown(hub, connection)
+
+
+@router.put("", responses=AT_THE_SITE)
+async def set_up_webhooks(
+    request: Request,
+    hub: TheHub,
+    user: Editor,
+    connection: TheConnection,
+    body: Annotated[WebhooksOrder | None, Body()] = None,
+) -> WebhooksAnswer:
+    """Makes the webhooks on the site, signed with a secret that the hub makes; said again, it
+    changes and mends them. This writes Webhook documents to ERPNext, for which the hub's user needs
+    the role System Manager there.
+    """
+    order = (body or WebhooksOrder()).order()
+    here = public_url(request, hub.settings)
+    done = await setup.set_up(hub, connection, order, asked_at=here)
+    return await _shown(hub, connection, done)
+
+
+@router.delete("", responses=AT_THE_SITE)
+async def remove_webhooks(
+    hub: TheHub,
+    user: Editor,
+    connection: TheConnection,
+    at_the_site: Annotated[
+        bool,
+        Query(
+            description="Remove them there; false only forgets them here, for a site that is "
+            "gone. What it still sends is refused then."
+        ),
+    ] = True,
+) -> RemovedAnswer:
+    """Removes the connector's webhooks from the site, and refuses what still comes."""
+    removed = await setup.remove(hub, connection, at_the_site=at_the_site)
+    return RemovedAnswer(removed=removed)
+
+
+@router.post("/check", responses=AT_THE_SITE)
+async def check_webhooks(hub: TheHub, user: Editor, connection: TheConnection) -> WebhooksAnswer:
+    """Asks the site how its webhooks are, what it could not deliver, and what changed there without
+    a word. It is asked every quarter of an hour too. Writes nothing there.
+    """
+    await check(hub, connection)
+    return await _shown(hub, connection)
+
+
+@router.post("/mend", responses=AT_THE_SITE)
+async def mend_webhooks(hub: TheHub, user: Editor, connection: TheConnection) -> WebhooksAnswer:
+    """Makes what is missing on the site, sets what was altered, removes what is there twice."""
+    return await _shown(hub, connection, await setup.mend(hub, connection))
+
+
+@router.post("/rotate", responses=AT_THE_SITE)
+async def rotate_secret_of_webhooks(
+    hub: TheHub,
+    user: Editor,
+    connection: TheConnection,
+    body: Annotated[NewSecret | None, Body()] = None,
+) -> WebhooksAnswer:
+    """Another secret, here and on the site; for an hour more the old one is accepted too."""
+    given = body.secret.get_secret_value() if body and body.secret else None
+    return await _shown(hub, connection, await setup.rotate(hub, connection, given))
+
+
+@router.get("/deliveries", dependencies=VIEWER)
+async def deliveries(
+    hub: TheHub,
+    connection: TheConnection,
+    state: DeliveryState | None = None,
+    doctype: Annotated[str | None, Query(max_length=140)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[
+        int | None, Query(ge=1, le=BIGGEST, description="`next` of the page before.")
+    ] = None,
+) -> Deliveries:
+    """What arrived, newest first. The last 30 days are kept, and of a busy connector less."""
+    async with hub.db.session() as session:
+        found = await deliveries_of(
+            session, connection, limit + 1, before, state=state, doctype=doctype
+        )
+    page = [DeliveryAnswer.of(delivery) for delivery in found[:limit]]
+    return Deliveries(deliveries=page, next=page[-1].id if len(found) > limit else None)
+
+
+@router.post("/deliveries/retry")
+async def retry_deliveries(hub: TheHub, user: Editor, connection: TheConnection) -> Retried:
+    """Tells again of what could not be worked off, and at once of what waits for a later try."""
+    return Retried(deliveries=await try_failed_again(hub, connection.id))
+
+
+async def _shown(hub: Hub, connection: Connection, done: Brought | None = None) -> WebhooksAnswer:
+    async with hub.db.session() as session:
+        return WebhooksAnswer.of(await standing_of(session, connection), done)

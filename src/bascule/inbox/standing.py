@@ -1,0 +1,219 @@
+"""How a connection's webhooks stand, in what the hub knows already: for its page and the API."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.tables import Connection
+from bascule.inbox.addresses import get_webhook_address
+from bascule.inbox.at_the_site import Hook
+from bascule.inbox.tables import Delivery, WebhookEnd
+
+State = Literal["off", "waiting", "arriving", "trouble"]
+# Which act on the page takes the trouble away.
+Mend = Literal["mend", "check", "retry", "none"]
+MOST_NAMED = 3
+IN_WORDS = {
+    "missing": ("is missing on the site", "are missing on the site"),
+    "disabled": ("is switched off on the site", "are switched off on the site"),
+    "altered": ("was altered on the site", "were altered on the site"),
+    "touched": (
+        "was saved on the site by somebody, so its secret may be another one",
+        "were saved on the site by somebody, so their secret may be another one",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    what: str
+    next_step: str
+    mend: Mend
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """One webhook: as it is on the site, and what came of it."""
+
+    hook: Hook
+    last_at: datetime | None
+    last_day: int  # deliveries in the last 24 hours
+
+
+@dataclass
+class Standing:
+    """`state`: off (not set up), waiting (nothing came yet), arriving, trouble."""
+
+    state: State
+    end: WebhookEnd | None = None
+    hooks: list[Arriving] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)  # deliveries by their state
+    last_at: datetime | None = None
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """For each DocType the address that its webhooks are sent to."""
+        end = self.end
+        if end is None or end.base_url is None:
+            return {}
+        return {
+            doctype: get_webhook_address(end.base_url, end.token, doctype) for doctype in end.wanted
+        }
+
+
+async def standing_of(session: AsyncSession, connection: Connection) -> Standing:
+    end = await session.scalar(select(WebhookEnd).where(WebhookEnd.connection_id == connection.id))
+    counts = await _counts(session, connection.id)
+    if end is None:
+        return Standing("off", counts=counts)
+    came = await _came(session, connection.id)
+    hooks = [
+        Arriving(hook, *came.get((hook.doctype, hook.event), (None, 0))) for hook in _hooks(end)
+    ]
+    last_at = max((last for last, _ in came.values()), default=None)
+    troubles = [*_troubles(end, counts)]
+    state: State = "arriving" if last_at else "waiting"
+    return Standing("trouble" if troubles else state, end, hooks, troubles, counts, last_at)
+
+
+def _hooks(end: WebhookEnd) -> list[Hook]:
+    """As they were found; before the first look, as they are wanted."""
+    if "hooks" in end.found:
+        return [Hook(**hook) for hook in end.found["hooks"]]
+    return [
+        Hook(doctype, event, "", "fine")
+        for doctype, events in end.wanted.items()
+        for event in events
+    ]
+
+
+async def _came(
+    session: AsyncSession, connection_id: UUID
+) -> dict[tuple[str, str], tuple[datetime, int]]:
+    lately = Delivery.received_at > func.now() - func.make_interval(0, 0, 0, 1)
+    query = (
+        select(
+            Delivery.doctype,
+            Delivery.event,
+            func.max(Delivery.received_at),
+            func.count().filter(lately),
+        )
+        .where(Delivery.connection_id == connection_id, Delivery.state != "unreadable")
+        .group_by(Delivery.doctype, Delivery.event)
+    )
+    found = await session.execute(query)
+    return {(str(doctype), event): (last, count) for doctype, event, last, count in found.all()}
+
+
+async def _counts(session: AsyncSession, connection_id: UUID) -> dict[str, int]:
+    query = select(Delivery.state, func.count()).where(Delivery.connection_id == connection_id)
+    found = await session.execute(query.group_by(Delivery.state))
+    return {str(state): int(count) for state, count in found.all()}
+
+
+def _troubles(end: WebhookEnd, counts: dict[str, int]) -> Iterator[Trouble]:
+    found = end.found
+    if found.get("error"):
+        yield Trouble(
+            f"The site could not be asked about its webhooks: {found['error']}",
+            found.get("next_step") or "Check again.",
+            "check",
+        )
+    elif end.at_the_site and end.installed_at is None:
+        yield Trouble("The webhooks are not on the site yet.", "Mend them.", "mend")
+    if found.get("unfinished"):
+        yield Trouble(
+            "The new secret has not reached every webhook of the site.",
+            "Mend them; until then both secrets are accepted.",
+            "mend",
+        )
+    yield from _of_hooks(found)
+    yield from _of_arrivals(end, found)
+    if unreadable := counts.get("unreadable"):
+        yield Trouble(
+            f"{unreadable:,} {_one(unreadable, 'delivery names', 'deliveries name')} no document.",
+            "Look at them below: each says why. The webhook's JSON in ERPNext has to hold doctype "
+            "and name, each written with | tojson.",
+            "mend" if end.at_the_site else "none",
+        )
+    if failed := counts.get("failed"):
+        yield Trouble(
+            f"{failed:,} {_one(failed, 'delivery', 'deliveries')} failed for days.",
+            "See below what stood in the way, and try again.",
+            "retry",
+        )
+
+
+def _of_hooks(found: dict[str, Any]) -> Iterator[Trouble]:
+    by_state: dict[str, list[str]] = defaultdict(list)
+    for hook in found.get("hooks", []):
+        by_state[hook["state"]].append(f"{hook['doctype']} {hook['event']}")
+    for state, (one, many) in IN_WORDS.items():
+        if names := by_state.get(state):
+            yield Trouble(f"{_named(names)} {_one(len(names), one, many)}.", "Mend them.", "mend")
+    if extra := found.get("extra"):
+        yield Trouble(
+            f"{_named(extra)}: there on the site without being wanted, or a second time.",
+            "Mend them; what is too much is removed.",
+            "mend",
+        )
+
+
+def _of_arrivals(end: WebhookEnd, found: dict[str, Any]) -> Iterator[Trouble]:
+    unheard = found.get("unheard") or {}
+    for doctype, names in unheard.items():
+        yield Trouble(
+            f"{doctype} changed on the site and no webhook told of it: {_named(names)}.",
+            "See that ERPNext's background workers run, and that the site reaches "
+            f"{end.base_url}; then mend the webhooks. Polling brings the changes meanwhile.",
+            "mend",
+        )
+    failures = found.get("failures") or []
+    if failures and (unheard or "401" in failures[0]["error"]):
+        newest = failures[0]
+        refused = "401" in newest["error"]
+        yield Trouble(
+            f"The site could not deliver {newest['webhook']} about {newest['document']}: "
+            f"{newest['error']}",
+            "Its secret is not the hub's: mend them."
+            if refused
+            else f"See that the site reaches {end.base_url}.",
+            "mend" if refused else "check",
+        )
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    some = ", ".join(names[:MOST_NAMED])
+    return f"{some} and {more} more" if more > 0 else some
+
+
+def _one(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many
+
+
+async def deliveries_of(
+    session: AsyncSession,
+    connection: Connection,
+    limit: int,
+    before: int | None = None,
+    *,
+    state: str | None = None,
+    doctype: str | None = None,
+) -> list[Delivery]:
+    """Newest first; `before` is the id of the last one that the caller has."""
+    query = select(Delivery).where(Delivery.connection_id == connection.id)
+    if state:
+        query = query.where(Delivery.state == state)
+    if doctype:
+        query = query.where(Delivery.doctype == doctype)
+    if before is not None:
+        query = query.where(Delivery.id < before)
+    return list((await session.scalars(query.order_by(Delivery.id.desc()).limit(limit))).all())
