@@ -40,6 +40,14 @@ FIGURES = [
     Figure("api_p50_ms", "Page of 50 of api_rows rows, filtered, sorted: median", "ms"),
     Figure("api_p95_ms", "and p95", "ms", 50),
     Figure("api_p95_ms_sorted_without_index", "p95, sorted by what has no index", "ms"),
+    Figure(
+        "two_way_sent_p50_ms", "Edit committed here to its answer from the site, 20 a second", "ms"
+    ),
+    Figure("two_way_sent_p99_ms", "and p99, less the site's own time for the write", "ms", 1000),
+    Figure(
+        "two_way_heard_p50_ms", "Webhook kept to its change told to who listens, 20 a second", "ms"
+    ),
+    Figure("two_way_heard_p99_ms", "and p99", "ms", 1000),
 ]
 # These are in results.json whatever was measured, null where they were not.
 NAMED = [
@@ -51,6 +59,8 @@ NAMED = [
     "incremental_seconds",
     "incremental_requests",
     "api_p95_ms",
+    "two_way_sent_p99_ms",
+    "two_way_heard_p99_ms",
 ]
 
 

@@ -4,6 +4,7 @@ A part takes what it needs and gives figures by their names in results.json; `fi
 says which of them have a target.
 """
 
+import asyncio
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from bascule.store.embedded import EmbeddedServer
 from bench.asking import INDEXED, OTHERS, ask_all
 from bench.others import TOOLS, seconds_with
 from bench.processes import CannotMeasure, Replayed, replaying, run, started
+from bench.two_way import measure
 
 SITE_SPEED = 33_000  # rows a second: 300,000 rows in 9.1 s, measured on a real site
 TIMES = 3  # a pull and its floor in turns, of which the medians count
@@ -148,11 +150,24 @@ def api(bench: Bench) -> Figures:
     }
 
 
+def two_way(bench: Bench) -> Figures:
+    """Twenty edits a second of customers here, then as many there, each to the other side."""
+    bench.say("starting a site and a hub")
+    with (
+        started("bench.two_way_site") as site,
+        started("bench.two_way_hub", f"--data-dir={bench.folder}") as hub,
+    ):
+        bench.say("editing here, then there")
+        seconds = 6 if bench.quick else 60
+        return asyncio.run(measure(hub, site, bench.server.fast_url, seconds))
+
+
 PARTS: dict[str, Callable[[Bench], Figures]] = {
     "pull": pull,
     "large": large,
     "tools": tools,
     "api": api,
+    "two_way": two_way,
 }
 
 

@@ -22,6 +22,8 @@ def way_in(connection: Connection) -> str:
 
 async def closed_until(session: AsyncSession, connection: Connection) -> Circuit | None:
     """None: send. Else when, and why not now. Who finds the time over is the one who tries."""
+    if await session.get(Circuit, connection.id) is None:
+        return None
     now = datetime.now(UTC)
     mine = await session.execute(
         update(Circuit)

@@ -23,7 +23,7 @@ from bascule.frappe import (
 from bascule.twoway.fields import Part
 from bascule.twoway.history import add_change
 from bascule.twoway.party import Document, changes_for
-from bascule.twoway.records import find, tell
+from bascule.twoway.records import tell
 from bascule.twoway.tables import Link, TwoWay
 from bascule.twoway.taking import is_fresh
 
@@ -186,20 +186,15 @@ async def _write_down(work: "Sending") -> None:
     from_clock = None
     if not work.two_way.owned_field:
         from_clock = (await work.site.clock() - MARGIN).isoformat(" ")
-    async with work.hub.db.session() as session:
-        whole = await find(session, None, work.record_id, None, lock=True)
+    async with work.recording() as (_, whole):
         assert whole.link is not None  # noqa: S101
         whole.link.create_begun_at = datetime.now(UTC)
         whole.link.create_title = whole.record.title
         whole.link.create_seen_from = whole.link.create_seen_from or from_clock
-        await session.flush()
-        session.expunge_all()
-    work.whole = whole
 
 
 async def _strike_out(work: "Sending") -> None:
-    async with work.hub.db.session() as session:
-        whole = await find(session, None, work.record_id, None, lock=True)
+    async with work.recording() as (_, whole):
         if whole.link is not None:
             whole.link.create_begun_at = whole.link.create_seen_from = None
 
@@ -215,8 +210,7 @@ async def _adopt(work: "Sending", stored: Document) -> None:
     """The document is this record's from now on."""
     name = str(stored["name"])
     try:
-        async with work.hub.db.session() as session:
-            whole = await find(session, None, work.record_id, None, lock=True)
+        async with work.recording() as (session, whole):
             assert whole.link is not None  # noqa: S101
             whole.link.document = name
             whole.link.creation = str(stored.get("creation") or "") or None
@@ -224,11 +218,8 @@ async def _adopt(work: "Sending", stored: Document) -> None:
             note = f"{work.fields.type.doctype} {name} was made."
             await add_change(session, whole.record, "created", {}, note=note)
             await tell(session, whole.record, "state")
-            await session.flush()
-            session.expunge_all()
     except IntegrityError:
         raise Invalid(
             f"{name} was made, and belongs to another record here already.",
             next_step="Look at both, and delete one of them.",
         ) from None
-    work.whole = whole

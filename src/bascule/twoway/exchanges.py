@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -26,17 +26,26 @@ SECRET = ("secret", "password", "api_key", "token")
 
 @dataclass
 class Said:
-    """What came back; set by who asks."""
+    """A request that was made. `answer` is set by who asks."""
 
+    number: int
     answer: Any = None
     status: int | None = None
+    error: str | None = None
+    ms: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.error is not None or self.answer is not None or self.status is not None
 
 
 @asynccontextmanager
 async def exchange(
     hub: Hub, two_way_id: int, record_id: int | None, what: str, document: str, request: Any
 ) -> AsyncIterator[Said]:
-    """One request to a site. What it raises is written down too, and goes on."""
+    """One request to a site, written down first. How it ended is `note_ends`', together with what
+    came of it.
+    """
     async with hub.db.session() as session:
         row = Exchange(
             two_way_id=two_way_id,
@@ -48,27 +57,34 @@ async def exchange(
         )
         session.add(row)
         await session.flush()
-        number = row.id
-    said, error, started = Said(), None, time.perf_counter()
+        said = Said(row.id)
+    started = time.perf_counter()
     try:
         yield said
     except FrappeError as raised:
-        error, said.status = str(raised)[:1000], raised.status
+        said.error, said.status = str(raised)[:1000], raised.status
         raise
     finally:
-        if error is not None or said.answer is not None or said.status is not None:
-            async with hub.db.session() as session:
-                await session.execute(
-                    update(Exchange)
-                    .where(Exchange.id == number)
-                    .values(
-                        answer=_told(said.answer),
-                        status=said.status if error is not None else said.status or 200,
-                        error=error,
-                        finished_at=datetime.now(UTC),
-                        ms=round((time.perf_counter() - started) * 1000, 1),
-                    )
+        said.ms = round((time.perf_counter() - started) * 1000, 1)
+
+
+async def note_ends(session: AsyncSession, ended: list[Said]) -> None:
+    """How requests ended, in the transaction of what came of them."""
+    for said in ended:
+        if said.is_over:
+            status = said.status if said.error is not None else said.status or 200
+            await session.execute(
+                update(Exchange)
+                .where(Exchange.id == said.number)
+                .values(
+                    answer=_told(said.answer),
+                    status=status,
+                    error=said.error,
+                    finished_at=Exchange.at + timedelta(milliseconds=said.ms or 0.0),
+                    ms=said.ms,
                 )
+            )
+    ended.clear()
 
 
 def heard(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bascule.frappe import NotFound, Site
-from bascule.twoway.fields import Field, Part, Place, RecordType, from_site
+from bascule.twoway.fields import PARTS, Field, Part, Place, RecordType, from_site
 from bascule.twoway.mapping import Mapped
 
 Document = dict[str, Any]
@@ -28,9 +28,12 @@ _NAME_PARTS = ("first_name", "middle_name", "last_name")
 
 @dataclass
 class Party:
-    """`documents`: by part, those that are there, with the child tables that are mapped."""
+    """`documents`: by part, those that are there, with the child tables that are mapped.
+    `looked_at`: the parts that were asked for; of the others nothing is known.
+    """
 
     documents: dict[Part, Document] = field(default_factory=dict)
+    looked_at: frozenset[Part] = frozenset(PARTS)
 
     @property
     def main(self) -> Document:
@@ -39,6 +42,12 @@ class Party:
     @property
     def name(self) -> str:
         return str(self.main["name"])
+
+    @property
+    def changed_by(self) -> str:
+        """Who changed the latest of them."""
+        latest = max(self.documents.values(), key=lambda document: str(document["modified"]))
+        return str(latest.get("modified_by") or "ERPNext")
 
     def modified(self) -> dict[str, str]:
         return {part: str(doc["modified"]) for part, doc in self.documents.items()}

@@ -236,13 +236,12 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
         some = list(names[start : start + AT_ONCE])
         started = await clock_of(work.hub)
         parties = await _fetched(work, some)
-        arrived = await clock_of(work.hub)
         work.summary.fetched += len(parties)
         there = {party.name for party in parties}
         await _not_there(work, [name for name in some if name not in there])
         links = await _links(work, there)
         for party in parties:
-            seen = Seen(party, started, arrived, work.source, zone, **ahead)
+            seen = Seen(party, started, work.source, zone, **ahead)
             number = links.get(party.name) or await _whose(work, party)
             if number is not None:
                 await _take_known(work, number, seen)
@@ -298,7 +297,7 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
             await add_change(session, whole.record, "back", {}, note="It is in ERPNext again.")
         before = whole.state
         taken = await take(session, whole, seen)
-        if taken.differs and before != "attention":
+        if taken.plan and before != "attention":
             await queue(work.hub, session, whole.record, whole.two_way, by="", operation="save")
         await refresh_state(session, link)
         await told(session, whole, taken)

@@ -1,12 +1,14 @@
-"""An edit on its way to the site: read what is there, merge, write what differs, read the answer.
+"""An edit on its way to the site: what differs is written, on the condition that the site has what
+both sides last agreed on; else it is read first, merged, and what differs then is written.
 
-One job a record at a time. Everything before and after a write is committed, and a write tells
-what it is based on, so a job that is killed anywhere is simply done again: an update that had
-arrived is found to be there, and a create is looked for before it is repeated (see `creating`).
+One job a record at a time. Everything before and after a write is committed, so a job that is
+killed anywhere is simply done again: an update that had arrived is found to be there, and a create
+is looked for before it is repeated (see `creating`).
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
+from bascule.errors import NoSuch
 from bascule.frappe import ChangedMeanwhile, FrappeError, NotFound, Site
 from bascule.hub import Hub
 from bascule.twoway import circuit, creating, following
-from bascule.twoway.exchanges import exchange
+from bascule.twoway.exchanges import Said, exchange, note_ends
 from bascule.twoway.failures import Trouble, pause, trouble_of
 from bascule.twoway.fields import Part, same
 from bascule.twoway.history import add_change
@@ -39,11 +42,12 @@ from bascule.twoway.records import Whole, find, start, tell
 from bascule.twoway.tables import Link, Outbox, TwoWay
 from bascule.twoway.taking import (
     Seen,
-    Taken,
     ahead_of_us,
     clear_trouble,
-    clock_of,
+    conflicts_open,
     is_on,
+    now,
+    plan_of,
     refresh_state,
     take,
     told,
@@ -64,7 +68,10 @@ class Sending:
     whole: Whole
     connection: Connection
     up_to: int  # the newest edit in the outbox that this work is about
+    in_conflict: set[str]
+    clock: datetime  # the database's, at the end of the last transaction
     sent: dict[str, Any] = field(default_factory=dict)  # taken by the site, not yet agreed on
+    asked: list[Said] = field(default_factory=list)  # requests whose end is not written down
     not_kept: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -85,19 +92,35 @@ class Sending:
     def fields(self) -> Mapped:
         return self.whole.fields
 
-    def said(self, what: str, document: str, request: Any) -> Any:
-        return exchange(self.hub, self.two_way.id, self.record_id, what, document, request)
+    @asynccontextmanager
+    async def said(self, what: str, document: str, request: Any) -> AsyncIterator[Said]:
+        async with exchange(
+            self.hub, self.two_way.id, self.record_id, what, document, request
+        ) as said:
+            self.asked.append(said)
+            yield said
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[tuple[AsyncSession, Whole]]:
+        """A transaction on the record as it is now, locked; afterwards `whole` is that."""
+        async with self.hub.db.session() as session:
+            whole = await find(session, None, self.record_id, None, lock=True)
+            await note_ends(session, self.asked)
+            yield session, whole
+            await session.flush()
+            self.clock = await now(session)
+            session.expunge_all()
+        self.whole = whole
 
 
 async def send(hub: Hub, record_id: int) -> None:
     """Brings the site to what the record is. What goes wrong is told at the record."""
     while (begun := await _begin(hub, record_id)) is not None:
-        whole, connection, rows = begun
-        async with open_site(hub, connection) as site:
-            work = Sending(hub, site, whole, connection, max(row.id for row in rows))
+        async with open_site(hub, begun.connection) as site:
+            work = _work(hub, site, begun)
             part: Part = "main"
             try:
-                if rows[-1].operation == "delete" and whole.link and whole.link.document:
+                if begun.deletes and work.link.document is not None:
                     await _delete_there(work)
                 else:
                     await _bring_there(work)
@@ -106,10 +129,19 @@ async def send(hub: Hub, record_id: int) -> None:
             except FrappeError as raised:
                 error = raised
             else:
-                await _went_well(hub, connection)
                 continue
-        await _went_wrong(work, error, part)
+        await _went_wrong(work, trouble_of(error, work.fields, part))
         return
+
+
+@dataclass(frozen=True)
+class Begun:
+    whole: Whole
+    connection: Connection
+    up_to: int
+    deletes: bool
+    in_conflict: set[str]
+    clock: datetime
 
 
 class WritingFailed(Exception):
@@ -120,12 +152,19 @@ class WritingFailed(Exception):
         self.part, self.error = part, error
 
 
-async def _begin(hub: Hub, record_id: int) -> tuple[Whole, Connection, list[Outbox]] | None:
+def _work(hub: Hub, site: Site, begun: Begun) -> Sending:
+    return Sending(
+        hub, site, begun.whole, begun.connection, begun.up_to, begun.in_conflict, begun.clock
+    )
+
+
+async def _begin(hub: Hub, record_id: int) -> Begun | None:
     """What there is to send, if it may be sent now. None: nothing, or not now."""
     async with hub.db.session() as session:
-        if await session.scalar(_exists(record_id)) is None:
+        try:
+            whole = await find(session, None, record_id, None, lock=True)
+        except NoSuch:  # gone with its connection
             return None
-        whole = await find(session, None, record_id, None, lock=True)
         link, connection = whole.link, whole.connection
         query = select(Outbox).where(Outbox.record_id == record_id).order_by(Outbox.id)
         rows = list((await session.scalars(query)).all())
@@ -142,35 +181,42 @@ async def _begin(hub: Hub, record_id: int) -> tuple[Whole, Connection, list[Outb
             link.why, link.next_step, link.remedy = shut.why, shut.next_step, "down"
             await tell(session, whole.record, "state")
             return None
-        link.state, link.retry_at = "sending", None
+        if link.state != "sending":
+            link.state = "sending"
+            await tell(session, whole.record, "state")
+        link.retry_at = None
+        in_conflict = set(await conflicts_open(session, whole.record))
+        clock = await now(session)
         await session.flush()
         session.expunge_all()
-    return whole, connection, rows
-
-
-def _exists(record_id: int) -> Any:
-    return select(Link.record_id).where(Link.record_id == record_id)
+    deletes = rows[-1].operation == "delete"
+    return Begun(whole, connection, rows[-1].id, deletes, in_conflict, clock)
 
 
 async def _bring_there(work: Sending) -> None:
-    """Read, merge, write; until the site has all that the record has."""
-    fresh = False
+    """Until the site has all that the record has."""
+    fresh, to_read = False, "main" not in work.link.modified
     if work.link.document is None:
-        fresh = await creating.create_there(work)
+        fresh, to_read = await creating.create_there(work), True
     for _ in range(ROUNDS):
-        seen = await _read(work)
-        if seen is None:
-            return
-        taken = await _taken(work, seen, fresh=fresh)
-        if not taken.differs:
-            await _finish(work)
-            return
-        fresh = False
+        if to_read:
+            seen = await _read(work)
+            if seen is None or await _take(work, seen, fresh=fresh):
+                return
+            fresh = False
         try:
-            await _write(work, seen.party, taken)
+            seen = await _write(work)
         except WritingFailed as failed:
-            if not isinstance(failed.error, ChangedMeanwhile):
+            if not isinstance(failed.error, ChangedMeanwhile | NotFound):
                 raise
+            to_read = True
+            continue
+        if seen is None:
+            to_read = True
+        elif await _take(work, seen):
+            return
+        else:
+            to_read = False
     raise ChangedMeanwhile(
         "Somebody saved the document each time before this edit could be.",
         next_step="It is tried again by itself in a moment.",
@@ -179,52 +225,83 @@ async def _bring_there(work: Sending) -> None:
 
 async def _read(work: Sending) -> Seen | None:
     """None: the document is not there any more, and that is told at the record."""
-    assert work.link.document is not None  # noqa: S101
-    kind, zone = work.fields.type, work.connection.time_zone
-    started = await clock_of(work.hub)
+    kind, zone, started = work.fields.type, work.connection.time_zone, work.clock
     try:
-        party = await fetch(work.site, kind, work.link.document)
+        party = await fetch(work.site, kind, str(work.link.document))
     except NotFound:
-        renamed = await following.find_again(work.site, work.fields, work.link, work.two_way)
-        async with work.hub.db.session() as session:
-            whole = await find(session, None, work.record_id, None, lock=True)
-            if renamed is None:
+        new = await following.find_again(work.site, work.fields, work.link, work.two_way)
+        async with work.recording() as (session, whole):
+            if new is None:
                 await following.gone(session, whole, pending=True)
                 return None
-            await following.renamed(session, whole, renamed)
-            await session.flush()
-            session.expunge_all()
-        work.whole = whole
+            await following.renamed(session, whole, new)
         return await _read(work)
-    newest = "newest" in {work.two_way.policy, *work.two_way.field_policies.values()}
-    ahead = {"ahead": await ahead_of_us(work.site, zone)} if newest else {}
-    return Seen(party, started, await clock_of(work.hub), "send", zone, **ahead)
+    return Seen(party, started, "send", zone, **await _ahead(work))
 
 
-async def _taken(work: Sending, seen: Seen, *, fresh: bool = False) -> Taken:
-    async with work.hub.db.session() as session:
-        whole = await find(session, None, work.record_id, None, lock=True)
+async def _ahead(work: Sending) -> dict[str, Any]:
+    policies = {work.two_way.policy, *work.two_way.field_policies.values()}
+    if "newest" not in policies:
+        return {}
+    return {"ahead": await ahead_of_us(work.site, work.connection.time_zone)}
+
+
+async def _take(work: Sending, seen: Seen, *, fresh: bool = False) -> bool:
+    """Merges what the site has; whether nothing is left to be sent, and so all is over."""
+    async with work.recording() as (session, whole):
         taken = await take(session, whole, seen, sent=work.sent, fresh=fresh)
-        await told(session, whole, taken)
-        await session.flush()
-        session.expunge_all()
-    work.whole, work.sent = whole, {}
-    return taken
+        if taken.plan:
+            await told(session, whole, taken)
+            work.in_conflict = set(await conflicts_open(session, whole.record))
+        else:
+            await _finish(session, work, whole)
+        work.sent = {}
+    return not taken.plan
 
 
-async def _write(work: Sending, party: Party, taken: Taken) -> None:
-    """The document itself first: saving its Address may move its time of change."""
-    for part in taken.missing:
-        await _make_part(work, part)
+async def _write(work: Sending) -> Seen | None:
+    """What the record has otherwise than both sides last agreed on; what the site answered. None:
+    an Address or a Contact was made, and has to be read.
+
+    The document itself goes first: saving its Address may move its time of change.
+    """
+    plan = plan_of(work.fields, work.whole.record, work.link, work.in_conflict)
+    started = work.clock
     values = dict(work.whole.record.values)
-    for part, names in taken.send.items():
-        document = party.documents[part]
+    stored: dict[Part, Document] = {}
+    for part, names in plan.send.items():
+        document = await _known(work, part, names)
         changes = changes_for(work.fields, part, values, names, document)
-        stored = await _update(work, part, document, changes)
-        party.documents[part] = stored
-        _note_dropped(work, part, names, values, stored)
+        stored[part] = await _update(work, part, document, changes)
+        _note_dropped(work, part, names, values, stored[part])
         work.sent |= {name: values.get(name) for name in names if name not in work.not_kept}
     await _mark_not_kept(work)
+    for part in plan.missing:
+        await _make_part(work, part)
+    if plan.missing:
+        return None
+    party = Party(stored, frozenset(stored))
+    return Seen(party, started, "send", work.connection.time_zone, **await _ahead(work))
+
+
+async def _known(work: Sending, part: Part, names: list[str]) -> Document:
+    """The document as both sides last agreed on it: its name and time of change, and where a row of
+    a child table is to be changed, the rows that are there beside it.
+    """
+    link = work.link
+    name = str(link.document if part == "main" else link.parts[part])
+    known: Document = {"name": name, "modified": str(link.modified.get(part) or "")}
+    places = [work.fields.by_name[each].place for each in names]
+    if not any(place and place.table for place in places):
+        return known
+    doctype = doctype_of(work.fields.type, part)
+    try:
+        document = await work.site.document(doctype, name)
+    except FrappeError as error:
+        raise WritingFailed(part, error) from None
+    if document["modified"] != known["modified"]:
+        raise WritingFailed(part, ChangedMeanwhile("It was changed.", next_step="Read it."))
+    return document
 
 
 async def _update(work: Sending, part: Part, document: Document, changes: Document) -> Document:
@@ -299,19 +376,19 @@ async def _mark_not_kept(work: Sending) -> None:
             two_way.cannot_hold = {**two_way.cannot_hold, **work.not_kept}
 
 
-async def _finish(work: Sending) -> None:
+async def _finish(session: AsyncSession, work: Sending, whole: Whole) -> None:
     """All that was in the outbox is there, or is a conflict that holds up nothing else."""
-    async with work.hub.db.session() as session:
-        whole = await find(session, None, work.record_id, None, lock=True)
-        assert whole.link is not None  # noqa: S101
-        await session.execute(
-            delete(Outbox).where(Outbox.record_id == work.record_id, Outbox.id <= work.up_to)
-        )
-        clear_trouble(whole.link)
-        if work.not_kept:
-            await _tell_trouble(session, whole, _not_kept(work.fields, work.not_kept))
-        await refresh_state(session, whole.link)
-        await tell(session, whole.record, "state")
+    assert whole.link is not None  # noqa: S101
+    await session.execute(
+        delete(Outbox).where(Outbox.record_id == work.record_id, Outbox.id <= work.up_to)
+    )
+    clear_trouble(whole.link)
+    if work.not_kept:
+        await _tell_trouble(session, whole, _not_kept(work.fields, work.not_kept))
+    await refresh_state(session, whole.link)
+    await tell(session, whole.record, "state")
+    if await circuit.succeeded(session, work.connection):
+        await wake(work.hub, session, work.connection)
 
 
 def _not_kept(fields: Mapped, names: Mapping[str, str]) -> Trouble:
@@ -329,29 +406,21 @@ async def _delete_there(work: Sending) -> None:
     seen = await _read(work)
     if seen is None:
         return
-    taken = await _taken(work, seen)
+    async with work.recording() as (session, whole):
+        taken = await take(session, whole, seen)
+        await told(session, whole, taken)
     if taken.merged.taken or taken.merged.clashes:
-        await _went_wrong(work, None, "main", following.CHANGED_SINCE)
+        await _went_wrong(work, following.CHANGED_SINCE)
         return
     doctype, name = work.fields.type.doctype, str(work.link.document)
     async with work.said("delete", f"{doctype} {name}", None) as said:
         await work.site.delete(doctype, name)
         said.status = 202
-    async with work.hub.db.session() as session:
-        whole = await find(session, None, work.record_id, None, lock=True)
+    async with work.recording() as (session, whole):
         assert whole.link is not None  # noqa: S101
         whole.link.gone_at = datetime.now(UTC)
-        await session.execute(delete(Outbox).where(Outbox.record_id == work.record_id))
-        clear_trouble(whole.link)
-        await refresh_state(session, whole.link)
         await add_change(session, whole.record, "gone", {}, note="Deleted in ERPNext by the hub.")
-        await tell(session, whole.record, "state")
-
-
-async def _went_well(hub: Hub, connection: Connection) -> None:
-    async with hub.db.session() as session:
-        if await circuit.succeeded(session, connection):
-            await wake(hub, session, connection)
+        await _finish(session, work, whole)
 
 
 async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = None) -> int:
@@ -369,20 +438,14 @@ async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = 
     return len(links)
 
 
-async def _went_wrong(
-    work: Sending, error: FrappeError | None, part: Part, trouble: Trouble | None = None
-) -> None:
+async def _went_wrong(work: Sending, trouble: Trouble) -> None:
     """Tells it at the record, and to who decides when it is tried again."""
-    if trouble is None:
-        assert error is not None  # noqa: S101
-        trouble = trouble_of(error, work.fields, part)
-    async with work.hub.db.session() as session:
-        whole = await find(session, None, work.record_id, None, lock=True)
+    async with work.recording() as (session, whole):
         link = whole.link
         if link is None:
             return
         if work.sent:
-            # Some of it has arrived; the next round reads it, and finds it agreed on.
+            # Some of it has arrived; the next try reads it, and finds it agreed on.
             link.base = {**link.base, **work.sent}
         until = None
         if trouble.of_site:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.frappe import Site
@@ -29,35 +29,40 @@ MAKING = timedelta(seconds=15)  # that a site needs to make a document and what 
 
 @dataclass(frozen=True)
 class Seen:
-    """An answer of the site. `started_at`, `arrived_at`: the database's clock, around the request.
+    """An answer of the site. `started_at`: the database's clock before the first request.
     `ahead`: how far the site's clock is ahead of the hub's, where somebody asked.
     """
 
     party: Party
     started_at: datetime
-    arrived_at: datetime
     source: str  # poll, webhook, send, match
     zone: str | None = None
     ahead: timedelta = timedelta(0)
 
 
 @dataclass
-class Taken:
-    """`send`: by part, the fields that the site has otherwise than the record. `missing`: parts
+class Plan:
+    """What the site has otherwise than the record. `send`: by part, the fields; `missing`: parts
     that the record is enough for and the site has none of.
     """
 
-    merged: Merged
     send: dict[Part, list[str]] = field(default_factory=dict)
     missing: list[Part] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.send or self.missing)
+
+
+@dataclass
+class Taken:
+    """What was merged, and what is to be sent now."""
+
+    merged: Merged
+    plan: Plan
 
     @property
     def changed(self) -> bool:
         return bool(self.merged.taken or self.merged.overruled)
-
-    @property
-    def differs(self) -> bool:
-        return bool(self.send or self.missing)
 
 
 async def now(session: AsyncSession) -> datetime:
@@ -97,7 +102,7 @@ async def take(
     there = _there(fields, link, seen)
     open_conflicts = await conflicts_open(session, record)
     there_edit = _edits_there(fields, seen)
-    if not link.base and link.create_title is not None:
+    if not link.base and link.create_title is not None and "main" in seen.party.documents:
         fresh = fresh or is_fresh(seen.party.main)
     merged = merge(
         fields.synced(),
@@ -113,11 +118,13 @@ async def take(
     if fresh:
         merged.overruled = {}
     await _note(session, whole, seen, merged, there_edit, open_conflicts)
-    _keep(record, link, fields, merged, seen, there)
-    taken = _what_differs(fields, record, link, seen, merged)
+    _keep(record, link, fields, merged, seen, await now(session))
+    in_conflict = {clash.field for clash in merged.clashes}
+    in_conflict |= {name for name, one in open_conflicts.items() if one.settled_at is None}
+    taken = Taken(merged, plan_of(fields, record, link, in_conflict))
     if merged.taken or merged.overruled or merged.clashes:
         heard(session, two_way.id, record.id, seen.source,
-              f"{fields.type.doctype} {seen.party.name}",
+              f"{fields.type.doctype} {link.document}",
               {"modified": seen.party.modified(), "values": there})  # fmt: skip
     return taken
 
@@ -133,7 +140,7 @@ def _there(fields: Mapped, link: Link, seen: Seen) -> dict[str, Any]:
         if part in seen.party.documents:
             if _is_news(link, seen, part):
                 there |= {name: values[name] for name in names if name in values}
-        elif part in link.parts and _is_news(link, seen, "main"):
+        elif part in link.parts and part in seen.party.looked_at and _is_news(link, seen, "main"):
             there |= dict.fromkeys(names)  # it was there, and is not any more
     return there
 
@@ -254,65 +261,75 @@ async def _clash(session: AsyncSession, whole: Whole, clash: Clash, known: Confl
 
 
 def _keep(
-    record: Record, link: Link, fields: Mapped, merged: Merged, seen: Seen, there: dict[str, Any]
+    record: Record, link: Link, fields: Mapped, merged: Merged, seen: Seen, arrived: datetime
 ) -> None:
+    theirs = {name for name, (_, _, side) in merged.overruled.items() if side == "erpnext"}
+    theirs |= set(merged.taken)
     if merged.values != record.values:
-        changed = [name for name, change in merged.taken.items()]
-        changed += [name for name, (_, _, side) in merged.overruled.items() if side == "erpnext"]
-        by = str(seen.party.main.get("modified_by") or SITE) if changed else record.updated_by
+        by = seen.party.changed_by if theirs else record.updated_by
         set_values(record, fields, merged.values, by=by)
         if merged.values.get("active") and "active" in merged.taken:
             record.deleted_at = None
-    settled = merged.agreed | set(merged.taken)
-    settled |= {name for name, (_, _, side) in merged.overruled.items() if side == "erpnext"}
+    settled = merged.agreed | theirs
     record.edited = {name: edit for name, edit in record.edited.items() if name not in settled}
+    link.modified, link.parts = _stamps(link, seen)
     base = dict(merged.base)
     for part in ("address", "contact"):
-        if part not in seen.party.documents and not fields.wants(part, record.values):
+        if part not in link.parts and not fields.wants(part, record.values):
             # There is no document that could say otherwise, and none will be made for this.
             base |= {one.name: record.values.get(one.name) for one in fields.of_part(part)}
     link.base = base
+    if link.creation is None and "main" in seen.party.documents:
+        link.creation = str(seen.party.main.get("creation") or "") or None
+    link.seen_at = max(link.seen_at or arrived, arrived)
+
+
+def _stamps(link: Link, seen: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Times of change and names of the documents behind the record, as they are known now."""
     modified, parts = dict(link.modified), dict(link.parts)
-    for part in PARTS:
-        if part in seen.party.documents:
-            if _is_news(link, seen, part):
-                modified[part] = str(seen.party.documents[part]["modified"])
-                if part != "main":
-                    parts[part] = str(seen.party.documents[part]["name"])
-        elif part in parts and _is_news(link, seen, "main"):
+    for part in seen.party.looked_at:
+        document = seen.party.documents.get(part)
+        if document is not None and _is_news(link, seen, part):
+            modified[part] = str(document["modified"])
+            if part != "main":
+                parts[part] = str(document["name"])
+        elif document is None and part in parts and _is_news(link, seen, "main"):
             parts.pop(part)
             modified.pop(part, None)
-    link.modified, link.parts = modified, parts
-    if link.creation is None:
-        link.creation = str(seen.party.main.get("creation") or "") or None
-    link.seen_at = max(link.seen_at or seen.arrived_at, seen.arrived_at)
+    return modified, parts
 
 
-def _what_differs(fields: Mapped, record: Record, link: Link, seen: Seen, merged: Merged) -> Taken:
-    taken = Taken(merged)
+def plan_of(fields: Mapped, record: Record, link: Link, in_conflict: set[str]) -> Plan:
+    """From what both sides last agreed on; a field that somebody has to decide about is held back,
+    and no other.
+    """
+    plan = Plan()
     for part in PARTS:
-        if part in seen.party.documents:
-            names = [one.name for one in fields.of_part(part) if one.name in merged.send]
-            if names:
-                taken.send[part] = names
-        elif fields.wants(part, record.values):
-            taken.missing.append(part)
-    return taken
+        own = fields.of_part(part)
+        if part != "main" and part not in link.parts:
+            if fields.wants(part, record.values):
+                plan.missing.append(part)
+            continue
+        names = [
+            one.name
+            for one in own
+            if one.is_sent
+            and one.name not in in_conflict
+            and not same(one, record.values.get(one.name), link.base.get(one.name))
+        ]
+        if names:
+            plan.send[part] = names
+    return plan
 
 
 async def refresh_state(session: AsyncSession, link: Link) -> None:
     """What the link's state is where nothing stands in the way: see `failures`."""
     if link.state in ("attention", "waiting"):
         return
-    waiting = await session.scalar(
-        select(func.count()).select_from(Outbox).where(Outbox.record_id == link.record_id)
-    )
-    conflicts = await session.scalar(
-        select(func.count())
-        .select_from(Conflict)
-        .where(Conflict.record_id == link.record_id, Conflict.settled_at.is_(None))
-    )
-    link.state = "conflict" if conflicts else "sending" if waiting else "in_sync"
+    waits = exists().where(Outbox.record_id == link.record_id)
+    clashes = exists().where(Conflict.record_id == link.record_id, Conflict.settled_at.is_(None))
+    conflict, waiting = (await session.execute(select(clashes, waits))).one()
+    link.state = "conflict" if conflict else "sending" if waiting else "in_sync"
 
 
 def clear_trouble(link: Link) -> None:
