@@ -19,12 +19,15 @@ class Heard:
     `event` is Frappe's (after_insert, on_update, on_trash, after_rename, ...), empty where it was
     not told; the latest of several, but on_trash where that was among them: perhaps it is gone.
     `received_at`: of the earliest, so what was read from the site later holds all of them.
+    `modified`: as the latest has it, for who knows the document of that time already; it is no
+    more to be believed than the rest.
     """
 
     doctype: str
     name: str
     event: str
     received_at: datetime
+    modified: str | None = None
 
 
 Listener = Callable[[Hub, Connection, list[Heard]], Awaitable[None]]

@@ -39,6 +39,7 @@ class Waiting:
     name: str
     event: str
     received_at: datetime
+    modified: str | None
     owed: list[str] | None
 
     def is_for(self, listener: Registered) -> bool:
@@ -79,7 +80,7 @@ async def work_off(hub: Hub, connection_id: UUID) -> None:
 async def _due(hub: Hub, connection_id: UUID) -> list[Waiting]:
     async with hub.db.connection() as conn:
         found = await conn.execute(
-            "SELECT id, doctype, name, event, received_at, owed FROM bascule.deliveries"
+            "SELECT id, doctype, name, event, received_at, modified, owed FROM bascule.deliveries"
             " WHERE connection_id = %s AND state = 'kept' AND next_try_at <= now()"
             " ORDER BY id LIMIT %s",
             [connection_id, AT_ONCE],
@@ -113,7 +114,7 @@ def joined(waiting: Iterable[Waiting]) -> list[Heard]:
         if before is not None:
             since = before.received_at
             event = TRASH if before.event == TRASH else one.event or before.event
-        documents[one.doctype, one.name] = Heard(one.doctype, one.name, event, since)
+        documents[one.doctype, one.name] = Heard(one.doctype, one.name, event, since, one.modified)
     return list(documents.values())
 
 

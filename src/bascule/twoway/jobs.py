@@ -11,6 +11,8 @@ from bascule.jobs import every, task
 from bascule.twoway import circuit, exchanges, matching, pulling, sending
 from bascule.twoway.tables import TwoWay
 
+TRASH = "on_trash"
+
 
 @task("twoway.send")
 async def send(hub: Hub, record_id: int) -> None:
@@ -29,8 +31,11 @@ async def match(hub: Hub, two_way_id: int) -> None:
 
 @heard("Customer", "Supplier", "Address", "Contact")
 async def refetch(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
-    names = [one.name for one in documents]
-    await pulling.refetch(hub, connection, documents[0].doctype, names, "webhook")
+    doctype = documents[0].doctype
+    told = {one.name: one.modified for one in documents if one.event != TRASH}
+    news = {one.name for one in documents} - await pulling.known(hub, connection, doctype, told)
+    if news:  # the rest are echoes of our own writes, or came twice
+        await pulling.refetch(hub, connection, doctype, sorted(news), "webhook")
 
 
 @every("* * * * * */2")

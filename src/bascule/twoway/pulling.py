@@ -7,7 +7,7 @@ nothing, and a late or a doubled webhook one comparison.
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -440,6 +440,29 @@ async def _sweep(work: Pulling, *, always: bool) -> None:
     await _not_there(work, sorted(missing))
     if new:
         await bring(work, new)
+
+
+async def known(
+    hub: Hub, connection: Connection, doctype: str, told: Mapping[str, str | None]
+) -> set[str]:
+    """Those of these documents that are here as of the time of change that was told. It is
+    believed only in that nothing is asked for; what was changed since is told of too.
+    """
+    part = next((p for p, name in DOCTYPES.items() if name == doctype), "main")
+    named = Link.document if part == "main" else Link.parts[part].astext
+    async with hub.db.session() as session:
+        query = (
+            select(named, Link.modified[part].astext)
+            .join(TwoWay, TwoWay.id == Link.two_way_id)
+            .where(
+                TwoWay.connection_id == connection.id,
+                TwoWay.status == "on",
+                Link.gone_at.is_(None),
+                named.in_(list(told)),
+            )
+        )
+        rows = (await session.execute(query)).all()
+    return {str(name) for name, at in rows if at is not None and at == told[str(name)]}
 
 
 async def refetch(

@@ -117,8 +117,9 @@ async def take(
     )
     if fresh:
         merged.overruled = {}
-    await _note(session, whole, seen, merged, there_edit, open_conflicts)
+    edits_here = {name: _edit_here(record, name) for name in merged.overruled}
     _keep(record, link, fields, merged, seen, await now(session))
+    await _note(session, whole, seen, merged, there_edit, edits_here, open_conflicts)
     in_conflict = {clash.field for clash in merged.clashes}
     in_conflict |= {name for name, one in open_conflicts.items() if one.settled_at is None}
     taken = Taken(merged, plan_of(fields, record, link, in_conflict))
@@ -208,6 +209,7 @@ async def _note(
     seen: Seen,
     merged: Merged,
     there_edit: Any,
+    edits_here: Mapping[str, Edit],
     open_conflicts: dict[str, Conflict],
 ) -> None:
     """Into the history, and conflicts opened, kept up and closed."""
@@ -221,7 +223,7 @@ async def _note(
         policy = whole.two_way and (whole.two_way.field_policies.get(name) or whole.two_way.policy)
         winner = "ERPNext's" if side == "erpnext" else "the hub's"
         note = f"Both sides changed it; {winner} stays, as the policy '{policy}' says."
-        by = there_edit(name).by if side == "erpnext" else _edit_here(record, name).by
+        by = there_edit(name).by if side == "erpnext" else edits_here[name].by
         await add_change(session, record, "overruled", {name: (lost, won)}, by=by, note=note)
     clashing = {clash.field: clash for clash in merged.clashes}
     for name, clash in clashing.items():
