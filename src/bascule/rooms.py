@@ -15,6 +15,7 @@ from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
 from bascule.events.pages import pages as audit_page
 from bascule.inbox.api import router as webhooks
+from bascule.inbox.pages import pages as webhooks_page
 from bascule.inbox.receiving import router as receiving
 from bascule.mirror.api import router as mirror
 from bascule.mirror.connection_page import pages as connection_page
@@ -40,7 +41,7 @@ ROUTERS += [documents, *two_way, webhooks]
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 PAGES += [people_pages, settings_pages, connector_settings, audit_page]
-PAGES += [data, log_page]
+PAGES += [data, log_page, webhooks_page]
 JOB_MODULES = [
     "bascule.mirror.jobs",
     "bascule.twoway.jobs",

@@ -19,8 +19,8 @@ def test_types_are_found_by_words_and_category_and_those_to_come_say_when(admin:
     assert "IFC building models" in found.text
     assert "Bank feeds" not in found.text
     assert 'value="building QUANTITIES"' in found.html
-    some = admin.open("/connectors?category=events")
-    assert "Webhooks in" in some.text
+    some = admin.open("/connectors?category=files")
+    assert "Nextcloud files" in some.text
     assert "Bank feeds" not in some.text
     none = admin.open("/connectors?q=%3Cscript%3E")
     assert "Nothing of that name" in none.text

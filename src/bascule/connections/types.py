@@ -57,7 +57,6 @@ CATEGORIES = {
     "crm": "Customers",
     "finance": "Finance",
     "construction": "Construction",
-    "events": "Events",
     "files": "Files",
 }
 GROUPS = ("Site", "Sign-in", "What to mirror", "When", "Advanced")
@@ -79,17 +78,6 @@ def _coming(
 
 
 COMING = [
-    _coming(
-        "webhooks",
-        "Webhooks in",
-        "ERPNext says at once what changed, instead of being asked.",
-        "⚡",
-        "events",
-        "Next",
-        "live",
-        "push",
-        "realtime",
-    ),
     _coming(
         "customers",
         "Customers both ways",

@@ -152,7 +152,7 @@ class WebhooksAnswer(BaseModel):
             last_at=standing.last_at,
             installed_at=end.installed_at if end else None,
             checked_at=end.checked_at if end else None,
-            both_secrets_until=end.previous_until if end else None,
+            both_secrets_until=standing.both_secrets_until,
             made=done.made,
             changed=done.changed,
             removed=done.removed,

@@ -215,8 +215,9 @@ async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEnd) 
 def _change_secret(hub: Hub, end: WebhookEnd, secret: str, limit: timedelta) -> None:
     if hub.vault.decrypt(end.secret_encrypted) == secret:
         return
-    end.previous_encrypted = hub.vault.renewed(end.secret_encrypted)
-    end.previous_until = datetime.now(UTC) + limit
+    if end.id is not None:  # else nobody was ever given the one before
+        end.previous_encrypted = hub.vault.renewed(end.secret_encrypted)
+        end.previous_until = datetime.now(UTC) + limit
     end.secret_encrypted = hub.vault.encrypt(secret)
 
 

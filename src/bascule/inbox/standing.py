@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -56,6 +56,12 @@ class Standing:
     troubles: list[Trouble] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)  # deliveries by their state
     last_at: datetime | None = None
+
+    @property
+    def both_secrets_until(self) -> datetime | None:
+        """While the secret is being changed."""
+        until = self.end.previous_until if self.end else None
+        return until if until and until > datetime.now(UTC) else None
 
     @property
     def addresses(self) -> dict[str, str]:
