@@ -17,6 +17,15 @@ from .conftest import NARROW, WIDE, Visit
 
 # Their address is what is wrong, so what a program would be told is a refusal too.
 WITHOUT_TWIN = {"/sign-in", "/nowhere", "/data/{connector}/inventory?colour=red"}
+LONG_NAME = "Fahrräder & Zonen van Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen"
+# Everything that opens in the page, and its first dialog; says whether there is any of it.
+OPEN = """(() => {
+  const found = document.querySelectorAll("main details");
+  found.forEach((each) => { each.open = true; });
+  const dialog = document.querySelector("dialog");
+  dialog?.showModal();
+  return found.length > 0 || dialog !== null;
+})()"""
 HEAVIEST = 300_000  # bytes on the wire, with nothing in the browser's cache
 # Where one address stands for many; {connector}, {run} and {person} are filled in below.
 EXAMPLES = {
@@ -51,7 +60,9 @@ def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
     hub: RunningHub, browser: Browser, visit: Callable[..., Visit], connected: str,
     person: Callable[[str], str],
 ) -> None:  # fmt: skip
-    run = Api(hub.url, hub.token).get(f"/api/connectors/{connected}/runs").json["runs"][0]["id"]
+    api = Api(hub.url, hub.token)
+    run = api.get(f"/api/connectors/{connected}/runs").json["runs"][0]["id"]
+    assert api.patch(f"/api/connectors/{connected}", {"name": LONG_NAME}).status == 200
     admin = visit()
     admin.sign_in(person("admin"))
     state = admin.context.storage_state()
@@ -70,21 +81,25 @@ def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
         if address not in {one.format(connector=connected) for one in WITHOUT_TWIN}:
             wrong += without_twin(page, address, hub.url)
         for size in (WIDE, NARROW):
-            page.set_viewport_size(size)  # type: ignore[arg-type]
-            wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            if wider > 0:
-                wrong.append(f"{address} is {wider} px wider than {size['width']} px")
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-                found = Axe().run(page).response["violations"]
-                wrong += [
-                    f"{address}, {size['width']} px, {scheme}: {one['id']} at"
-                    f" {[node['target'] for node in one['nodes']][:3]}"
-                    for one in found
-                ]
+                wrong += unsound(page, address, size, scheme)
+        if page.evaluate(OPEN):
+            wrong += unsound(page, f"{address}, opened", NARROW, "light")
+            wrong += unsound(page, f"{address}, opened", WIDE, "dark")
         context.close()
     assert wrong == []
     assert {path: size for path, size in heaviest.items() if size > HEAVIEST} == {}
+
+
+def unsound(page: Page, what: str, size: Any, scheme: Any) -> list[str]:
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=scheme)
+    where = f"{what}, {size['width']} px, {scheme}"
+    wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return [f"{where}: {wider} px wider than its window"] * (wider > 0) + [
+        f"{where}: {one['id']} at {[node['target'] for node in one['nodes']][:3]}"
+        for one in Axe().run(page).response["violations"]
+    ]
 
 
 def heard(address: str, wrong: list[str], message: Any) -> None:

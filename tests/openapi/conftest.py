@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from accounts.conftest import _quick_passwords  # noqa: F401
 from api.conftest import Api, RunningHub, address
 from bascule.sandbox import SandboxThread
 from bascule.settings import Settings
