@@ -120,6 +120,14 @@ class Stage:
 
         return self.running.run(made())  # type: ignore[no-any-return]
 
+    def record(self, kind: str, *, deleted: bool) -> int:
+        """A customer or supplier, to be changed or deleted."""
+        api = Api(self.running.url, self.running.token)
+        number = int(api.post(f"/api/{kind}", {"name": f"Acme {uuid4().hex[:8]}"}).json["id"])
+        if deleted:
+            assert api.ask("DELETE", f"/api/{kind}/{number}").status == 200
+        return number
+
     def connect(self, who: Person) -> str:
         """The site once more under another name, to be changed or deleted: an editor's own."""
         token = who.bearer if who.role == "editor" else self.running.token

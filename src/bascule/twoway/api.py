@@ -56,6 +56,7 @@ Before = Annotated[int | None, Query(ge=1, le=BIGGEST, description="`next` of th
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"description": "It was changed meanwhile, or this cannot be done now."}
 }
+UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is none of this id."}}
 
 
 def _answer(request: Request, whole: Whole) -> RecordAnswer:
@@ -124,7 +125,7 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
         whole = await records.create(hub, kind, values, by=user, connector=connector)
         return _answer(request, whole)
 
-    @router.put("", name=f"change_{one}_by_id", responses=CONFLICT)
+    @router.put("", name=f"change_{one}_by_id", responses={**CONFLICT, **UNKNOWN})
     async def change_by_id(
         request: Request,
         hub: TheHub,
