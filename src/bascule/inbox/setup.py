@@ -199,13 +199,13 @@ async def _end_or_new(hub: Hub, session: AsyncSession, connection: Connection) -
 
 
 async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEnd) -> Brought:
-    began = await site.clock() + timedelta(seconds=1)  # it tells whole seconds
     done = await bring(site, target_of(end), hub.vault.decrypt(end.secret_encrypted))
     async with hub.db.session() as session:
         saved = await session.get(WebhookEnd, end.id, with_for_update=True)
         if saved is not None and saved.secret_encrypted == end.secret_encrypted:
             saved.installed_at = datetime.now(UTC)
-            saved.found = {"stamps": done.stamps, "since": f"{began:%Y-%m-%d %H:%M:%S.%f}"}
+            # By the site's own clock: what changes after its last webhook was saved is told.
+            saved.found = {"stamps": done.stamps, "since": max(done.stamps.values())}
             if saved.previous_until is not None:
                 saved.previous_until = datetime.now(UTC) + CHANGEOVER
         await publish(session, "delivery", connection_id=connection.id, keep=False)
