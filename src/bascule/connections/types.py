@@ -270,7 +270,7 @@ ERPNEXT = ConnectorType(
         "Under API Access, choose Generate Keys.",
         "Copy the API secret at once: it is shown this one time. The API key stays visible.",
         "Give the user roles that read what you want mirrored, such as Stock User and Sales User; "
-        "the hub only reads.",
+        "without two-way sync the hub only reads.",
     ],
     fields=[*_SITE, *_SIGN_IN, *_WHAT, *_WHEN, *_ADVANCED],
 )
