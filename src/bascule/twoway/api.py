@@ -215,7 +215,8 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
         number: Number,
         act: Annotated[str, Path(max_length=30, examples=["retry"])],
     ) -> RecordAnswer:
-        """Decides about one that waits or needs attention: `retry`, `give_up` (it becomes what
+        """Decides about one that waits or needs attention: `retry`, `send` (it is kept here alone:
+        make it there), `give_up` (it becomes what
         ERPNext has), `recreate` (deleted there: make it again), `delete_anyway`,
         `disable_instead`, `accept` (what ERPNext did not keep is kept here alone).
         """

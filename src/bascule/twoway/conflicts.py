@@ -23,6 +23,7 @@ from bascule.twoway.records import (
     name_of,
     new_link,
     queue,
+    send_anew,
     set_values,
     start,
     tell,
@@ -32,7 +33,7 @@ from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
 from bascule.twoway.taking import clear_trouble, refresh_state
 
 CHOICES = ("here", "there", "base", "value")
-ACTS = ("retry", "give_up", "recreate", "delete_anyway", "disable_instead", "accept")
+ACTS = ("send", "retry", "give_up", "recreate", "delete_anyway", "disable_instead", "accept")
 
 
 async def open_conflicts(
@@ -131,7 +132,7 @@ async def settle(
 async def act(hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User | None) -> Whole:
     """What a person decides about a record that waits or needs attention.
 
-    retry: try again now. give_up: the record becomes what ERPNext has; one that was never there
+    send: of one that is kept here alone, make it there. retry: try again now. give_up: the record becomes what ERPNext has; one that was never there
     is kept here alone. recreate: make it there again. delete_anyway, disable_instead: of a
     deletion that was not carried out. accept: what the site did not keep is kept here alone.
     """
@@ -142,6 +143,8 @@ async def act(hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User
             next_step=f"There are: {', '.join(ACTS)}.",
             fields={"act": "is none of these"},
         )
+    if what == "send":
+        return await send_anew(hub, kind, record_id, by=by)
     async with hub.db.session() as session:
         whole = await find(session, kind, record_id, by, lock=True)
         if whole.link is None or whole.two_way is None:

@@ -47,6 +47,12 @@ async def wake_waiting(hub: Hub) -> None:
 
 
 @every("* * * * *")
+async def start_what_lies(hub: Hub) -> None:
+    async with hub.db.session() as session:
+        await sending.start_what_lies(hub, session)
+
+
+@every("* * * * *")
 async def start_due_polls(hub: Hub) -> None:
     """The next look is due from the moment on that this one is started, so it starts once."""
     now = datetime.now(UTC)

@@ -245,6 +245,33 @@ async def restore(hub: Hub, kind: RecordType, record_id: int, *, by: User | None
         return await _whole(session, record)
 
 
+async def send_anew(
+    hub: Hub, kind: RecordType, record_id: int, *, by: User | None, connector: str | None = None
+) -> Whole:
+    """Lets a record that is kept here alone be made in ERPNext. Conflict: it has a document, or no
+    connector has two-way sync of these records on.
+    """
+    _may_edit(by)
+    async with hub.db.session() as session:
+        whole = await find(session, kind, record_id, by, lock=True)
+        record = whole.record
+        two_way = await chosen_two_way(session, kind, by, connector)
+        if whole.link is not None or two_way is None:
+            why = "is sent already" if whole.link else "belongs to no connector"
+            raise Conflict(
+                f"{record.title} {why}.",
+                next_step=f"Turn two-way sync of {kind.plural} on for a connector, or look at how "
+                "its send stands.",
+            )
+        check_whole(mapped(two_way), record.values, given=set(record.values))
+        record.connection_id = two_way.connection_id
+        session.add(new_link(record, two_way, state="sending"))
+        await session.flush()
+        await queue(hub, session, record, two_way, by=name_of(by))
+        await tell(session, record, "state")
+        return await _whole(session, record)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which records. `state`: a link's, or "local", "deleted"; `words`: each has to be in it."""

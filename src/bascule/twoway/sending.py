@@ -10,10 +10,10 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.service import open_site
@@ -54,6 +54,7 @@ from bascule.twoway.taking import (
 )
 
 log = logging.getLogger(__name__)
+LYING = timedelta(minutes=1)  # that an edit may wait for a job that has not begun
 ROUNDS = 6  # of reading and writing, where others save the same document meanwhile
 
 
@@ -173,7 +174,12 @@ async def _begin(hub: Hub, record_id: int) -> Begun | None:
                 await refresh_state(session, link)
             return None
         if link.gone_at is not None:
-            await _tell_trouble(session, whole, following.GONE)
+            if whole.record.deleted_at is None:
+                await _tell_trouble(session, whole, following.GONE)
+            else:  # gone on both sides
+                await session.execute(delete(Outbox).where(Outbox.record_id == record_id))
+                clear_trouble(link)
+                await refresh_state(session, link)
             return None
         shut = await circuit.closed_until(session, connection)
         if shut is not None:
@@ -436,6 +442,32 @@ async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = 
         link.state, link.retry_at = "sending", None
         await start(hub, session, link.record_id)
     return len(links)
+
+
+async def start_what_lies(hub: Hub, session: AsyncSession) -> int:
+    """Edits whose job is gone: it failed in a way nobody foresaw, or the database went away under
+    it. They are sent again; how many.
+    """
+    queued = text(
+        "EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.lock = 'record:' || links.record_id"
+        " AND j.status IN ('todo', 'doing'))"
+    )
+    query = (
+        select(Link.record_id)
+        .join(TwoWay, TwoWay.id == Link.two_way_id)
+        .where(
+            TwoWay.status == "on",
+            Link.state == "sending",
+            Link.record_id.in_(select(Outbox.record_id).where(Outbox.at < func.now() - LYING)),
+            ~queued,
+        )
+        .limit(500)
+    )
+    numbers = (await session.scalars(query)).all()
+    for number in numbers:
+        log.warning("The job that would send record %s is gone; it is started again.", number)
+        await start(hub, session, number)
+    return len(numbers)
 
 
 async def _went_wrong(work: Sending, trouble: Trouble) -> None:
