@@ -132,9 +132,10 @@ async def settle(
 async def act(hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User | None) -> Whole:
     """What a person decides about a record that waits or needs attention.
 
-    send: of one that is kept here alone, make it there. retry: try again now. give_up: the record becomes what ERPNext has; one that was never there
-    is kept here alone. recreate: make it there again. delete_anyway, disable_instead: of a
-    deletion that was not carried out. accept: what the site did not keep is kept here alone.
+    send: it is kept here alone; make it there. retry: try again now. give_up: the record becomes
+    what ERPNext has; one that was never there is kept here alone. recreate: make it there again.
+    delete_anyway, disable_instead: of a deletion that was not carried out. accept: what the site
+    did not keep is kept here alone.
     """
     _may_edit(by)
     if what not in ACTS:
