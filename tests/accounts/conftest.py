@@ -168,6 +168,9 @@ def crew(accounts_hub: RunningHub, make_person: Make, admin: Visitor, browse: Br
     shared = connect(admin, name="For everybody")
     runs = admin.post("/api/connectors/sync", {"connector_id": shared["id"]}).json["run_ids"]
     there = {"connector": shared["slug"], "stream": "Supplier", "run": runs[0]}
+    record = admin.post("/api/customers", {"name": "A customer of everybody's"})
+    assert record.status == 201, record
+    there["number"] = record.json["id"]
     there |= {"user": members["viewer"].id, "person": members["viewer"].id}
     return Crew(accounts_hub, browse, members, token, there)
 

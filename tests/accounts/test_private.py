@@ -21,6 +21,7 @@ from .walking import GUARDED, Way
 NAME = "Zeldzaam & geheim"
 LINE = "a line that nobody else reads"
 MARK = "only-hers"
+WHO = "Zeldzame klant"
 
 
 @dataclass
@@ -34,18 +35,25 @@ class Hidden:
     slug: str
     stream_id: int
     run_id: int
+    record_id: int
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.id, self.slug, NAME, "Zeldzaam &amp; geheim", LINE, MARK)
+        return (self.id, self.slug, NAME, "Zeldzaam &amp; geheim", LINE, MARK, WHO)
 
 
 @pytest.fixture(scope="module")
 def hidden(
     accounts_hub: RunningHub, make_person: Make, browse: Callable[..., Visitor], all_sql: Sql
 ) -> Hidden:
-    """An editor's: with streams, runs and their log, rows, and entries in the journal."""
-    for table, number in (("streams", 700_000_001), ("runs", 800_000_001)):
+    """An editor's: with streams, runs and their log, rows, entries in the journal, and a customer
+    that is kept the same, with a conflict.
+    """
+    for table, number in (
+        ("streams", 700_000_001),
+        ("runs", 800_000_001),
+        ("records", 900_000_001),
+    ):
         # Numbers that occur nowhere else in a page.
         all_sql(f"SELECT setval(pg_get_serial_sequence('bascule.{table}', 'id'), {number})")
     owner = make_person("editor")
@@ -63,12 +71,49 @@ def hidden(
     all_sql(f"CREATE TABLE {slug}.supplier (name text PRIMARY KEY)")
     all_sql(f"INSERT INTO {slug}.supplier VALUES ('{MARK}')")
     assert visitor.patch(f"/api/connectors/{slug}", {"lookback_days": 5}).status == 200
+    record = _record_of(visitor, made["id"], slug, all_sql)
     browser = browse(owner)
-    return Hidden(visitor, owner.id, browser, made["id"], slug, run["stream_id"], run["id"])
+    return Hidden(visitor, owner.id, browser, made["id"], slug, run["stream_id"], run["id"], record)
 
 
-ABOUT_ONE = [way for way in GUARDED if way.names & {"connector", "run"}]
-NOT_THERE = {"connector": "not_there", "run": 999_999_999, "stream": 999_999}
+def _record_of(owner: Visitor, connection: str, slug: str, all_sql: Sql) -> int:
+    """A customer with everything that there can be about one. The site of this connection is not
+    there, so two-way sync of it is on by hand.
+    """
+    all_sql(
+        "INSERT INTO bascule.two_ways (connection_id, record_type, status)"
+        " VALUES (%s, 'customer', 'on')",
+        [connection],
+    )
+    made = owner.post("/api/customers", {"name": WHO, "website": MARK, "connector": slug})
+    assert made.status == 201, made
+    number: int = made.json["id"]
+    all_sql(
+        "INSERT INTO bascule.conflicts (record_id, field, base, here, there)"
+        " VALUES (%s, 'website', 'null', %s, %s)",
+        [number, f'"{MARK}"', f'"{MARK}"'],
+    )
+    all_sql(
+        "INSERT INTO bascule.exchanges (two_way_id, record_id, direction, what, document)"
+        " SELECT two_way_id, record_id, 'out', 'create', %s FROM bascule.links"
+        " WHERE record_id = %s",
+        [MARK, number],
+    )
+    all_sql(
+        "INSERT INTO bascule.matches (two_way_id, document, decision)"
+        " SELECT two_way_id, %s, 'bring' FROM bascule.links WHERE record_id = %s",
+        [MARK, number],
+    )
+    return number
+
+
+ABOUT_ONE = [way for way in GUARDED if way.names & {"connector", "run", "number"}]
+NOT_THERE = {
+    "connector": "not_there",
+    "run": 999_999_999,
+    "stream": 999_999,
+    "number": 999_999_999,
+}
 
 
 def test_its_owner_finds_it_everywhere(hidden: Hidden) -> None:
@@ -78,6 +123,13 @@ def test_its_owner_finds_it_everywhere(hidden: Hidden) -> None:
         assert answer.status == 200, (path, answer)
     assert MARK in hidden.owner.get(f"/api/connectors/{hidden.id}/rows/supplier").body.decode()
     assert LINE in hidden.owner.get(f"/api/runs/{hidden.run_id}/logs").body.decode()
+    path = f"/api/customers/{hidden.record_id}"
+    for asked in (path, f"{path}/history", f"{path}/conflicts", f"{path}/exchanges"):
+        assert MARK in hidden.owner.get(asked).body.decode(), asked
+    for asked in ("/api/customers", "/api/customers/conflicts", "/api/customers?q=zeldzame"):
+        assert WHO in hidden.owner.get(asked).body.decode(), asked
+    matches = f"/api/connectors/{hidden.slug}/two-way/customers/matches"
+    assert MARK in hidden.owner.get(matches).body.decode()
     for path in ("/api/connectors", "/api/connectors/status"):
         assert hidden.id in hidden.owner.get(path).body.decode()
     for path in ("/", "/connectors", f"/connectors/{hidden.slug}"):
@@ -90,7 +142,12 @@ def test_others_get_the_answer_for_what_is_not_there(way: Way, crew: Crew, hidde
         visitor = crew.come_in(way, role)
         unknown = seen(way, visitor, NOT_THERE)
         for connector, stream in ((hidden.slug, "Supplier"), (hidden.id, hidden.stream_id)):
-            tried = {"connector": connector, "stream": stream, "run": hidden.run_id}
+            tried = {
+                "connector": connector,
+                "stream": stream,
+                "run": hidden.run_id,
+                "number": hidden.record_id,
+            }
             assert seen(way, visitor, tried) == unknown, (role, tried)
 
 
@@ -165,6 +222,57 @@ def test_others_cannot_sync_it_and_a_sync_of_all_leaves_it_out(crew: Crew, hidde
     assert hidden.id not in {run["connection_id"] for run in runs}
 
 
+def test_others_change_list_and_sync_none_of_its_records(crew: Crew, hidden: Hidden) -> None:
+    """By what is named in bodies and queries, which the walk along the paths does not try."""
+    for role in ("editor", "admin"):
+        visitor = crew.come_in(crew_way("PUT", "/api/customers"), role)
+        answers = [
+            visitor.put("/api/customers", {"id": number, "name": "Mine now"})
+            for number in (hidden.record_id, 999_999_999)
+        ]
+        assert {answer.status for answer in answers} == {404}
+        told = [answer.body.decode() for answer in answers]
+        assert told[0].replace(str(hidden.record_id), "999999999") == told[1]
+        values = {"name": "Theirs", "connector": hidden.slug}
+        unknown = {"name": "Theirs", "connector": "not_there"}
+        answers = [visitor.post("/api/customers", body) for body in (values, unknown)]
+        assert {answer.status for answer in answers} == {422}
+        assert (
+            answers[0].body.decode().replace(hidden.slug, "not_there") == answers[1].body.decode()
+        )
+        for query in (f"connector={hidden.slug}", f"connector={hidden.id}", "q=zeldzame"):
+            found = visitor.get(f"/api/customers?{query}").json
+            assert (found["records"], found["counts"].get("sending")) == ([], None), query
+        assert visitor.post("/api/customers/retry").json == {"retried": 0}
+        synced = visitor.post("/api/customers/sync/enhanced?wait=0").json
+        assert (synced["connectors"], synced["errors"]) == ({}, {})
+    assert hidden.owner.get(f"/api/customers/{hidden.record_id}").json["name"] == WHO
+
+
+def test_its_records_stay_hidden_when_it_is_gone(
+    crew: Crew, make_person: Make, all_sql: Sql
+) -> None:
+    """Records outlive the connection that they were linked over."""
+    owner = make_person("editor").visit()
+    made = connect(owner, name="To be deleted")
+    number = _record_of(owner, made["id"], made["slug"], all_sql)
+    assert owner.delete(f"/api/connectors/{made['id']}").status == 200
+    path = f"/api/customers/{number}"
+    assert owner.get(path).json["website"] == MARK
+    for role in ROLES:
+        visitor = crew.come_in(crew_way("GET", "/api/customers"), role)
+        assert visitor.get(path).status == 404
+        assert WHO not in visitor.get("/api/customers?limit=500").body.decode()
+    stranger = make_person("admin").visit()
+    with Listener(crew.url, stranger.token or "") as live:
+        assert owner.put(path, {"website": "https://later.example.com"}).status == 200
+        shown = connect(stranger, name="Seen by all afterwards")
+        live.hears(lambda told: told.data.get("connection_id") == shown["id"])
+        for told in live.told:
+            assert told.data.get("record_id") != number, told
+    assert str(number) not in json.dumps(stranger.get("/api/audit?limit=500").json)
+
+
 def test_what_its_owner_was_refused_is_not_named_to_admins_either(
     crew: Crew, hidden: Hidden, admin: Visitor
 ) -> None:
@@ -194,6 +302,8 @@ def test_others_do_not_hear_of_it_as_it_happens_or_afterwards(
         for days in (6, 7):
             path = f"/api/connectors/{hidden.slug}"
             assert hidden.owner.patch(path, {"lookback_days": days}).status == 200
+        record = f"/api/customers/{hidden.record_id}"
+        assert hidden.owner.put(record, {"city": "", "taxNumber": "NL9"}).status == 200
         assert hidden.owner.post(
             "/api/connectors/sync", {"connector_id": hidden.id, "full": True}
         ).json["run_ids"]
@@ -206,6 +316,7 @@ def test_others_do_not_hear_of_it_as_it_happens_or_afterwards(
             for told in (*live.told, *late.told):
                 assert hidden.id not in json.dumps(told.data)
                 assert told.data.get("run_id") != hidden.run_id
+                assert told.data.get("record_id") != hidden.record_id
 
 
 def last_event(running: RunningHub) -> int:

@@ -25,7 +25,15 @@ OPEN = {
     ("POST", "/api/webhooks/erpnext/{what}"),  # whose right is its signature
 }
 IN_PATH = re.compile(r"\{(\w+)(?::path)?\}")
-UNKNOWN = {"kind": "erpnext", "place": "erpnext", "format": "csv", "relation": "suppliers"}
+UNKNOWN = {
+    "kind": "erpnext",
+    "place": "erpnext",
+    "format": "csv",
+    "relation": "suppliers",
+    "records": "customers",
+    "field": "website",
+    "act": "retry",
+}
 
 
 @dataclass(frozen=True)

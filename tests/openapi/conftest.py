@@ -1,12 +1,14 @@
 """A hub with a site that was pulled, then without a worker: what is started in it stays queued."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
 import pytest
+import requests
 from psycopg.conninfo import conninfo_to_dict
 
 from accounts.conftest import _quick_passwords  # noqa: F401
@@ -31,7 +33,9 @@ def stage(
         )
         with SandboxThread(erpnext_snapshot) as site:
             with RunningHub(settings) as pulling:
-                slug, runs = _pulled(Api(pulling.url, pulling.token), site)
+                api = Api(pulling.url, pulling.token)
+                slug, runs = _pulled(api, site)
+                _kept_the_same(api, site, slug)
             with RunningHub(settings, worker=False) as running:
                 yield Stage(running, site, slug, runs)
         server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
@@ -55,3 +59,42 @@ def _pulled(api: Api, site: Any) -> tuple[str, list[int]]:
             return str(made["slug"]), list(made["run_ids"])
         time.sleep(0.2)
     raise AssertionError(f"these runs did not end well: {runs}")
+
+
+def _kept_the_same(api: Api, site: Any, slug: str) -> None:
+    """Two-way sync of both record types, and of each a record in every state that asks for a
+    person; see `Stage.record`.
+    """
+    administrator = {"Authorization": f"token {site.api_key}:{site.api_secret}"}
+    for records, doctype in (("customers", "Customer"), ("suppliers", "Supplier")):
+        at = f"/api/connectors/{slug}/two-way/{records}"
+        assert api.post(f"{at}/begin", {}).status == 200
+        _until(api, f"{at}/matches", lambda told: told["ready"])
+        assert api.post(f"{at}/confirm").status == 200
+        _until(api, at, lambda told: told["last_poll_at"])
+        group, one = "supplierGroup", "Rubber"
+        if records == "customers":
+            group, one = "customerGroup", "Consumers"
+        _made(api, records, "Wrong", "attention", {group: "There is none"})
+        assert api.delete(_made(api, records, "Deleted", "in_sync", {group: one})).status == 200
+        path = _made(api, records, "Both", "in_sync", {group: one})
+        there = f"{site.url}/api/resource/{doctype}/{quote(f'Both {records}')}"
+        changed = {"website": "https://there.example.com"}
+        assert requests.put(there, json=changed, headers=administrator, timeout=60).ok
+        assert api.ask("PUT", path, {"website": "https://here.example.com"}).status == 200
+        _until(api, path, lambda told: told["sync"]["state"] == "conflict")
+
+
+def _made(api: Api, records: str, name: str, state: str, values: dict[str, str]) -> str:
+    made = api.post(f"/api/{records}", {"name": f"{name} {records}", **values})
+    assert made.status == 201, made.body
+    path = f"/api/{records}/{made.json['id']}"
+    _until(api, path, lambda told: told["sync"]["state"] == state)
+    return path
+
+
+def _until(api: Api, path: str, true: Callable[[Any], Any]) -> None:
+    give_up = time.monotonic() + 60
+    while not true(told := api.get(path).json):
+        assert time.monotonic() < give_up, (path, told.get("sync", told))
+        time.sleep(0.05)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api.conftest import Api, RunningHub
 from bascule.accounts import people
@@ -19,6 +19,8 @@ from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection
 from bascule.inbox.signatures import signature_of
 from bascule.inbox.tables import WebhookEnd
+from bascule.twoway import matching
+from bascule.twoway.tables import Conflict, Record, TwoWay
 
 PASSWORD = "four words that rhyme"
 ROLES = ("admin", "editor", "viewer")
@@ -40,6 +42,7 @@ class Stage:
             f"/api/connectors/{connector}/rows/supplier"
         )
         self.supplier = str(suppliers.json["rows"][0]["name"])
+        self.matching = self.begun(self.connect_for_all())
         self.people = {role: self.person(role) for role in ROLES}
         for person in self.people.values():
             self._settle(person)
@@ -120,17 +123,66 @@ class Stage:
 
         return self.running.run(made())  # type: ignore[no-any-return]
 
-    def record(self, kind: str, *, deleted: bool) -> int:
-        """A customer or supplier, to be changed or deleted."""
+    def record(self, records: str, state: str = "") -> int:
+        """A new record, to be changed or deleted; or the one that there is in this state, its
+        conflict open again where somebody settled it.
+        """
         api = Api(self.running.url, self.running.token)
-        number = int(api.post(f"/api/{kind}", {"name": f"Acme {uuid4().hex[:8]}"}).json["id"])
-        if deleted:
-            assert api.ask("DELETE", f"/api/{kind}/{number}").status == 200
-        return number
+        if not state:
+            values = {"name": f"Any {uuid4().hex[:8]}", "connector": self.connector}
+            made = api.post(f"/api/{records}", values)
+            assert made.status == 201, made.body
+            return int(made.json["id"])
+        names = {"conflict": "Both", "deleted": "Deleted", "attention": "Wrong"}
+
+        async def found() -> int:
+            async with self.running.hub.db.session() as session:
+                title = f"{names[state]} {records}"
+                number = await session.scalar(select(Record.id).where(Record.title == title))
+                if state == "conflict":
+                    await session.execute(
+                        update(Conflict)
+                        .where(Conflict.record_id == number)
+                        .values(settled_at=None, choice=None)
+                    )
+                return int(number or 0)
+
+        return self.running.run(found())  # type: ignore[no-any-return]
+
+    def begun(self, connector: str, who: Person | None = None) -> str:
+        """The same connector, whose customers wait to be paired; there is no worker to do it."""
+        editor = who is not None and who.role == "editor"
+        api = Api(self.running.url, who.bearer if who and editor else self.running.token)
+        at = f"/api/connectors/{connector}/two-way/customers"
+        answer = api.post(f"{at}/begin", {"own_field": False})
+        assert answer.status == 200, answer.body
+
+        async def prepared() -> None:
+            async with self.running.hub.db.session() as session:
+                number = await session.scalar(
+                    select(TwoWay.id)
+                    .join(Connection, Connection.id == TwoWay.connection_id)
+                    .where(Connection.slug == connector)
+                )
+            await matching.prepare(self.running.hub, number or 0)
+
+        self.running.run(prepared())
+        return connector
+
+    def match(self) -> int:
+        """A row of the preview of `matching`: a document that would become a record."""
+        at = f"/api/connectors/{self.matching}/two-way/customers/matches?decision=bring"
+        shown = Api(self.running.url, self.running.token).ask("GET", at)
+        return int(shown.json["matches"][0]["id"])
+
+    def connect_for_all(self) -> str:
+        return self._connect(self.running.token)
 
     def connect(self, who: Person) -> str:
         """The site once more under another name, to be changed or deleted: an editor's own."""
-        token = who.bearer if who.role == "editor" else self.running.token
+        return self._connect(who.bearer if who.role == "editor" else self.running.token)
+
+    def _connect(self, token: str) -> str:
         answer = Api(self.running.url, token).post(
             "/api/connectors/erpnext/setup",
             {

@@ -30,11 +30,12 @@ PRIVATE_TO = """
 _TELL = "SELECT pg_notify(%(channel)s, json_build_object('kind', %(kind)s::text, 'id', {id},"
 _TELL += " 'connection_id', %(connection_id)s::uuid, 'private_to', {private_to},"
 _TELL += " 'data', %(data)s::jsonb)::text)"
-_ONLY_TELL = _TELL.format(id="NULL::bigint", private_to=f"{PRIVATE_TO}::integer")
+_WHOSE = f"coalesce(%(private_to)s::integer, {PRIVATE_TO}::integer)"
+_ONLY_TELL = _TELL.format(id="NULL::bigint", private_to=_WHOSE)
 _KEEP_AND_TELL = f"""
     WITH kept AS (
         INSERT INTO bascule.events (kind, connection_id, private_to, data, xact, oldest_xact)
-        VALUES (%(kind)s, %(connection_id)s, {PRIVATE_TO}, %(data)s,
+        VALUES (%(kind)s, %(connection_id)s, {_WHOSE}, %(data)s,
                 pg_current_xact_id()::text::bigint,
                 pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
         RETURNING id, private_to)
@@ -74,12 +75,14 @@ async def publish(
     kind: str,
     *,
     connection_id: UUID | None = None,
+    private_to: int | None = None,
     keep: bool = True,
     **data: Any,
 ) -> None:
     """Tells it when the caller's transaction commits, and not at all when it does not.
 
-    Who may see it is decided here and now, by whose connection it is: tell of a deletion before it.
+    Who may see it is decided here and now: `private_to`, else by whose connection it is, so tell of
+    a deletion before it.
     `keep` False is for progress, which is not worth repeating to who was away. `data` is small and
     names things by their ids: no texts, no secrets.
     """
@@ -92,6 +95,7 @@ async def publish(
         "channel": CHANNEL,
         "kind": kind,
         "connection_id": connection_id,
+        "private_to": private_to,
         "data": Jsonb(data, dumps=lambda value: json.dumps(value, default=str)),
     }
     await raw.execute(_KEEP_AND_TELL if keep else _ONLY_TELL, values)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
@@ -133,7 +134,7 @@ class Attempt:
             names = ("rows_read", "rows_changed", "rows_deleted", "expected_rows")
             await self._tell(conn, "run", outcome="running", **dict(zip(names, row, strict=True)))
 
-    async def _tell(self, conn: AsyncConnection, kind: str, **data: object) -> None:
+    async def _tell(self, conn: AsyncConnection, kind: str, **data: Any) -> None:
         await publish(
             conn,
             kind,

@@ -63,6 +63,7 @@ def _answer(request: Request, whole: Whole) -> RecordAnswer:
     entry = entry_of(request)
     if whole.connection is not None:
         about(request, whole.connection)
+    entry.private_to = entry.private_to or whole.record.private_to
     entry.object = f"{whole.record.record_type} {whole.record.id}"
     return RecordAnswer.of(whole)
 

@@ -426,6 +426,7 @@ async def tell(session: AsyncSession, record: Record, change: str) -> None:
         session,
         "record",
         connection_id=record.connection_id,
+        private_to=record.private_to,
         record_id=record.id,
         record_type=record.record_type,
         version=record.version,
