@@ -39,6 +39,12 @@ FIGURES = [
     Figure("dlt_over_ours", "so many times longer", "x"),
     Figure("api_p50_ms", "Page of 50 of api_rows rows, filtered, sorted: median", "ms"),
     Figure("api_p95_ms", "and p95", "ms", 50),
+    Figure("webhooks_in_per_second", "Webhooks sent a second, for a minute", ""),
+    Figure("webhooks_lost", "and of those that were sent not worked off", "", 0),
+    Figure("webhooks_in_p50_ms", "from the first byte sent to the answer: median", "ms"),
+    Figure("webhooks_in_p99_ms", "and p99", "ms", 10),
+    Figure("webhooks_hub_cpu_ms", "CPU of the hub's process for each, told to who listens", "ms"),
+    Figure("webhooks_worked_off_seconds", "until the last was told, after it was sent", "s"),
     Figure("api_p95_ms_sorted_without_index", "p95, sorted by what has no index", "ms"),
     Figure(
         "two_way_sent_p50_ms", "Edit committed here to its answer from the site, 20 a second", "ms"
@@ -59,6 +65,8 @@ NAMED = [
     "incremental_seconds",
     "incremental_requests",
     "api_p95_ms",
+    "webhooks_in_p99_ms",
+    "webhooks_lost",
     "two_way_sent_p99_ms",
     "two_way_heard_p99_ms",
 ]

@@ -14,12 +14,14 @@ from typing import Any
 from bascule.store.embedded import EmbeddedServer
 from bench.asking import INDEXED, OTHERS, ask_all
 from bench.others import TOOLS, seconds_with
-from bench.processes import CannotMeasure, Replayed, replaying, run, started
+from bench.processes import CannotMeasure, Replayed, asked, replaying, run, started
 from bench.two_way import measure
 
 SITE_SPEED = 33_000  # rows a second: 300,000 rows in 9.1 s, measured on a real site
 TIMES = 3  # a pull and its floor in turns, of which the medians count
 INCREMENTALS = 10
+WEBHOOK_RATE = 1_000  # a second
+WEBHOOK_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,33 @@ def two_way(bench: Bench) -> Figures:
         return asyncio.run(measure(hub, site, bench.server.fast_url, seconds))
 
 
+def webhooks(bench: Bench) -> Figures:
+    """Deliveries at a steady rate into a hub with a worker; the sender has a process of its own."""
+    seconds = bench.rows(WEBHOOK_SECONDS)
+    with asked("bench.receiving", f"--data-dir={bench.folder}") as (said, ask):
+        bench.say("warming up")
+        run("bench.sending", **said, about="Warm", rate=WEBHOOK_RATE, seconds=2)
+        before = ask()
+        bench.say(f"{WEBHOOK_RATE:,} webhooks a second, for {seconds} s")
+        sent = run("bench.sending", **said, about="Acme", rate=WEBHOOK_RATE, seconds=seconds)
+        after = ask()
+    arrived = after["states"].get("done", 0) - before["states"].get("done", 0)
+    return {
+        "webhooks_in_per_second": sent["per_second"],
+        "webhooks_in_p50_ms": sent["p50_ms"],
+        "webhooks_in_p99_ms": sent["p99_ms"],
+        "webhooks_lost": sent["sent"] - arrived,
+        "webhooks_worked_off_seconds": after["seconds"],
+        "webhooks_hub_cpu_ms": (after["cpu_seconds"] - before["cpu_seconds"]) * 1000 / sent["sent"],
+    }
+
+
 PARTS: dict[str, Callable[[Bench], Figures]] = {
     "pull": pull,
     "large": large,
     "tools": tools,
     "api": api,
+    "webhooks": webhooks,
     "two_way": two_way,
 }
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,15 @@ def replaying(rows: int) -> Iterator[Replayed]:
 @contextmanager
 def started(module: str, *arguments: str) -> Iterator[dict[str, Any]]:
     """A module that says one line of JSON when it is ready, and ends when its input does."""
+    with _running(module, *arguments) as process:
+        line = process.stdout.readline()
+        if not line:
+            raise CannotMeasure(f"{module} ended before it was ready")
+        yield json.loads(line)
+
+
+@contextmanager
+def _running(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
@@ -80,16 +89,28 @@ def started(module: str, *arguments: str) -> Iterator[dict[str, Any]]:
         text=True,
     )
     try:
-        line = process.stdout.readline()
-        if not line:
-            raise CannotMeasure(f"{module} ended before it was ready")
-        yield json.loads(line)
+        yield process
     finally:
         process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             process.wait(60)
         process.kill()
         process.wait()
+
+
+@contextmanager
+def asked(
+    module: str, *arguments: str
+) -> Iterator[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]:
+    """What it says when it is ready, and how it is asked again: a line for a line."""
+    with _running(module, *arguments) as process:
+
+        def ask() -> dict[str, Any]:
+            process.stdin.write("\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield json.loads(process.stdout.readline()), ask
 
 
 def run(module: str, **order: object) -> dict[str, Any]:

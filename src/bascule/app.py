@@ -21,6 +21,7 @@ from bascule.events.listening import Live
 from bascule.events.recorder import Recorder
 from bascule.health import router as health
 from bascule.hub import Hub, open_hub
+from bascule.inbox.receiving import Door
 from bascule.rooms import OPEN_PAGES, OPEN_ROUTERS, PAGES, ROUTERS, SIGNED_ROUTERS
 from bascule.settings import Settings, get_settings
 from bascule.ui.headers import SecurityHeaders
@@ -61,7 +62,8 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     app.add_middleware(BodyLimit)
     app.add_middleware(Recorder)
     app.add_middleware(SecurityHeaders)
-    for router in SIGNED_ROUTERS:  # first: the busiest by far
+    app.add_middleware(Door)
+    for router in SIGNED_ROUTERS:
         app.include_router(router)
     app.include_router(health)
     app.include_router(static_files)

@@ -8,16 +8,20 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bascule.errors import Unauthenticated
 from bascule.inbox.addresses import PATH
-from bascule.inbox.bodies import Unreadable, read
+from bascule.inbox.bodies import Said, Unreadable, read
 from bascule.inbox.ends import ends_of
 from bascule.inbox.keeping import Given, keeper_of
 from bascule.inbox.signatures import LARGEST, SIGNATURE, read_body
 
 router = APIRouter(tags=["Webhooks"])
 CONNECTION = "X-Bascule-Connection"
+KEPT = b'{"kept":true}'
+REFUSAL = "bascule.refusal"  # in the scope
 LONGEST_ADDRESS = 200  # characters of its last part
 
 
@@ -85,12 +89,39 @@ async def receive_webhook(request: Request) -> Response:
     in it is not believed. One that names no document is kept and shown to people, with the reason.
     The same delivery twice is kept once.
     """
+    refusal: Exception = request.scope[REFUSAL]  # what is taken is answered at the door
+    raise refusal
+
+
+class Door:
+    """An ASGI middleware, before all others: takes deliveries without what they do not need, which
+    would cost twice what they do. What it refuses goes on to the route, to be told as all is.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        here, _, what = scope.get("path", "").partition(PATH)
+        if not here and what and "/" not in what and scope.get("method") == "POST":
+            try:
+                await _take(Request(scope, receive), what[:LONGEST_ADDRESS])
+            except ClientDisconnect:
+                return
+            except Exception as refusal:
+                scope[REFUSAL] = refusal
+            else:
+                await Response(KEPT, media_type="application/json")(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+async def _take(request: Request, what: str) -> None:
     body = await _body(request)
     headers, hub = request.headers, request.app.state.hub
     token = request.query_params.get("connection") or headers.get(CONNECTION) or None
     whose = await ends_of(hub).whose(token, body, headers.get(SIGNATURE, ""))
-    what = request.path_params["what"][:LONGEST_ADDRESS]
-    said: Any
+    said: Said | str
     try:
         said = read(body, what)
     except Unreadable as reason:
@@ -101,7 +132,6 @@ async def receive_webhook(request: Request) -> Response:
             next_step="Mend the webhooks on the connection's page Webhooks in the hub; who makes "
             "them by hand enables security and gives the secret that the hub was given.",
         )
-    return Response(b'{"kept":true}', media_type="application/json")
 
 
 async def _body(request: Request) -> bytes:
