@@ -86,7 +86,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+psycopg://",
             async_creator=self._connect,
-            pool_size=5,
+            pool_size=10,
             max_overflow=10,
             pool_pre_ping=True,
             hide_parameters=True,  # or an error in the log would hold what was to be stored

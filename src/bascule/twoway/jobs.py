@@ -1,5 +1,6 @@
 """Background work of two-way sync: sends, polls, and what comes round."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from bascule.twoway import circuit, exchanges, matching, pulling, sending
 from bascule.twoway.tables import TwoWay
 
 TRASH = "on_trash"
+ECHO = 0.2  # seconds
 
 
 @task("twoway.send")
@@ -34,7 +36,11 @@ async def refetch(hub: Hub, connection: Connection, documents: list[Heard]) -> N
     doctype = documents[0].doctype
     told = {one.name: one.modified for one in documents if one.event != TRASH}
     news = {one.name for one in documents} - await pulling.known(hub, connection, doctype, told)
-    if news:  # the rest are echoes of our own writes, or came twice
+    if news and await pulling.being_sent(hub, connection, doctype, news):
+        # An echo can be faster than the answer to our own write, which is about to tell as much.
+        await asyncio.sleep(ECHO)
+        news -= await pulling.known(hub, connection, doctype, told)
+    if news:
         await pulling.refetch(hub, connection, doctype, sorted(news), "webhook")
 
 

@@ -7,12 +7,12 @@ nothing, and a late or a doubled webhook one comparison.
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -463,6 +463,25 @@ async def known(
         )
         rows = (await session.execute(query)).all()
     return {str(name) for name, at in rows if at is not None and at == told[str(name)]}
+
+
+async def being_sent(
+    hub: Hub, connection: Connection, doctype: str, names: Collection[str]
+) -> bool:
+    """Whether a send of ours about one of these documents is under way."""
+    part = next((p for p, name in DOCTYPES.items() if name == doctype), "main")
+    named = Link.document if part == "main" else Link.parts[part].astext
+    async with hub.db.session() as session:
+        query = (
+            select(Link.record_id)
+            .join(TwoWay, TwoWay.id == Link.two_way_id)
+            .where(
+                TwoWay.connection_id == connection.id,
+                Link.state == "sending",
+                or_(named.in_(list(names)), Link.document.is_(None)),
+            )
+        )
+        return await session.scalar(query.limit(1)) is not None
 
 
 async def refetch(

@@ -448,8 +448,8 @@ async def start_what_lies(hub: Hub, session: AsyncSession) -> int:
     """Edits whose job is gone: it failed in a way nobody foresaw, or the database went away under
     it. They are sent again; how many.
     """
-    queued = text(
-        "EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.lock = 'record:' || links.record_id"
+    unqueued = text(
+        "NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.lock = 'record:' || links.record_id"
         " AND j.status IN ('todo', 'doing'))"
     )
     query = (
@@ -459,7 +459,7 @@ async def start_what_lies(hub: Hub, session: AsyncSession) -> int:
             TwoWay.status == "on",
             Link.state == "sending",
             Link.record_id.in_(select(Outbox.record_id).where(Outbox.at < func.now() - LYING)),
-            ~queued,
+            unqueued,
         )
         .limit(500)
     )
