@@ -56,9 +56,18 @@ async def test_what_is_not_there_is_told_by_kind(make_site: MakeSite) -> None:
     site = await shop(make_site)
     assert await site.get("/api/nonsense") == (404, {"exc_type": "DoesNotExistError"})
     assert (await site.get("/api/resource/Nope"))[0] == 404
-    assert (await site.ask("PATCH", "/api/resource/Bike/A", {}))[0] == 405
+    assert (await site.ask("PATCH", "/api/resource/Bike/A", {}))[0] == 404
+    assert (await site.ask("PATCH", "/api/resource/Bike", {}))[0] == 405
+    for verb in ("GET", "PUT"):
+        status, body = await site.ask(verb, "/api/resource/No Such-Thing/A")
+        told = "Error: No module named 'frappe.core.doctype.no_such_thing'"
+        assert (status, body["exc_type"], body["exception"]) == (500, "ImportError", told)
+    assert await site.delete("Nope", "A") == (404, {"exc_type": "DoesNotExistError"})
     assert (await site.get("/somewhere"))[0] == 404
-    for method, status in {"nope.x": 417, "frappe.client.nope": 417, "frappe.x.y": 403}.items():
+    for method, status in {
+        **{"nope.x": 417, "frappe.client.nope": 417, "frappe.x.y": 417, "frappe.client": 500},
+        **{"frappe.utils.data.cint": 403},
+    }.items():
         assert (await site.call(method))[0] == status
     status, body = await site.call("frappe.client.get_list")
     told = "TypeError: get_list() missing 1 required positional argument: 'doctype'"

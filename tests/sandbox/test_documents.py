@@ -12,6 +12,7 @@ async def shop(make_site: MakeSite) -> Client:
             field("frame", reqd=1, length=20),
             field("kind", "Select", "City\nCargo", default="Cargo"),
             field("maker", "Link", "Maker"),
+            field("dealer", "Link", "Maker"),
             field("city", fetch_from="maker.city"),
             field("price", "Currency"),
             field("built", "Date"),
@@ -59,7 +60,7 @@ async def test_each_mistake_has_its_own_refusal(make_site: MakeSite) -> None:
     await site.inserted("Bike", frame="There", serial="S1")
     wrong = {
         "MandatoryError": {"frame": "B", "wheels": [{"rim": "x"}]},
-        "LinkValidationError": {"frame": "B", "maker": "Nobody"},
+        "LinkValidationError": {"frame": "B", "dealer": "Nobody"},
         "ValidationError": {"frame": "B", "kind": "Race"},
         "CharacterLengthExceededError": {"frame": "B" * 21},
         "InvalidEmailAddressError": {"frame": "B", "email": "nobody"},
@@ -69,6 +70,38 @@ async def test_each_mistake_has_its_own_refusal(make_site: MakeSite) -> None:
         status, body = await site.insert("Bike", **values)
         assert (status, body["exc_type"]) == (417, kind)
     assert await site.list("Bike") == [{"name": "There"}]
+
+
+async def test_a_link_that_fetches_is_not_looked_at(make_site: MakeSite) -> None:
+    """So it is with Frappe: where fields come along with a link, nobody sees that it is dead."""
+    bike = await (await shop(make_site)).inserted("Bike", frame="A", maker="Nobody")
+    assert bike["maker"] == "Nobody"
+    assert "city" not in bike
+
+
+async def test_who_made_it_and_when_never_changes(make_site: MakeSite) -> None:
+    site = await shop(make_site)
+    await site.inserted("Bike", frame="A")
+    for field_name, value, label in (
+        ("owner", "clerk@example.com", "Created By"),
+        ("creation", "2020-01-01 00:00:00", "Created On"),
+    ):
+        status, body = await site.update("Bike", "A", **{field_name: value})
+        assert (status, body["exc_type"]) == (417, "CannotChangeConstantError")
+        assert messages(body) == [f"Value cannot be changed for <strong>{label}</strong>"]
+
+
+async def test_what_the_database_cannot_keep_is_its_own_error(make_site: MakeSite) -> None:
+    site = await shop(make_site)
+    wrong = {
+        "OperationalError": {"built": "soon"},
+        "DataError": {"note": "x" * 65_536},
+        "TypeError": {"note": {"a": 1}},
+    }
+    for kind, values in wrong.items():
+        status, body = await site.insert("Bike", frame="B", **values)
+        assert (status, body["exc_type"]) == (500, kind)
+    assert await site.list("Bike") == []
 
 
 async def test_a_mistake_in_a_row_names_the_row(make_site: MakeSite) -> None:

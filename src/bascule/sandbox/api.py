@@ -66,7 +66,7 @@ class Api:
         call = Call(GUEST, method=ask.verb, v2=v2)
         try:
             with self._site.transaction():
-                form = _form(ask)
+                form = _form(call, ask)
                 call.user = self._user(ask)
                 body = self._routed(call, parts, form, ask)
         except Refusal as refusal:
@@ -110,13 +110,14 @@ class Api:
         shape = min(len(names), 2)
         function = route.get((kind, ask.verb, shape))
         if kind == "doctype" and call.v2 and len(names) == 2:
-            function = _ROUTES_V2.get((f"doctype/{names[1]}", ask.verb, 1))
-            names, shape = names[:1], 1
+            kind, names, shape = f"doctype/{names[1]}", names[:1], 1
+            function = route.get((kind, ask.verb, shape))
         if kind == "document" and len(names) > 3 and names[-2] == "method":
             about = (names[0], "/".join(names[1:-2]))
             return {"data": _document_method(self._site, call, about, names[-1])}
         if function is None:
-            if any(key[0] == kind and key[2] == shape for key in route):
+            # With a path of any length for a name, routes of other methods do not count as known.
+            if shape == 1 and any(key[0] == kind and key[2] == 1 for key in route):
                 raise Refusal("MethodNotAllowed", module="werkzeug.exceptions", status=405)
             raise Refusal("DoesNotExistError")
         arguments = [names[0], "/".join(names[1:])][:shape]
@@ -128,7 +129,7 @@ def _method_of(names: list[str]) -> str:
     return ".".join(names)
 
 
-def _form(ask: Ask) -> Row:
+def _form(call: Call, ask: Ask) -> Row:
     """What Frappe calls the form: the JSON body, or else the query and the form's fields."""
     content_type = ask.headers.get("content-type", "").partition(";")[0].strip().lower()
     if ask.body and (content_type == "application/json" or content_type.endswith("+json")):
@@ -140,7 +141,7 @@ def _form(ask: Ask) -> Row:
             return values
         if isinstance(values, list):
             return {"data": values}
-        raise Refusal("ValidationError", "Invalid request arguments")
+        call.refuse("Invalid request arguments")
     form = dict(parse_qsl(ask.query, keep_blank_values=True))
     if content_type == "application/x-www-form-urlencoded":
         form |= dict(parse_qsl(ask.body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -167,7 +168,9 @@ def _list(site: Site, call: Call, doctype: str, *, form: Row) -> Any:
     return methods.call_function(site, call, "frappe.client.get_list", given)
 
 
-def _read(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Row:
+def _read(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Any:
+    if not call.v2 and "run_method" in form:
+        return _run_on_document(site, call, doctype, name, form=form)
     document = site.document(call, doctype, name)
     if call.v2:
         site.check(call, document, "read")
@@ -200,10 +203,16 @@ def _update(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Ro
 
 
 def _values(call: Call, form: Row, *without: str) -> Row:
-    """Version 1 takes the values from `data`, if there is such a thing; version 2 as they are."""
+    """Version 1 takes the values from `data`, if that is JSON; version 2 as they are."""
     values = form
     if not call.v2 and form.get("data") is not None:
-        values = methods.parsed(form["data"])
+        try:
+            values = methods.parsed(form["data"])
+        except Refusal:
+            values = form
+        if isinstance(values, list):
+            told = "pop expected at most 1 argument, got 2"
+            raise Refusal("TypeError", told, module="", status=500)
         if not isinstance(values, dict):
             told = f"'{type(values).__name__}' object has no attribute 'pop'"
             raise Refusal("AttributeError", told, module="", status=500)
@@ -220,18 +229,38 @@ def _delete(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> st
 
 
 def _document_method(site: Site, call: Call, names: tuple[str, str], method: str) -> Any:
-    """`submit` and `cancel`, the methods that every document has."""
+    """`submit` and `cancel`, the methods that every document has and that callers may call."""
     document = site.document(call, *names)
+    if method in _OF_DOCUMENTS:
+        methods.not_whitelisted(call, f"frappe.model.document.{method}")
     if method not in ("submit", "cancel"):
-        told = f"Function <strong>{method}</strong> is not whitelisted."
-        call.refuse(told, "PermissionError", title="Method Not Allowed")
-    site.check(call, document, "read" if call.method == "GET" else "write")
+        told = f"Method {method} not found"
+        raise Refusal("NotFound", told, module="werkzeug.exceptions", status=404)
+    right = "read" if call.method == "GET" else "write"
+    if call.v2:
+        site.check(call, document, right)
+    elif not site.may(call, document, right):
+        call.refuse("Not permitted", "PermissionError")
     document["docstatus"] = 1 if method == "submit" else 2
     return site.shown(call, saving.save(site, call, document))
 
 
 def _run_on_document(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Any:
-    return _document_method(site, call, (doctype, name), str(form.get("run_method") or ""))
+    try:
+        method = str(form["run_method"])
+    except KeyError as error:
+        raise python_error(error) from error
+    return _document_method(site, call, (doctype, name), method)
+
+
+# Every document has these, and no caller may call them.
+_OF_DOCUMENTS = {
+    *("append", "as_dict", "as_json", "check_permission", "clear_cache", "db_get", "db_insert"),
+    *("db_set", "db_update", "delete", "extend", "get", "get_all_children", "get_formatted"),
+    *("get_password", "get_title", "get_url", "get_value", "has_permission", "insert", "is_new"),
+    *("load_from_db", "lock", "notify_update", "reload", "remove", "run_method", "save", "set"),
+    *("set_new_name", "unlock", "update", "validate_value"),
+}
 
 
 _ROUTES_V1: dict[tuple[str, str, int], _Route] = {
@@ -277,8 +306,10 @@ def _told(call: Call) -> Row:
 
 
 def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
-    if refusal.kind == "MethodNotAllowed":
-        return Answer(405, _NOT_ALLOWED.encode(), "text/html; charset=utf-8")
+    if refusal.module == "werkzeug.exceptions":
+        title, text = _WERKZEUG.get(refusal.kind, ("Not Found", refusal.text))
+        page = _WERKZEUG_PAGE.format(status=refusal.status, title=title, text=text)
+        return Answer(refusal.status, page.encode(), "text/html; charset=utf-8")
     accept = ask.headers.get("accept", "")
     for_people = accept.startswith("text") or not ask.path.startswith("/api/")
     if for_people and "application/json" not in accept:
@@ -291,9 +322,9 @@ def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
         if refusal.status != 404:
             error["exception"] = traceback
         for message in call.messages:
-            if refusal.exc_id and message.get("__frappe_exc_id") == refusal.exc_id:
+            if message.get("__frappe_exc_id") == refusal.exc_id:  # none is like none
                 call.messages.remove(message)
-                message.pop("__frappe_exc_id")
+                message.pop("__frappe_exc_id", None)
                 message.pop("raise_exception", None)
                 error |= message
                 break
@@ -309,10 +340,13 @@ def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
     return Answer(refusal.status, _encoded(body, call))
 
 
-_NOT_ALLOWED = (
-    "<!doctype html>\n<html lang=en>\n<title>405 Method Not Allowed</title>\n"
-    "<h1>Method Not Allowed</h1>\n<p>The method is not allowed for the requested URL.</p>\n"
+_WERKZEUG_PAGE = (
+    "<!doctype html>\n<html lang=en>\n<title>{status} {title}</title>\n"
+    "<h1>{title}</h1>\n<p>{text}</p>\n"
 )
+_WERKZEUG = {
+    "MethodNotAllowed": ("Method Not Allowed", "The method is not allowed for the requested URL."),
+}
 _TITLES = {401: "Session Expired", 403: "Not Permitted", 404: "Not Found"}
 
 

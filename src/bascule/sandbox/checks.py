@@ -29,6 +29,7 @@ _RAW = ("Attach", "Attach Image", "Barcode", "Code")
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]+")
 _PHONE = r"[0-9 +_\-,.*#()]{1,20}$"
 _LARGEST = 2**31 - 1
+_SET_ONCE = (("creation", "Created On", "Datetime"), ("owner", "Created By", "Data"))
 
 
 def check_links(site: "Site", call: Call, document: Document) -> None:
@@ -71,7 +72,8 @@ def _check_link(
         return
     found = site.tables.row(linked.name, cstr(value))
     if found is None:
-        if not site.unrecorded(linked.name):
+        # Where a link fetches fields of what it links to, Frappe forgets to look if that is there.
+        if not (site.unrecorded(linked.name) or _fetching(one, field)):
             missing.append(told)
         return
     one[field] = found["name"]
@@ -81,14 +83,19 @@ def _check_link(
         cancelled.append(told)
 
 
+def _fetching(one: Document, field: str) -> list[Row]:
+    """The fields whose values come along with that link."""
+    return [
+        entry
+        for entry in one.doctype.fields
+        if str(entry.get("fetch_from") or "").startswith(f"{field}.")
+        and not (entry.get("fetch_if_empty") and one[entry["fieldname"]])
+    ]
+
+
 def _fetch(one: Document, field: str, found: Row) -> None:
-    for entry in one.doctype.fields:
-        source = str(entry.get("fetch_from") or "")
-        if source.partition(".")[0] != field or "." not in source:
-            continue
-        if entry.get("fetch_if_empty") and one[entry["fieldname"]]:
-            continue
-        name = source.partition(".")[2]
+    for entry in _fetching(one, field):
+        name = str(entry["fetch_from"]).partition(".")[2]
         if name in found and (one.is_new or one.docstatus != 1 or entry.get("allow_on_submit")):
             one[entry["fieldname"]] = found[name]
 
@@ -280,13 +287,15 @@ def check_constants(call: Call, document: Document) -> None:
     """Fields that are set only once stay as they were."""
     if document.before is None:
         return
-    for entry in document.doctype.fields:
-        if not entry.get("set_only_once") or entry["fieldtype"] in NO_VALUE:
-            continue
-        field, kind = entry["fieldname"], kind_of(entry["fieldtype"])
+    once = [
+        (entry["fieldname"], document.doctype.label(entry["fieldname"]), entry["fieldtype"])
+        for entry in document.doctype.fields
+        if entry.get("set_only_once") and entry["fieldtype"] not in NO_VALUE
+    ]
+    for field, label, fieldtype in (*once, *_SET_ONCE):
+        kind = kind_of(fieldtype)
         if stored(kind, document[field]) != stored(kind, document.before[field]):
-            label = bold(document.doctype.label(field))
-            told = f"Value cannot be changed for {label}"
+            told = f"Value cannot be changed for {bold(label)}"
             call.refuse(told, "CannotChangeConstantError")
 
 

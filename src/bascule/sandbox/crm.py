@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bascule.sandbox import saving
 from bascule.sandbox.deleting import delete
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, Refusal
+from bascule.sandbox.errors import Call
 from bascule.sandbox.events import on
 from bascule.sandbox.naming import numbered
 from bascule.sandbox.tables import Row
@@ -113,14 +113,10 @@ def _delete_contact_and_address(site: "Site", call: Call, party: Document) -> No
     kind = _PARTIES[party.doctype.name]
     primary = {f"{kind}_primary_contact": None, f"{kind}_primary_address": None}
     saving.set_values(site, call, party, dict(primary), moved=False)
-    try:
-        for doctype in ("Contact", "Address"):
-            links = site.tables.rows("Dynamic Link", parenttype=doctype, **_link(party))
-            for name in dict.fromkeys(row["parent"] for row in links):
-                _unlink(site, call, party, doctype, name)
-    except Refusal as refusal:
-        refusal.source = "erpnext (app)"
-        raise
+    for doctype in ("Contact", "Address"):
+        links = site.tables.rows("Dynamic Link", parenttype=doctype, **_link(party))
+        for name in dict.fromkeys(row["parent"] for row in links):
+            _unlink(site, call, party, doctype, name)
 
 
 def _unlink(site: "Site", call: Call, party: Document, doctype: str, name: str) -> None:

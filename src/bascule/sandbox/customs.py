@@ -3,14 +3,15 @@
 Also those that ERPNext makes on every site, where a snapshot does not bring its own.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, bold
+from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import on
-from bascule.sandbox.schema import DocType, Schema
+from bascule.sandbox.schema import TABLE_TYPES, DocType, Schema
 from bascule.sandbox.tables import Row, Tables
-from bascule.sandbox.values import cstr
+from bascule.sandbox.values import cint, cstr
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -122,6 +123,33 @@ def _check_custom_field(site: "Site", call: Call, custom: Document) -> None:
         custom["insert_after"] = names[-1]
     if custom["insert_after"] in names:
         custom["idx"] = names.index(custom["insert_after"]) + 1
+    _check_column(call, custom)
+    _check_options(site, call, custom)
+
+
+def _check_column(call: Call, custom: Document) -> None:
+    odd = re.findall(r"[\W]", cstr(custom["fieldname"]))
+    if not odd:
+        return
+    listed = ", ".join(f'"{one}"' for one in odd)
+    told = f"Fieldname {bold(custom['fieldname'])} cannot have special characters like {listed}"
+    module = "frappe.database.database.Database"
+    call.raise_told(Refusal("InvalidColumnName", told, module=module, status=417))
+
+
+def _check_options(site: "Site", call: Call, custom: Document) -> None:
+    """A link or a table needs a DocType that is there."""
+    if custom["fieldtype"] not in ("Link", *TABLE_TYPES):
+        return
+    about = f"field {custom['label']} in row {cint(custom['idx']) + 1}"
+    if not custom["options"]:
+        kind, told = "DoctypeLinkError", f"Options required for Link or Table type {about}"
+    elif custom["options"] not in site.schema:
+        kind, told = "WrongOptionsDoctypeLinkError", f"Options must be a valid DocType for {about}"
+    else:
+        return
+    module = "frappe.core.doctype.doctype.doctype"
+    call.raise_told(Refusal(kind, f"{custom['dt']}: {told}", module=module, status=417))
 
 
 @on("Custom Field", "on_update", "after_delete")
@@ -134,6 +162,13 @@ def _apply_custom_field(site: "Site", call: Call, custom: Document) -> None:
 def _name_property_setter(site: "Site", call: Call, setter: Document) -> None:
     about = setter["field_name"] or setter["row_name"] or "main"
     setter["name"] = f"{setter['doc_type']}-{about}-{setter['property']}"
+
+
+@on("Property Setter", "validate")
+def _replace_property_setter(site: "Site", call: Call, setter: Document) -> None:
+    """Of one property there is one setter: the last."""
+    if setter.is_new:
+        site.tables.delete("Property Setter", name=setter.name)
 
 
 @on("Property Setter", "on_update", "after_delete")

@@ -9,7 +9,7 @@ from bascule.sandbox.events import fire
 from bascule.sandbox.naming import random_name, take_back
 from bascule.sandbox.permissions import ADMINISTRATOR
 from bascule.sandbox.schema import DocType
-from bascule.sandbox.tables import Row, no_table
+from bascule.sandbox.tables import Row
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -29,10 +29,8 @@ _INDIFFERENT = {
 def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool = False) -> None:
     """404 without a word when there is no such document."""
     known = site.schema.find(doctype)
-    if known is None:
-        raise no_table(doctype)
-    document = site.load(known, name)
-    if document is None:
+    document = site.load(known, name) if known is not None else None
+    if known is None or document is None:
         raise Refusal("DoesNotExistError")
     _check_allowed(site, call, document, unchecked=unchecked)
     fire(site, call, document, "on_trash", inserting=False)

@@ -41,6 +41,8 @@ class Refusal(Exception):
     @property
     def line(self) -> str:
         """The last line of its traceback."""
+        if self.kind == "ImportError":  # of two lines, and this is the last
+            return self.text
         name = f"{self.module}.{self.kind}" if self.module else self.kind
         return f"{name}: {self.text}" if self.text else name
 
@@ -95,8 +97,13 @@ class Call:
         self, message: str, kind: str = "ValidationError", *, title: str = "Message"
     ) -> NoReturn:
         """Frappe's `throw`: the message is told to the user and ends the call."""
-        told = self.tell(message, title=title, indicator="red")
-        refusal = Refusal(kind, message)
+        self.raise_told(Refusal(kind, message), title=title)
+
+    def raise_told(
+        self, refusal: Refusal, *, title: str = "Message", indicator: str = "red"
+    ) -> NoReturn:
+        """The same for an exception that is not one of Frappe's own."""
+        told = self.tell(refusal.text, title=title, indicator=indicator)
         refusal.exc_id = secrets.token_hex(28)
         told["raise_exception"] = 1
         told["__frappe_exc_id"] = refusal.exc_id

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call
+from bascule.sandbox.errors import Call, Refusal
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -19,6 +19,7 @@ _DOINGS: dict[tuple[str, str], list[_Doing]] = {}
 _VIRTUAL: dict[tuple[str, str], Callable[[Document], Any]] = {}
 _WITH_WEBHOOKS = ("on_update", "after_insert", "on_submit", "on_cancel", "on_trash")
 _NOT_WHILE_INSERTED = ("on_change", "before_update_after_submit")
+_OF_FRAPPE = ("Core", "Custom", "Contacts", "Integrations", "Desk", "Geo", "Website", "Email")
 
 
 @dataclass
@@ -54,8 +55,14 @@ def virtual_value(document: Document, field: str) -> Any:
 
 
 def fire(site: "Site", call: Call, document: Document, event: str, *, inserting: bool) -> None:
-    for doing in _DOINGS.get((document.doctype.name, event), ()):
-        doing(site, call, document)
+    try:
+        for doing in _DOINGS.get((document.doctype.name, event), ()):
+            doing(site, call, document)
+    except Refusal as refusal:
+        # What was not found is told without its source, as it is without its traceback.
+        if refusal.status != 404 and document.doctype.definition.get("module") not in _OF_FRAPPE:
+            refusal.source = "erpnext (app)"
+        raise
     if event in _WITH_WEBHOOKS or (event in _NOT_WHILE_INSERTED and not inserting):
         for name in site.webhooks_for(document, event):
             call.webhooks.append(Due(name, document, call.user))

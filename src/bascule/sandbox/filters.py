@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from bascule.sandbox import collation
-from bascule.sandbox.errors import Call
+from bascule.sandbox.errors import Call, bold
 from bascule.sandbox.schema import OF_CHILDREN, OPTIONAL, STANDARD, DocType, kind_of
 from bascule.sandbox.tables import Tables, column, quoted
 from bascule.sandbox.timespans import span
@@ -131,6 +131,9 @@ class _Writer:
             return self._among(self._operator, texts or [""], nullable=nullable)
         if low == "is":
             return self._set_or_not()
+        if low == "fiscal year":
+            self._value, self._operator = self._fiscal_year(), "between"
+            low = "between"
         if low in ("previous", "next", "timespan"):
             days = span(low, self._value, self._query.today)
             self._value = list(map(str, days)) if days else None
@@ -170,6 +173,14 @@ class _Writer:
             return date_text(text)
         return str(number(text)) if self._kind in ("int", "float") else text
 
+    def _fiscal_year(self) -> list[Any]:
+        """Its first and its last day."""
+        year = self._query.tables.row("Fiscal Year", cstr(self._value))
+        if year is None:
+            told = f"Fiscal Year {cstr(self._value)} does not exist"
+            self._query.call.refuse(told)
+        return [year["year_start_date"], year["year_end_date"]]
+
     def _set_or_not(self) -> Condition:
         empty = "0" if self._kind in ("int", "float") else "''"
         if self._value == "set":
@@ -195,6 +206,12 @@ class _Writer:
         )
         return self._condition("between", sql, shown, None)
 
+    def _check_date(self, value: Any) -> None:
+        """Frappe reads dates by itself where the field is one; of moments it takes what comes."""
+        if self._fieldtype == "Date" and isinstance(value, str) and value and not moment(value):
+            told = f"{bold(value)} is not a valid date string."
+            self._query.call.refuse(told, title="Invalid Date")
+
     def _compared(self, low: str) -> Condition:
         value, kept = self._value, self._operator in ("=",) or low == "like"
         is_text = isinstance(value, str) and self._fieldtype not in _NUMERIC
@@ -204,7 +221,8 @@ class _Writer:
         elif self._kind == "time":
             sql, shown, fallback = literal(time_text(value)), escaped(cstr(value)), "'00:00:00'"
         elif self._fieldtype == "Date":
-            sql = shown = f"'{date_text(value)}'"
+            self._check_date(value)
+            sql = shown = f"'{date_text(value or _DAWN)}'"
             fallback = "'0001-01-01'"
         elif self._kind == "datetime":
             sql, fallback = f"'{moment_text(value)}'", f"'{_DAWN}'"

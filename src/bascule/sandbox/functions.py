@@ -1,9 +1,11 @@
 """The functions of MariaDB that a list may ask for, where SQLite has none or means another."""
 
+import random
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
-from bascule.sandbox.values import moment, number
+from bascule.sandbox.values import cstr, moment, number
 
 
 class _Sum:
@@ -54,6 +56,20 @@ def _locate(part: Any, text: Any) -> int | None:
     return str(text).casefold().find(str(part).casefold()) + 1
 
 
+def _field(value: Any, *among: Any) -> int:
+    """The place of a value among others, 0 if it is none of them."""
+    texts = [cstr(one).casefold() for one in among]
+    return texts.index(cstr(value).casefold()) + 1 if cstr(value).casefold() in texts else 0
+
+
+def _bytes(value: Any) -> int | None:
+    return None if value is None else len(cstr(value).encode())
+
+
+def _changed(change: Callable[[str], str]) -> Callable[[Any], str | None]:
+    return lambda value: None if value is None else change(cstr(value))
+
+
 def install(connection: sqlite3.Connection) -> None:
     connection.create_aggregate("sum", 1, _Sum)  # type: ignore[arg-type]
     connection.create_aggregate("avg", 1, _Average)  # type: ignore[arg-type]
@@ -63,3 +79,11 @@ def install(connection: sqlite3.Connection) -> None:
     connection.create_function("dayofyear", 1, _day_of_year, deterministic=True)
     connection.create_function("date", 1, _date, deterministic=True)
     connection.create_function("locate", 2, _locate, deterministic=True)
+    connection.create_function("field", -1, _field, deterministic=True)
+    connection.create_function("length", 1, _bytes, deterministic=True)
+    for name, change in (("upper", str.upper), ("ucase", str.upper), ("lower", str.lower)):
+        connection.create_function(name, 1, _changed(change), deterministic=True)
+    connection.create_function("lcase", 1, _changed(str.lower), deterministic=True)
+    connection.create_function("char_length", 1, lambda text: len(cstr(text)), deterministic=True)
+    connection.create_function("rand", 0, random.random)
+    connection.create_function("if", 3, lambda test, yes, no: yes if test else no)

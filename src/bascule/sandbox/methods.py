@@ -4,16 +4,31 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from bascule.sandbox.errors import Call, Refusal, bold, python_error
-from bascule.sandbox.permissions import GUEST, no_doctype_access
+from bascule.sandbox.permissions import ADMINISTRATOR, GUEST, RIGHTS
 from bascule.sandbox.query import Asked
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
 from bascule.sandbox.values import sbool
 
 FRAPPE, ERPNEXT = "15.44.2", "15.90.0"
+# Modules that are there and that a caller may have tried; what they hold may not be called.
+_MODULES = {
+    *("frappe", "frappe.api", "frappe.auth", "frappe.client", "frappe.core", "frappe.core.doctype"),
+    *("frappe.database", "frappe.desk", "frappe.desk.form", "frappe.desk.query_report"),
+    *("frappe.desk.reportview", "frappe.desk.search", "frappe.handler", "frappe.installer"),
+    *("frappe.model", "frappe.model.document", "frappe.model.mapper", "frappe.model.workflow"),
+    *("frappe.permissions", "frappe.sessions", "frappe.translate", "frappe.utils"),
+    *("frappe.utils.data", "frappe.utils.file_manager", "frappe.utils.password"),
+    *("frappe.utils.print_format", "frappe.utils.user", "erpnext", "erpnext.accounts"),
+    *("erpnext.accounts.utils", "erpnext.buying", "erpnext.controllers", "erpnext.selling"),
+    *("erpnext.setup", "erpnext.setup.utils", "erpnext.stock", "erpnext.stock.get_item_details"),
+    *("erpnext.stock.utils", "erpnext.utilities"),
+}
+_TRUTHS = dict.fromkeys(("true", "t", "yes", "y", "on"), True)
+_TRUTHS |= dict.fromkeys(("false", "f", "no", "n", "off"), False)
 
 
 @dataclass
@@ -47,7 +62,7 @@ def run(site: Site, call: Call, name: str, given: Row) -> Any:
         _refuse_unknown(call, name)
         raise AssertionError
     if call.user == GUEST and not method.guests:
-        _not_whitelisted(call, name)
+        not_whitelisted(call, name)
     if call.method not in method.verbs:
         call.refuse("Not permitted", "PermissionError")
     return call_function(site, call, name, given)
@@ -66,7 +81,7 @@ def call_function(site: Site, call: Call, name: str, given: Row) -> Any:
         raise Refusal("TypeError", text, module="", status=500)
     names = {one.name for one in wanted}
     values = {key: value for key, value in given.items() if key in names}
-    _check_types(name, wanted, values)
+    _check_types(wanted, values)
     return method.function(site, call, **values)
 
 
@@ -80,24 +95,27 @@ def _missing(function: str, names: list[str]) -> str:
     return f"{function}() missing {len(names)} required positional argument{plural}: {listed}"
 
 
-def _check_types(name: str, wanted: list[inspect.Parameter], values: Row) -> None:
-    """Frappe converts what is annotated: texts of true and false become booleans."""
+def _check_types(wanted: list[inspect.Parameter], values: Row) -> None:
+    """Frappe converts what is annotated as a truth, and takes numbers for one as well."""
     for one in wanted:
         if one.annotation is not bool or one.name not in values:
             continue
-        value = sbool(values[one.name])
-        if isinstance(value, int) and value in (0, 1):
-            value = bool(value)
-        if not isinstance(value, bool):
-            text = (
-                f"Argument '{one.name}' in '{name}' should be of type 'bool'"
-                f" but got '{type(value).__name__}' instead."
-            )
-            raise Refusal("FrappeTypeError", text)
-        values[one.name] = value
+        value = values[one.name]
+        if isinstance(value, str):
+            value = _TRUTHS.get(value.lower(), value)
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                text = (
+                    f"Argument '{one.name}' should be of type 'typing.Union[int, bool, float]'"
+                    f" but got '{type(value).__name__}' instead."
+                )
+                raise Refusal("FrappeTypeError", text) from None
+        values[one.name] = bool(value)
 
 
-def _not_whitelisted(call: Call, name: str) -> None:
+def not_whitelisted(call: Call, name: str) -> NoReturn:
     call.refuse(
         "<details><summary>You are not permitted to access this resource.</summary>"
         f"Function {bold(name)} is not whitelisted.</details>",
@@ -114,6 +132,9 @@ def _refuse_unknown(call: Call, name: str) -> None:
     reason = ""
     if "." not in name:
         reason = repr(name)
+    elif name in modules:
+        text = f"module '{name}' has no attribute '__module__'"
+        raise Refusal("AttributeError", text, module="", status=500)
     elif app not in ("frappe", "erpnext"):
         reason = f"App {app} is not installed"
         told = call.tell(reason, indicator="red")
@@ -121,10 +142,20 @@ def _refuse_unknown(call: Call, name: str) -> None:
         told["__frappe_exc_id"] = "0" * 56
     elif module in modules or module in ("frappe", "erpnext"):
         reason = f"module '{module}' has no attribute '{name.rpartition('.')[2]}'"
+    elif missing := _missing_module(module, modules):
+        reason = f"No module named '{missing}'"
     if not reason:
-        _not_whitelisted(call, name)
+        not_whitelisted(call, name)
     what = "method" if call.v2 else "method for command"
     call.refuse(f"Failed to get {what} {name} with {reason}")
+
+
+def _missing_module(module: str, known: set[str]) -> str | None:
+    """The first part of a module's path that no module of Frappe's or ERPNext's has, of many."""
+    there = _MODULES | known | {one.rpartition(".")[0] for one in known}
+    parts = module.split(".")
+    paths = [".".join(parts[: count + 1]) for count in range(len(parts))]
+    return next((path for path in paths if path not in there), None)
 
 
 def parsed(value: Any) -> Any:
@@ -218,21 +249,23 @@ def get_count(
     cache: bool = False,
 ) -> int:
     """How many there are, for anybody: Frappe looks at no permission here."""
-    given = parsed(filters) if filters else []
+    given = _safe_filters(filters) if filters else []
     if isinstance(given, str):
         given = {"name": given}
-    return site.count(call, Asked(str(doctype), filters=given))
+    return site.count(call, Asked(str(doctype), filters=given, debug=sbool(debug)))
 
 
 @whitelisted("frappe.client.get")
 def get(
     site: Site, call: Call, doctype: Any, name: Any = None, filters: Any = None, parent: Any = None
 ) -> Row:
-    found = site.doctype(call, doctype)
+    found = site.controller(call, doctype)
     if found.is_child:
         site.permissions.check_parent(call, found, parent)
     if not name and filters is not None:
-        rows = site.rows(call, Asked(found.name, filters=parsed(filters), limit=1, parent=parent))
+        # Whoever asks: whether that one may read it is looked at when it was found.
+        asked = Asked(found.name, filters=parsed(filters), limit=1, parent=parent)
+        rows = site.rows(Call(ADMINISTRATOR), asked)
         if not rows:
             call.refuse(f"{found.name} {parsed(filters)} not found", "DoesNotExistError")
         name = rows[0]["name"]
@@ -248,15 +281,14 @@ def get_value(
     doctype: Any,
     fieldname: Any,
     filters: Any = None,
-    as_dict: bool = True,
-    debug: bool = False,
+    as_dict: Any = True,
+    debug: Any = False,
     parent: Any = None,
 ) -> Any:
     found = site.doctype(call, doctype)
     if found.is_child:
         site.permissions.check_parent(call, found, parent)
     elif not site.permissions.may(call.user, found, "read"):
-        call.tell(no_doctype_access(call.user, found.name))
         call.refuse(f"No permission for {found.name}", "PermissionError")
     try:
         fields = parsed(fieldname)
@@ -271,18 +303,12 @@ def get_value(
         shown = site.shown(call, site.document(call, found.name, found.name), nulls=True)
         values = {field: shown.get(field) for field in fields}
         return values if as_dict else list(values.values())
-    rows = get_list(
-        site,
-        call,
-        found.name,
-        fields=fields,
-        filters=filters or None,
-        limit_page_length=1,
-        parent=parent,
-        as_dict=as_dict,
-        debug=debug,
-    )
-    if as_dict:
+    given = {
+        **{"doctype": found.name, "fields": fields, "filters": filters or None, "parent": parent},
+        **{"limit_page_length": 1, "as_dict": as_dict, "debug": debug},
+    }
+    rows = call_function(site, call, "frappe.client.get_list", given)
+    if as_dict:  # a text too, whatever it says
         return rows[0] if rows else {}
     if not rows:
         return None
@@ -302,8 +328,10 @@ def _safe_filters(filters: Any) -> Any:
 def get_single_value(site: Site, call: Call, doctype: Any, field: Any) -> Any:
     found = site.doctype(call, doctype)
     if not site.permissions.may(call.user, found, "read"):
-        call.tell(no_doctype_access(call.user, found.name))
         call.refuse(f"No permission for {found.name}", "PermissionError")
+    if field not in found.kinds:
+        told = f"Field {bold(field)} does not exist on {bold(found.name)}"
+        call.refuse(told)
     return site.document(call, found.name, found.name)[field]
 
 
@@ -312,7 +340,8 @@ def has_permission(
     site: Site, call: Call, doctype: Any, docname: Any, perm_type: Any = "read"
 ) -> Row:
     document = site.document(call, doctype, str(docname))
-    return {"has_permission": site.may(call, document, str(perm_type).lower())}
+    right = str(perm_type).lower()
+    return {"has_permission": right in RIGHTS and site.may(call, document, right)}
 
 
 @whitelisted("frappe.client.validate_link")

@@ -68,9 +68,10 @@ class ListQuery:
         self.doctype = known_doctype(self.call, self.schema, asked.doctype)
         self._check()
         self.permissions.check_list(self.call, self.doctype, asked.parent)
-        if self.doctype.is_single:
+        if self.doctype.is_single or asked.doctype != self.doctype.name:
+            # A table is found by its name as it is written.
             raise Refusal(
-                "ProgrammingError", repr(("DocType", self.doctype.name)), module="pymysql.err"
+                "ProgrammingError", repr(("DocType", asked.doctype)), module="pymysql.err"
             )
         self._resolve_fields()
         check_safe(self.call, self.fields)
@@ -114,9 +115,10 @@ class ListQuery:
         asked = self.asked
         check = FieldCheck(self.call, self.schema, self.permissions, self.doctype)
         if asked.fields:
-            if isinstance(asked.fields, dict):
-                asked.fields = list(asked.fields)
-            asked.fields = check.fields(asked.fields, asked.parent)
+            as_keys = isinstance(asked.fields, dict)  # are checked, and then none of them is asked
+            asked.fields = check.fields(list(asked.fields), asked.parent)
+            if as_keys:
+                asked.fields = [""]
         if asked.filters:
             check.filters(asked.filters)
         if asked.or_filters:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, bold
+from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import fire
 from bascule.sandbox.naming import valid_name
 from bascule.sandbox.tables import column, quoted
@@ -20,7 +20,11 @@ def rename(
 
     It moves for DocTypes that change a field when they are renamed: Customer, Supplier, Item.
     """
-    document = site.document(call, doctype, old)
+    if not new:
+        told = "{doctype, old, new} or {doc, new} are required arguments"
+        told += " for frappe.model.rename_doc"
+        raise Refusal("TypeError", told, module="", status=500)
+    document = site.document(call, site.doctype(call, doctype).name, old)
     new = _checked(site, call, document, old, new, merge=bool(sbool(merge)))
     if sbool(merge):
         _repoint(site, document, new)

@@ -6,6 +6,7 @@ The order of steps is Frappe's, because a document that is wrong twice is refuse
 from typing import TYPE_CHECKING
 
 from bascule.sandbox import checks
+from bascule.sandbox.columns import check_columns
 from bascule.sandbox.defaults import set_defaults
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal, bold
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def new(site: "Site", call: Call, doctype: str, values: Row) -> Document:
     """A document that is not stored yet, with a caller's values."""
-    document = Document(site.doctype(call, doctype), {}, is_new=True)
+    document = Document(site.controller(call, doctype), {}, is_new=True)
     document.update(site.schema, values)
     return document
 
@@ -48,6 +49,7 @@ def insert(site: "Site", call: Call, document: Document, *, unchecked: bool = Fa
     else:
         _insert_row(site, call, document)
     for row in document.children():
+        check_columns(row)
         site.tables.insert(row.doctype, row.values)
     document.is_new = False
     fire(site, call, document, "after_insert", inserting=True)
@@ -215,6 +217,7 @@ def _insert_row(site: "Site", call: Call, document: Document) -> None:
         call.tell(told, title="Duplicate Name", indicator="red")
         error = f"IntegrityError(1062, \"Duplicate entry '{name}' for key 'PRIMARY'\")"
         raise Refusal("DuplicateEntryError", f"({doctype!r}, {name!r}, {error})")
+    check_columns(document)
     site.tables.insert(document.doctype, document.values)
 
 
@@ -232,6 +235,7 @@ def _update_rows(site: "Site", document: Document) -> None:
                 site.tables.delete(child, name=old["name"])
         for row in rows:
             if row.is_new:
+                check_columns(row)
                 site.tables.insert(row.doctype, row.values)
                 row.is_new = False
             else:
@@ -239,6 +243,7 @@ def _update_rows(site: "Site", document: Document) -> None:
 
 
 def _update_row(site: "Site", document: Document) -> None:
+    check_columns(document)
     values = {
         field: stored(kind, document[field])
         for field, kind in document.doctype.kinds.items()

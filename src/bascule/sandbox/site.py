@@ -3,12 +3,13 @@
 Everything here is synchronous; a call is one transaction.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from bascule.sandbox import crm, customs, stock, transactions, webhooks
+from bascule.sandbox import crm, customs, stock, transactions, trees, webhooks
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
 from bascule.sandbox.document import Document, found, load, single_row
@@ -25,7 +26,7 @@ from bascule.sandbox.tables import Row, Tables
 
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
-BEHAVIOURS = (crm, customs, stock, transactions, webhooks)
+BEHAVIOURS = (crm, customs, stock, transactions, trees, webhooks)
 
 
 class Site:
@@ -75,9 +76,17 @@ class Site:
         today = self.clock.now().date()
         return ListQuery(call, self.schema, self.tables, self.permissions, today, asked).counted()
 
+    def controller(self, call: Call, doctype: str) -> DocType:
+        """The DocType of a document; of an unknown one Frappe lacks the module, which is a 500."""
+        if self.schema.find(str(doctype)) is None:
+            module = re.sub(r"[ -]", "_", str(doctype)).lower()
+            told = f"Error: No module named 'frappe.core.doctype.{module}'"
+            raise Refusal("ImportError", told, module="", status=500)
+        return self.doctype(call, doctype)
+
     def document(self, call: Call, doctype: str, name: str) -> Document:
-        """The document, whoever asks; 404 if the DocType or the name is unknown."""
-        return found(call, self.schema, self.tables, self.doctype(call, doctype), name)
+        """The document, whoever asks; 404 if the name is unknown."""
+        return found(call, self.schema, self.tables, self.controller(call, doctype), name)
 
     def load(self, doctype: str, name: str) -> Document | None:
         return load(self.schema, self.tables, self.schema[doctype], name)
@@ -95,6 +104,8 @@ class Site:
             company = companies[0]
             defaults |= {"company": company["name"], "currency": company["default_currency"]}
             defaults.setdefault("country", company["country"])
+        if self.tables.value("UOM", "Nos", "name") is not None:
+            defaults["stock_uom"] = "Nos"  # of the Stock Settings that ERPNext's setup makes
         return {"language": "en"} | defaults
 
     def exists(self, doctype: str, name: str) -> bool:
@@ -152,5 +163,6 @@ class Site:
         """The document as that user may see it."""
         if document.doctype.name == "DocType":
             return as_document(self.schema, document.name)
-        fields = self.permissions.visible(call.user, document.doctype)
+        of_child = document.doctype.is_child
+        fields = None if of_child else self.permissions.visible(call.user, document.doctype)
         return document.shown(nulls=nulls, fields=fields, virtual=virtual_value)

@@ -20,7 +20,7 @@ _DECLARED = {
     "float": "REAL NOT NULL DEFAULT 0.0",
     "text": f"TEXT COLLATE {collation.NAME}",
 }
-_DATABASE = "_1bd3e0294da19198"
+DATABASE = "_1bd3e0294da19198"
 
 
 def quoted(doctype: str) -> str:
@@ -124,6 +124,10 @@ class Tables:
             if name not in there:
                 declared = _DECLARED.get(kind, "TEXT")
                 self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column(name)} {declared}")
+                default = (doctype.field(name) or {}).get("default")
+                if kind in ("int", "float") and default:
+                    filled = _KEPT[kind](default)
+                    self._db.execute(f"UPDATE {table} SET {column(name)} = ?", (filled,))
 
     def fill(self, doctype: DocType, rows: Sequence[Row]) -> None:
         kept = [(name, _KEPT[kind]) for name, kind in doctype.kinds.items()]
@@ -234,7 +238,9 @@ def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
         bare = match[1].rpartition(".")[2]
         # MariaDB names the column as the query does.
         qualified = f"`.`{bare}`" in shown or f"`.{bare}" in shown
-        name = match[1] if qualified else bare
+        name = match[1] if qualified or f"`{match[1]}`" in shown else bare
+        if f"`{match[1].replace('.', '`.', 1)} = " in shown.partition("where ")[0]:
+            return database_error("OperationalError", 1054, f"Unknown column '{name}' in 'ON'")
         for clause, word in _CLAUSES:
             before, found, after = shown.rpartition(word)
             if found and bare in after and bare not in before.partition("from")[0]:
@@ -242,11 +248,16 @@ def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
                     "OperationalError", 1054, f"Unknown column '{name}' in '{clause}'"
                 )
         return database_error("OperationalError", 1054, f"Unknown column '{name}' in 'SELECT'")
+    if match := re.match(r"ambiguous column name: (.+)", text):
+        ordered = match[1] in shown.rpartition(" order by ")[2]
+        clause = "ORDER BY" if ordered else "SELECT"
+        told = f"Column '{match[1]}' in {clause} is ambiguous"
+        return database_error("OperationalError", 1052, told)
     if match := re.match(r"no such table: tab(.+)", text):
         return no_table(match[1])
     if match := re.match(r"no such function: (.+)", text):
         return database_error(
-            "OperationalError", 1305, f"FUNCTION {_DATABASE}.{match[1]} does not exist"
+            "OperationalError", 1305, f"FUNCTION {DATABASE}.{match[1]} does not exist"
         )
     if match := re.match(r'near "(.+)": syntax error', text):
         return syntax_error(shown, shown.rfind(match[1]))
@@ -256,7 +267,7 @@ def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
 
 
 def no_table(doctype: str) -> Refusal:
-    told = f"Table '{_DATABASE}.tab{doctype}' doesn't exist"
+    told = f"Table '{DATABASE}.tab{doctype}' doesn't exist"
     return database_error("ProgrammingError", 1146, told)
 
 

@@ -3,17 +3,19 @@
 Prices, taxes, stock and ledgers are not worked out; what a caller gives is added up.
 """
 
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call
+from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import on
 from bascule.sandbox.tables import Row
-from bascule.sandbox.values import cint, flt
+from bascule.sandbox.values import cint, cstr, date_text, flt, moment
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
 
+_CENT = Decimal("0.01")
 _STATUS = {1: {"Sales Order": "To Deliver and Bill", "Purchase Order": "To Receive and Bill"}}
 
 
@@ -22,6 +24,7 @@ _STATUS = {1: {"Sales Order": "To Deliver and Bill", "Purchase Order": "To Recei
 def _fill_order(site: "Site", call: Call, order: Document) -> None:
     sales = order.doctype.name == "Sales Order"
     party = "customer" if sales else "supplier"
+    _check_parties(site, call, order, party)
     row = site.tables.row(party.title(), str(order[party] or "")) or {}
     _fill(order, {f"{party}_name": row.get(f"{party}_name"), "tax_id": row.get("tax_id")})
     _fill(order, {"language": row.get("language"), "tax_category": row.get("tax_category") or ""})
@@ -38,6 +41,80 @@ def _fill_order(site: "Site", call: Call, order: Document) -> None:
     for item in order.rows["items"]:
         _fill_item(site, order, item)
     _add_up(order)
+
+
+def _check_parties(site: "Site", call: Call, order: Document, party: str) -> None:
+    """What is not there is not found when its details are taken over."""
+    name = cstr(order[party])
+    if name and site.tables.value(party.title(), name, "name") is None:
+        if party == "supplier":
+            call.refuse(f"Supplier: {name} does not exists")
+        call.refuse(f"Customer {name} not found", "DoesNotExistError")
+    for item in order.rows["items"]:
+        code = cstr(item["item_code"])
+        if code and site.tables.value("Item", code, "name") is None:
+            call.refuse(f"Item {code} not found", "DoesNotExistError")
+
+
+@on("Sales Order", "validate")
+@on("Purchase Order", "validate")
+def _check_order(site: "Site", call: Call, order: Document) -> None:
+    """What ERPNext refuses of an order's rows and dates."""
+    items = order.rows["items"]
+    if not items:
+        told = "unsupported operand type(s) for *: 'NoneType' and 'float'"
+        raise Refusal("TypeError", told, module="", status=500)
+    for item in items:
+        if not flt(item["qty"]):
+            told = f"Row #{item['idx']}: Quantity for Item {bold(item['item_code'])}"
+            refusal = Refusal(
+                "InvalidQtyError",
+                f"{told} cannot be zero.",
+                module="erpnext.controllers.accounts_controller",
+                status=417,
+            )
+            call.raise_told(refusal, title="Invalid Quantity")
+    _check_dates(call, order)
+    if flt(order["base_grand_total"]) < 0:
+        label = order.doctype.label("base_grand_total")
+        call.refuse(f"Incorrect value:{label} must be >= 0.0")
+    company = site.tables.row("Company", cstr(order["company"])) or {}
+    own, currency = company.get("default_currency"), order["currency"]
+    if currency and own and currency != own and flt(order["conversion_rate"]) in (0.0, 1.0):
+        call.refuse(
+            "Exchange Rate is mandatory. Maybe Currency Exchange record is not created"
+            f" for {currency} to {own}."
+        )
+
+
+@on("Sales Order", "before_update_after_submit")
+def _keep_date(site: "Site", call: Call, order: Document) -> None:
+    if order.rows["items"]:
+        _check_dates(call, order)
+
+
+def _check_dates(call: Call, order: Document) -> None:
+    field = "delivery_date" if order.doctype.name == "Sales Order" else "schedule_date"
+    if field == "delivery_date" and (order["order_type"] != "Sales" or order["skip_delivery_note"]):
+        return
+    for value in (order["transaction_date"], *(item[field] for item in order.rows["items"])):
+        if isinstance(value, str) and value and moment(value) is None:
+            call.refuse(f"{bold(value)} is not a valid date string.", title="Invalid Date")
+    dates = [date_text(item[field]) for item in order.rows["items"] if item[field]]
+    if not dates:
+        called = "Delivery Date" if field == "delivery_date" else "Reqd by Date"
+        call.refuse(f"Please enter {called}")
+    order[field] = max(dates) if field == "delivery_date" else min(dates)
+    for item in order.rows["items"]:
+        item[field] = item[field] or order[field]
+        if date_text(item[field]) >= date_text(order["transaction_date"]):
+            continue
+        if field == "delivery_date":
+            refusal = Refusal(
+                "ValidationError", "Expected Delivery Date should be after Sales Order Date"
+            )
+            call.raise_told(refusal, title="Invalid Delivery Date", indicator="orange")
+        call.refuse(f"Row #{item['idx']}: Reqd by Date cannot be before Transaction Date")
 
 
 def _fill(document: Document, values: Row) -> None:
@@ -77,7 +154,8 @@ def _fill_item(site: "Site", order: Document, item: Document) -> None:
     _fill(item, {"transaction_date": order["transaction_date"], "item_tax_rate": "{}"})
     _fill(item, {"delivery_date": order["delivery_date"]})
     _fill(item, {"schedule_date": order["schedule_date"]})
-    rate, amount = flt(item["rate"]), round(flt(item["rate"]) * flt(item["qty"]), 2)
+    rate = float(Decimal(str(flt(item["rate"]))).quantize(_CENT, ROUND_HALF_UP))
+    amount = round(rate * flt(item["qty"]), 2)
     factor = flt(order["conversion_rate"]) or 1.0
     for field in ("rate", "net_rate", "stock_uom_rate"):
         item[field] = rate

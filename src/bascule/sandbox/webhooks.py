@@ -4,6 +4,7 @@ One after another, so that one that fails holds up the others. Three tries; then
 but for its rows in Webhook Request Log.
 """
 
+import ast
 import asyncio
 import base64
 import hashlib
@@ -45,7 +46,8 @@ def _check(site: "Site", call: Call, webhook: Document) -> None:
     submittable = about not in site.schema or site.schema[str(about)].is_submittable
     if event in _OF_SUBMITTABLE and not submittable:
         call.refuse("DocType must be Submittable for the selected Doc Event")
-    if webhook["request_url"] and not urlparse(cstr(webhook["request_url"])).netloc:
+    _check_condition(call, webhook["condition"])
+    if not urlparse(cstr(webhook["request_url"])).netloc:
         call.refuse("Check Request URL")
     if webhook["request_structure"] == "Form URL-Encoded":
         webhook["webhook_json"] = None
@@ -58,6 +60,14 @@ def _check(site: "Site", call: Call, webhook: Document) -> None:
     if cint(webhook["enable_security"]) and not secret(site, webhook):
         call.refuse("Invalid Webhook Secret")
     webhook["preview_document"] = None
+
+
+def _check_condition(call: Call, condition: Any) -> None:
+    try:
+        if condition:
+            ast.parse(cstr(condition).strip(), mode="eval")
+    except SyntaxError as error:
+        call.refuse(f"Invalid Condition: {error}")
 
 
 def _check_template(call: Call, template: Any) -> None:

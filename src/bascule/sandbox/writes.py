@@ -26,7 +26,9 @@ def given(site: Site, call: Call, doc: Any) -> Document:
 def inserted(site: Site, call: Call, doc: Any) -> Document:
     """A child row is appended to its parent, which is what is stored and given back."""
     values = dict(parsed(doc))
-    doctype = site.doctype(call, str(values.get("doctype")))
+    if not values.get("doctype"):
+        raise Refusal("ValueError", '"doctype" is a required key', module="", status=500)
+    doctype = site.controller(call, str(values["doctype"]))
     if not doctype.is_child:
         return saving.insert(site, call, saving.new(site, call, doctype.name, values))
     if not all(values.get(field) for field in OF_CHILDREN):
@@ -99,6 +101,10 @@ def set_value(
 def bulk_update(site: Site, call: Call, docs: Any) -> Row:
     """Each by itself; those that were refused are given back."""
     failed = []
+    if not isinstance(docs, str):
+        kind = type(docs).__name__
+        told = f"the JSON object must be str, bytes or bytearray, not {kind}"
+        raise Refusal("TypeError", told, module="", status=500)
     for doc in parsed(docs):
         doc.pop("flags", None)
         try:
