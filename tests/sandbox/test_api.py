@@ -2,6 +2,8 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import aiohttp
+
 from .conftest import Client, MakeSite, doctype, field, messages
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -27,6 +29,17 @@ async def test_version_2_does_what_version_1_does(make_site: MakeSite) -> None:
     assert await site.ask("DELETE", f"{bikes}/A/1") == (202, {"data": "ok"})
     status, body = await site.get(f"{bikes}/A/1")
     assert (status, body["errors"][0]["type"]) == (404, "DoesNotExistError")
+
+
+async def test_a_head_and_its_options_can_be_asked_for(make_site: MakeSite) -> None:
+    site = await shop(make_site)
+    url = f"{site.running.url}/api/resource/Bike"
+    async with aiohttp.ClientSession() as http:
+        async with http.head(url) as answer:
+            assert (answer.status, answer.content_type) == (403, "application/json")
+            assert await answer.read() == b""
+        async with http.options(url) as answer:
+            assert (answer.status, await answer.text()) == (200, "")
 
 
 async def test_version_1_is_also_said_in_full(make_site: MakeSite) -> None:

@@ -8,7 +8,7 @@ import binascii
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -57,6 +57,10 @@ class Api:
         self._site = site
 
     def answer(self, ask: Ask) -> Answer:
+        if ask.verb == "OPTIONS":
+            return Answer(200, b"", "text/plain; charset=utf-8")
+        if ask.verb == "HEAD":  # a GET whose body stays behind
+            ask = replace(ask, verb="GET")
         target = f"{ask.path}?{ask.query}" if ask.query else ask.path
         line = len(f"{ask.verb} {target} HTTP/1.1")
         if line > _REQUEST_LINE:
