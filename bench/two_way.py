@@ -28,15 +28,11 @@ SELECT extract(epoch FROM e.finished_at - c.at) * 1000, e.ms
    AND e.request->>'website' = c.changes->'website'->>1
  WHERE c.origin = 'here' AND c.changes->'website'->>1 LIKE %s
 """
+# A record is edited every few seconds: the last delivery before a change is what told it.
 TAKEN = """
 SELECT c.record_id, c.version, extract(epoch FROM (
-           SELECT min(d.received_at) FROM bascule.deliveries d
-            WHERE d.name = l.document AND d.received_at <= c.at
-              AND d.received_at > c.at - interval '30 seconds'
-              AND d.received_at > coalesce((
-                  SELECT max(p.at) FROM bascule.record_changes p
-                   WHERE p.record_id = c.record_id AND p.id < c.id AND p.origin = 'erpnext'),
-                  '-infinity')))
+           SELECT max(d.received_at) FROM bascule.deliveries d
+            WHERE d.name = l.document AND d.received_at <= c.at))
   FROM bascule.record_changes c JOIN bascule.links l ON l.record_id = c.record_id
  WHERE c.origin = 'erpnext' AND c.changes->'website'->>1 LIKE %s
 """
@@ -62,7 +58,7 @@ async def measure(
         await _edits(seconds, lambda n: _edit_there(theirs, records[n % RECORDS], f"there-{n}"))
         taken = await _all_taken(database, seconds)
         listening.cancel()
-        await ours.delete(f"/api/connectors/{slug}")
+        await _ask(ours, "DELETE", f"/api/connectors/{slug}")
     beyond = [float(total) - float(own) for total, own in sent]
     live = [
         (heard[record, version] - float(at)) * 1000
