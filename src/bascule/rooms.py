@@ -29,6 +29,8 @@ from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
 from bascule.mirror.stream_page import pages as stream_page
 from bascule.twoway.api import routers as two_way
+from bascule.twoway.attention_api import router as attention
+from bascule.twoway.pages import routers as record_pages
 
 # Those who sign in are nobody yet.
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
@@ -36,12 +38,12 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [documents, *two_way, webhooks]
+ROUTERS += [documents, *two_way, attention, webhooks]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 PAGES += [people_pages, settings_pages, connector_settings, audit_page]
-PAGES += [data, log_page, webhooks_page]
+PAGES += [data, log_page, webhooks_page, *record_pages]
 JOB_MODULES = [
     "bascule.mirror.jobs",
     "bascule.twoway.jobs",

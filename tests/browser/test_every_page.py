@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from api.conftest import Api, RunningHub
 from bascule.rooms import OPEN_PAGES, PAGES
+from twoway.conftest import Erp, until
 
 from .conftest import NARROW, WIDE, Visit
 
@@ -46,6 +47,13 @@ EXAMPLES = {
     ],
     "/data/{connector}/{doctype}/{name:path}": ["/data/{connector}/item/CRT-001"],
     "/data": ["/data", "/nowhere"],
+    "/customers": ["/customers", "/customers?state=conflict", "/customers?q=zz-nobody"],
+    "/connectors/{connector}/two-way/{records}": [
+        "/connectors/{connector}/two-way/customers",
+        "/connectors/{connector}/two-way/suppliers",
+    ],
+    "/suppliers/{number}": [],  # as a customer
+    "/suppliers/{number}/edit": [],
 }
 
 
@@ -57,7 +65,7 @@ def addresses(**values: Any) -> list[str]:
 
 @pytest.mark.timeout(400)
 def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
-    hub: RunningHub, browser: Browser, visit: Callable[..., Visit], connected: str,
+    hub: RunningHub, browser: Browser, visit: Callable[..., Visit], connected: str, site: Any,
     person: Callable[[str], str],
 ) -> None:  # fmt: skip
     api = Api(hub.url, hub.token)
@@ -67,9 +75,10 @@ def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
     admin.sign_in(person("admin"))
     state = admin.context.storage_state()
     person("viewer")
+    number = two_way(Api(hub.url, hub.token), connected, Erp(site))
     wrong: list[str] = []
     heaviest: dict[str, int] = {}
-    for address in addresses(connector=connected, run=run, person=1):
+    for address in addresses(connector=connected, run=run, person=1, number=number):
         signed_in = {} if address == "/sign-in" else {"storage_state": state}
         context = browser.new_context(  # type: ignore[arg-type]
             viewport=WIDE, reduced_motion="reduce", **signed_in
@@ -100,6 +109,29 @@ def unsound(page: Page, what: str, size: Any, scheme: Any) -> list[str]:
         f"{where}: {one['id']} at {[node['target'] for node in one['nodes']][:3]}"
         for one in Axe().run(page).response["violations"]
     ]
+
+
+def two_way(api: Api, connector: str, erp: Erp) -> int:
+    """Customers kept the same, with one that waits for a decision and one that ERPNext refuses;
+    suppliers that are paired and not confirmed. Gives the first.
+    """
+    for records in ("customers", "suppliers"):
+        at = f"/api/connectors/{connector}/two-way/{records}"
+        assert api.post(f"{at}/begin", {"own_field": False}).status == 200
+        until(lambda at=at: api.get(f"{at}/matches").json["ready"])
+    assert api.post(f"/api/connectors/{connector}/two-way/customers/confirm").status == 200
+    values = {"name": "Two Minds", "customerGroup": "Bike Shops", "territory": "Netherlands"}
+    number = int(api.post("/api/customers", values).json["id"])
+    refused = api.post("/api/customers", {**values, "name": "Nowhere", "territory": "Atlantis"})
+    customer = f"/api/customers/{number}"
+    until(lambda: api.get(customer).json["sync"]["state"] == "in_sync")
+    erp.change("Customer", "Two Minds", website="https://theirs.example.com", tax_id="1")
+    changes = {"website": "https://ours.example.com", "taxNumber": "2"}
+    assert api.ask("PUT", customer, changes).status == 200
+    until(lambda: api.get(customer).json["sync"]["state"] == "conflict")
+    waiting = f"/api/customers/{refused.json['id']}"
+    until(lambda: api.get(waiting).json["sync"]["state"] == "attention")
+    return number
 
 
 def heard(address: str, wrong: list[str], message: Any) -> None:

@@ -320,6 +320,29 @@ def test_what_changes_there_is_seen_here_without_a_reload(
         assert page.evaluate("window.notReloaded")
 
 
+def test_what_happens_before_a_page_hears_is_told_to_it(
+    visit: Start, person: Callable[[str], str], hub: RunningHub
+) -> None:
+    """Its stream begins where the page was made, not when the browser gets to open it."""
+    editor = visit()
+    editor.sign_in(person("editor"))
+    page = editor.page
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/api/events*", hold)
+    editor.go("/customers")
+    page.evaluate("window.notReloaded = true")
+    Api(hub.url, hub.token).post("/api/customers", {"name": "Made Meanwhile"})
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    expect(page.get_by_role("link", name="Made Meanwhile")).to_be_visible()
+    assert page.evaluate("window.notReloaded")
+
+
 def test_a_connection_ends_only_after_its_name_is_typed(
     visit: Start, person: Callable[[str], str], connected: str
 ) -> None:

@@ -20,6 +20,7 @@ from bascule.accounts.sessions import COOKIE, csrf_of, session_of
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import PREFIX, opened_by
 from bascule.errors import Forbidden, Unauthenticated
+from bascule.events.live import position
 from bascule.hub import Hub
 
 Role = Literal["viewer", "editor", "admin"]
@@ -157,6 +158,9 @@ async def _user_of_bearer(
 async def _by_session(request: Request, hub: Hub, session_id: str) -> User:
     async with hub.db.session() as session:
         found = await session_of(session, session_id)
+        if not request.url.path.startswith("/api/"):
+            # What happens from here on is told to the page: see its data-events.
+            request.state.position = await position(session)
         session.expunge_all()
     if found is None:
         raise Unauthenticated("You are signed out.", next_step="Sign in again.")

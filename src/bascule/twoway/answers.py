@@ -129,7 +129,7 @@ class RecordAnswer(BaseModel):
 class Records(BaseModel):
     records: list[RecordAnswer]
     next: str | None = Field(default=None, description="For `after`, where there are more.")
-    counts: dict[str, int] = Field(description="How many there are in each state.")
+    counts: dict[str, int] = Field(description="How many there are in each state, and deleted.")
 
 
 class Step(BaseModel):
@@ -228,6 +228,14 @@ class Settle(BaseModel):
 
     choice: Literal["here", "there", "base", "value"]
     value: Value = None
+
+
+class SettleAll(BaseModel):
+    """What all open fields of a record shall be: `here`, `there`, or what was before (`base`)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"choice": "there"}})
+
+    choice: Literal["here", "there", "base"]
 
 
 class Retried(BaseModel):

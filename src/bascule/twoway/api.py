@@ -36,6 +36,7 @@ from bascule.twoway.answers import (
     Records,
     Retried,
     Settle,
+    SettleAll,
     Step,
     TwoWayAnswer,
     TwoWayChange,
@@ -101,13 +102,13 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
         wanted = Wanted(state, q, connector, active)
         async with hub.db.session() as session:
             found = await records.listed(
-                session, kind, user, wanted, after=_position(after), limit=limit + 1
+                session, kind, user, wanted, after=position_of(after), limit=limit + 1
             )
             counts = await records.counts(session, kind, user)
             shown = found[:limit]
             return Records(
                 records=[RecordAnswer.of(whole) for whole in shown],
-                next=_cursor(shown[-1]) if len(found) > limit else None,
+                next=cursor_of(shown[-1]) if len(found) > limit else None,
                 counts=counts,
             )
 
@@ -254,6 +255,13 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
             found = await conflicts.open_conflicts(session, user, record_id=whole.record.id)
             return Conflicts(conflicts=[ConflictAnswer.of(*each) for each in found])
 
+    @router.post("/{number}/conflicts", name=f"settle_all_of_{one}", responses=CONFLICT)
+    async def settle_all(
+        request: Request, hub: TheHub, user: Editor, number: Number, body: SettleAll
+    ) -> RecordAnswer:
+        """Decides all fields that are open at once."""
+        return _answer(request, await conflicts.settle_all(hub, kind, number, body.choice, by=user))
+
     @router.post("/{number}/conflicts/{field}", name=f"settle_{one}", responses=CONFLICT)
     async def settle(
         request: Request,
@@ -283,12 +291,13 @@ def _given(body: BaseModel) -> dict[str, Any]:
     return body.model_dump(exclude_unset=True)
 
 
-def _cursor(whole: Whole) -> str:
+def cursor_of(whole: Whole) -> str:
+    """The place in the list behind this record, for `after`."""
     position = [whole.record.title, whole.record.id]
     return urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
 
 
-def _position(after: str | None) -> tuple[str, int] | None:
+def position_of(after: str | None) -> tuple[str, int] | None:
     if not after:
         return None
     try:

@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from uuid import UUID
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -60,6 +61,15 @@ async def failed(session: AsyncSession, connection: Connection, trouble: Trouble
         )
     )
     return until
+
+
+async def try_now(session: AsyncSession, connection_id: UUID) -> None:
+    """Somebody says that the site answers: the next send finds out."""
+    await session.execute(
+        update(Circuit)
+        .where(Circuit.connection_id == connection_id)
+        .values(open_until=func.least(Circuit.open_until, func.now()))
+    )
 
 
 async def succeeded(session: AsyncSession, connection: Connection) -> bool:

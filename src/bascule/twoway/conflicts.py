@@ -14,6 +14,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict as NotNow
 from bascule.errors import Invalid, NoSuch
 from bascule.hub import Hub
+from bascule.twoway import circuit
 from bascule.twoway.fields import RecordType, clean, same
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import invalid
@@ -30,7 +31,7 @@ from bascule.twoway.records import (
     visible_to,
 )
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
-from bascule.twoway.taking import clear_trouble, refresh_state
+from bascule.twoway.taking import clear_trouble, conflicts_open, refresh_state
 
 CHOICES = ("here", "there", "base", "value")
 ACTS = ("send", "retry", "give_up", "recreate", "delete_anyway", "disable_instead", "accept")
@@ -76,6 +77,41 @@ async def settle(
     """Decides one field: what is `here`, `there`, what both had before (`base`), or another
     `value`. What lost is in the history. NoSuch: there is no open conflict about it.
     """
+    _check(choice, by)
+    async with hub.db.session() as session:
+        whole = await find(session, kind, record_id, by, lock=True)
+        found = (await conflicts_open(session, whole.record)).get(field)
+        if found is None or whole.link is None or whole.two_way is None:
+            raise NoSuch(
+                f"There is no open conflict about {field!r} of {whole.record.title}.",
+                next_step="Perhaps somebody settled it; look at the record again.",
+            )
+        differs = await _settle(session, whole, found, choice, name_of(by), value)
+        await _settled(hub, session, whole, name_of(by), send=differs)
+        return await find(session, kind, record_id, None)
+
+
+async def settle_all(
+    hub: Hub, kind: RecordType, record_id: int, choice: str, *, by: User | None
+) -> Whole:
+    """Decides all that is open about one record: what is `here`, `there`, or was before (`base`).
+    NoSuch: nothing is open.
+    """
+    _check(choice, by)
+    async with hub.db.session() as session:
+        whole = await find(session, kind, record_id, by, lock=True)
+        found = await conflicts_open(session, whole.record)
+        if not found or whole.link is None or whole.two_way is None:
+            raise NoSuch(
+                f"There is no open conflict about {whole.record.title}.",
+                next_step="Perhaps somebody settled it; look at the record again.",
+            )
+        differ = [await _settle(session, whole, one, choice, name_of(by)) for one in found.values()]
+        await _settled(hub, session, whole, name_of(by), send=any(differ))
+        return await find(session, kind, record_id, None)
+
+
+def _check(choice: str, by: User | None) -> None:
     _may_edit(by)
     if choice not in CHOICES:
         raise Invalid(
@@ -83,50 +119,45 @@ async def settle(
             next_step="Choose one of these.",
             fields={"choice": "is none of these"},
         )
-    async with hub.db.session() as session:
-        whole = await find(session, kind, record_id, by, lock=True)
-        record, link = whole.record, whole.link
-        found = await session.scalar(
-            select(Conflict).where(
-                Conflict.record_id == record_id,
-                Conflict.field == field,
-                Conflict.settled_at.is_(None),
-            )
-        )
-        if found is None or link is None or whole.two_way is None:
-            raise NoSuch(
-                f"There is no open conflict about {field!r} of {record.title}.",
-                next_step="Perhaps somebody settled it; look at the record again.",
-            )
-        one = whole.fields.by_name[field]
-        here = record.values.get(field)
-        chosen = {"here": here, "there": found.there, "base": found.base, "value": value}[choice]
-        if choice == "value":
-            try:
-                chosen = clean(one, value)
-            except ValueError as error:
-                raise invalid(whole.fields, {field: str(error)}) from None
-        lost = here if not same(one, here, chosen) else found.there
-        found.settled_at, found.settled_by = datetime.now(UTC), name_of(by)
-        found.choice, found.value = choice, chosen
-        link.base = {**link.base, field: found.there}
-        if not same(one, here, chosen):
-            set_values(record, whole.fields, {**record.values, field: chosen}, by=name_of(by))
-        edited = {k: v for k, v in record.edited.items() if k != field}
-        if not same(one, chosen, found.there):
-            edited[field] = {"at": datetime.now(UTC).isoformat(), "by": name_of(by)}
-        record.edited = edited
-        note = f"Here it was {here!r}, in ERPNext {found.there!r}."
-        await add_change(
-            session, record, "settled", {field: (lost, chosen)}, by=name_of(by), note=note
-        )
-        if not same(one, chosen, found.there):
-            await queue(hub, session, record, whole.two_way, by=name_of(by))
-        await session.flush()
-        await refresh_state(session, link)
-        await tell(session, record, "changed")
-        await session.flush()
-        return await find(session, kind, record_id, None)
+
+
+async def _settle(
+    session: AsyncSession, whole: Whole, found: Conflict, choice: str, by: str, value: Any = None
+) -> bool:
+    """Whether the site has it otherwise now."""
+    record, (link, _) = whole.record, _both(whole)
+    field, one = found.field, whole.fields.by_name[found.field]
+    here = record.values.get(field)
+    chosen = {"here": here, "there": found.there, "base": found.base, "value": value}[choice]
+    if choice == "value":
+        try:
+            chosen = clean(one, value)
+        except ValueError as error:
+            raise invalid(whole.fields, {field: str(error)}) from None
+    lost = here if not same(one, here, chosen) else found.there
+    found.settled_at, found.settled_by = datetime.now(UTC), by
+    found.choice, found.value = choice, chosen
+    link.base = {**link.base, field: found.there}
+    if not same(one, here, chosen):
+        set_values(record, whole.fields, {**record.values, field: chosen}, by=by)
+    edited = {k: v for k, v in record.edited.items() if k != field}
+    differs = not same(one, chosen, found.there)
+    if differs:
+        edited[field] = {"at": datetime.now(UTC).isoformat(), "by": by}
+    record.edited = edited
+    note = f"Here it was {here!r}, in ERPNext {found.there!r}."
+    await add_change(session, record, "settled", {field: (lost, chosen)}, by=by, note=note)
+    return differs
+
+
+async def _settled(hub: Hub, session: AsyncSession, whole: Whole, by: str, *, send: bool) -> None:
+    link, two_way = _both(whole)
+    if send:
+        await queue(hub, session, whole.record, two_way, by=by)
+    await session.flush()
+    await refresh_state(session, link)
+    await tell(session, whole.record, "changed")
+    await session.flush()
 
 
 async def act(hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User | None) -> Whole:
@@ -159,22 +190,32 @@ async def act(hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User
         return await find(session, kind, record_id, None)
 
 
-async def retry_all(hub: Hub, kind: RecordType, *, by: User | None) -> int:
-    """Tries again all that wait or need attention, of what this person may see; how many."""
+async def retry_all(
+    hub: Hub, kind: RecordType | None, *, by: User | None, remedy: str | None = None
+) -> int:
+    """Tries again all that wait or need attention, of what this person may see; how many.
+    `remedy`: those alone that wait for this.
+    """
     _may_edit(by)
     async with hub.db.session() as session:
         query = (
-            select(Link)
+            select(Link, Record.connection_id)
             .join(Record, Record.id == Link.record_id)
             .outerjoin(Connection, Connection.id == Record.connection_id)
             .where(
-                Record.record_type == kind.name,
                 Link.state.in_(("waiting", "attention")),
                 Link.record_id.in_(select(Outbox.record_id)),
                 visible_to(by),
             )
         )
-        links = (await session.scalars(query)).all()
+        if kind is not None:
+            query = query.where(Record.record_type == kind.name)
+        if remedy is not None:
+            query = query.where(Link.remedy == remedy)
+        found = (await session.execute(query)).all()
+        for connection_id in {row[1] for row in found if row[1] is not None}:
+            await circuit.try_now(session, connection_id)
+        links = [row[0] for row in found]
         for link in links:
             link.state, link.retry_at = "sending", None
             await start(hub, session, link.record_id)
@@ -183,6 +224,7 @@ async def retry_all(hub: Hub, kind: RecordType, *, by: User | None) -> int:
 
 async def _retry(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
     link, two_way = _both(whole)
+    await circuit.try_now(session, two_way.connection_id)
     if not await _waiting(session, whole.record.id):
         await queue(hub, session, whole.record, two_way, by=by)
         return

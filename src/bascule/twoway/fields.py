@@ -11,6 +11,7 @@ from typing import Any, Literal
 Part = Literal["main", "address", "contact"]
 Kind = Literal["text", "long", "number", "flag", "email", "phone", "url", "date"]
 Direction = Literal["both", "to_erpnext", "from_erpnext"]
+Group = Literal["who", "contact", "address", "terms"]
 PARTS: tuple[Part, ...] = ("main", "address", "contact")
 KINDS: tuple[Kind, ...] = ("text", "long", "number", "flag", "email", "phone", "url", "date")
 DIRECTIONS: tuple[Direction, ...] = ("both", "to_erpnext", "from_erpnext")
@@ -52,6 +53,7 @@ class Field:
     conversion: str | None = None
     required: bool = False
     help: str = ""
+    group: Group = "who"  # what it stands with on a page
     own: bool = False  # people added it
 
     @property

@@ -104,7 +104,7 @@ async def prepare(hub: Hub, two_way_id: int) -> None:
     two_way, connection = loaded
     fields = mapped(two_way)
     try:
-        documents = await _documents(hub, connection, fields)
+        documents = await _documents(hub, two_way, connection, fields)
     except (FrappeError, HubError) as error:
         async with hub.db.session() as session:
             current = await session.get(TwoWay, two_way_id)
@@ -142,7 +142,9 @@ def _row(two_way_id: int, fields: Mapped, proposal: Proposal) -> Match:
     )
 
 
-async def _documents(hub: Hub, connection: Connection, fields: Mapped) -> list[Candidate]:
+async def _documents(
+    hub: Hub, two_way: TwoWay, connection: Connection, fields: Mapped
+) -> list[Candidate]:
     found: list[Candidate] = []
     shown = (fields.type.title, fields.type.tax, fields.type.email)
     async with open_site(hub, connection) as site:
@@ -153,7 +155,18 @@ async def _documents(hub: Hub, connection: Connection, fields: Mapped) -> list[C
             for party in await fetch_many(site, fields, names[start : start + AT_ONCE]):
                 values = values_of(fields, party)
                 found.append(Candidate(party.name, {n: values.get(n) for n in shown}))
+            await _tell_how_far(hub, two_way, len(found), len(names))
     return found
+
+
+async def _tell_how_far(hub: Hub, two_way: TwoWay, read: int, of: int) -> None:
+    async with hub.db.session() as session:
+        current = await session.get(TwoWay, two_way.id)
+        if current is not None and current.status == "matching":
+            current.last_summary = {"matching": "under way", "read": read, "of": of}
+        await publish(
+            session, "record", connection_id=two_way.connection_id, keep=False, change="matching"
+        )
 
 
 def _unlinked(connection: Connection, kind: RecordType) -> ColumnElement[bool]:
@@ -240,7 +253,22 @@ async def decide(
                 next_step="Choose one of these.",
                 fields={"decision": "is none of these"},
             )
+        if decision == "pair" and await _paired_with_another(session, match):
+            raise Conflict(
+                f"{match.document} is paired with another record already.",
+                next_step="Take that pair apart first, or send this one.",
+            )
         match.decision = decision
+
+
+async def _paired_with_another(session: AsyncSession, match: Match) -> bool:
+    query = select(Match.id).where(
+        Match.two_way_id == match.two_way_id,
+        Match.document == match.document,
+        Match.decision == "pair",
+        Match.id != match.id,
+    )
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: User | None) -> TwoWay:

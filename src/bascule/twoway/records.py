@@ -2,13 +2,13 @@
 site: what has to be sent is in the outbox when the edit is committed, and a job is on its way.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import refuse_below
@@ -25,6 +25,7 @@ from bascule.twoway.mapping import Mapped, check_values, check_whole, mapped, un
 from bascule.twoway.tables import Link, Outbox, Record, TwoWay
 
 MACHINE = "the hub's machine"
+ANY = "any"  # state
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,9 @@ async def send_anew(
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which records. `state`: a link's, or "local", "deleted"; `words`: each has to be in it."""
+    """Which records. `state`: a link's, or "local", "deleted", ANY; none: all but the deleted.
+    `words`: each has to be in it.
+    """
 
     state: str | None = None
     words: str = ""
@@ -306,15 +309,36 @@ async def listed(
     return [Whole(*row) for row in (await session.execute(query)).all()]
 
 
-async def counts(session: AsyncSession, kind: RecordType, viewer: User | None) -> dict[str, int]:
-    """How many records are in each state, of those that are not deleted here."""
-    state = func.coalesce(Link.state, "local")
+async def of_numbers(
+    session: AsyncSession, viewer: User | None, numbers: Iterable[int]
+) -> dict[int, Whole]:
+    """Those of these ids that this viewer may see."""
+    query = (
+        select(Record, Link, TwoWay, Connection)
+        .outerjoin(Link, Link.record_id == Record.id)
+        .outerjoin(TwoWay, TwoWay.id == Link.two_way_id)
+        .outerjoin(Connection, Connection.id == Record.connection_id)
+        .where(Record.id.in_(set(numbers)), visible_to(viewer))
+    )
+    return {row[0].id: Whole(*row) for row in (await session.execute(query)).all()}
+
+
+async def counts(
+    session: AsyncSession, kind: RecordType, viewer: User | None, wanted: Wanted | None = None
+) -> dict[str, int]:
+    """How many of the records wanted are in each state, whichever state is wanted. Those that are
+    deleted here are "deleted".
+    """
+    state = case(
+        (Record.deleted_at.is_not(None), "deleted"), else_=func.coalesce(Link.state, "local")
+    )
+    anywhere = replace(wanted or Wanted(), state=ANY)
     query = (
         select(state, func.count())
         .select_from(Record)
         .outerjoin(Link, Link.record_id == Record.id)
         .outerjoin(Connection, Connection.id == Record.connection_id)
-        .where(*_conditions(kind, viewer, Wanted()))
+        .where(*_conditions(kind, viewer, anywhere))
         .group_by(state)
     )
     return {name: int(count) for name, count in (await session.execute(query)).all()}
@@ -326,7 +350,7 @@ def _conditions(
     found: list[ColumnElement[bool]] = [Record.record_type == kind.name, visible_to(viewer)]
     if wanted.state == "deleted":
         found.append(Record.deleted_at.is_not(None))
-    else:
+    elif wanted.state != ANY:
         found.append(Record.deleted_at.is_(None))
         if wanted.state is not None:
             found.append(func.coalesce(Link.state, "local") == wanted.state)

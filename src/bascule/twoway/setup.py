@@ -4,7 +4,7 @@ Turning it on is what allows the hub to write to the site. Before anything is wr
 sides have already is paired, and a person looks at that: see `matching`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -100,7 +100,7 @@ def _checked(kind: RecordType, two_way: TwoWay, changes: Mapping[str, Any]) -> d
         kept["mapping"] = checked_entries(kind, changes["mapping"] or [])
     entries = kept.get("mapping", two_way.mapping)
     fields = {one.name: one for one in fields_with(kind, entries, two_way.defaults)}
-    wrong: dict[str, str] = {}
+    wrong = _twice(fields.values()) if "mapping" in kept else {}
     for name, check in _CHECKS.items():
         if name in changes:
             kept[name] = check(changes[name], fields, wrong)
@@ -112,6 +112,19 @@ def _checked(kind: RecordType, two_way: TwoWay, changes: Mapping[str, Any]) -> d
             fields=wrong,
         )
     return kept
+
+
+def _twice(fields: Iterable[Field]) -> dict[str, str]:
+    """Two fields at one place would write over each other."""
+    first: dict[tuple[Any, ...], Field] = {}
+    wrong: dict[str, str] = {}
+    for one in fields:
+        if one.place is not None:
+            at = (one.place.part, one.place.table, one.place.field, one.place.row)
+            other = first.setdefault(at, one)
+            if other is not one:
+                wrong[f"mapping.{one.name}"] = f"is at the place of {other.label} ({one.place})"
+    return wrong
 
 
 Fields = Mapping[str, Field]

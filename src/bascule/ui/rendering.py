@@ -18,7 +18,7 @@ from bascule.ui import filters, flash
 from bascule.ui.static_files import static_url, takes_gzip
 
 PACKAGE = Path(__file__).parent.parent
-ROOMS = ("ui", "accounts", "events", "connections", "inbox", "mirror")
+ROOMS = ("ui", "accounts", "events", "connections", "inbox", "mirror", "twoway")
 THEMES = ("auto", "light", "dark")
 SMALLEST_GZIPPED = 1_000  # bytes
 HIDDEN = Markup('aria-hidden="true"')
@@ -53,6 +53,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
             request=request,
             user=getattr(request.state, "user", None),
             csrf=session.csrf if session else "",
+            position=getattr(request.state, "position", None),
             said=said,
             theme=theme if theme in THEMES else "auto",
             here=f"{request.url.path}?{request.url.query}"

@@ -7,8 +7,9 @@
 
   const concerns = (part, kind, data) => {
     if (!part.dataset.live.split(" ").includes(kind)) return false;
-    const { liveConnection, liveRun } = part.dataset;
+    const { liveConnection, liveRun, liveRecord } = part.dataset;
     if (liveConnection && data.connection_id && data.connection_id !== liveConnection) return false;
+    if (liveRecord && data.record_id && String(data.record_id) !== liveRecord) return false;
     return !(liveRun && data.run_id && String(data.run_id) !== liveRun);
   };
   const refresh = (part) => {
@@ -26,6 +27,10 @@
     if (response.status < 400 || !target?.matches("[data-live]")) return;
     event.preventDefault();
     if (response.status < 500) location.reload();
+  });
+  // What somebody unfolded stays unfolded.
+  window.htmx?.registerExtension("unfolded", {
+    htmx_before_morph_attr: (each, { attrName }) => attrName !== "open" || !each.matches("details:not(.menu)"),
   });
   const listen = (url) => {
     const events = new EventSource(url);

@@ -1,0 +1,158 @@
+"""What waits for somebody, over all records: conflicts, and what a site did not take or answer."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.tables import User
+from bascule.connections.needs import Need, finds_needs
+from bascule.connections.tables import Connection
+from bascule.twoway.conflicts import open_conflicts
+from bascule.twoway.kinds import RECORD_TYPES, record_type
+from bascule.twoway.records import Whole, of_numbers, visible_to
+from bascule.twoway.tables import Conflict, Link, Record
+
+SHOWN = 20  # records of a group
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """A record with what is open about it."""
+
+    whole: Whole
+    conflicts: list[Conflict]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Records of one kind that one thing is the matter with: `remedy`, see `failures`. `count`: of
+    all of them; `wholes` are the first. `first_at`: when the next is tried again by itself.
+    """
+
+    remedy: str
+    record_type: str
+    count: int
+    first_at: datetime | None
+    wholes: list[Whole]
+
+
+async def undecided(
+    session: AsyncSession,
+    viewer: User | None,
+    *,
+    record_id: int | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> tuple[list[Undecided], int | None]:
+    """Record by record, those of the newest conflicts first; and where the next page begins."""
+    found = await open_conflicts(
+        session, viewer, record_id=record_id, before=before, limit=limit + 1
+    )
+    shown = found[:limit]
+    by_record: dict[int, list[Conflict]] = defaultdict(list)
+    for conflict, record in shown:
+        by_record[record.id].append(conflict)
+    wholes = await of_numbers(session, viewer, by_record)
+    listed = [
+        Undecided(wholes[number], sorted(conflicts, key=lambda one: one.id))
+        for number, conflicts in by_record.items()
+        if number in wholes
+    ]
+    return listed, shown[-1][0].id if len(found) > limit else None
+
+
+async def groups(session: AsyncSession, viewer: User | None) -> list[Group]:
+    """What needs somebody first, then what is tried again by itself; the largest first."""
+    key = (Link.remedy, Record.record_type)
+    ranked = (
+        select(
+            Record.id,
+            func.coalesce(Link.remedy, "").label("remedy"),
+            Record.record_type,
+            func.row_number().over(partition_by=key, order_by=(Record.title, Record.id)).label("n"),
+            func.count().over(partition_by=key).label("many"),
+            func.min(Link.retry_at).over(partition_by=key).label("first_at"),
+        )
+        .join(Link, Link.record_id == Record.id)
+        .outerjoin(Connection, Connection.id == Record.connection_id)
+        .where(Link.state.in_(("waiting", "attention")), visible_to(viewer))
+        .subquery()
+    )
+    rows = (await session.execute(select(ranked).where(ranked.c.n <= SHOWN))).all()
+    wholes = await of_numbers(session, viewer, [row.id for row in rows])
+    found: dict[tuple[str, str], Group] = {}
+    for row in sorted(rows, key=lambda row: row.n):
+        group = found.setdefault(
+            (row.remedy, row.record_type),
+            Group(row.remedy, row.record_type, row.many, row.first_at, []),
+        )
+        if row.id in wholes:
+            group.wholes.append(wholes[row.id])
+    return sorted(found.values(), key=lambda one: (one.first_at is not None, -one.count))
+
+
+async def how_many(
+    session: AsyncSession, viewer: User | None, states: Sequence[str]
+) -> dict[tuple[str, str], int]:
+    """(record type, state) -> how many, of those that are not deleted here."""
+    query = (
+        select(Record.record_type, Link.state, func.count())
+        .join(Link, Link.record_id == Record.id)
+        .outerjoin(Connection, Connection.id == Record.connection_id)
+        .where(Link.state.in_(states), visible_to(viewer))
+        .group_by(Record.record_type, Link.state)
+    )
+    return {(kind, state): int(n) for kind, state, n in (await session.execute(query)).all()}
+
+
+@finds_needs
+async def needs(session: AsyncSession, viewer: User | None) -> list[Need]:
+    """For the first page."""
+    found = await how_many(session, viewer, ("conflict", "attention", "waiting"))
+    told = {name: {state: n for (kind, state), n in found.items() if kind == name}
+            for name in RECORD_TYPES}  # fmt: skip
+    listed: list[Need] = []
+    for name, states in told.items():
+        kind = record_type(name)
+        if count := states.get("conflict", 0):
+            listed.append(
+                Need(
+                    kind="conflict",
+                    name=kind.label,
+                    what=f"{_number(count, name, kind.plural)} changed here and in ERPNext.",
+                    next_step="Decide which value stays; nothing else of them is held up.",
+                    href="/conflicts",
+                    mend="Decide",
+                )
+            )
+        if count := states.get("attention", 0):
+            listed.append(
+                Need(
+                    kind="failed",
+                    name=kind.label,
+                    what=f"{_number(count, name, kind.plural)} could not be sent to ERPNext.",
+                    next_step="What is wrong, and what mends it, is listed.",
+                    href="/attention",
+                    mend="Mend",
+                )
+            )
+        if count := states.get("waiting", 0):
+            listed.append(
+                Need(
+                    kind="waiting",
+                    name=kind.label,
+                    what=f"{_number(count, name, kind.plural)} still to be sent to ERPNext.",
+                    next_step="The hub tries again by itself; nothing is lost.",
+                    href="/attention",
+                    mend="Look at them",
+                )
+            )
+    return listed
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

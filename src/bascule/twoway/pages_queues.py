@@ -1,0 +1,63 @@
+"""What waits for somebody: all open conflicts, and all that could not be sent."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.twoway import attention, conflicts
+from bascule.twoway.kinds import record_type
+from bascule.twoway.pages_record import Before
+from bascule.twoway.pages_words import REMEDIES, shown, standing
+from bascule.ui import back_to, page_url, render
+from bascule.ui.filters import plural
+
+pages = APIRouter(include_in_schema=False)
+
+
+@pages.get("/conflicts")
+async def conflicts_page(
+    request: Request, hub: TheHub, user: Viewer, before: Before = None
+) -> Response:
+    async with hub.db.session() as session:
+        found, older = await attention.undecided(session, user, before=before)
+        session.expunge_all()
+    return render(
+        request,
+        "twoway/conflicts.html",
+        found=found,
+        older=page_url("/conflicts", before=older) if older else "",
+        before=before,
+        twin=page_url("/api/conflicts", before=before),
+        shown=shown,
+        may_edit=has_role(user, "editor"),
+    )
+
+
+@pages.get("/attention")
+async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Response:
+    async with hub.db.session() as session:
+        groups = await attention.groups(session, user)
+        undecided = await attention.how_many(session, user, ("conflict",))
+        session.expunge_all()
+    return render(
+        request,
+        "twoway/attention.html",
+        groups=[
+            (group, record_type(group.record_type), [(w, standing(w)) for w in group.wholes])
+            for group in groups
+        ],
+        undecided=sum(undecided.values()),
+        remedies=REMEDIES,
+        may_edit=has_role(user, "editor"),
+    )
+
+
+@pages.post("/attention/retry")
+async def retry(
+    hub: TheHub, user: Editor, remedy: Annotated[str, Form(max_length=30)] = ""
+) -> Response:
+    count = await conflicts.retry_all(hub, None, by=user, remedy=remedy or None)
+    if not count:
+        return back_to("/attention", "Nothing waits to be sent.", kind="note")
+    return back_to("/attention", f"Trying {plural(count, 'record')} again.")

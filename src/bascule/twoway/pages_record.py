@@ -1,0 +1,266 @@
+"""A record's own page: what it is, how it stands, what happened to it, and what can be done."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Path, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.tables import User
+from bascule.errors import Conflict, HubError, Invalid, NoSuch
+from bascule.hub import Hub
+from bascule.twoway import attention, conflicts, records
+from bascule.twoway.api import BIGGEST
+from bascule.twoway.exchanges import exchanges_of
+from bascule.twoway.fields import Field, RecordType
+from bascule.twoway.history import history_of
+from bascule.twoway.pages_form import GROUPS
+from bascule.twoway.pages_kind import Number, TheKind, note, page_of
+from bascule.twoway.pages_words import (
+    ON_DELETE,
+    Attempt,
+    Told,
+    attempts,
+    shown,
+    site_url,
+    standing,
+    timeline,
+)
+from bascule.twoway.records import Whole
+from bascule.twoway.setup import two_ways
+from bascule.ui import back_to, page_url, render
+
+STEPS, ATTEMPTS = 20, 10  # on a page
+SAID = {
+    "send": "It is on its way to ERPNext.",
+    "retry": "It is tried again now.",
+    "give_up": "The edit was given up.",
+    "recreate": "It is being made in ERPNext again.",
+    "delete_anyway": "It is being deleted in ERPNext.",
+    "disable_instead": "It is being disabled in ERPNext.",
+    "accept": "It is kept here alone from now on.",
+}
+Before = Annotated[int | None, Query(ge=1, le=BIGGEST)]
+Short = Annotated[str, Form(max_length=20)]
+
+
+def add_to(router: APIRouter) -> None:
+    router.get("/{number}")(record_page)
+    router.post("/{number}/do/{act}")(act)
+    router.post("/{number}/delete")(delete)
+    router.post("/{number}/restore")(restore)
+    router.post("/{number}/conflicts")(settle_all)
+    router.post("/{number}/conflicts/{field}")(settle)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A field of the record. `alone`: why the site has not got it; `wrong`: what it says of it."""
+
+    field: Field
+    text: str
+    alone: str = ""
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What happened, the newest first; `older`: the address of the page before."""
+
+    told: list[Told]
+    older: str
+    attempts: list[Attempt]
+    older_attempts: str
+
+
+async def record_page(
+    request: Request,
+    hub: TheHub,
+    user: Viewer,
+    kind: TheKind,
+    number: Number,
+    before: Before = None,
+    tried: Before = None,
+) -> Response:
+    """`before`, `tried`: older pages of its history, and of what was said to the site."""
+    async with hub.db.session() as session:
+        whole = await records.find(session, kind, number, user)
+        past = await _past(session, whole, before, tried)
+        found, _ = await attention.undecided(session, user, record_id=number)
+        alone = whole.link is None and whole.record.deleted_at is None
+        ways = await two_ways(session, user) if alone else []
+        session.expunge_all()
+    undecided = found[0] if found else None
+    groups = _groups(whole)
+    return render(
+        request,
+        "twoway/record.html",
+        kind=kind,
+        whole=whole,
+        record=whole.record,
+        page=page_of(whole),
+        standing=standing(whole, len(undecided.conflicts) if undecided else 0),
+        undecided=undecided,
+        shown=shown,
+        groups=groups,
+        kept_alone=[one for _, fields in groups for one in fields if one.alone],
+        past=past,
+        could_send=[
+            connection
+            for two_way, connection in ways
+            if two_way.status == "on" and two_way.record_type == kind.name
+        ],
+        before=before,
+        tried=tried,
+        url=site_url(whole),
+        on_delete=ON_DELETE,
+        may_edit=has_role(user, "editor"),
+        may_map=_may_map(user, whole),
+    )
+
+
+def _may_map(user: User, whole: Whole) -> bool:
+    connection = whole.connection
+    return connection is not None and has_role(user, "admin" if connection.shared else "editor")
+
+
+async def _past(session: AsyncSession, whole: Whole, before: int | None, tried: int | None) -> Past:
+    steps = await history_of(session, whole.record, before=before, limit=STEPS + 1)
+    found = await exchanges_of(session, whole.record.id, before=tried, limit=ATTEMPTS + 1)
+    page = page_of(whole)
+
+    def older(listed: list[Any], most: int, name: str, kept: dict[str, int | None]) -> str:
+        return page_url(page, kept.items(), **{name: listed[most - 1].id}) if listed[most:] else ""
+
+    return Past(
+        timeline(steps[:STEPS], whole.fields),
+        older(steps, STEPS, "before", {"tried": tried}),
+        attempts(found[:ATTEMPTS]),
+        older(found, ATTEMPTS, "tried", {"before": before}),
+    )
+
+
+def _groups(whole: Whole) -> list[tuple[str, list[Shown]]]:
+    """The fields that say something, group by group."""
+    found: dict[str, list[Shown]] = {name: [] for name in GROUPS}
+    wrong = whole.link.wrong if whole.link else {}
+    for one in whole.fields.fields:
+        text = shown(one, whole.record.values.get(one.name))
+        if not text and one.name not in wrong:
+            continue
+        alone = (whole.fields.why_not(one) or "") if whole.link is not None else ""
+        found["own" if one.own else one.group].append(
+            Shown(one, text, alone, str(wrong.get(one.name, "")))
+        )
+    return [(GROUPS[name], listed) for name, listed in found.items() if listed]
+
+
+async def act(
+    request: Request,
+    hub: TheHub,
+    user: Editor,
+    kind: TheKind,
+    number: Number,
+    act: Annotated[str, Path(max_length=30)],
+    connector: Annotated[str, Form(max_length=100)] = "",
+) -> Response:
+    """`connector`: to which of several a record is sent that is kept here alone."""
+    try:
+        if act == "send" and connector:
+            whole = await records.send_anew(hub, kind, number, by=user, connector=connector)
+        else:
+            whole = await conflicts.act(hub, kind, number, act, by=user)
+    except (Conflict, Invalid) as refused:
+        return await _refused(hub, user, kind, number, f"/{kind.plural}/{number}", refused)
+    note(request, whole)
+    return back_to(page_of(whole), SAID[act])
+
+
+async def delete(
+    request: Request,
+    hub: TheHub,
+    user: Editor,
+    kind: TheKind,
+    number: Number,
+    there: Short = "",
+) -> Response:
+    chosen = there if there in ON_DELETE else None
+    whole = await records.delete(hub, kind, number, by=user, there=chosen)
+    note(request, whole)
+    return back_to(
+        page_of(whole), f"{whole.record.title} is deleted here.", next_step="Restore takes it back."
+    )
+
+
+async def restore(
+    request: Request, hub: TheHub, user: Editor, kind: TheKind, number: Number
+) -> Response:
+    whole = await records.restore(hub, kind, number, by=user)
+    note(request, whole)
+    return back_to(page_of(whole), f"{whole.record.title} is back.")
+
+
+async def settle(
+    request: Request,
+    hub: TheHub,
+    user: Editor,
+    kind: TheKind,
+    number: Number,
+    field: Annotated[str, Path(max_length=40)],
+    choice: Short = "",
+    value: Annotated[str, Form(max_length=10_000)] = "",
+    back: Short = "",
+) -> Response:
+    """`back`: "conflicts" for the page of all of them."""
+    to = _back(kind.plural, number, back)
+    try:
+        whole = await conflicts.settle(hub, kind, number, field, choice, by=user, value=value)
+    except (NoSuch, Invalid) as refused:
+        return await _refused(hub, user, kind, number, to, refused)
+    note(request, whole)
+    one = whole.fields.by_name[field]
+    text = shown(one, whole.record.values.get(field)) or "nothing"
+    return back_to(
+        to,
+        f"{one.label} of {whole.record.title} is {text}.",
+        next_step="The value that lost is in its history.",
+    )
+
+
+async def settle_all(
+    request: Request,
+    hub: TheHub,
+    user: Editor,
+    kind: TheKind,
+    number: Number,
+    choice: Short = "",
+    back: Short = "",
+) -> Response:
+    to = _back(kind.plural, number, back)
+    try:
+        whole = await conflicts.settle_all(hub, kind, number, choice, by=user)
+    except (NoSuch, Invalid) as refused:
+        return await _refused(hub, user, kind, number, to, refused)
+    note(request, whole)
+    return back_to(
+        to,
+        f"All that was open about {whole.record.title} is decided.",
+        next_step="The values that lost are in its history.",
+    )
+
+
+async def _refused(
+    hub: Hub, user: User, kind: RecordType, number: int, to: str, error: HubError
+) -> Response:
+    """Says why on the page that it was asked from. NoSuch: there is no such record at all; what
+    else is not there any more, somebody decided about before.
+    """
+    async with hub.db.session() as session:
+        await records.find(session, kind, number, user)
+    how: Literal["note", "failed"] = "note" if isinstance(error, NoSuch) else "failed"
+    return back_to(to, error.message, kind=how, next_step=error.next_step)
+
+
+def _back(plural: str, number: int, back: str) -> str:
+    return "/conflicts" if back == "conflicts" else f"/{plural}/{number}"
