@@ -156,7 +156,7 @@ def seen(way: Way, visitor: Visitor, names: dict[str, Any]) -> tuple[Any, ...]:
     answer = way.ask(visitor, **names)
     body = answer.body.decode()
     for name in way.names & names.keys():
-        body = body.replace(str(names[name]), "<typed>")
+        body = re.sub(rf"\b{re.escape(str(names[name]))}\b", "<typed>", body)
     body = re.sub(r'(name="csrf(_token)?" (value|content)=)"[^"]*"', r"\1", body)
     body = re.sub(r"/api/events\?after=\d+", "/api/events", body)
     kept = {name: answer.headers.get(name) for name in ("content-type", "location", "allow")}
