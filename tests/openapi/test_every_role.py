@@ -153,7 +153,8 @@ def name_records_that_are_there(stage: Stage, case: Case, who: Person) -> None:
         which |= {"id": stage.record(records)} if "id" in case.body else {}
         case.body = {**which, "name": f"Acme {uuid4().hex[:8]}"}
     if records and "number" in named:
-        state = {"field": "conflict", "restore": "deleted"}.get(parts[-1].strip("{}"), "")
+        states = {"field": "conflict", "conflicts": "conflict", "restore": "deleted"}
+        state = states.get(parts[-1].strip("{}"), "")
         named["number"] = stage.record(records, "conflict" if case.method == "GET" else state)
         if "field" in named:
             named["field"] = "website"
