@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from bascule.sandbox import deleting, saving
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import fire
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 def rename(
     site: "Site", call: Call, doctype: str, old: str, new: str, *, merge: object = False
 ) -> str:
-    """The new name. No Deleted Document is left, and nobody's `modified` moves by it.
+    """The new name. A comment tells the old one; a Deleted Document is left by a merge alone, and
+    nobody's `modified` moves by it. See frappe/model/rename_doc.py.
 
     It moves for DocTypes that change a field when they are renamed: Customer, Supplier, Item.
     """
@@ -28,14 +30,31 @@ def rename(
     new = _checked(site, call, document, old, new, merge=bool(sbool(merge)))
     if sbool(merge):
         _repoint(site, document, new)
-        site.tables.delete(document.doctype.name, name=document.name)
     else:
         _rename_row(site, document, new)
         _repoint(site, document, new)
     renamed = site.document(call, document.doctype.name, new)
     fire(site, call, renamed, "after_rename", inserting=False)
+    _comment(site, call, renamed, old, merged=bool(sbool(merge)))
+    if sbool(merge):
+        deleting.delete(site, call, document.doctype.name, old)
     call.tell(f"Document renamed from {bold(old)} to {bold(new)}", indicator="green", alert=True)
     return new
+
+
+def _comment(site: "Site", call: Call, renamed: Document, old: str, *, merged: bool) -> None:
+    if "Comment" not in site.schema:
+        return
+    what, into = ("merged", "into") if merged else ("renamed from", "to")
+    comment = {
+        "comment_type": "Edit",
+        "comment_email": call.user,
+        "comment_by": call.user,
+        "reference_doctype": renamed.doctype.name,
+        "reference_name": renamed.name,
+        "content": f"{what} {bold(old)} {into} {bold(renamed.name)}",
+    }
+    saving.insert(site, call, saving.new(site, call, "Comment", comment), unchecked=True)
 
 
 def _checked(
