@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import psycopg
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
@@ -140,8 +140,14 @@ class OwnJobs(JobManager):
                 await self.connector.execute_query_async(_CALL_NEXT, lock=job.lock)
 
     async def retry_job(self, job: QueuedJob, *args: Any, **kwargs: Any) -> None:
-        if await self._is_ours(job):
+        if not await self._is_ours(job):
+            return
+        try:
             await super().retry_job(job, *args, **kwargs)
+        except UniqueViolation:
+            # Another one waits under the same queueing lock, and does all that there is to do. Two
+            # cannot wait, and whoever tries to make them would never get to any other job.
+            await self.finish_job(job, Status.SUCCEEDED, delete_job=True)
 
     async def _is_ours(self, job: QueuedJob) -> bool:
         for now in await self.list_jobs_async(id=job.id, status=Status.DOING.value):

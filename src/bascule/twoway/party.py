@@ -248,7 +248,7 @@ async def find_part(site: Site, kind: RecordType, part: Part, owner: str) -> Doc
             ["Dynamic Link", "link_doctype", "=", kind.doctype],
             ["Dynamic Link", "link_name", "=", owner],
         ],
-        order_by="creation asc",
+        order_by=f"`tab{doctype}`.creation asc",  # the rows that are filtered by have one too
         limit=1,
     )
     return await site.document(doctype, str(found[0]["name"])) if found else None

@@ -1,0 +1,153 @@
+"""kill -9 of the worker at random moments of sending: one document each, and no edit lost."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from api.conftest import Api, RunningHub, address
+from bascule.sandbox import SandboxThread
+from bascule.settings import Settings
+
+from .both_sides import There, Workers
+from .conftest import until
+
+AT_ONCE = 5  # records that are under way when a worker is killed
+
+
+@pytest.fixture
+def shop(
+    postgres: str, template: str, erpnext_snapshot: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., tuple[Api, There, Workers]]]:
+    """A hub whose workers are processes of their own, with two-way sync of customers on."""
+    name = f"kills_{uuid4().hex[:12]}"
+    given = {
+        "data_dir": tmp_path_factory.mktemp("hub"),
+        "database_url": address({**conninfo_to_dict(postgres), "dbname": name}),
+        "secret_key": "a key for tests",
+    }
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        config = Settings.model_validate(given)
+        thread = SandboxThread(erpnext_snapshot)
+        with thread as site, RunningHub(config, worker=False) as running:
+            opened: list[Workers] = []
+
+            def open_it(own_field: bool, **more: str) -> tuple[Api, There, Workers]:
+                workers = Workers(config, **more)
+                opened.append(workers)
+                workers.start()
+                api = Api(running.url, running.token)
+                way_in = {"api_url": site.url, "api_key": site.api_key}
+                way_in |= {"api_secret": site.api_secret, "name": "The Shop"}
+                more_said = {"schedule": "manual", "streams": [], "start_sync": False}
+                made = api.post("/api/connectors/erpnext/setup", {**way_in, **more_said})
+                at = f"/api/connectors/{made.json['slug']}/two-way/customers"
+                defaults = {"customerGroup": "Consumers", "country": "Netherlands"}
+                assert api.patch(at, {"defaults": defaults}).status == 200
+                assert api.post(f"{at}/begin", {"own_field": own_field}).status == 200
+                until(lambda: api.get(f"{at}/matches").json["ready"])
+                assert api.post(f"{at}/confirm").status == 200
+                until(lambda: api.get(at).json["last_poll_at"])
+                return api, There(thread, site), workers
+
+            yield open_it
+            for workers in opened:
+                workers.close()
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def kill_while_sending(api: Api, there: There, workers: Workers, kills: int) -> list[int]:
+    """The ids of the records that were made meanwhile."""
+    chance, numbers = random.Random(4), []
+    # A site that takes its time, so that every part of a send is met.
+    there.running.faults.add("latency", seconds=0.02, path="/api/")
+    for at in range(kills):
+        for one in range(AT_ONCE):
+            values = {"name": f"Killed {at}-{one}", "taxNumber": f"NL{at}-{one}"}
+            if one % 2:
+                values |= {"address": "Markt 1", "city": "Delft", "email": f"k{at}.{one}@x.org"}
+            made = api.post("/api/customers", values)
+            assert made.status == 201, made.body
+            numbers.append(made.json["id"])
+        changed = {"website": f"https://{at}.example.com", "contactPerson": f"Ann {at}"}
+        assert api.ask("PUT", f"/api/customers/{chance.choice(numbers)}", changed).status == 200
+        time.sleep(chance.uniform(0.0, 0.5))
+        workers.kill()
+        workers.start()
+    there.running.faults.clear()
+    return numbers
+
+
+def what_is_left(workers: Workers) -> Any:
+    return (
+        workers.sql("SELECT state, why, count(*), max(attempts) FROM links GROUP BY 1, 2"),
+        workers.sql("SELECT status::text, task_name, count(*), min(lock), max(scheduled_at::text), count(worker_id)"
+                    " FROM procrastinate_jobs GROUP BY 1, 2"),
+        workers.sql("SELECT id, last_heartbeat::text, now()::text FROM procrastinate_workers"),
+        workers.sql("SELECT * FROM circuits"),
+        workers.sql("SELECT count(*) FROM outbox"),
+    )  # fmt: skip
+
+
+def all_are_there_once(api: Api, there: There, workers: Workers, numbers: list[int]) -> None:
+    def left() -> Any:
+        workers.sql("UPDATE circuits SET open_until = now() WHERE open_until > now()")
+        workers.sql("UPDATE links SET retry_at = now() WHERE retry_at > now()")
+        counts = api.get("/api/customers").json["counts"]
+        return not counts.get("sending") and not counts.get("waiting")
+
+    give_up = time.monotonic() + 45
+    while not left():
+        assert time.monotonic() < give_up, str(what_is_left(workers))
+        time.sleep(0.2)
+    documents = [row for row in there.list("Customer", fields=["name", "customer_name", "tax_id"])
+                 if row["customer_name"].startswith("Killed ")]  # fmt: skip
+    doubled = [
+        tax for tax, count in Counter(row["tax_id"] for row in documents).items() if count > 1
+    ]
+    assert not doubled, doubled
+    assert len(documents) == len(numbers)
+    for number in numbers:
+        record = api.get(f"/api/customers/{number}").json
+        assert record["sync"]["state"] == "in_sync", record
+        document = there.read("Customer", record["erpnextId"])
+        assert document["customer_name"] == record["name"] == record["erpnextId"]
+        assert (document["website"] or None) == record["website"]
+    assert not [name for name in there.names("Customer") if " - " in name and "Killed" in name]
+    for doctype, made in (("Address", "address"), ("Contact", "email")):
+        linked = there.list(doctype, fields=["name", "`tabDynamic Link`.link_name as customer"])
+        times = Counter(row["customer"] for row in linked)
+        for number in numbers:
+            record = api.get(f"/api/customers/{number}").json
+            expected = 1 if record[made] or (made == "email" and record["contactPerson"]) else 0
+            assert times[record["erpnextId"]] == expected, (doctype, record)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_a_hundred_kills_leave_one_document_each(shop: Any) -> None:
+    api, there, workers = shop(own_field=True)
+    started = time.monotonic()
+    numbers = kill_while_sending(api, there, workers, int(__import__('os').environ.get('KK','100')))
+    all_are_there_once(api, there, workers, numbers)
+    told = workers.sql("SELECT count(*) FROM exchanges WHERE what = 'create' AND ms IS NULL")
+    print(f"{workers.killed} kills, {len(numbers)} records, {told[0][0]} creates whose answer was")
+    print(f"lost, in {time.monotonic() - started:.0f} s")
+    assert told[0][0] > 0, "no kill struck a create"
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_kills_leave_one_document_each_where_the_site_has_no_field_of_the_hubs(shop: Any) -> None:
+    api, there, workers = shop(own_field=False, BASCULE_SETTLE_SECONDS="2")
+    numbers = kill_while_sending(api, there, workers, 15)
+    all_are_there_once(api, there, workers, numbers)
+    told = workers.sql("SELECT count(*) FROM exchanges WHERE what = 'create' AND ms IS NULL")
+    assert told[0][0] > 0, "no kill struck a create"

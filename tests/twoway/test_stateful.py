@@ -1,0 +1,167 @@
+"""Many hands on both sides, while everything that can fail does; then both sides are equal."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from psycopg.conninfo import conninfo_to_dict
+
+from api.conftest import Api, RunningHub, address
+from bascule.sandbox import SandboxThread
+from bascule.settings import Settings
+
+from .both_sides import There, Workers
+from .conftest import until
+from .stories import Asking, World
+
+SECRET = b"a secret of the hook"
+# A step is one thing that somebody does. `make soak` sets these.
+STEPS = int(os.environ.get("BASCULE_SOAK_STEPS", "2500"))
+SEED = os.environ.get("BASCULE_SOAK_SEED")
+IN_ONE_GO, RULES = 25, 20
+POLICIES = ("ask", "erpnext", "hub", "newest")
+
+
+@pytest.fixture(scope="module")
+def world(
+    postgres: str, template: str, erpnext_snapshot: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    name = f"stateful_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        given = {
+            "data_dir": tmp_path_factory.mktemp("hub"),
+            "database_url": address({**conninfo_to_dict(postgres), "dbname": name}),
+            "secret_key": "a key for tests",
+        }
+        config = Settings.model_validate(given)
+        thread = SandboxThread(erpnext_snapshot)
+        with thread as site, RunningHub(config, worker=False) as running:
+            workers = Workers(config)
+            workers.start()
+            try:
+                yield opened(running, thread, site, workers)
+            finally:
+                workers.close()
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def opened(running: RunningHub, thread: SandboxThread, site: Any, workers: Workers) -> World:
+    api = Api(running.url, running.token)
+    way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
+    more = {"name": "The Shop", "schedule": "manual", "streams": [], "start_sync": False}
+    slug = api.post("/api/connectors/erpnext/setup", {**way_in, **more}).json["slug"]
+    at = f"/api/connectors/{slug}/two-way/customers"
+    defaults = {"customerGroup": "Consumers", "country": "Netherlands"}
+    assert api.patch(at, {"defaults": defaults}).status == 200
+    assert api.post(f"{at}/begin", {"own_field": True}).status == 200
+    until(lambda: api.get(f"{at}/matches").json["ready"])
+    assert api.post(f"{at}/confirm").status == 200
+    until(lambda: api.get(at).json["last_poll_at"])
+    by_hand = {"doctypes": ["Customer", "Address", "Contact"], "secret": SECRET.decode()}
+    answer = api.ask("PUT", f"/api/connectors/{slug}/webhooks", by_hand)
+    assert answer.status == 200, answer.body
+    hook = answer.json["addresses"]["Customer"].partition("/api/")[2]
+    hook = "/api/" + hook.replace("/customers", "/{}")
+    there = There(thread, site)
+    world = World(
+        Asking(running.url, running.token), there, workers, slug, "customers", hook,
+        SECRET, random.Random(1),
+    )  # fmt: skip
+    world.at_first = there.names("Customer")
+    return world
+
+
+def machine_of(world: World, total: int, kills: bool = True) -> type[RuleBasedStateMachine]:
+    class BothSides(RuleBasedStateMachine):
+        @rule(seed=st.integers(0, 2**32), policy=st.sampled_from(POLICIES))
+        def a_busy_while(self, seed: int, policy: str) -> None:
+            """Many things at once, from one number: Hypothesis draws while nothing waits for it."""
+            world.random = random.Random(seed)
+            for _ in range(IN_ONE_GO):
+                act(world, policy)
+
+        def teardown(self) -> None:
+            world.quiet()
+            world.check()
+
+    return BothSides
+
+
+def act(world: World, policy: str) -> None:
+    chance = world.random.random()
+    number, name = world.some_record(), world.some_document()
+    if chance < 0.10 or number is None or name is None:
+        done = "create here", world.create_here
+    elif chance < 0.16:
+        done = "create there", world.create_there
+    elif chance < 0.48:
+        done = "change here", lambda: world.change_here(number)
+    elif chance < 0.74:
+        done = "change there", lambda: world.change_there(name)
+    elif chance < 0.77:
+        done = "delete here", lambda: world.delete_here(number)
+    elif chance < 0.79:
+        done = "restore here", lambda: world.restore_here(number)
+    elif chance < 0.81:
+        done = "delete there", lambda: world.delete_there(name)
+    elif chance < 0.83:
+        done = "rename there", lambda: world.rename_there(name)
+    elif chance < 0.84:
+        other = world.some_document() or name
+        done = "merge there", lambda: world.merge_there(name, other)
+    elif chance < 0.89:
+        done = "decide", lambda: world.decide(number)
+    elif chance < 0.93:
+        done = "deliver", world.deliver
+    elif chance < 0.94:
+        done = "forge", world.forge
+    elif chance < 0.97:
+        done = "break", world.break_something
+    elif chance < 0.98:
+        done = "mend", world.mend
+    elif chance < 0.99:
+        done = "sync now", world.sync_now
+    elif chance < 0.993:
+        done = "kill", world.kill
+    else:
+        at = f"/api/connectors/{world.connector}/two-way/{world.kind}"
+        done = "policy", lambda: world.api.ask("PATCH", at, {"policy": policy})
+    world.steps[done[0]] += 1
+    done[1]()
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(0)
+def test_both_sides_are_equal_when_it_quiets(world: World) -> None:
+    machine = machine_of(world, STEPS)
+    examples = max(1, STEPS // (IN_ONE_GO * RULES))
+    drawn = int(SEED) if SEED else None
+    config = settings(
+        max_examples=examples,
+        stateful_step_count=RULES,
+        deadline=None,
+        database=None,
+        derandomize=drawn is None,
+        phases=[
+            Phase.generate
+        ],  # what happened is in the hub's journal; there is no doing it again
+        suppress_health_check=list(HealthCheck),
+    )
+    started = time.monotonic()
+    if drawn is not None:
+        machine = seed(drawn)(machine)  # type: ignore[assignment]
+    run_state_machine_as_test(machine, settings=config)
+    world.quiet()
+    world.check()
+    took = time.monotonic() - started
+    print(f"{world.steps.total()} steps in {took:.0f} s, {world.workers.killed} workers killed")
+    print(dict(world.steps))
