@@ -74,6 +74,14 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         default=8, ge=1, le=64, description="How many jobs one worker does at a time."
     )
+    settle_seconds: int = Field(
+        default=130,
+        ge=1,
+        le=3600,
+        description="How long a request whose answer was lost may still be under way at a site "
+        "that has no field of the hub's own: before that no second document is made. Frappe ends "
+        "requests after 120 seconds; give more where its proxy waits longer.",
+    )
     token: SecretStr | None = Field(
         default=None,
         description="Whom the command line acts for: the user whose API token this is. Unset: the "

@@ -88,12 +88,10 @@ def kill_while_sending(api: Api, there: There, workers: Workers, kills: int) -> 
 def what_is_left(workers: Workers) -> Any:
     return (
         workers.sql("SELECT state, why, count(*), max(attempts) FROM links GROUP BY 1, 2"),
-        workers.sql("SELECT status::text, task_name, count(*), min(lock), max(scheduled_at::text), count(worker_id)"
-                    " FROM procrastinate_jobs GROUP BY 1, 2"),
-        workers.sql("SELECT id, last_heartbeat::text, now()::text FROM procrastinate_workers"),
-        workers.sql("SELECT * FROM circuits"),
-        workers.sql("SELECT count(*) FROM outbox"),
-    )  # fmt: skip
+        workers.sql(
+            "SELECT status::text, task_name, count(*) FROM procrastinate_jobs GROUP BY 1, 2"
+        ),
+    )
 
 
 def all_are_there_once(api: Api, there: There, workers: Workers, numbers: list[int]) -> None:
@@ -103,7 +101,7 @@ def all_are_there_once(api: Api, there: There, workers: Workers, numbers: list[i
         counts = api.get("/api/customers").json["counts"]
         return not counts.get("sending") and not counts.get("waiting")
 
-    give_up = time.monotonic() + 45
+    give_up = time.monotonic() + 120
     while not left():
         assert time.monotonic() < give_up, str(what_is_left(workers))
         time.sleep(0.2)
@@ -116,13 +114,18 @@ def all_are_there_once(api: Api, there: There, workers: Workers, numbers: list[i
     assert len(documents) == len(numbers)
     for number in numbers:
         record = api.get(f"/api/customers/{number}").json
-        assert record["sync"]["state"] == "in_sync", record
+        conflicts = api.get(f"/api/customers/{number}/conflicts").json["conflicts"]
+        assert record["sync"]["state"] == "in_sync", (record["sync"], conflicts)
         document = there.read("Customer", record["erpnextId"])
         assert document["customer_name"] == record["name"] == record["erpnextId"]
-        assert (document["website"] or None) == record["website"]
+        assert document.get("website") == record["website"]
     assert not [name for name in there.names("Customer") if " - " in name and "Killed" in name]
     for doctype, made in (("Address", "address"), ("Contact", "email")):
-        linked = there.list(doctype, fields=["name", "`tabDynamic Link`.link_name as customer"])
+        linked = there.list(
+            doctype,
+            [["Dynamic Link", "link_doctype", "=", "Customer"]],
+            ["name", "`tabDynamic Link`.link_name as customer"],
+        )
         times = Counter(row["customer"] for row in linked)
         for number in numbers:
             record = api.get(f"/api/customers/{number}").json
@@ -135,7 +138,7 @@ def all_are_there_once(api: Api, there: There, workers: Workers, numbers: list[i
 def test_a_hundred_kills_leave_one_document_each(shop: Any) -> None:
     api, there, workers = shop(own_field=True)
     started = time.monotonic()
-    numbers = kill_while_sending(api, there, workers, int(__import__('os').environ.get('KK','100')))
+    numbers = kill_while_sending(api, there, workers, 100)
     all_are_there_once(api, there, workers, numbers)
     told = workers.sql("SELECT count(*) FROM exchanges WHERE what = 'create' AND ms IS NULL")
     print(f"{workers.killed} kills, {len(numbers)} records, {told[0][0]} creates whose answer was")

@@ -30,9 +30,6 @@ from bascule.twoway.taking import is_fresh
 if TYPE_CHECKING:
     from bascule.twoway.sending import Sending
 
-# A request whose answer was lost may still be under way at the site; after this it is not. (Frappe
-# ends requests after 120 seconds.)
-STILL_UNDER_WAY = timedelta(seconds=130)
 MARGIN = timedelta(minutes=5)  # of the site's clock
 
 
@@ -173,7 +170,8 @@ async def _listed(work: "Sending", filters: list[Any]) -> list[Document]:
 def _refuse_too_soon(work: "Sending") -> None:
     """The first try may still be under way, and without a unique field both would make one."""
     begun = work.link.create_begun_at or datetime.now(UTC)
-    left = (begun + STILL_UNDER_WAY - datetime.now(UTC)).total_seconds()
+    settled = begun + timedelta(seconds=work.hub.settings.settle_seconds)
+    left = (settled - datetime.now(UTC)).total_seconds()
     if left > 0:
         raise Unavailable(
             "The answer to the first try was lost, and the site may still be busy with it.",

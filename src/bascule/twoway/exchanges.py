@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
@@ -20,6 +21,7 @@ from bascule.twoway.tables import Exchange
 
 LARGEST = 20_000  # characters of a request or an answer
 KEPT_DAYS = 90
+WRITES = ("update", "create")
 # Fields of documents that are nobody's business in a journal.
 SECRET = ("secret", "password", "api_key", "token")
 
@@ -102,6 +104,33 @@ def heard(
             finished_at=datetime.now(UTC),
         )
     )
+
+
+async def unheard_of(session: AsyncSession, record_id: int) -> list[dict[str, Any]]:
+    """What a site was sent about each document of a record since its last answer to a write of it:
+    it may have been taken, or not. As it was sent.
+    """
+    later = aliased(Exchange)
+    heard_later = exists().where(
+        later.record_id == record_id,
+        later.document == Exchange.document,
+        later.id > Exchange.id,
+        later.what.in_(WRITES),
+        later.status.between(200, 299),
+    )
+    query = (
+        select(Exchange.request)
+        .where(
+            Exchange.record_id == record_id,
+            Exchange.direction == "out",
+            Exchange.what.in_(WRITES),
+            or_(Exchange.status.is_(None), Exchange.status >= 500),
+            ~heard_later,
+        )
+        .order_by(Exchange.id.desc())
+        .limit(20)
+    )
+    return [one for one in (await session.scalars(query)).all() if isinstance(one, dict)]
 
 
 async def exchanges_of(

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.frappe import Site
 from bascule.hub import Hub
-from bascule.twoway.exchanges import heard
-from bascule.twoway.fields import PARTS, Part, same
+from bascule.twoway.exchanges import heard, unheard_of
+from bascule.twoway.fields import PARTS, Field, Part, same
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.merge import Clash, Edit, Merged, merge
-from bascule.twoway.party import Party, values_of
+from bascule.twoway.party import Party, value_in, values_of
 from bascule.twoway.records import Whole, set_values, tell
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
 
@@ -104,9 +104,10 @@ async def take(
     there_edit = _edits_there(fields, seen)
     if not link.base and link.create_title is not None and "main" in seen.party.documents:
         fresh = fresh or is_fresh(seen.party.main)
+    base = {**link.base, **(sent or {})}
     merged = merge(
         fields.synced(),
-        base={**link.base, **(sent or {})},
+        base=base | await _taken_unheard(session, record, fields, base, there),
         here=record.values,
         there=there,
         policy=lambda name: (
@@ -128,6 +129,40 @@ async def take(
               f"{fields.type.doctype} {link.document}",
               {"modified": seen.party.modified(), "values": there})  # fmt: skip
     return taken
+
+
+async def _taken_unheard(
+    session: AsyncSession,
+    record: Record,
+    fields: Mapped,
+    base: Mapping[str, Any],
+    there: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Values that the site has from us, though its answer was lost or the worker was killed, and
+    that were changed here again since: nobody's edit there, and so no conflict.
+    """
+    both = [
+        one
+        for name, theirs in there.items()
+        if (one := fields.by_name[name])
+        and not same(one, theirs, base.get(name))
+        and not same(one, theirs, record.values.get(name))
+    ]
+    if not both:
+        return {}
+    sent = await unheard_of(session, record.id)
+    return {
+        one.name: there[one.name]
+        for one in both
+        if any(_is_in(fields, one, request, there[one.name]) for request in sent)
+    }
+
+
+def _is_in(fields: Mapped, one: Field, request: Mapping[str, Any], value: Any) -> bool:
+    assert one.place is not None  # noqa: S101 - it came from the site
+    if (one.place.table or one.place.field) not in request:
+        return False
+    return same(one, value_in(fields, one, request), value)
 
 
 def _there(fields: Mapped, link: Link, seen: Seen) -> dict[str, Any]:
