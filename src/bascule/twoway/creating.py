@@ -8,8 +8,9 @@ owner and time. The unique field also lets the site refuse a second one that ove
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.frappe import (
     Duplicate,
@@ -204,12 +205,27 @@ def _certainly_not_done(error: FrappeError) -> bool:
     return isinstance(error, Invalid | NoPermission | WrongCredentials)
 
 
+async def free_name(session: AsyncSession, link: Link, name: str) -> None:
+    """A document that is gone may have left its name to this one; its record keeps its history."""
+    await session.execute(
+        update(Link)
+        .where(
+            Link.two_way_id == link.two_way_id,
+            Link.record_id != link.record_id,
+            Link.document == name,
+            Link.gone_at.is_not(None),
+        )
+        .values(document=None)
+    )
+
+
 async def _adopt(work: "Sending", stored: Document) -> None:
     """The document is this record's from now on."""
     name = str(stored["name"])
     try:
         async with work.recording() as (session, whole):
             assert whole.link is not None  # noqa: S101
+            await free_name(session, whole.link, name)
             whole.link.document = name
             whole.link.creation = str(stored.get("creation") or "") or None
             whole.link.create_begun_at = whole.link.create_seen_from = None

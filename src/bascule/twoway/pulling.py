@@ -23,7 +23,7 @@ from bascule.events.live import publish
 from bascule.frappe import FrappeError, Invalid, NoPermission, NotFound, Site
 from bascule.frappe.clocks import Reading, asked_since
 from bascule.hub import Hub
-from bascule.twoway import at_the_site, following
+from bascule.twoway import at_the_site, creating, following
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.party import AT_ONCE, DOCTYPES, Party, fetch_many, values_of
@@ -242,7 +242,8 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
         links = await _links(work, there)
         for party in parties:
             seen = Seen(party, started, work.source, zone, **ahead)
-            number = links.get(party.name) or await _whose(work, party)
+            number = await _by_key(work, party) or links.get(party.name)
+            number = number or await _whose(work, party)
             if number is not None:
                 await _take_known(work, number, seen)
             elif await _is_on_its_way(work, party):
@@ -285,6 +286,7 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
         if link is None or whole.two_way is None:
             return
         if link.document != seen.party.name:
+            await creating.free_name(session, link, seen.party.name)
             if link.document is None:
                 link.create_begun_at = None
                 link.document = seen.party.name
@@ -333,6 +335,24 @@ async def _take_new(work: Pulling, seen: Seen) -> None:
     work.summary.created += 1
 
 
+async def _by_key(work: Pulling, party: Party) -> int | None:
+    """The record whose create made this one and has not heard of it. Its name may be one that the
+    document of another record had, which is gone.
+    """
+    key = party.main.get(work.two_way.owned_field or "")
+    if not key:
+        return None
+    async with work.hub.db.session() as session:
+        query = select(Link.record_id).where(
+            Link.two_way_id == work.two_way.id,
+            Link.create_key == str(key),
+            Link.document.is_(None),
+            Link.gone_at.is_(None),
+        )
+        found: int | None = await session.scalar(query)
+    return found
+
+
 async def _whose(work: Pulling, party: Party) -> int | None:
     """The record whose document this is, though it is not called as it was: it was renamed, or the
     answer that would have told its name was lost.
@@ -356,6 +376,8 @@ async def _whose(work: Pulling, party: Party) -> int | None:
 
 async def _is_on_its_way(work: Pulling, party: Party) -> bool:
     """Whether a send of ours may be what made this one, and has not heard of it yet."""
+    if work.two_way.owned_field:
+        return False  # it would have our key, and be known by it
     title = next(f for f in work.fields.fields if f.name == work.fields.type.title)
     named = values_of(work.fields, party).get(title.name)
     async with work.hub.db.session() as session:
