@@ -239,6 +239,7 @@ async def _read(work: Sending) -> Seen | None:
         async with work.recording() as (session, whole):
             if new is None:
                 await following.gone(session, whole, pending=True)
+                await _answered(session, work)
                 return None
             await following.renamed(session, whole, new)
         return await _read(work)
@@ -393,6 +394,11 @@ async def _finish(session: AsyncSession, work: Sending, whole: Whole) -> None:
         await _tell_trouble(session, whole, _not_kept(work.fields, work.not_kept))
     await refresh_state(session, whole.link)
     await tell(session, whole.record, "state")
+    await _answered(session, work)
+
+
+async def _answered(session: AsyncSession, work: Sending) -> None:
+    """The site is there, if only with a no: who waited for it need wait no longer."""
     if await circuit.succeeded(session, work.connection):
         await wake(work.hub, session, work.connection)
 
@@ -482,8 +488,8 @@ async def _went_wrong(work: Sending, trouble: Trouble) -> None:
         until = None
         if trouble.of_site:
             until = await circuit.failed(session, work.connection, trouble)
-        elif await circuit.succeeded(session, work.connection):  # it answered, if only with a no
-            await wake(work.hub, session, work.connection)
+        else:
+            await _answered(session, work)
         await _tell_trouble(session, whole, trouble, until)
 
 
