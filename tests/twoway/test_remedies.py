@@ -1,0 +1,272 @@
+"""What needs a person: what is told of it, and that what the person does about it mends it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from api.conftest import Api
+
+from .conftest import Erp, until
+
+PLAIN = {"name": "Plain & Simple BV", "customerGroup": "Consumers", "website": "https://a.example"}
+EDITED = "https://edited.example"
+LOYALTY = {
+    "name": "loyaltyCode",
+    "label": "Loyalty code",
+    "kind": "text",
+    "place": {"part": "main", "field": "loyalty_code"},
+}
+
+
+@pytest.fixture
+def admin(site: Any) -> Erp:
+    """Her Administrator; `erp` asks as the hub's user."""
+    erp = Erp(site)
+    user = site.users["admin"]
+    erp.http.headers["Authorization"] = f"token {user.api_key}:{user.api_secret}"
+    return erp
+
+
+@pytest.fixture
+def create(api: Api, synced: Callable[..., Any]) -> Callable[..., Any]:
+    def create(state: str = "in_sync", **values: Any) -> Any:
+        made = api.post("/api/customers", {**PLAIN, **values})
+        assert made.status == 201, made.body
+        return synced(made.json["id"], state=state)
+
+    return create
+
+
+@pytest.fixture
+def while_it_waits(
+    api: Api, site: Any, create: Callable[..., Any], synced: Callable[..., Any]
+) -> Callable[..., int]:
+    """An edit that waits while somebody does `something` there; then the site takes edits again."""
+
+    def while_it_waits(something: Callable[[], Any]) -> int:
+        number = int(create()["id"])
+        site.faults.add("maintenance", method="PUT", path="/api/resource/Customer")
+        change(api, number, website=EDITED)
+        synced(number, state="waiting")
+        something()
+        site.faults.clear()
+        assert api.post("/api/customers/retry").status == 200
+        until(lambda: sync_of(api, number)["state"] not in ("sending", "waiting"))
+        return number
+
+    return while_it_waits
+
+
+def change(api: Api, number: int, **values: Any) -> None:
+    assert api.ask("PUT", f"/api/customers/{number}", values).status == 200
+
+
+def do(api: Api, number: int, act: str) -> None:
+    done = api.post(f"/api/customers/{number}/do/{act}")
+    assert done.status == 200, done.body
+
+
+def sync_of(api: Api, number: int) -> Any:
+    return api.get(f"/api/customers/{number}").json["sync"]
+
+
+def test_a_value_that_the_site_refuses_is_told_at_its_field_and_mended_by_an_edit(
+    api: Api,
+    erp: Erp,
+    turn_on: Callable[..., str],
+    create: Callable[..., Any],
+    synced: Callable[..., Any],
+) -> None:
+    turn_on()
+    record = create("attention", customerGroup="Nope")
+    sync = record["sync"]
+    assert sync["remedy"] == "invalid"
+    assert "Nope" in sync["wrong"]["customerGroup"]
+    assert sync["nextStep"] and "Nope" in sync["why"]
+    assert record["erpnextId"] is None
+    change(api, record["id"], customerGroup="Bike Shops")
+    record = synced(record["id"])
+    assert (record["sync"]["wrong"], record["sync"]["why"]) == ({}, None)
+    assert erp.read("Customer", record["erpnextId"])["customer_group"] == "Bike Shops"
+    # The same of an edit, which leaves what was there.
+    change(api, record["id"], customerGroup="Nope", website=EDITED)
+    record = synced(record["id"], state="attention")
+    assert "Nope" in record["sync"]["wrong"]["customerGroup"]
+    assert erp.read("Customer", record["erpnextId"])["website"] == PLAIN["website"]
+    do(api, record["id"], "give_up")
+    record = synced(record["id"])
+    assert (record["customerGroup"], record["website"]) == ("Bike Shops", PLAIN["website"])
+
+
+def test_a_right_that_is_missing_is_told_with_the_roles_that_have_it(
+    api: Api,
+    erp: Erp,
+    site: Any,
+    turn_on: Callable[..., str],
+    create: Callable[..., Any],
+    synced: Callable[..., Any],
+) -> None:
+    turn_on()
+    about = {"doctype": "Customer", "path": "/api/resource/Customer"}
+    site.faults.add("forbidden", method="POST", **about)
+    record = create("attention")
+    sync = record["sync"]
+    assert sync["remedy"] == "permission"
+    assert "Customer" in sync["why"]
+    assert "Sales" in sync["nextStep"], sync["nextStep"]
+    assert sync["retryAt"] is None, "nothing is gained by trying again by itself"
+    site.faults.clear()
+    assert api.post("/api/customers/retry").json == {"retried": 1}
+    record = synced(record["id"])
+    assert erp.list("Customer", [["customer_name", "=", PLAIN["name"]]]) == [
+        {"name": record["erpnextId"]}
+    ]
+
+
+def test_one_that_was_deleted_there_while_an_edit_waited_is_made_again(
+    api: Api,
+    admin: Erp,
+    turn_on: Callable[..., str],
+    while_it_waits: Callable[..., int],
+    synced: Callable[..., Any],
+) -> None:
+    turn_on()
+    number = while_it_waits(lambda: admin.delete("Customer", PLAIN["name"]))
+    record = synced(number, state="attention")
+    assert record["sync"]["remedy"] == "deleted_there"
+    assert record["sync"]["goneAt"] and record["sync"]["nextStep"]
+    assert record["website"] == EDITED, "the edit was lost"
+    do(api, number, "recreate")
+    record = synced(number)
+    assert record["sync"]["goneAt"] is None and record["active"] is True
+    assert admin.list("Customer", [["customer_name", "=", PLAIN["name"]]]) == [
+        {"name": record["erpnextId"]}
+    ]
+    assert admin.read("Customer", record["erpnextId"])["website"] == EDITED
+
+
+def test_one_that_was_deleted_there_while_an_edit_waited_is_given_up(
+    api: Api,
+    admin: Erp,
+    turn_on: Callable[..., str],
+    while_it_waits: Callable[..., int],
+    synced: Callable[..., Any],
+) -> None:
+    turn_on()
+    number = while_it_waits(lambda: admin.delete("Customer", PLAIN["name"]))
+    synced(number, state="attention")
+    do(api, number, "give_up")
+    record = synced(number)
+    assert record["active"] is False and record["sync"]["goneAt"] is not None
+    assert record["sync"]["remedy"] is None
+    assert admin.list("Customer", [["customer_name", "=", PLAIN["name"]]]) == []
+    steps = api.get(f"/api/customers/{number}/history").json["steps"]
+    values = [value for step in steps for both in step["changes"].values() for value in both]
+    assert EDITED in values, "what was given up is in no history"
+
+
+def test_one_that_was_renamed_there_while_an_edit_waited_is_followed(
+    admin: Erp,
+    turn_on: Callable[..., str],
+    while_it_waits: Callable[..., int],
+    synced: Callable[..., Any],
+) -> None:
+    turn_on()
+    number = while_it_waits(lambda: admin.rename("Customer", PLAIN["name"], "Renamed There"))
+    record = synced(number)
+    assert (record["erpnextId"], record["name"]) == ("Renamed There", "Renamed There")
+    assert admin.read("Customer", "Renamed There")["website"] == EDITED
+    assert admin.list("Customer", [["customer_name", "=", PLAIN["name"]]]) == []
+
+
+def test_one_that_others_link_to_cannot_be_deleted_there_and_is_disabled_instead(
+    api: Api, admin: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    turn_on()
+    orders = admin.list("Sales Order", [["docstatus", "=", 1]], ["name", "customer"])
+    enabled = {row["name"] for row in admin.list("Customer", [["disabled", "=", 0]])}
+    name = next(row["customer"] for row in orders if row["customer"] in enabled)
+    numbers = {
+        record["erpnextId"]: record["id"]
+        for record in api.get("/api/customers", limit=500).json["records"]
+    }
+    number = numbers[name]
+    assert api.delete(f"/api/customers/{number}", there="delete").status == 200
+    record = synced(number, state="attention")
+    assert record["sync"]["remedy"] == "linked"
+    assert "is linked with" in record["sync"]["why"], record["sync"]
+    assert admin.read("Customer", name)["disabled"] == 0
+    do(api, number, "disable_instead")
+    record = synced(number)
+    assert record["deletedAt"] is not None
+    assert admin.read("Customer", name)["disabled"] == 1
+
+
+def test_a_field_that_the_site_has_not_is_told_before_anything_is_sent(
+    api: Api,
+    turn_on: Callable[..., str],
+    connected: str,
+    create: Callable[..., Any],
+) -> None:
+    turn_on(mapping=[LOYALTY])
+    checked = api.post(f"/api/connectors/{connected}/two-way/customers/check")
+    assert "loyalty_code" in checked.json["cannot_hold"]["loyaltyCode"]
+    record = create(loyaltyCode="GOLD")
+    assert record["loyaltyCode"] == "GOLD"
+    assert "loyalty_code" in record["sync"]["notKept"]["loyaltyCode"]
+
+
+def test_a_field_that_the_site_drops_is_told_and_sent_once_the_site_has_it(
+    api: Api,
+    admin: Erp,
+    turn_on: Callable[..., str],
+    connected: str,
+    create: Callable[..., Any],
+    synced: Callable[..., Any],
+) -> None:
+    """Mapped while two-way sync was on, so that nobody looked."""
+    turn_on()
+    record = create()
+    at = f"/api/connectors/{connected}/two-way/customers"
+    assert api.patch(at, {"mapping": [LOYALTY]}).status == 200
+    change(api, record["id"], loyaltyCode="GOLD")
+    record = synced(record["id"], state="attention")
+    assert record["sync"]["remedy"] == "not_kept"
+    assert "loyaltyCode" in record["sync"]["wrong"]
+    assert "loyaltyCode" in record["sync"]["notKept"]
+    do(api, record["id"], "accept")
+    record = synced(record["id"])
+    assert record["loyaltyCode"] == "GOLD" and "loyaltyCode" in record["sync"]["notKept"]
+    polled = api.post("/api/customers/sync/enhanced").json
+    assert polled["success"] and polled["finished"], polled
+    assert api.get(f"/api/customers/{record['id']}").json["loyaltyCode"] == "GOLD"
+
+    field = {"dt": "Customer", "fieldname": "loyalty_code", "label": "Loyalty code"}
+    admin.create("Custom Field", fieldtype="Data", **field)
+    assert api.post(f"{at}/check").json["cannot_hold"].get("loyaltyCode") is None
+    do(api, record["id"], "retry")
+    record = synced(record["id"])
+    assert "loyaltyCode" not in record["sync"]["notKept"]
+    assert admin.read("Customer", record["erpnextId"])["loyalty_code"] == "GOLD"
+
+
+def test_mended_credentials_send_what_waited_without_a_word_from_anybody(
+    api: Api,
+    admin: Erp,
+    site: Any,
+    turn_on: Callable[..., str],
+    create: Callable[..., Any],
+    synced: Callable[..., Any],
+) -> None:
+    connector = turn_on()
+    record = create()
+    site.users["hub"].api_secret = "regenerated"
+    change(api, record["id"], website=EDITED)
+    waiting = synced(record["id"], state="waiting")
+    assert waiting["sync"]["remedy"] == "credentials"
+    assert waiting["sync"]["nextStep"] and waiting["sync"]["retryAt"]
+    mended = api.patch(f"/api/connectors/{connector}", {"api_secret": "regenerated"})
+    assert mended.status == 200, mended.body
+    until(lambda: sync_of(api, record["id"])["state"] == "in_sync", "it did not go on by itself")
+    assert admin.read("Customer", record["erpnextId"])["website"] == EDITED
