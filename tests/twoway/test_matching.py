@@ -1,0 +1,230 @@
+"""What both sides have before two-way sync is turned on: paired, looked at, and made nowhere twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from api.conftest import Api
+
+from .conftest import Erp, until
+
+HERE = {"customerGroup": "Consumers"}
+
+
+class Turning:
+    """Two-way sync of customers on its way to being on."""
+
+    def __init__(self, api: Api, erp: Erp, connector: str) -> None:
+        self.api, self.erp = api, erp
+        self.at = f"/api/connectors/{connector}/two-way/customers"
+
+    def begin(self, **settings: Any) -> None:
+        if settings:
+            assert self.api.patch(self.at, settings).status == 200
+        begun = self.api.post(f"{self.at}/begin", {"own_field": True})
+        assert begun.status == 200, begun.body
+        until(lambda: self.api.get(f"{self.at}/matches").json["ready"])
+
+    def matches(self, **wanted: Any) -> Any:
+        return self.api.get(f"{self.at}/matches", limit=500, **wanted).json
+
+    def of_record(self, number: int) -> Any:
+        [row] = [one for one in self.matches()["matches"] if one["recordId"] == number]
+        return row
+
+    def decide(self, row: Any, decision: str) -> None:
+        decided = self.api.post(f"{self.at}/matches", {"id": row["id"], "decision": decision})
+        assert decided.status == 200, decided.body
+
+    def confirm(self) -> None:
+        assert self.api.post(f"{self.at}/confirm").status == 200
+        until(lambda: self.api.get(self.at).json["last_poll_at"], "the first look did not end")
+
+    def off(self) -> None:
+        assert self.api.delete(self.at).status == 200
+
+    def documents(self) -> set[str]:
+        return {row["name"] for row in self.erp.list("Customer")}
+
+    def records(self) -> list[Any]:
+        return list(self.api.get("/api/customers", limit=500).json["records"])
+
+    def check_each_once(self) -> None:
+        linked = [one["erpnextId"] for one in self.records() if one["erpnextId"]]
+        assert len(linked) == len(set(linked))
+        assert set(linked) == self.documents()
+
+
+@pytest.fixture
+def turning(api: Api, erp: Erp, connected: str) -> Turning:
+    return Turning(api, erp, connected)
+
+
+@pytest.fixture
+def here(api: Api) -> Callable[..., int]:
+    """A record that is made before anything is turned on."""
+
+    def here(name: str, **values: Any) -> int:
+        made = api.post("/api/customers", {**HERE, "name": name, **values})
+        assert made.status == 201, made.body
+        assert made.json["sync"]["state"] == "local"
+        return int(made.json["id"])
+
+    return here
+
+
+@pytest.fixture
+def there(erp: Erp) -> Callable[..., str]:
+    def there(name: str, **values: Any) -> str:
+        made = erp.create(
+            "Customer",
+            customer_name=name,
+            customer_type="Company",
+            customer_group="Bike Shops",
+            **values,
+        )
+        return str(made["name"])
+
+    return there
+
+
+def test_a_tax_number_counts_before_an_address_of_mail_and_that_before_a_name(
+    turning: Turning,
+    here: Callable[..., int],
+    there: Callable[..., str],
+    synced: Callable[..., Any],
+) -> None:
+    three = here("Name Co", taxNumber="NL 123", email="mail@example.com")
+    two = here("Other Co", email="two@example.com")
+    one = here("Third   CO")
+    by_tax = there("Tax Co", tax_id="nl 123")
+    there("Mail Co", email_id="mail@example.com")
+    there("Name Co")
+    by_mail = there("Two Co", email_id="TWO@example.com")
+    there("Other Co")
+    by_name = there("third co")
+    before = turning.documents()
+    turning.begin(policy="erpnext")
+    rows = {number: turning.of_record(number) for number in (three, two, one)}
+    assert {
+        number: (row["matchedBy"], row["document"], row["decision"], row["ambiguous"])
+        for number, row in rows.items()
+    } == {
+        three: ("tax_id", by_tax, "pair", False),
+        two: ("email", by_mail, "pair", False),
+        one: ("name", by_name, "pair", False),
+    }
+    brought = {row["document"] for row in turning.matches(decision="bring")["matches"]}
+    assert brought == before - {by_tax, by_mail, by_name}
+    turning.confirm()
+    for number, document in ((three, by_tax), (two, by_mail), (one, by_name)):
+        assert synced(number)["erpnextId"] == document
+    assert turning.documents() == before
+    turning.check_each_once()
+
+
+def test_a_pair_that_differs_is_decided_field_by_field(
+    api: Api,
+    erp: Erp,
+    turning: Turning,
+    here: Callable[..., int],
+    there: Callable[..., str],
+    synced: Callable[..., Any],
+) -> None:
+    number = here("Name Here", taxNumber="NL 1", website="https://here.example")
+    document = there("Name There", tax_id="NL 1", website="https://there.example")
+    turning.begin()
+    turning.confirm()
+    synced(number, state="conflict")
+    open_ones = api.get(f"/api/customers/{number}/conflicts").json["conflicts"]
+    told = {one["field"]: (one["here"], one["there"]) for one in open_ones}
+    assert told["name"] == ("Name Here", "Name There")
+    assert told["website"] == ("https://here.example", "https://there.example")
+    assert erp.read("Customer", document)["website"] == "https://there.example"
+    assert api.post(f"/api/customers/{number}/conflicts", {"choice": "here"}).status == 200
+    record = synced(number)
+    stored = erp.read("Customer", record["erpnextId"])
+    assert (stored["customer_name"], stored["website"]) == ("Name Here", "https://here.example")
+    assert record["erpnextId"] == document
+
+
+def test_where_several_would_fit_none_is_taken_until_somebody_says_which(
+    api: Api,
+    turning: Turning,
+    here: Callable[..., int],
+    there: Callable[..., str],
+    synced: Callable[..., Any],
+) -> None:
+    left = here("Left Alone", taxNumber="DUP 1")
+    chosen = here("Chosen By Hand", taxNumber="DUP 2")
+    for number in (1, 2):
+        there(f"First {number}", tax_id=f"DUP {number}")
+        there(f"Second {number}", tax_id=f"DUP {number}")
+    before = turning.documents()
+    turning.begin(policy="erpnext")
+    rows = {number: turning.of_record(number) for number in (left, chosen)}
+    for row in rows.values():
+        assert (row["ambiguous"], row["decision"], row["matchedBy"]) == (True, "leave", "tax_id")
+    turning.decide(rows[chosen], "pair")
+    turning.confirm()
+    assert synced(chosen)["erpnextId"] == rows[chosen]["document"]
+    record = api.get(f"/api/customers/{left}").json
+    assert (record["sync"]["state"], record["erpnextId"]) == ("local", None)
+    assert turning.documents() == before
+    turning.check_each_once()
+
+
+def test_two_records_that_would_fit_one_document_are_left_too(
+    api: Api, turning: Turning, here: Callable[..., int], there: Callable[..., str]
+) -> None:
+    numbers = [here("Twin", email=f"{at}@example.com") for at in ("a", "b")]
+    document = there("Twin")
+    turning.begin(policy="erpnext")
+    rows = [turning.of_record(number) for number in numbers]
+    assert [(row["ambiguous"], row["decision"]) for row in rows] == [(True, "leave")] * 2
+    turning.decide(rows[0], "pair")
+    refused = api.post(f"{turning.at}/matches", {"id": rows[1]["id"], "decision": "pair"})
+    assert refused.status == 409, refused.body
+    turning.confirm()
+    told = [api.get(f"/api/customers/{number}").json["erpnextId"] for number in numbers]
+    assert told == [document, None]
+
+
+def test_what_one_side_alone_has_comes_to_the_other_and_again_to_none(
+    api: Api,
+    erp: Erp,
+    turning: Turning,
+    here: Callable[..., int],
+    there: Callable[..., str],
+    synced: Callable[..., Any],
+) -> None:
+    """Turned off and on again, it finds all paired."""
+    ours = here("Only Here", website="https://here.example")
+    kept = here("Kept Here")
+    theirs = there("Only There", website="https://there.example")
+    before = turning.documents()
+    turning.begin()
+    assert turning.of_record(ours)["decision"] == "send"
+    assert erp.list("Customer", [["customer_name", "like", "% Here"]]) == []
+    turning.decide(turning.of_record(kept), "leave")
+    turning.confirm()
+    assert synced(ours)["erpnextId"] == "Only Here"
+    assert erp.read("Customer", "Only Here")["website"] == "https://here.example"
+    [record] = [one for one in turning.records() if one["erpnextId"] == theirs]
+    assert (record["name"], record["website"]) == ("Only There", "https://there.example")
+    assert api.get(f"/api/customers/{kept}").json["sync"]["state"] == "local"
+    assert turning.documents() == before | {"Only Here"}
+    turning.check_each_once()
+
+    turning.off()
+    edited = {"website": "https://while-off.example"}
+    assert api.ask("PUT", f"/api/customers/{ours}", edited).status == 200
+    assert erp.read("Customer", "Only Here")["website"] == "https://here.example"
+    turning.begin()
+    assert turning.matches()["counts"] == {"pair": 0, "bring": 0, "send": 1, "leave": 0}
+    turning.decide(turning.of_record(kept), "leave")
+    turning.confirm()
+    until(lambda: erp.read("Customer", "Only Here")["website"] == edited["website"])
+    assert turning.documents() == before | {"Only Here"}
+    turning.check_each_once()
