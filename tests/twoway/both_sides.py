@@ -152,7 +152,7 @@ class Workers:
             [sys.executable, str(NURSERY)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=open("/tmp/w.log", "w"),
             text=True,
             env=environment,
         )

@@ -8,7 +8,7 @@ owner and time. The unique field also lets the site refuse a second one that ove
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,10 +21,11 @@ from bascule.frappe import (
     Unavailable,
     WrongCredentials,
 )
+from bascule.twoway import following
 from bascule.twoway.fields import Part
 from bascule.twoway.history import add_change
 from bascule.twoway.party import Document, changes_for
-from bascule.twoway.records import tell
+from bascule.twoway.records import find, tell
 from bascule.twoway.tables import Link, TwoWay
 from bascule.twoway.taking import is_fresh
 
@@ -206,17 +207,20 @@ def _certainly_not_done(error: FrappeError) -> bool:
 
 
 async def free_name(session: AsyncSession, link: Link, name: str) -> None:
-    """A document that is gone may have left its name to this one; its record keeps its history."""
-    await session.execute(
-        update(Link)
-        .where(
-            Link.two_way_id == link.two_way_id,
-            Link.record_id != link.record_id,
-            Link.document == name,
-            Link.gone_at.is_not(None),
-        )
-        .values(document=None)
+    """A document of this name is this link's. The one that another record had under it is gone, or
+    was renamed, and is known again by its key when it is seen; the record keeps its history.
+    """
+    query = select(Link.record_id).where(
+        Link.two_way_id == link.two_way_id,
+        Link.record_id != link.record_id,
+        Link.document == name,
     )
+    for number in (await session.scalars(query)).all():
+        other = await find(session, None, number, None, lock=True)
+        assert other.link is not None  # noqa: S101
+        await following.gone(session, other)
+        other.link.document = None
+        await session.flush()
 
 
 async def _adopt(work: "Sending", stored: Document) -> None:

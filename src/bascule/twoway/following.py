@@ -67,6 +67,19 @@ async def merged_into(site: Site, fields: Mapped, old: str) -> str | None:
     return None
 
 
+async def is_free(session: AsyncSession, whole: Whole, name: str) -> bool:
+    """Whether no other record is linked to the document of this name. (Two who look at the same
+    time, one before a rename and one after it, may each have made a record of it.)
+    """
+    assert whole.link is not None  # noqa: S101
+    query = select(Link.record_id).where(
+        Link.two_way_id == whole.link.two_way_id,
+        Link.document == name,
+        Link.record_id != whole.record.id,
+    )
+    return await session.scalar(query) is None
+
+
 async def renamed(session: AsyncSession, whole: Whole, name: str) -> None:
     link = whole.link
     assert link is not None  # noqa: S101
@@ -89,7 +102,7 @@ async def gone(
     after = {**record.values, "active": False}
     link.base = {**link.base, "active": False}
     set_values(record, whole.fields, after, by=SITE)
-    note = f"Merged into {into} in ERPNext." if into else "Deleted in ERPNext."
+    note = f"It is {into} in ERPNext now." if into else "Deleted in ERPNext."
     changes = {"active": (before, False)} if before else {}
     await add_change(session, record, "merged" if into else "gone", changes, by=SITE, note=note)
     waiting = await session.scalar(

@@ -27,7 +27,7 @@ from bascule.twoway import at_the_site, creating, following
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.party import AT_ONCE, DOCTYPES, Party, fetch_many, values_of
-from bascule.twoway.records import Whole, find, new_link, new_record, queue, tell
+from bascule.twoway.records import find, new_link, new_record, queue, tell
 from bascule.twoway.tables import Link, TwoWay
 from bascule.twoway.taking import SITE, Seen, ahead_of_us, clock_of, refresh_state, take, told
 
@@ -107,7 +107,11 @@ async def poll(
     async with hub.db.session() as session:
         current = await session.get(TwoWay, two_way_id, with_for_update=True)
         if current is not None:
-            current.cursor = cursor
+            # What webhooks asked to be looked at meanwhile is looked at next time.
+            meanwhile = set(current.cursor.get("later") or []) - set(
+                two_way.cursor.get("later") or []
+            )
+            current.cursor = {**cursor, "later": [*cursor["later"], *sorted(meanwhile)]}
             current.last_poll_at = datetime.now(UTC)
             current.last_error = current.last_error_step = None
             current.last_summary = {**summary.told(), "ticket": ticket}
@@ -404,20 +408,12 @@ async def _not_there(work: Pulling, names: list[str]) -> None:
             whole = await find(session, None, number, None, lock=True)
             if whole.link is None or whole.link.document != name:
                 continue
-            if new is None:
-                await following.gone(session, whole, into=into)
-                work.summary.deleted += 1
-            elif await _is_free(session, whole, new):
+            if new is not None and await following.is_free(session, whole, new):
                 await following.renamed(session, whole, new)
                 work.summary.renamed += 1
-
-
-async def _is_free(session: AsyncSession, whole: Whole, name: str) -> bool:
-    assert whole.link is not None  # noqa: S101
-    query = select(Link.record_id).where(
-        Link.two_way_id == whole.link.two_way_id, Link.document == name
-    )
-    return await session.scalar(query) is None
+            else:
+                await following.gone(session, whole, into=new or into)
+                work.summary.deleted += 1
 
 
 async def _take_deletions(work: Pulling, since: datetime) -> bool:

@@ -237,8 +237,8 @@ async def _read(work: Sending) -> Seen | None:
     except NotFound:
         new = await following.find_again(work.site, work.fields, work.link, work.two_way)
         async with work.recording() as (session, whole):
-            if new is None:
-                await following.gone(session, whole, pending=True)
+            if new is None or not await following.is_free(session, whole, new):
+                await following.gone(session, whole, pending=True, into=new)
                 await _answered(session, work)
                 return None
             await following.renamed(session, whole, new)
