@@ -5,13 +5,18 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo test bench lint setup chromium lock clean
+.PHONY: demo test soak bench lint setup chromium lock clean
 
 demo: setup
 	$(BIN)/bascule demo
 
 test: lint chromium
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# The test of both sides for longer, from a number that it prints: make soak STEPS=50000 SEED=7
+soak: setup
+	BASCULE_SOAK_STEPS=$(or $(STEPS),20000) BASCULE_SOAK_SEED=$(or $(SEED),$(shell $(BIN)/python -c "import random; print(random.randrange(10**6))")) \
+		$(BIN)/pytest -s -p no:xdist tests/twoway/test_stateful.py
 
 # Says so where there is none and none can be had; the browser tests are skipped then.
 chromium:

@@ -152,7 +152,7 @@ class Workers:
             [sys.executable, str(NURSERY)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=open("/tmp/w.log", "w"),
+            stderr=subprocess.DEVNULL,
             text=True,
             env=environment,
         )

@@ -69,6 +69,7 @@ class World:
     secret: bytes
     random: random.Random
     steps: Counter[str] = field(default_factory=Counter)
+    whiles: int = 0
     at: int = 0  # a number for each value, so that it is known again
     ours: dict[int, str] = field(default_factory=dict)  # made here: record -> its first name
     theirs: set[str] = field(default_factory=set)  # names of documents that were made there

@@ -37,6 +37,7 @@ from bascule.events.live import publish
 from bascule.frappe import Site
 from bascule.hub import Hub
 
+DELETE_TRIES = 5
 SEALED = {"api_key_encrypted", "api_secret_encrypted"}
 
 
@@ -206,31 +207,40 @@ async def delete_connection(
         await conn.execute(
             "UPDATE bascule.streams SET fence = fence + 1 WHERE connection_id = %s", [connection.id]
         )
-    try:
-        async with hub.db.connection() as conn:
-            found = await conn.execute(
-                "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace ="
-                " (SELECT oid FROM pg_namespace WHERE nspname = %s) ORDER BY 1",
-                [connection.slug],
-            )
-            tables = [str(name) for (name,) in await found.fetchall()]
-            await conn.execute("SET LOCAL lock_timeout = '10s'")
-            await publish(conn, "connection", connection_id=connection.id, change="deleted")
-            gone = await conn.execute(
-                "DELETE FROM bascule.connections WHERE id = %s", [connection.id]
-            )
-            if gone.rowcount == 0:
-                raise NoSuchConnection
-            if drop_mirror:
-                schema = sql.Identifier(connection.slug)
-                await conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
-    except (pg.LockNotAvailable, pg.DeadlockDetected):
-        raise Conflict(
-            "The mirror is being read or written right now, so it cannot be dropped.",
-            next_step="Close what reads it and try again, or keep it with drop_mirror=false.",
-        ) from None
+    for tries_left in reversed(range(DELETE_TRIES)):
+        try:
+            tables = await _forget(hub, connection, drop_mirror=drop_mirror)
+            break
+        except (pg.LockNotAvailable, pg.DeadlockDetected) as held_up:
+            # Of two who wait for each other PostgreSQL ends one at once; the other then goes on.
+            if tries_left and isinstance(held_up, pg.DeadlockDetected):
+                continue
+            raise Conflict(
+                "The mirror is being read or written right now, so it cannot be dropped.",
+                next_step="Close what reads it and try again, or keep it with drop_mirror=false.",
+            ) from None
     await pool_of(hub).forget(connection.id)
     return Deleted(connection.slug, drop_mirror, tables)
+
+
+async def _forget(hub: Hub, connection: Connection, *, drop_mirror: bool) -> list[str]:
+    """In one transaction; the tables of its mirror."""
+    async with hub.db.connection() as conn:
+        found = await conn.execute(
+            "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace ="
+            " (SELECT oid FROM pg_namespace WHERE nspname = %s) ORDER BY 1",
+            [connection.slug],
+        )
+        tables = [str(name) for (name,) in await found.fetchall()]
+        await conn.execute("SET LOCAL lock_timeout = '10s'")
+        await publish(conn, "connection", connection_id=connection.id, change="deleted")
+        gone = await conn.execute("DELETE FROM bascule.connections WHERE id = %s", [connection.id])
+        if gone.rowcount == 0:
+            raise NoSuchConnection
+        if drop_mirror:
+            schema = sql.Identifier(connection.slug)
+            await conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+    return tables
 
 
 async def find_connection(
