@@ -1,4 +1,4 @@
-"""What both sides have before two-way sync is turned on: paired, looked at, and made nowhere twice."""
+"""What both sides have before two-way sync is on: paired, looked at, and made nowhere twice."""
 
 from collections.abc import Callable
 from typing import Any
