@@ -228,3 +228,24 @@ def test_what_one_side_alone_has_comes_to_the_other_and_again_to_none(
     until(lambda: erp.read("Customer", "Only Here")["website"] == edited["website"])
     assert turning.documents() == before | {"Only Here"}
     turning.check_each_once()
+
+
+def test_what_nobody_chose_yields_to_what_is_there(
+    api: Api, turning: Turning, there: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    there("Quiet Co")
+    number = api.post("/api/customers", {"name": "Quiet Co"}).json["id"]
+    turning.begin()
+    turning.confirm()
+    record = synced(number)
+    assert (record["erpnextId"], record["customerGroup"]) == ("Quiet Co", "Bike Shops")
+
+
+def test_a_default_that_the_site_does_not_have_is_told_before_anything_is_sent(
+    api: Api, turning: Turning
+) -> None:
+    told = " ".join(note["what"] for note in api.post(f"{turning.at}/check").json["notes"])
+    assert "no Customer Group 'Individual'" in told
+    assert api.patch(turning.at, {"defaults": {"customerGroup": "Consumers"}}).status == 200
+    told = " ".join(note["what"] for note in api.post(f"{turning.at}/check").json["notes"])
+    assert "Customer Group" not in told

@@ -47,6 +47,7 @@ async def look(site: Site, fields: Mapped) -> Found:
             }
             continue
         found.cannot_hold |= _lacking(meta, fields, part)
+        found.notes += await _defaults_not_there(site, meta, fields, part)
         if part == "main" and meta.field(OWN_FIELD) is not None:
             found.own_field = OWN_FIELD
     found.companies = await _companies(site)
@@ -80,6 +81,33 @@ def _lacking(meta: DocType, fields: Mapped, part: Part) -> Mapping[str, str]:
                     for one in _of(fields, other)
                 }
     return lacking
+
+
+async def _defaults_not_there(
+    site: Site, meta: DocType, fields: Mapped, part: Part
+) -> list[tuple[str, str]]:
+    """Defaults that name a document which the site does not have, such as a customer group."""
+    notes: list[tuple[str, str]] = []
+    for one in _of(fields, part):
+        assert one.place is not None  # noqa: S101
+        there = meta.field(one.place.field)
+        if there is None or there.type != "Link" or one.default is None or not there.options:
+            continue
+        try:
+            known = await site.list(
+                there.options, ("name",), filters=[["name", "=", one.default]], limit=1
+            )
+        except (NoPermission, NotFound):
+            continue
+        if not known:
+            notes.append(
+                (
+                    f"The site has no {there.options} {one.default!r}, which is what {one.label} "
+                    "is where nothing is said.",
+                    f"Choose another default for {one.label}, or make it in ERPNext.",
+                )
+            )
+    return notes
 
 
 async def _companies(site: Site) -> list[str]:

@@ -20,7 +20,7 @@ from bascule.errors import Conflict, HubError, Invalid
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.twoway.fields import RecordType
+from bascule.twoway.fields import RecordType, same
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped
 from bascule.twoway.party import AT_ONCE, fetch_many, values_of
@@ -305,6 +305,15 @@ async def _link(
     paired = match.decision == "pair"
     link = new_link(record, two_way, document=match.document if paired else None)
     link.state = "sending"
+    if paired:
+        # A default that nobody chose yields to what is there.
+        link.base = {
+            one.name: one.default
+            for one in mapped(two_way).fields
+            if one.default is not None
+            and one.name not in record.edited
+            and same(one, record.values.get(one.name), one.default)
+        }
     session.add(link)
     await session.flush()
     if paired:

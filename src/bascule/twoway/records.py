@@ -143,7 +143,7 @@ async def create(
         record = new_record(
             kind, fields, whole, two_way.connection_id if two_way else None, name_of(by)
         )
-        record.edited = _edited({}, whole, record.updated_by)
+        record.edited = _edited({}, given, record.updated_by)  # defaults are nobody's edits
         session.add(record)
         await session.flush()
         if two_way is not None:
