@@ -251,7 +251,7 @@ class Enhanced(BaseModel):
                 "success": True,
                 "finished": True,
                 "summary": {"fetched": 120, "created": 2, "updated": 5, "unchanged": 113,
-                            "deleted": 0, "renamed": 0, "conflicts": 0, "failed": 0},
+                            "deleted": 0, "renamed": 0, "conflicts": 0},
                 "connectors": {"acme_trading": {"fetched": 120, "created": 2}},
                 "errors": {},
             }

@@ -10,7 +10,7 @@ from bascule.connections.service import list_connections
 from bascule.twoway import conflicts, records
 from bascule.twoway.api import cursor_of, position_of, sync_now
 from bascule.twoway.pages_kind import TheKind
-from bascule.twoway.pages_words import state_of
+from bascule.twoway.pages_words import BROUGHT, state_of
 from bascule.twoway.records import Wanted, Whole
 from bascule.twoway.setup import two_ways
 from bascule.ui import back_to, page_url, render
@@ -28,14 +28,6 @@ LABELS = {
     "conflict": "Conflict",
     "local": "Kept here alone",
     "deleted": "Deleted",
-}
-BROUGHT = {
-    "created": "new",
-    "updated": "changed",
-    "renamed": "renamed",
-    "deleted": "deleted there",
-    "conflicts": "changed on both sides",
-    "failed": "failed",
 }
 
 

@@ -22,7 +22,7 @@ from bascule.twoway.at_the_site import Found
 from bascule.twoway.fields import DIRECTIONS, KINDS, RecordType
 from bascule.twoway.kinds import RECORD_TYPES
 from bascule.twoway.mapping import Mapped, mapped
-from bascule.twoway.pages_words import ON_DELETE, POLICIES, shown
+from bascule.twoway.pages_words import BROUGHT, ON_DELETE, POLICIES, shown
 from bascule.twoway.pulling import start_poll
 from bascule.twoway.tables import TwoWay
 from bascule.ui import back_to, render
@@ -47,14 +47,6 @@ DIRECTION_NAMES = {
 }
 BY = {"tax_id": "tax number", "email": "e-mail address", "name": "name"}
 assert set(KIND_NAMES) == set(KINDS) and set(DIRECTION_NAMES) == set(DIRECTIONS)  # noqa: S101
-BROUGHT = (
-    ("created", "new"),
-    ("updated", "changed"),
-    ("renamed", "renamed"),
-    ("deleted", "deleted there"),
-    ("conflicts", "changed on both sides"),
-    ("failed", "failed"),
-)
 Short = Annotated[str, Form(max_length=200)]
 
 
@@ -143,7 +135,9 @@ async def show(
         typed=typed or Typed(),
         found=found,
         preview=preview,
-        brought=[f"{summary[name]:,} {word}" for name, word in BROUGHT if summary.get(name)],
+        brought=[
+            f"{summary[name]:,} {word}" for name, word in BROUGHT.items() if summary.get(name)
+        ],
         may_edit=has_role(user, "editor"),
         may_set_up=has_role(user, "admin" if connection.shared else "editor"),
         shown=shown,

@@ -13,6 +13,14 @@ from bascule.twoway.tables import Change, Exchange
 from bascule.ui.filters import cell, number
 
 FEW = 6  # changes that a step shows without being unfolded
+# What a look at the site brought, in the order in which it is told.
+BROUGHT = {
+    "created": "new",
+    "updated": "changed",
+    "renamed": "renamed",
+    "deleted": "deleted there",
+    "conflicts": "changed on both sides",
+}
 REMEDIES = {
     "down": "The site does not answer",
     "busy": "The site is busy with the same document",

@@ -1,0 +1,246 @@
+"""Documents of a site brought into records: those that are known, new ones, and those that are not
+where they were. Which documents, and why, is `pulling`'s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from bascule.connections.tables import Connection
+from bascule.frappe import Invalid, Site
+from bascule.hub import Hub
+from bascule.twoway import at_the_site, creating, following
+from bascule.twoway.history import add_change
+from bascule.twoway.mapping import Mapped, mapped, unchecked
+from bascule.twoway.party import AT_ONCE, Party, fetch_many, values_of
+from bascule.twoway.records import find, new_link, new_record, queue, tell
+from bascule.twoway.tables import Link, TwoWay
+from bascule.twoway.taking import SITE, Seen, ahead_of_us, clock_of, refresh_state, take, told
+
+
+@dataclass
+class Summary:
+    """What a look at the site brought. `looked_at`: documents whose time of change was read;
+    `fetched`: those of them that were not known as they are; `unchanged`: all the others, and
+    those that were fetched and are as they were.
+    """
+
+    looked_at: int = 0
+    fetched: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    renamed: int = 0
+    conflicts: int = 0
+
+    def told(self) -> dict[str, int]:
+        return asdict(self)
+
+
+@dataclass
+class Pulling:
+    hub: Hub
+    site: Site
+    connection: Connection
+    two_way: TwoWay
+    source: str
+    summary: Summary
+
+    @property
+    def fields(self) -> Mapped:
+        return mapped(self.two_way)
+
+    @property
+    def doctype(self) -> str:
+        return self.fields.type.doctype
+
+
+async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
+    """Fetches these documents and takes them in. Those that have to be looked at again later: a
+    send of ours that is not over yet may be what made them.
+    """
+    later: list[str] = []
+    policies = {work.two_way.policy, *work.two_way.field_policies.values()}
+    zone = work.connection.time_zone
+    ahead = {"ahead": await ahead_of_us(work.site, zone)} if names and "newest" in policies else {}
+    for start in range(0, len(names), AT_ONCE):
+        some = list(names[start : start + AT_ONCE])
+        started = await clock_of(work.hub)
+        parties = await _fetched(work, some)
+        work.summary.fetched += len(parties)
+        there = {party.name for party in parties}
+        await not_there(work, [name for name in some if name not in there])
+        links = await links_to(work, there)
+        for party in parties:
+            seen = Seen(party, started, work.source, zone, **ahead)
+            number = await _by_key(work, party) or links.get(party.name)
+            number = number or await _whose(work, party)
+            if number is not None:
+                await _take_known(work, number, seen)
+            elif await _is_on_its_way(work, party):
+                later.append(party.name)
+            else:
+                await _take_new(work, seen)
+    return later
+
+
+async def _fetched(work: Pulling, names: list[str]) -> list[Party]:
+    """A field that is mapped may have gone from the site: then it is looked again what is there."""
+    try:
+        return await fetch_many(work.site, work.fields, names, more=_own(work))
+    except Invalid:
+        found = await at_the_site.look(work.site, unchecked(work.two_way))
+    async with work.hub.db.session() as session:
+        current = await session.get(TwoWay, work.two_way.id, with_for_update=True)
+        if current is not None:
+            current.cannot_hold, current.owned_field = found.cannot_hold, found.own_field
+    work.two_way.cannot_hold, work.two_way.owned_field = found.cannot_hold, found.own_field
+    return await fetch_many(work.site, work.fields, names, more=_own(work))
+
+
+def _own(work: Pulling) -> list[str]:
+    return [work.two_way.owned_field] if work.two_way.owned_field else []
+
+
+async def links_to(work: Pulling, names: set[str]) -> dict[str, int]:
+    async with work.hub.db.session() as session:
+        query = select(Link.document, Link.record_id).where(
+            Link.two_way_id == work.two_way.id, Link.document.in_(names)
+        )
+        return {str(name): int(number) for name, number in await session.execute(query)}
+
+
+async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, number, None, lock=True)
+        link = whole.link
+        if link is None or whole.two_way is None:
+            return
+        if link.document != seen.party.name:
+            await creating.free_name(session, link, seen.party.name)
+            if link.document is None:
+                link.create_begun_at = None
+                link.document = seen.party.name
+                await add_change(session, whole.record, "linked", {}, note=seen.party.name)
+            else:
+                await following.renamed(session, whole, seen.party.name)
+                work.summary.renamed += 1
+        if link.gone_at is not None:
+            link.gone_at = None
+            await add_change(session, whole.record, "back", {}, note="It is in ERPNext again.")
+        before = whole.state
+        taken = await take(session, whole, seen)
+        if taken.plan and before != "attention":
+            await queue(work.hub, session, whole.record, whole.two_way, by="", operation="save")
+        await refresh_state(session, link)
+        await told(session, whole, taken)
+        work.summary.conflicts += len(taken.merged.clashes)
+        if taken.changed:
+            work.summary.updated += 1
+        else:
+            work.summary.unchanged += 1
+
+
+async def _take_new(work: Pulling, seen: Seen) -> None:
+    """A document that no record is linked to: a new record."""
+    fields, party = work.fields, seen.party
+    values = {one.name: None for one in fields.fields} | values_of(fields, party)
+    try:
+        async with work.hub.db.session() as session:
+            by = str(party.main.get("modified_by") or SITE)
+            record = new_record(fields.type, fields, values, work.connection.id, by)
+            session.add(record)
+            await session.flush()
+            link = new_link(record, work.two_way, document=party.name)
+            key = party.main.get(work.two_way.owned_field or "")
+            link.create_key = str(key) if key else link.create_key
+            session.add(link)
+            await session.flush()
+            whole = await find(session, None, record.id, None)
+            await take(session, whole, seen)
+            changes = {name: (None, value) for name, value in values.items() if value is not None}
+            await add_change(session, record, "erpnext", changes, by=by, note=seen.source)
+            await tell(session, record, "created")
+    except IntegrityError:  # somebody was faster, with the same document
+        return
+    work.summary.created += 1
+
+
+async def _by_key(work: Pulling, party: Party) -> int | None:
+    """The record whose create made this one and has not heard of it. Its name may be one that the
+    document of another record had, which is gone.
+    """
+    key = party.main.get(work.two_way.owned_field or "")
+    if not key:
+        return None
+    async with work.hub.db.session() as session:
+        query = select(Link.record_id).where(
+            Link.two_way_id == work.two_way.id,
+            Link.create_key == str(key),
+            Link.document.is_(None),
+            Link.gone_at.is_(None),
+        )
+        found: int | None = await session.scalar(query)
+    return found
+
+
+async def _whose(work: Pulling, party: Party) -> int | None:
+    """The record whose document this is, though it is not called as it was: it was renamed, or the
+    answer that would have told its name was lost.
+    """
+    key = party.main.get(work.two_way.owned_field or "") or ""
+    born = str(party.main.get("creation") or "")
+    async with work.hub.db.session() as session:
+        of_it = select(Link.record_id, Link.document).where(Link.two_way_id == work.two_way.id)
+        rows = (await session.execute(of_it.where(Link.create_key == str(key)))).all()
+        if not rows and born:
+            rows = (await session.execute(of_it.where(Link.creation == born))).all()
+    if len(rows) != 1:
+        return None
+    number, old = rows[0]
+    if old is not None and old != party.name:
+        still = await work.site.list(work.doctype, ("name",), filters=[["name", "=", old]], limit=1)
+        if still:
+            return None  # a copy of it, and no new name
+    return int(number)
+
+
+async def _is_on_its_way(work: Pulling, party: Party) -> bool:
+    """Whether a send of ours may be what made this one, and has not heard of it yet."""
+    if work.two_way.owned_field:
+        return False  # it would have our key, and be known by it
+    title = next(f for f in work.fields.fields if f.name == work.fields.type.title)
+    named = values_of(work.fields, party).get(title.name)
+    async with work.hub.db.session() as session:
+        query = select(Link.record_id).where(
+            Link.two_way_id == work.two_way.id,
+            Link.document.is_(None),
+            Link.create_begun_at.is_not(None),
+            Link.create_title == named,
+        )
+        return await session.scalar(query.limit(1)) is not None
+
+
+async def not_there(work: Pulling, names: list[str]) -> None:
+    """Documents that are not there: renamed, merged into others, or deleted."""
+    for name, number in (await links_to(work, set(names))).items():
+        async with work.hub.db.session() as session:
+            whole = await find(session, None, number, None)
+            session.expunge_all()
+        if whole.link is None or whole.two_way is None or whole.link.gone_at is not None:
+            continue
+        new = await following.find_again(work.site, work.fields, whole.link, whole.two_way)
+        into = None if new else await following.merged_into(work.site, work.fields, name)
+        async with work.hub.db.session() as session:
+            whole = await find(session, None, number, None, lock=True)
+            if whole.link is None or whole.link.document != name:
+                continue
+            if new is not None and await following.is_free(session, whole, new):
+                await following.renamed(session, whole, new)
+                work.summary.renamed += 1
+            else:
+                await following.gone(session, whole, into=new or into)
+                work.summary.deleted += 1
