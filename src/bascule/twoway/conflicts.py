@@ -20,6 +20,7 @@ from bascule.twoway.history import add_change
 from bascule.twoway.mapping import invalid
 from bascule.twoway.records import (
     Whole,
+    edits_of,
     find,
     name_of,
     new_link,
@@ -143,7 +144,7 @@ async def _settle(
     edited = {k: v for k, v in record.edited.items() if k != field}
     differs = not same(one, chosen, found.there)
     if differs:
-        edited[field] = {"at": datetime.now(UTC).isoformat(), "by": by}
+        edited |= edits_of([field], by)
     record.edited = edited
     note = f"Here it was {here!r}, in ERPNext {found.there!r}."
     await add_change(session, record, "settled", {field: (lost, chosen)}, by=by, note=note)

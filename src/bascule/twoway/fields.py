@@ -4,7 +4,7 @@
 """
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
@@ -181,7 +181,3 @@ def _canonical(of: Field, value: Any) -> Any:
     if value in (None, "", 0):
         return None
     return round(value, 6) if isinstance(value, float) else value
-
-
-def changed(of: Field, **values: Any) -> Field:
-    return replace(of, **values)

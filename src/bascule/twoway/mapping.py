@@ -5,7 +5,7 @@ What people changed is kept as it was said, so that a later release can change t
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,6 @@ from bascule.twoway.fields import (
     Part,
     Place,
     RecordType,
-    changed,
     clean,
 )
 from bascule.twoway.kinds import record_type
@@ -107,12 +106,12 @@ def fields_with(
             place = values.pop("place")
             values["place"] = None if place is None else Place(**{**place, "row": _row(place)})
         if name in fields:
-            fields[name] = changed(fields[name], **values)
+            fields[name] = replace(fields[name], **values)
         else:
             fields[name] = Field(name=name, own=True, **{"place": None, **values})
     for name, default in defaults.items():
         if name in fields:
-            fields[name] = changed(fields[name], default=default)
+            fields[name] = replace(fields[name], default=default)
     return tuple(fields.values())
 
 

@@ -143,7 +143,7 @@ async def create(
         record = new_record(
             kind, fields, whole, two_way.connection_id if two_way else None, name_of(by)
         )
-        record.edited = _edited({}, given, record.updated_by)  # defaults are nobody's edits
+        record.edited = edits_of(given, record.updated_by)  # defaults are nobody's edits
         session.add(record)
         await session.flush()
         if two_way is not None:
@@ -186,7 +186,7 @@ async def change(
             return await _whole(session, record)
         before = {name: record.values.get(name) for name in new}
         set_values(record, fields, after, by=name_of(by))
-        record.edited = {**record.edited, **_edited({}, new, record.updated_by)}
+        record.edited = {**record.edited, **edits_of(new, record.updated_by)}
         await add_change(session, record, "here", {name: (before[name], new[name]) for name in new})
         if whole.link is not None and whole.two_way is not None:
             await queue(hub, session, record, whole.two_way, by=record.updated_by)
@@ -215,7 +215,7 @@ async def delete(
             what = there or two_way.on_delete
             if what == "disable" and record.values.get("active"):
                 record.values = {**record.values, "active": False}
-                record.edited = {**record.edited, **_edited({}, {"active": 0}, record.updated_by)}
+                record.edited = {**record.edited, **edits_of(["active"], record.updated_by)}
                 await add_change(session, record, "here", {"active": (True, False)})
             if what != "keep":
                 await queue(
@@ -238,7 +238,7 @@ async def restore(hub: Hub, kind: RecordType, record_id: int, *, by: User | None
         after = {**record.values, "active": True}
         before = record.values.get("active")
         set_values(record, whole.fields, after, by=name_of(by))
-        record.edited = {**record.edited, **_edited({}, {"active": 1}, record.updated_by)}
+        record.edited = {**record.edited, **edits_of(["active"], record.updated_by)}
         await add_change(session, record, "restored", {"active": (before, True)})
         if two_way is not None:
             await queue(hub, session, record, two_way, by=record.updated_by)
@@ -463,9 +463,10 @@ async def _whole(session: AsyncSession, record: Record) -> Whole:
     return await find(session, None, record.id, None)
 
 
-def _edited(known: dict[str, Any], fields: Mapping[str, Any], by: str) -> dict[str, Any]:
+def edits_of(names: Iterable[str], by: str) -> dict[str, Any]:
+    """What `Record.edited` says of fields that somebody changed just now."""
     at = datetime.now(UTC).isoformat()
-    return {**known, **{name: {"at": at, "by": by} for name in fields}}
+    return {name: {"at": at, "by": by} for name in names}
 
 
 def name_of(by: User | None) -> str:
