@@ -25,6 +25,7 @@ class Listener:
         self.told: list[Told] = []
         self.heartbeats = 0
         self.ended = threading.Event()
+        self.cut_off = False  # before its end
         self._asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
         self._asking.request("GET", path, headers={"Authorization": f"Bearer {token}", **headers})
         self.answer = self._asking.getresponse()
@@ -60,7 +61,7 @@ class Listener:
                         self.told.append(Told(event["event"], event.get("id"), data))
                     event = {}
         except (OSError, ValueError, http.client.HTTPException):
-            pass
+            self.cut_off = True
         finally:
             self.ended.set()
 

@@ -1,6 +1,5 @@
 """What happens is told as it happens, to those who may see it, and to who was away for a while."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -162,10 +161,9 @@ async def test_open_streams_do_not_hold_a_stop_up(hub: Hub) -> None:
         browsers = [
             await asyncio.to_thread(lambda: Listener(url, token).__enter__()) for _ in range(3)
         ]
-        began = time.monotonic()
-    assert time.monotonic() - began < 2
     for browser in browsers:
         assert browser.ended.wait(5)
+        assert not browser.cut_off  # what the server does to those that hold it up
         await asyncio.to_thread(browser.__exit__)
 
 

@@ -110,10 +110,11 @@ def test_a_sandbox_tells_its_address_and_stops(
 
 
 def test_an_interrupted_sync_says_so(bascule: Bascule, site: Any) -> None:
-    site.faults.add("latency", seconds=30)
+    latency = site.faults.add("latency", seconds=30, times=1_000)
     try:
         process = bascule.start("sync", "--full")
-        time.sleep(4)
+        while latency.times == 1_000 and process.poll() is None:  # until it asks the site
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     finally:

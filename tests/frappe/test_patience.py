@@ -156,7 +156,7 @@ async def test_the_pause_that_a_site_asks_for_is_kept_by_all_its_requests(as_dat
         first = asyncio.create_task(site.get("ping"))
         while not came:
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)  # by now the client has read the refusal
+        await asyncio.sleep(0.4)  # by now the client has read the refusal
         await asyncio.gather(first, site.get("ping"))
     assert min(came[1:]) - came[0] > 0.9
 
@@ -174,10 +174,10 @@ async def test_a_page_that_takes_too_long_is_asked_for_with_fewer_rows() -> None
     async def answer(seen: Seen) -> Any:
         wanted = seen.json["limit_page_length"]
         if wanted > 200:
-            await asyncio.sleep(5)
+            await asyncio.sleep(30)
         return {"message": [[f"{n:04}"] for n in range(wanted)]}
 
-    async with stage(answer) as there, there.site(timeout=0.5) as site:
+    async with stage(answer) as there, there.site(timeout=1.5) as site:
         page = await site.page("Item", ["name"], limit=2_000)
     assert [seen.json["limit_page_length"] for seen in there.seen] == [2_000, 500, 125]
     assert (page.asked, page.count, page.full) == (125, 125, True)
