@@ -270,7 +270,7 @@ def test_a_stream_ends_with_its_users_right_to_be_there(
 
     with Listener(running_hub.url, viewer.token or "") as browser:
         running_hub.run(deactivate())
-        assert browser.ended.wait(5)
+        assert browser.ended.wait(30)
         assert browser.told == []
 
 

@@ -162,7 +162,7 @@ async def test_open_streams_do_not_hold_a_stop_up(hub: Hub) -> None:
             await asyncio.to_thread(lambda: Listener(url, token).__enter__()) for _ in range(3)
         ]
     for browser in browsers:
-        assert browser.ended.wait(5)
+        assert browser.ended.wait(30)
         assert not browser.cut_off  # what the server does to those that hold it up
         await asyncio.to_thread(browser.__exit__)
 

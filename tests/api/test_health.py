@@ -28,7 +28,7 @@ class Wire:
 
     def __enter__(self) -> "Wire":
         self.thread.start()
-        assert self.started.wait(10)
+        assert self.started.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

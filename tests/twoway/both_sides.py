@@ -191,7 +191,7 @@ class Workers:
                 os.kill(pid, signal.SIGKILL)
         assert self.nursery.stdin
         self.nursery.stdin.close()
-        self.nursery.wait(10)
+        self.nursery.wait(60)
 
 
 def _is_there(pid: int) -> bool:
