@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _REFERENCE = {
     *("Country", "Language", "Currency", "Gender", "Salutation", "Role", "User", "Module Def"),
     *("Designation", "Industry Type", "Market Segment", "Mode of Payment", "Email Template"),
-    *("Print Heading", "Letter Head", "Incoterm", "Party Type", "Stock Entry Type"),
+    *("Print Heading", "Letter Head", "Incoterm", "Party Type", "Stock Entry Type", "Department"),
+    *("Sales Person", "Project Type", "Task Type", "Activity Type", "Issue Type", "Issue Priority"),
+    *("Sales Taxes and Charges Template", "Purchase Taxes and Charges Template", "Tax Category"),
+    *("Item Tax Template", "Address Template", "Bank Account Type", "Terms and Conditions"),
 }
 _BORN = "2013-01-10 16:34:14"
 

@@ -220,7 +220,7 @@ def get_list(
 ) -> list[Any]:
     known = site.schema.find(str(doctype))
     if known is not None and site.schema[known].is_child:
-        site.permissions.check_parent(call, site.schema[known], parent)
+        site.access.check_parent(call, site.schema[known], parent)
     if fields == "*":
         fields = ["*"]
     asked = Asked(
@@ -261,7 +261,7 @@ def get(
 ) -> Row:
     found = site.controller(call, doctype)
     if found.is_child:
-        site.permissions.check_parent(call, found, parent)
+        site.access.check_parent(call, found, parent)
     if not name and filters is not None:
         # Whoever asks: whether that one may read it is looked at when it was found.
         asked = Asked(found.name, filters=parsed(filters), limit=1, parent=parent)
@@ -287,8 +287,8 @@ def get_value(
 ) -> Any:
     found = site.doctype(call, doctype)
     if found.is_child:
-        site.permissions.check_parent(call, found, parent)
-    elif not site.permissions.may(call.user, found, "read"):
+        site.access.check_parent(call, found, parent)
+    elif not site.access.may_list(call.user, found):
         call.refuse(f"No permission for {found.name}", "PermissionError")
     try:
         fields = parsed(fieldname)
@@ -327,7 +327,7 @@ def _safe_filters(filters: Any) -> Any:
 @whitelisted("frappe.client.get_single_value")
 def get_single_value(site: Site, call: Call, doctype: Any, field: Any) -> Any:
     found = site.doctype(call, doctype)
-    if not site.permissions.may(call.user, found, "read"):
+    if not site.access.may_list(call.user, found):
         call.refuse(f"No permission for {found.name}", "PermissionError")
     if field not in found.kinds:
         told = f"Field {bold(field)} does not exist on {bold(found.name)}"
@@ -348,7 +348,7 @@ def has_permission(
 def validate_link(site: Site, call: Call, doctype: Any, docname: Any, fields: Any = None) -> Row:
     """The name as it is stored, and the wanted fields of the document, if it is there."""
     found = site.doctype(call, doctype)
-    if found.name != "DocType" and not site.permissions.may(call.user, found, "read"):
+    if found.name != "DocType" and not site.access.may_list(call.user, found):
         told = f"You do not have Read or Select Permissions for {bold(found.name)}"
         call.refuse(told, "PermissionError")
     name = site.tables.value(found.name, str(docname), "name")

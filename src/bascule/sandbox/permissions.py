@@ -1,12 +1,12 @@
 """Who may do what: roles, DocType permissions, permission levels, owners.
 
-Follows Frappe's role permissions. User permissions and shared documents are not imitated.
+Follows Frappe's role permissions; which documents of a DocType they reach is in `access`.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from bascule.sandbox.errors import Call, Refusal, bold
+from bascule.sandbox.errors import bold
 from bascule.sandbox.schema import NO_VALUE, OF_CHILDREN, STANDARD, DocType, Schema
 
 ADMINISTRATOR = "Administrator"
@@ -66,7 +66,8 @@ class Permissions:
             having = [entry for entry in mine if entry.get(right)]
             allowed = bool(having)
             if having and all(entry.get("if_owner") for entry in having) and right != "create":
-                allowed = right in ("select", "read") if owner is None else owner == user
+                mine_too = owner is not None and owner.casefold() == user.casefold()
+                allowed = right in ("select", "read") if owner is None else mine_too
             granted[right] = allowed
         if not doctype.is_submittable:
             granted["submit"] = False
@@ -76,12 +77,26 @@ class Permissions:
         """Whether that user reads only what that user owns."""
         if user == ADMINISTRATOR:
             return False
-        reading = [
-            entry
-            for entry in self._of_user(user, doctype)
-            if entry.get("read") and not entry.get("permlevel")
-        ]
-        return bool(reading) and all(entry.get("if_owner") for entry in reading)
+        own, any_ones = self.of_owners(user, doctype), self.rights(user, doctype)
+        reading = [right for right in ("select", "read") if any_ones[right]]
+        return bool(own) and all(right in own for right in reading)
+
+    def of_owners(self, user: str, doctype: DocType) -> set[str]:
+        """The rights that user has only to what that user owns."""
+        if user == ADMINISTRATOR:
+            return set()
+        granted: set[str] = set()
+        own: set[str] = set()
+        for entry in self._of_user(user, doctype):
+            if not entry.get("permlevel"):
+                here = {right for right in RIGHTS if entry.get(right)}
+                (own if entry.get("if_owner") else granted).update(here)
+        return own - granted - {"create"}
+
+    def selects_only(self, user: str, doctype: DocType) -> bool:
+        """Whether that user may name the documents, in links, and not read them."""
+        rights = self.rights(user, doctype)
+        return rights["select"] and not rights["read"]
 
     def levels(self, user: str, doctype: DocType, right: str = "read") -> set[int]:
         """The permission levels at which that user has the right."""
@@ -101,6 +116,8 @@ class Permissions:
             if parent is None:
                 return standard
             standard += OF_CHILDREN
+        elif self.selects_only(user, doctype):
+            return doctype.search_fields
         held = doctype.is_child and parent is not None and parent in self._schema
         source = self._schema[str(parent)] if held else doctype
         if user != ADMINISTRATOR and source.permissions:
@@ -121,29 +138,6 @@ class Permissions:
 
     def may(self, user: str, doctype: DocType, right: str, owner: str | None = None) -> bool:
         return self.rights(user, doctype, owner)[right]
-
-    def check_list(self, call: Call, doctype: DocType, parent: str | None = None) -> None:
-        """403 unless the user may read lists of that DocType, or of the parent of a child."""
-        if doctype.is_child:
-            if parent is None or parent not in self._schema:
-                raise Refusal("PermissionError")
-            doctype = self._schema[parent]
-        if not self.may(call.user, doctype, "read"):
-            call.tell(no_doctype_access(call.user, doctype.name))
-            call.error_message = f"No permission for {doctype.name}"
-            raise Refusal("PermissionError")
-
-    def check_parent(self, call: Call, child: DocType, parent: str | None) -> None:
-        """A child's rows are given with the name of a parent DocType that has them."""
-        found = self._schema.find(parent) if isinstance(parent, str) else None
-        if found is None:
-            raise Refusal("PermissionError")
-        holder = self._schema[found]
-        if all(entry.get("options") != child.name for entry in holder.tables):
-            raise Refusal("PermissionError")
-        if not self.may(call.user, holder, "read"):
-            call.tell(no_doctype_access(call.user, holder.name))
-            raise Refusal("PermissionError")
 
     def _of_user(self, user: str, doctype: DocType) -> list[dict[str, Any]]:
         roles = self.roles(user)

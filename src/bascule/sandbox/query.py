@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from bascule.sandbox.access import Access
 from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.fields import FieldCheck, check_safe, columns_of, known_doctype
-from bascule.sandbox.filters import Condition, condition, escaped, filter_tuple, literal
-from bascule.sandbox.permissions import Permissions
+from bascule.sandbox.filters import Condition, condition, filter_tuple, literal
 from bascule.sandbox.schema import OPTIONAL, DocType, Schema
 from bascule.sandbox.tables import Tables, no_table, quoted, syntax_error
 from bascule.sandbox.values import cint
@@ -53,7 +53,7 @@ class ListQuery:
     call: Call
     schema: Schema
     tables: Tables
-    permissions: Permissions
+    access: Access
     today: date
     asked: Asked
     fields: list[str] = field(default_factory=list)
@@ -67,7 +67,7 @@ class ListQuery:
         asked = self.asked
         self.doctype = known_doctype(self.call, self.schema, asked.doctype)
         self._check()
-        self.permissions.check_list(self.call, self.doctype, asked.parent)
+        self.access.check_list(self.call, self.doctype, asked.parent)
         if self.doctype.is_single or asked.doctype != self.doctype.name:
             # A table is found by its name as it is written.
             raise Refusal(
@@ -113,7 +113,7 @@ class ListQuery:
 
     def _check(self) -> None:
         asked = self.asked
-        check = FieldCheck(self.call, self.schema, self.permissions, self.doctype)
+        check = FieldCheck(self.call, self.schema, self.access.permissions, self.doctype)
         if asked.fields:
             as_keys = isinstance(asked.fields, dict)  # are checked, and then none of them is asked
             asked.fields = check.fields(list(asked.fields), asked.parent)
@@ -147,7 +147,7 @@ class ListQuery:
             if (linked.doctype, linked.fieldname) == (doctype, fieldname):
                 return linked.alias
         found = known_doctype(self.call, self.schema, doctype)
-        self.permissions.check_list(self.call, found)
+        self.access.check_list(self.call, found)
         number = sum(linked.doctype == doctype for linked in self._linked) + 1
         self._linked.append(_Linked(doctype, fieldname, f"{doctype}_{number}"))
         return self._linked[-1].alias
@@ -161,7 +161,7 @@ class ListQuery:
 
     def _join(self, doctype: DocType) -> None:
         if not self._counting:
-            self.permissions.check_list(self.call, doctype, self.doctype.name)
+            self.access.check_list(self.call, doctype, self.doctype.name)
         self._children.append(doctype.name)
 
     def _where(self) -> tuple[str, str]:
@@ -176,15 +176,15 @@ class ListQuery:
         if both[1]:
             sql.append(f"({' or '.join(one.sql for one in both[1])})")
             shown.append(f"({' or '.join(one.shown for one in both[1])})")
-        if self.permissions.own_only(self.call.user, self.doctype):
-            owner = f"(({quoted(name)}.`owner` = "
-            sql.append(f"{owner}{literal(self.call.user)}))")
-            shown.append(f"{owner}{escaped(self.call.user)}))")
+        matched = self.access.match(self.call.user, self.doctype)
+        if matched[0]:
+            sql.append(matched[0])
+            shown.append(matched[1])
         return " and ".join(sql), " and ".join(shown)
 
     def _keep_readable(self) -> None:
         """Fields that the user may not read are left out; of arrays, their places too."""
-        readable = self.permissions.readable(self.call.user, self.doctype, self.asked.parent)
+        readable = self.access.permissions.readable(self.call.user, self.doctype, self.asked.parent)
         kept: list[str] = []
         aliases = {f"tab{linked.alias}": linked.doctype for linked in self._linked}
         for given in self.fields:
@@ -208,7 +208,7 @@ class ListQuery:
         if about not in self.schema:
             raise Refusal("PermissionError", about)
         doctype = self.schema[about]
-        return bare in self.permissions.readable(self.call.user, doctype, self.doctype.name)
+        return bare in self.access.permissions.readable(self.call.user, doctype, self.doctype.name)
 
     def _source(self) -> str:
         """The DocType's table and those that are joined to it."""

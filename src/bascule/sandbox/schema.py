@@ -64,6 +64,13 @@ class DocType:
     def autoname(self) -> str:
         return self.definition.get("autoname") or ""
 
+    @property
+    def search_fields(self) -> list[str]:
+        """What a link to this DocType is looked up by."""
+        given = self.definition.get("search_fields") or "name"
+        fields = [name.strip() for name in given.split(",")]
+        return fields if "name" in fields else [*fields, "name"]
+
     @cached_property
     def by_name(self) -> dict[str, Field]:
         return {entry["fieldname"]: entry for entry in self.fields if entry.get("fieldname")}

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from bascule.sandbox import crm, customs, stock, transactions, trees, webhooks
+from bascule.sandbox.access import Access
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
 from bascule.sandbox.document import Document, found, load, single_row
@@ -18,7 +19,7 @@ from bascule.sandbox.events import virtual_value
 from bascule.sandbox.fields import known_doctype
 from bascule.sandbox.loading import definitions, load_snapshot
 from bascule.sandbox.metadata import as_document
-from bascule.sandbox.permissions import Permissions, User, no_doctype_access
+from bascule.sandbox.permissions import Permissions, User
 from bascule.sandbox.query import Asked, ListQuery
 from bascule.sandbox.schema import DocType, Schema
 from bascule.sandbox.snapshot import Snapshot
@@ -40,6 +41,7 @@ class Site:
         self.schema = Schema(definitions(snapshot))
         self.permissions = Permissions(self.schema, list(self.users.values()))
         self.tables = Tables()
+        self.access = Access(self.schema, self.tables, self.permissions)
         self._last = ""
         self._unrecorded: set[str] = set()
         for doctype in self.schema:
@@ -70,11 +72,11 @@ class Site:
 
     def rows(self, call: Call, asked: Asked) -> list[Any]:
         today = self.clock.now().date()
-        return ListQuery(call, self.schema, self.tables, self.permissions, today, asked).answered()
+        return ListQuery(call, self.schema, self.tables, self.access, today, asked).answered()
 
     def count(self, call: Call, asked: Asked) -> int:
         today = self.clock.now().date()
-        return ListQuery(call, self.schema, self.tables, self.permissions, today, asked).counted()
+        return ListQuery(call, self.schema, self.tables, self.access, today, asked).counted()
 
     def controller(self, call: Call, doctype: str) -> DocType:
         """The DocType of a document; of an unknown one Frappe lacks the module, which is a 500."""
@@ -139,17 +141,10 @@ class Site:
 
     def may(self, call: Call, document: Document, right: str) -> bool:
         """Whether the user has the right to that document; if not, the call is told why."""
-        doctype = document.doctype
-        if doctype.is_child:
-            doctype = self.schema[document["parenttype"]]
-        if self.permissions.may(call.user, doctype, right, str(document["owner"] or "")):
+        told = self.access.denied(call.user, document, right)
+        if told is None:
             return True
-        told = f"User {bold(call.user)} does not have access to this document"
-        if self.permissions.may(call.user, doctype, "read"):
-            told += f": {doctype.name} - {document['name']}"
-        else:
-            told = f"{no_doctype_access(call.user, doctype.name)}<br>{told}"
-        call.tell(told)
+        call.tell("<br>".join(told))
         return False
 
     def check(self, call: Call, document: Document, right: str) -> None:

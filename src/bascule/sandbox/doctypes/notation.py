@@ -4,16 +4,17 @@
     DocType Customer
     @ autoname naming_series:
     @ flags allow_rename track_changes
-    + Sales User rwc
+    + Sales User rwcpeq
     + Sales User r @1
+    + Desk User rw own
       customer_name Data reqd
       status Select[Open|Closed] "State of Affairs" = Open
       base_total, base_net_total Company Currency read_only
 
-`@` sets a property, `+` grants a role its rights (an `@1` names the permission level), and an
-indented line declares one or more fields: names, type, [options], attributes, "label", = default. A
-label that is not given is the field's name with capitals. `Company Currency` is Frappe's Currency
-in the currency of the document's company.
+`@` sets a property, `+` grants a role its rights, a letter each (an `@1` names the permission
+level, `own` keeps them to what the user made), and an indented line declares one or more fields:
+names, type, [options], attributes, "label", = default. A label that is not given is the field's name
+with capitals. `Company Currency` is Frappe's Currency in the currency of the document's company.
 """
 
 import re
@@ -24,9 +25,10 @@ LAYOUT_TYPES = ("Section Break", "Column Break", "Tab Break")
 FIELD_TYPES = (
     *LAYOUT_TYPES,
     *("Company Currency", "Attach Image", "Dynamic Link", "HTML Editor", "Long Text", "Read Only"),
-    *("Small Text", "Text Editor", "Attach", "Autocomplete", "Button", "Check", "Code", "Currency"),
-    *("Data", "Date", "Datetime", "Float", "HTML", "Image", "Int", "JSON", "Link", "Password"),
-    *("Percent", "Select", "Table", "Text", "Time"),
+    *("Small Text", "Table MultiSelect", "Text Editor", "Attach", "Autocomplete", "Button"),
+    *("Check", "Code", "Color", "Currency", "Data", "Date", "Datetime", "Duration", "Float"),
+    *("HTML", "Image", "Int", "JSON", "Link", "Password", "Percent", "Rating", "Select", "Table"),
+    *("Text", "Time"),
 )
 RIGHTS = {
     "r": "read",
@@ -36,6 +38,13 @@ RIGHTS = {
     "s": "submit",
     "x": "cancel",
     "a": "amend",
+    "p": "print",
+    "e": "email",
+    "q": "report",
+    "i": "import",
+    "o": "export",
+    "h": "share",
+    "l": "select",
 }
 ATTRIBUTES = {
     "reqd": "reqd",
@@ -48,15 +57,23 @@ ATTRIBUTES = {
     "list": "in_list_view",
     "index": "search_index",
     "virtual": "is_virtual",
+    "non_negative": "non_negative",
+    "if_empty": "fetch_if_empty",
+    "any_user": "ignore_user_permissions",
+    "markup": "ignore_xss_filter",
 }
 FLAGS = (
     *("istable", "issingle", "is_submittable", "is_tree", "is_virtual", "allow_rename"),
-    *("track_changes", "quick_entry", "show_title_field_in_link", "in_create", "custom"),
+    *("track_changes", "track_seen", "quick_entry", "show_title_field_in_link", "in_create"),
+    *("custom", "allow_import"),
 )
 # When Frappe's own DocTypes were made, long before the site: the definitions never change here.
 BORN = "2013-01-10 16:34:14"
 CHANGED = "2025-01-15 12:00:00"
 
+_PERMISSION = re.compile(
+    rf"(?P<role>.+?) (?P<rights>[{''.join(RIGHTS)}]+)(?: @(?P<level>\d))?(?P<own> own)?"
+)
 _FIELD = re.compile(
     r"(?P<names>\w+(?:, \w+)*) "
     rf"(?P<type>{'|'.join(sorted(FIELD_TYPES, key=len, reverse=True))})"
@@ -129,11 +146,15 @@ def _set_property(definition: dict[str, Any], key: str, value: str) -> None:
 
 
 def _permission(text: str) -> dict[str, Any]:
-    role, rights, *level = re.split(r" (?=[rwcdsxa]+(?: @|$)|@)", text)
-    permission: dict[str, Any] = {"role": role}
-    if level:
-        permission["permlevel"] = int(level[0].removeprefix("@"))
-    return permission | {RIGHTS[letter]: 1 for letter in rights}
+    match = _PERMISSION.fullmatch(text)
+    if match is None:
+        raise ValueError("not a permission")
+    permission: dict[str, Any] = {"role": match["role"]}
+    if match["level"]:
+        permission["permlevel"] = int(match["level"])
+    if match["own"]:
+        permission["if_owner"] = 1
+    return permission | {RIGHTS[letter]: 1 for letter in match["rights"]}
 
 
 def _fields(text: str) -> Iterator[dict[str, Any]]:
