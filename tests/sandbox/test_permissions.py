@@ -55,6 +55,34 @@ async def test_a_field_of_a_higher_level_is_neither_shown_nor_changed(make_site:
     assert (await hub.read("Bike", "A"))["price"] == 900.0
 
 
+async def test_a_level_holds_for_tables_and_their_rows_too(make_site: MakeSite) -> None:
+    high = {"role": "System Manager", "permlevel": 1, "read": 1, "write": 1}
+    cost = field("cost", "Currency", permlevel=1, default="7")
+    hub = await make_site(
+        doctype("Part", field("size", "Int"), cost, istable=1),
+        doctype(
+            "Bike",
+            field("parts", "Table", "Part"),
+            field("secret", "Table", "Part", permlevel=1),
+            permissions=[FULL, high],
+        ),
+    )
+    clerk = hub.as_user("clerk")
+    rows = [{"size": 1, "cost": 5}]
+    bike = await hub.inserted("Bike", parts=rows, secret=rows)
+    shown = await clerk.read("Bike", bike["name"])
+    assert (shown["secret"], "cost" in shown["parts"][0]) == ([], False)
+    kept = {**shown["parts"][0], "size": 2, "cost": 99}
+    more = [kept, {"size": 3, "cost": 99}]
+    assert (await clerk.update("Bike", bike["name"], parts=more, secret=[]))[0] == 200
+    after = await hub.read("Bike", bike["name"])
+    assert [(row["size"], row["cost"]) for row in after["parts"]] == [(2, 5.0), (3, 7.0)]
+    assert len(after["secret"]) == 1
+    made = (await clerk.inserted("Bike", parts=rows, secret=rows))["name"]
+    after = await hub.read("Bike", made)
+    assert ([row["cost"] for row in after["parts"]], after["secret"]) == ([5.0], [])
+
+
 async def test_a_role_of_the_sites_own_reads_what_it_may_and_nothing_else(
     make_site: MakeSite,
 ) -> None:

@@ -7,7 +7,7 @@ frappe/model/db_query.py puts to a list.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bascule.sandbox.document import Document
+from bascule.sandbox.document import Document, load
 from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.filters import escaped, literal
 from bascule.sandbox.permissions import ADMINISTRATOR, GUEST, Permissions, no_doctype_access
@@ -19,17 +19,18 @@ _SHAREABLE = {"read": "read", "write": "write", "share": "share", "submit": "sub
 _SHAREABLE |= {"email": "read", "print": "read"}
 
 
+Write = Callable[[str], str]
+
+
 @dataclass
 class Rule:
-    """A DocType's own: `allows` one document, and `where` with `{user}` for what a list shows.
+    """A DocType's own: `allows` a document to a user, by None it has no say in it.
 
-    `allows` gets the user, the document and the right, and says nothing by None. `free` are roles
-    whose users the list shows everything.
+    `where` is the condition of what a list shows to a user, who is written into it by `write`.
     """
 
     allows: Callable[["Access", str, Document, str], bool | None]
-    where: str = ""
-    free: tuple[str, ...] = ()
+    where: Callable[["Access", str, Write], str] = lambda access, user, write: ""
 
 
 RULES: dict[str, Rule] = {}
@@ -39,9 +40,13 @@ _Limits = dict[str, list[tuple[str, str]]]
 
 class Access:
     def __init__(self, schema: Schema, tables: Tables, permissions: Permissions) -> None:
-        self._schema = schema
+        self.schema = schema
         self._tables = tables
         self.permissions = permissions
+
+    def load(self, doctype: str, name: str) -> Document | None:
+        known = doctype in self.schema and name
+        return load(self.schema, self._tables, self.schema[doctype], name) if known else None
 
     def denied(self, user: str, document: Document, right: str) -> list[str] | None:
         """None where the user has the right to the document, or why not, as Frappe tells it."""
@@ -63,15 +68,15 @@ class Access:
 
     def _denied_child(self, user: str, row: Document, right: str) -> list[str] | None:
         """A row is its parent's: also where the table has a permission level."""
-        parent = self._schema[cstr(row["parenttype"])]
+        parent = self.schema[cstr(row["parenttype"])]
         entry = parent.field(cstr(row["parentfield"])) or {}
         level = cint(entry.get("permlevel"))
         if level and level not in self.permissions.levels(user, parent, right):
             return [f"Insufficient Permission Level for {bold(parent.name)}"]
-        found = self._tables.row(parent.name, cstr(row["parent"]))
+        found = self.load(parent.name, cstr(row["parent"]))
         if found is None:
             return [f"{parent.name} {row['parent']} not found"]
-        return self.denied(user, Document(parent, found), right)
+        return self.denied(user, found, right)
 
     def may_list(self, user: str, doctype: DocType, right: str = "read") -> bool:
         """Whether the user may have the right to any document of that DocType."""
@@ -82,9 +87,9 @@ class Access:
     def check_list(self, call: Call, doctype: DocType, parent: str | None = None) -> None:
         """403 unless the user may read lists of that DocType, or of the parent of a child."""
         if doctype.is_child:
-            if parent is None or parent not in self._schema:
+            if parent is None or parent not in self.schema:
                 raise Refusal("PermissionError")
-            doctype = self._schema[parent]
+            doctype = self.schema[parent]
         right = "select" if self.permissions.selects_only(call.user, doctype) else "read"
         if not self.may_list(call.user, doctype, right):
             call.tell(no_doctype_access(call.user, doctype.name))
@@ -93,10 +98,10 @@ class Access:
 
     def check_parent(self, call: Call, child: DocType, parent: str | None) -> None:
         """A child's rows are given with the name of a parent DocType that has them."""
-        found = self._schema.find(parent) if isinstance(parent, str) else None
+        found = self.schema.find(parent) if isinstance(parent, str) else None
         if found is None:
             raise Refusal("PermissionError")
-        holder = self._schema[found]
+        holder = self.schema[found]
         if all(entry.get("options") != child.name for entry in holder.tables):
             raise Refusal("PermissionError")
         if not self.may_list(call.user, holder):
@@ -119,6 +124,16 @@ class Access:
             granted = {name: name in own and name != "create" for name in granted}
         return granted
 
+    def told_rights(self, user: str, document: Document) -> Row:
+        """Each right as 0 or 1, and apart those that the user has only as an owner."""
+        granted = {right: int(may) for right, may in self.rights(user, document, "", []).items()}
+        if user == ADMINISTRATOR:
+            return granted
+        owner = cstr(document["owner"]).casefold() == user.casefold()
+        own = {right: int(owner) for right in self.permissions.of_owners(user, document.doctype)}
+        enabled = self.permissions.has_owners_rights(user, document.doctype)
+        return {"if_owner": own, "has_if_owner_enabled": enabled, **granted, **own}
+
     def limits(self, user: str) -> _Limits:
         """The User Permissions of that user, with the descendants of what they name in a tree."""
         limits: _Limits = {}
@@ -134,7 +149,7 @@ class Access:
         return limits
 
     def _below(self, doctype: str, name: str) -> list[str]:
-        if doctype not in self._schema or "lft" not in self._schema[doctype].kinds:
+        if doctype not in self.schema or "lft" not in self.schema[doctype].kinds:
             return []
         node = self._tables.row(doctype, name) or {}
         rows = self._tables.run(
@@ -186,7 +201,7 @@ class Access:
         texts = [self._match(user, doctype, write) for write in (literal, escaped)]
         return texts[0], texts[1]
 
-    def _match(self, user: str, doctype: DocType, write: Callable[[str], str]) -> str:
+    def _match(self, user: str, doctype: DocType, write: Write) -> str:
         name = f"{quoted(doctype.name)}."
         shared = self.shared(user, doctype)
         among = f"{name}name in ({', '.join(map(write, shared))})" if shared else ""
@@ -198,17 +213,14 @@ class Access:
             where = f"(({name}`owner` = {write(user)}))"
         elif conditions := self._limit_conditions(user, doctype, write):
             where = f"(({' and '.join(conditions)}))"
-        rule, only = RULES.get(doctype.name), ""
-        if rule and not set(rule.free) & self.permissions.roles(user):
-            only = rule.where.format(user=write(user))
+        rule = RULES.get(doctype.name)
+        only = rule.where(self, user, write) if rule else ""
         both = " and ".join(filter(None, (where, only)))
         if both and where and among:
             return f"((({both}) or ({among})))"
         return f"({both})" if both else ""
 
-    def _limit_conditions(
-        self, user: str, doctype: DocType, write: Callable[[str], str]
-    ) -> list[str]:
+    def _limit_conditions(self, user: str, doctype: DocType, write: Write) -> list[str]:
         limits, conditions = self.limits(user), []
         itself = {"fieldname": "name", "options": doctype.name}
         for entry in (*_links(doctype), itself) if limits else ():

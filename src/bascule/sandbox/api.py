@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from bascule.sandbox import deleting, desk, methods, saving, writes
+from bascule.sandbox import deleting, desk, desk_actions, methods, saving, writes
 from bascule.sandbox.errors import Call, Refusal, python_error
 from bascule.sandbox.events import Due, due
 from bascule.sandbox.metadata import meta
@@ -26,7 +26,7 @@ from bascule.sandbox.values import sbool
 _log = logging.getLogger(__name__)
 _REQUEST_LINE = 4094
 # The methods are known once their modules are.
-CALLABLE = (desk, methods, writes)
+CALLABLE = (desk, desk_actions, methods, writes)
 _TRACEBACK = "Traceback (most recent call last):\n"
 
 

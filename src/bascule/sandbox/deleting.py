@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from bascule.sandbox import saving
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.events import fire
@@ -24,6 +25,17 @@ _INDIFFERENT = {
     *("Email Unsubscribe", "Activity Log", "Document Follow", "Tag Link", "Deleted Document"),
     *("Webhook Request Log", "Error Log", "Notification Log", "Email Queue"),
 }
+# What goes with the document that it is about: DocType -> the fields that name that document.
+_REFERENCE = ("reference_doctype", "reference_name")
+_ABOUT = {
+    "ToDo": ("reference_type", "reference_name"),
+    "DocShare": ("share_doctype", "share_name"),
+    "Version": ("ref_doctype", "docname"),
+    "Comment": _REFERENCE,
+    "Communication Link": ("link_doctype", "link_name"),
+    "Tag Link": ("document_type", "document_name"),
+}
+_UNTOLD = {"Comment", "Communication", "DocShare", "File", "Version", "Deleted Document"}
 
 
 def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool = False) -> None:
@@ -44,6 +56,29 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
             site.tables.delete(str(entry["options"]), parenttype=known, parent=document.name)
     fire(site, call, document, "after_delete", inserting=False)
     _keep(site, call, document)
+    _forget(site, document)
+    _tell(site, call, document)
+
+
+def _forget(site: "Site", document: Document) -> None:
+    """What was said and shared about a document goes with it; see delete_dynamic_links."""
+    about, name = document.doctype.name, document.name
+    for doctype, (place, named) in _ABOUT.items():
+        if doctype in site.schema:
+            site.tables.delete(doctype, **{place: about, named: name})
+    for row in site.tables.rows("Communication", reference_doctype=about, reference_name=name):
+        nobody = {"reference_doctype": None, "reference_name": None}
+        site.tables.update("Communication", row["name"], nobody)
+
+
+def _tell(site: "Site", call: Call, document: Document) -> None:
+    """A comment tells of the deletion, whatever may be told of by comments."""
+    if document.doctype.name in _UNTOLD or "Comment" not in site.schema:
+        return
+    told = {"comment_type": "Deleted", "reference_doctype": document.doctype.name}
+    told["subject"] = f"{document.doctype.name} {document.name}"
+    comment = saving.new(site, call, "Comment", told)
+    saving.insert(site, call, comment, unchecked=True)
 
 
 def _check_allowed(site: "Site", call: Call, document: Document, *, unchecked: bool) -> None:

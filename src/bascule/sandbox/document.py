@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bascule.sandbox.errors import Call
-from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Schema, kind_of
+from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Field, Schema, kind_of
 from bascule.sandbox.tables import Row, Tables, stored
 from bascule.sandbox.values import cint
 
@@ -84,17 +84,17 @@ class Document:
         self,
         *,
         nulls: bool = False,
-        fields: set[str] | None = None,
+        levels: set[int] | None = None,
         virtual: Callable[["Document", str], Any] = lambda document, field: None,
     ) -> Row:
-        """As an answer shows it; `fields` are those that the reader may see, None all of them.
+        """As an answer shows it to a reader with those permission `levels`, None for all of them.
 
         Virtual fields are shown even where they are null, as Frappe does.
         """
         out: Row = {}
         for name in (*STANDARD, *(entry["fieldname"] for entry in self.doctype.with_value)):
             entry = self.doctype.by_name.get(name)
-            if fields is not None and entry is not None and name not in fields:
+            if entry is not None and _above(entry, levels):
                 if entry.get("is_virtual") or not nulls:
                     continue
                 out[name] = None
@@ -109,10 +109,16 @@ class Document:
             out |= {name: self.values.get(name) for name in OF_CHILDREN}
         out["doctype"] = self.doctype.name
         for field, rows in self.rows.items():
-            out[field] = [row.shown(nulls=nulls, virtual=virtual) for row in rows]
+            seen = [] if _above(self.doctype.by_name[field], levels) else rows
+            out[field] = [row.shown(nulls=nulls, levels=levels, virtual=virtual) for row in seen]
         if self.unsaved:
             out["__unsaved"] = 1
         return out
+
+
+def _above(entry: Field, levels: set[int] | None) -> bool:
+    level = cint(entry.get("permlevel"))
+    return bool(level) and levels is not None and level not in levels
 
 
 def load(schema: Schema, tables: Tables, doctype: DocType, name: str) -> Document | None:

@@ -348,7 +348,8 @@ def has_permission(
 def validate_link(site: Site, call: Call, doctype: Any, docname: Any, fields: Any = None) -> Row:
     """The name as it is stored, and the wanted fields of the document, if it is there."""
     found = site.doctype(call, doctype)
-    if found.name != "DocType" and not site.access.may_list(call.user, found):
+    may = any(site.access.may_list(call.user, found, right) for right in ("select", "read"))
+    if found.name != "DocType" and not may:
         told = f"You do not have Read or Select Permissions for {bold(found.name)}"
         call.refuse(told, "PermissionError")
     name = site.tables.value(found.name, str(docname), "name")
@@ -362,6 +363,4 @@ def validate_link(site: Site, call: Call, doctype: Any, docname: Any, fields: An
 @whitelisted("frappe.client.get_doc_permissions")
 def get_doc_permissions(site: Site, call: Call, doctype: Any, docname: Any) -> Row:
     document = site.document(call, doctype, str(docname))
-    owner = str(document["owner"] or "")
-    rights = site.permissions.rights(call.user, document.doctype, owner)
-    return {"permissions": {right: int(granted) for right, granted in rights.items()}}
+    return {"permissions": site.access.told_rights(call.user, document)}

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bascule.sandbox.errors import bold
-from bascule.sandbox.schema import NO_VALUE, OF_CHILDREN, STANDARD, DocType, Schema
+from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Schema
 
 ADMINISTRATOR = "Administrator"
 GUEST = "Guest"
+AUTOMATIC = {GUEST, "All", "Desk User", ADMINISTRATOR}  # roles that nobody gives
 RIGHTS = (
     *("select", "read", "write", "create", "delete", "submit", "cancel", "amend"),
     *("print", "email", "report", "import", "export", "share"),
@@ -93,6 +94,10 @@ class Permissions:
                 (own if entry.get("if_owner") else granted).update(here)
         return own - granted - {"create"}
 
+    def has_owners_rights(self, user: str, doctype: DocType) -> bool:
+        mine = self._of_user(user, doctype)
+        return any(one.get("if_owner") for one in mine if not one.get("permlevel"))
+
     def selects_only(self, user: str, doctype: DocType) -> bool:
         """Whether that user may name the documents, in links, and not read them."""
         rights = self.rights(user, doctype)
@@ -142,17 +147,6 @@ class Permissions:
     def _of_user(self, user: str, doctype: DocType) -> list[dict[str, Any]]:
         roles = self.roles(user)
         return [entry for entry in doctype.permissions if entry.get("role") in roles]
-
-    def visible(self, user: str, doctype: DocType, right: str = "read") -> set[str]:
-        """The fields of that DocType whose permission level the user has the right for."""
-        if user == ADMINISTRATOR:
-            return {entry["fieldname"] for entry in doctype.fields}
-        levels = self.levels(user, doctype, right)
-        return {
-            entry["fieldname"]
-            for entry in doctype.fields
-            if entry["fieldtype"] in NO_VALUE or int(entry.get("permlevel") or 0) in levels
-        }
 
 
 def no_doctype_access(user: str, doctype: str) -> str:

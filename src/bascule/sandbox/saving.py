@@ -158,12 +158,44 @@ def _finish_rows(site: "Site", call: Call, document: Document) -> None:
 
 
 def _reset_levels(site: "Site", call: Call, document: Document) -> None:
-    """Fields above the user's permission level keep the value that they had."""
-    allowed = site.permissions.visible(call.user, document.doctype, "write")
-    for entry in document.doctype.stored:
-        field = entry["fieldname"]
-        if entry.get("permlevel") and field not in allowed:
-            document[field] = document.before[field] if document.before else entry.get("default")
+    """Fields above the user's permission level keep the value that they had, or their default.
+
+    So do those of the rows of a document that is there; rows of a new one stay as they came.
+    """
+    levels = site.levels(call.user, document, "write")
+    if levels is None:
+        return
+    if fields := _above(document, levels):
+        _reset(document, document.before or _blank(site, call, document), fields)
+    if document.before is None:
+        return
+    old = {row.name: row for row in document.before.children()}
+    for row in document.children():
+        if fields := _above(row, levels):
+            _reset(row, old.get(row.name) or _blank(site, call, row), fields)
+
+
+def _above(document: Document, levels: set[int]) -> list[str]:
+    return [
+        entry["fieldname"]
+        for entry in document.doctype.fields
+        if entry.get("permlevel") and entry["permlevel"] not in levels
+    ]
+
+
+def _blank(site: "Site", call: Call, document: Document) -> Document:
+    """A new document of the kind, with its defaults."""
+    blank = Document(document.doctype, {}, is_new=True)
+    set_defaults(site, call, blank)
+    return blank
+
+
+def _reset(document: Document, before: Document, fields: list[str]) -> None:
+    for field in fields:
+        if field in document.rows:
+            document.rows[field] = before.rows[field]
+        elif field in document.doctype.kinds:
+            document[field] = before[field]
 
 
 def _before(site: "Site", call: Call, document: Document, action: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from bascule.sandbox import crm, customs, stock, transactions, trees, webhooks
+from bascule.sandbox import crm, customs, notes, stock, transactions, trees, webhooks
 from bascule.sandbox.access import Access
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
@@ -19,7 +19,7 @@ from bascule.sandbox.events import virtual_value
 from bascule.sandbox.fields import known_doctype
 from bascule.sandbox.loading import definitions, load_snapshot
 from bascule.sandbox.metadata import as_document
-from bascule.sandbox.permissions import Permissions, User
+from bascule.sandbox.permissions import ADMINISTRATOR, Permissions, User
 from bascule.sandbox.query import Asked, ListQuery
 from bascule.sandbox.schema import DocType, Schema
 from bascule.sandbox.snapshot import Snapshot
@@ -27,7 +27,7 @@ from bascule.sandbox.tables import Row, Tables
 
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
-BEHAVIOURS = (crm, customs, stock, transactions, trees, webhooks)
+BEHAVIOURS = (crm, customs, notes, stock, transactions, trees, webhooks)
 
 
 class Site:
@@ -158,6 +158,14 @@ class Site:
         """The document as that user may see it."""
         if document.doctype.name == "DocType":
             return as_document(self.schema, document.name)
-        of_child = document.doctype.is_child
-        fields = None if of_child else self.permissions.visible(call.user, document.doctype)
-        return document.shown(nulls=nulls, fields=fields, virtual=virtual_value)
+        levels = self.levels(call.user, document, "read")
+        return document.shown(nulls=nulls, levels=levels, virtual=virtual_value)
+
+    def levels(self, user: str, document: Document, right: str) -> set[int] | None:
+        """The permission levels at which the user has the right, a row by its parent; None: all."""
+        if user == ADMINISTRATOR:
+            return None
+        doctype = document.doctype
+        if doctype.is_child and document["parenttype"] in self.schema:
+            doctype = self.schema[str(document["parenttype"])]
+        return self.permissions.levels(user, doctype, right)

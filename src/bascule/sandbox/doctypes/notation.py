@@ -13,8 +13,8 @@
 
 `@` sets a property, `+` grants a role its rights, a letter each (an `@1` names the permission
 level, `own` keeps them to what the user made), and an indented line declares one or more fields:
-names, type, [options], attributes, "label", = default. A label that is not given is the field's name
-with capitals. `Company Currency` is Frappe's Currency in the currency of the document's company.
+names, type, [options], attributes, "label", = default. A label that is not given is the field's
+name with capitals. `Company Currency` is Frappe's Currency in that of the document's company.
 """
 
 import re

@@ -1,0 +1,168 @@
+"""What people do at a document from its form: comment, assign, tag and share."""
+
+from html import escape
+from typing import Any
+
+from bascule.sandbox import saving
+from bascule.sandbox.errors import Call, python_error
+from bascule.sandbox.methods import parsed, whitelisted
+from bascule.sandbox.site import Site
+from bascule.sandbox.tables import Row
+from bascule.sandbox.values import cint, cstr
+
+
+@whitelisted("frappe.desk.form.utils.add_comment")
+def add_comment(
+    site: Site,
+    call: Call,
+    reference_doctype: str,
+    reference_name: str,
+    content: str,
+    comment_email: str,
+    comment_by: str,
+) -> Row:
+    """To anybody who may read the document."""
+    site.check(call, site.document(call, reference_doctype, str(reference_name)), "read")
+    values = {
+        **{"comment_type": "Comment", "content": content},
+        **{"reference_doctype": reference_doctype, "reference_name": reference_name},
+        **{"comment_email": comment_email, "comment_by": comment_by},
+    }
+    comment = saving.new(site, call, "Comment", values)
+    return site.shown(call, saving.insert(site, call, comment, unchecked=True))
+
+
+@whitelisted("frappe.desk.form.assign_to.add")
+def assign(site: Site, call: Call, **given: Any) -> list[Row]:
+    """A task for each of the users that has none about that document yet."""
+    try:
+        doctype, name = str(given["doctype"]), str(given["name"])
+    except KeyError as error:
+        raise python_error(error) from error
+    already = []
+    for user in parsed(given.get("assign_to")) or []:
+        document = site.document(call, doctype, name)
+        site.check(call, document, "read")
+        about = {"reference_type": doctype, "reference_name": name}
+        if site.tables.rows("ToDo", **about, status="Open", allocated_to=user):
+            already.append(user)
+            continue
+        values = {
+            **{**about, "allocated_to": user, "status": "Open"},
+            "description": escape(given.get("description") or f"Assignment for {doctype} {name}"),
+            "priority": given.get("priority", "Medium"),
+            "date": given.get("date", str(site.clock.now().date())),
+            "assigned_by": given.get("assigned_by", call.user),
+        }
+        saving.insert(site, call, saving.new(site, call, "ToDo", values), unchecked=True)
+        if site.access.denied(user, document, "read") is not None:
+            share(site, call, doctype, name, user)
+    if already:
+        listed = "".join(f"<li>{user}</li>" for user in already)
+        call.tell(f"Already in the following Users ToDo list:<br><br><ul>{listed}</ul>")
+    return _assigned(site, doctype, name)
+
+
+@whitelisted("frappe.desk.form.assign_to.remove")
+def unassign(site: Site, call: Call, doctype: Any, name: Any, assign_to: Any) -> list[Row]:
+    return _set_status(site, call, (str(doctype), str(name)), str(assign_to), "Cancelled")
+
+
+@whitelisted("frappe.desk.form.assign_to.close")
+def close(site: Site, call: Call, doctype: str, name: str, assign_to: str) -> list[Row]:
+    if assign_to != call.user:
+        call.refuse("Only the assignee can complete this to-do.")
+    return _set_status(site, call, (str(doctype), str(name)), str(assign_to), "Closed")
+
+
+def _set_status(
+    site: Site, call: Call, about: tuple[str, str], user: str, status: str
+) -> list[Row]:
+    site.check(call, site.document(call, *about), "read")
+    place = {"reference_type": about[0], "reference_name": about[1], "allocated_to": user}
+    for row in site.tables.rows("ToDo", "`creation` DESC", **place):
+        if row["status"] != status:
+            todo = site.document(call, "ToDo", row["name"])
+            todo["status"] = status
+            saving.save(site, call, todo, unchecked=True)
+            break
+    return _assigned(site, *about)
+
+
+def _assigned(site: Site, doctype: str, name: str) -> list[Row]:
+    rows = site.tables.rows("ToDo", "`creation` DESC", reference_type=doctype, reference_name=name)
+    open_ones = [row for row in rows if row["status"] not in ("Cancelled", "Closed")]
+    return [{"owner": row["allocated_to"], "name": row["name"]} for row in open_ones[:5]]
+
+
+@whitelisted("frappe.desk.doctype.tag.tag.add_tag")
+def add_tag(site: Site, call: Call, tag: Any, dt: Any, dn: Any, color: Any = None) -> str:
+    tags = _tags(site, call, dt, dn)
+    if str(tag) not in tags:
+        if site.tables.value("Tag", str(tag), "name") is None:
+            made = saving.new(site, call, "Tag", {"name": str(tag)})
+            saving.insert(site, call, made, unchecked=True)
+        _set_tags(site, call, (str(dt), str(dn)), [*tags, str(tag)])
+    return str(tag)
+
+
+@whitelisted("frappe.desk.doctype.tag.tag.remove_tag")
+def remove_tag(site: Site, call: Call, tag: Any, dt: Any, dn: Any) -> None:
+    gone = str(tag).lower()
+    kept = [one for one in _tags(site, call, dt, dn) if one.lower() != gone]
+    _set_tags(site, call, (str(dt), str(dn)), kept)
+
+
+def _tags(site: Site, call: Call, doctype: Any, name: Any) -> list[str]:
+    known = site.doctype(call, doctype)
+    kept = site.tables.value(known.name, str(name), "_user_tags")
+    return [tag for tag in cstr(kept).split(",") if tag]
+
+
+def _set_tags(site: Site, call: Call, about: tuple[str, str], tags: list[str]) -> None:
+    document = site.document(call, *about)
+    site.check(call, document, "write")
+    site.tables.update(*about, {"_user_tags": "," + ",".join(tags)})
+    place = {"document_type": about[0], "document_name": about[1]}
+    site.tables.delete("Tag Link", **place)
+    title = document[document.doctype.definition.get("title_field") or "name"]
+    for tag in tags:
+        link = saving.new(site, call, "Tag Link", {**place, "tag": tag, "title": title or ""})
+        saving.insert(site, call, link, unchecked=True)
+
+
+@whitelisted("frappe.share.add")
+def share(
+    site: Site,
+    call: Call,
+    doctype: Any,
+    name: Any,
+    user: Any = None,
+    read: Any = 1,
+    write: Any = 0,
+    submit: Any = 0,
+    share: Any = 0,
+    everyone: Any = 0,
+) -> Row:
+    """With a user or with everyone; always to read, whatever else."""
+    document = site.document(call, doctype, str(name))
+    if not site.may(call, document, "share"):
+        call.refuse(f"No permission to share {doctype} {name}", "PermissionError")
+    about = {"share_doctype": str(doctype), "share_name": str(name)}
+    whom = {"everyone": 1} if cint(everyone) else {"user": str(user or call.user)}
+    there = site.tables.rows("DocShare", **about, **whom)
+    shared = site.load("DocShare", there[0]["name"]) if there else None
+    if shared is None:
+        shared = saving.new(site, call, "DocShare", {**about, **whom})
+    rights = {"read": 1, "write": cint(write), "submit": cint(submit), "share": cint(share)}
+    shared.update(site.schema, rights)
+    return site.shown(call, saving.save(site, call, shared, unchecked=True))
+
+
+@whitelisted("frappe.share.get_users")
+def get_shared_users(site: Site, call: Call, doctype: str, name: str) -> list[Row]:
+    if not site.may(call, site.document(call, doctype, str(name)), "read"):
+        return []
+    rows = site.tables.rows("DocShare", share_doctype=doctype, share_name=str(name))
+    shown = ("name", "user", "read", "write", "submit", "share", "everyone", "owner", "creation")
+    return [{field: row[field] for field in shown} for row in rows]
