@@ -5,28 +5,42 @@ Knows nothing of sockets; `server` puts it behind HTTP.
 
 import base64
 import binascii
+import contextlib
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from email import message_from_bytes
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from bascule.sandbox import deleting, desk, desk_actions, methods, saving, writes
+from bascule.sandbox import (
+    deleting,
+    desk,
+    desk_actions,
+    document_methods,
+    methods,
+    saving,
+    writes,
+)
 from bascule.sandbox.errors import Call, Refusal, python_error
 from bascule.sandbox.events import Due, due
 from bascule.sandbox.metadata import meta
 from bascule.sandbox.permissions import GUEST
+from bascule.sandbox.routes import is_v2, route
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
 from bascule.sandbox.values import sbool
 
 _log = logging.getLogger(__name__)
 _REQUEST_LINE = 4094
+# What other requests change is taken back at their end.
+_KEEPING = ("POST", "PUT", "DELETE", "PATCH")
 # The methods are known once their modules are.
-CALLABLE = (desk, desk_actions, methods, writes)
+CALLABLE = (desk, desk_actions, document_methods, methods, writes)
 _TRACEBACK = "Traceback (most recent call last):\n"
 
 
@@ -49,7 +63,7 @@ class Answer:
     webhooks: list[Due] = field(default_factory=list)
 
 
-_Route = Callable[..., Any]
+_Endpoint = Callable[..., Any]
 
 
 class Api:
@@ -65,21 +79,21 @@ class Api:
         line = len(f"{ask.verb} {target} HTTP/1.1")
         if line > _REQUEST_LINE:
             return _line_too_long(line)
-        parts = [part for part in unquote(ask.path).split("/") if part]
-        v2 = parts[:2] == ["api", "v2"]
-        call = Call(GUEST, method=ask.verb, v2=v2)
+        path = unquote(ask.path)
+        call = Call(GUEST, method=ask.verb, v2=is_v2(path))
+        keep = ask.verb in _KEEPING
         try:
-            with self._site.transaction():
+            with self._site.transaction(keep=keep):
                 form = _form(call, ask)
                 call.user = self._user(ask)
-                body = self._routed(call, parts, form, ask)
+                body = self._answered(call, path, form)
         except Refusal as refusal:
             return _refused(call, refusal, ask)
         except Exception as error:
             # Whatever goes wrong, Frappe says it with a 500, and so does this.
             _log.exception("A call of %s %s failed", ask.verb, ask.path)
             return _refused(call, python_error(error), ask)
-        return Answer(call.status, _encoded(body, call), webhooks=due(call))
+        return Answer(call.status, _encoded(body, call), webhooks=due(call) if keep else [])
 
     def _user(self, ask: Ask) -> str:
         """The user of the Authorization header; Guest without one; 401 when it is no good."""
@@ -100,45 +114,39 @@ class Api:
             raise Refusal("AuthenticationError")
         return user
 
-    def _routed(self, call: Call, parts: list[str], form: Row, ask: Ask) -> Row:
-        route = _ROUTES_V2 if call.v2 else _ROUTES_V1
-        rest = parts[2:] if parts[1:2] in (["v1"], ["v2"]) else parts[1:]
-        if parts[:1] != ["api"] or not rest:
-            raise Refusal("DoesNotExistError")
-        kind, names = rest[0], rest[1:]
-        if kind == "method" and names:
-            name = names[0] if not call.v2 else _method_of(names)
-            result = methods.run(self._site, call, name, form)
-            shown = {} if result is None else {"data" if call.v2 else "message": result}
-            return {**shown, **call.extras}
-        shape = min(len(names), 2)
-        function = route.get((kind, ask.verb, shape))
-        if kind == "doctype" and call.v2 and len(names) == 2:
-            kind, names, shape = f"doctype/{names[1]}", names[:1], 1
-            function = route.get((kind, ask.verb, shape))
-        if kind == "document" and len(names) > 3 and names[-2] == "method":
-            about = (names[0], "/".join(names[1:-2]))
-            return {"data": _document_method(self._site, call, about, names[-1])}
-        if function is None:
-            # With a path of any length for a name, routes of other methods do not count as known.
-            if shape == 1 and any(key[0] == kind and key[2] == 1 for key in route):
-                raise Refusal("MethodNotAllowed", module="werkzeug.exceptions", status=405)
-            raise Refusal("DoesNotExistError")
-        arguments = [names[0], "/".join(names[1:])][:shape]
-        result = function(self._site, call, *arguments, form=form)
-        return {} if result is None else {"data": result}
+    def _answered(self, call: Call, path: str, form: Row) -> Row:
+        site = self._site
+        if form.get("cmd"):  # an older way to name a method, on any path
+            return _said(call, "message", methods.run(site, call, str(form.pop("cmd")), form))
+        if not path.startswith("/api/"):
+            if call.method in ("GET", "POST"):
+                raise Refusal("DoesNotExistError")
+            raise Refusal("NotFound", module="werkzeug.exceptions", status=404)
+        found = route(call.method, path)
+        if found.endpoint in ("method", "doctype_method"):
+            method = found.given.pop("method")
+            if found.v2 and found.given:
+                method = f"{methods.module_of(site, found.given['doctype'])}.{method}"
+            name = method if found.v2 else method.split("/")[0]
+            return _said(
+                call, "data" if found.v2 else "message", methods.run(site, call, name, form)
+            )
+        result = _ENDPOINTS[found.endpoint](site, call, form, **found.given)
+        return _said(call, "data", result)
 
 
-def _method_of(names: list[str]) -> str:
-    return ".".join(names)
+def _said(call: Call, key: str, result: Any) -> Row:
+    return {**({} if result is None else {key: result}), **call.extras}
 
 
 def _form(call: Call, ask: Ask) -> Row:
     """What Frappe calls the form: the JSON body, or else the query and the form's fields."""
     content_type = ask.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if ask.body and (content_type == "application/json" or content_type.endswith("+json")):
+    text = ask.body.decode("utf-8", "replace")
+    is_json = re.fullmatch(r"application/(json|.*\+json)", content_type)
+    if text and is_json:
         try:
-            values = json.loads(ask.body)
+            values = json.loads(text)
         except ValueError as error:
             raise python_error(error) from error
         if isinstance(values, dict):
@@ -146,20 +154,39 @@ def _form(call: Call, ask: Ask) -> Row:
         if isinstance(values, list):
             return {"data": values}
         call.refuse("Invalid request arguments")
-    form = dict(parse_qsl(ask.query, keep_blank_values=True))
+    form = _fields(ask.query)
     if content_type == "application/x-www-form-urlencoded":
-        form |= dict(parse_qsl(ask.body.decode("utf-8", "replace"), keep_blank_values=True))
+        form |= _fields(text)
+    elif content_type == "multipart/form-data":
+        form |= _parts(ask)
     form.pop("_", None)
-    if ask.body and "data" not in form and not content_type.startswith("application/x-www"):
-        try:
-            read = json.loads(ask.body)
-        except ValueError:
-            return form
-        return {**form, "data": read} if isinstance(read, dict) else form
+    if text and form.get("data") is None and not call.v2:
+        # Version 1 reads a body that is JSON for a document's values, whatever it is said to be.
+        with contextlib.suppress(ValueError):
+            form["data"] = json.loads(text)
     return form
 
 
-def _list(site: Site, call: Call, doctype: str, *, form: Row) -> Any:
+def _fields(text: str) -> Row:
+    """Of several values for a name the first is taken."""
+    return dict(reversed(parse_qsl(text, keep_blank_values=True)))
+
+
+def _parts(ask: Ask) -> Row:
+    """The fields of a form in parts; files are left out."""
+    head = f"Content-Type: {ask.headers['content-type']}\r\n\r\n".encode()
+    form: Row = {}
+    for part in message_from_bytes(head + ask.body).walk():
+        name = part.get_param("name", header="content-disposition")
+        if isinstance(name, str) and part.get_filename() is None:
+            value = part.get_payload(decode=True)
+            form.setdefault(
+                name, value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+            )
+    return form
+
+
+def _list(site: Site, call: Call, form: Row, doctype: str) -> Any:
     fields = form.get("fields")
     if fields:
         fields = methods.parsed(fields)
@@ -168,13 +195,14 @@ def _list(site: Site, call: Call, doctype: str, *, form: Row) -> Any:
     else:
         limit = form.get("limit_page_length", form.get("limit") or 20)
         form |= {name: sbool(form[name]) for name in ("as_dict", "debug") if name in form}
+    _only_once(form, "doctype")
     given = {**form, "doctype": doctype, "fields": fields, "limit_page_length": limit}
     return methods.call_function(site, call, "frappe.client.get_list", given)
 
 
-def _read(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Any:
+def _read(site: Site, call: Call, form: Row, doctype: str, name: str) -> Any:
     if not call.v2 and "run_method" in form:
-        return _run_on_document(site, call, doctype, name, form=form)
+        return _run(site, call, form, doctype, name)
     document = site.document(call, doctype, name)
     if call.v2:
         site.check(call, document, "read")
@@ -183,23 +211,30 @@ def _read(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Any:
     return site.shown(call, document)
 
 
-def _count(site: Site, call: Call, doctype: str, *, form: Row) -> int:
+def _only_once(form: Row, name: str) -> None:
+    """What the path says is not said again."""
+    if name in form:
+        told = f"get_list() got multiple values for argument '{name}'"
+        raise Refusal("TypeError", told, module="", status=500)
+
+
+def _count(site: Site, call: Call, form: Row, doctype: str) -> int:
     given = {**form, "doctype": doctype}
     return int(methods.call_function(site, call, "frappe.desk.reportview.get_count", given))
 
 
-def _meta(site: Site, call: Call, doctype: str, *, form: Row) -> Row:
+def _meta(site: Site, call: Call, form: Row, doctype: str) -> Row:
     if call.user == GUEST:
         raise Refusal("PermissionError", "Not permitted")
     return meta(site.doctype(call, doctype))
 
 
-def _create(site: Site, call: Call, doctype: str, *, form: Row) -> Row:
+def _create(site: Site, call: Call, form: Row, doctype: str) -> Row:
     document = saving.new(site, call, doctype, _values(call, form, "doctype"))
     return site.shown(call, saving.insert(site, call, document))
 
 
-def _update(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Row:
+def _update(site: Site, call: Call, form: Row, doctype: str, name: str) -> Row:
     values = _values(call, form, "flags")
     document = site.document(call, doctype, name)
     document.update(site.schema, values)
@@ -223,7 +258,7 @@ def _values(call: Call, form: Row, *without: str) -> Row:
     return {key: value for key, value in values.items() if key not in without}
 
 
-def _delete(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> str:
+def _delete(site: Site, call: Call, form: Row, doctype: str, name: str) -> str:
     if call.v2:
         writes.delete_document(site, call, doctype, name)
     else:
@@ -232,58 +267,30 @@ def _delete(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> st
     return "ok"
 
 
-def _document_method(site: Site, call: Call, names: tuple[str, str], method: str) -> Any:
-    """`submit` and `cancel`, the methods that every document has and that callers may call."""
-    document = site.document(call, *names)
-    if method in _OF_DOCUMENTS:
-        methods.not_whitelisted(call, f"frappe.model.document.{method}")
-    if method not in ("submit", "cancel"):
-        told = f"Method {method} not found"
-        raise Refusal("NotFound", told, module="werkzeug.exceptions", status=404)
+def _run(site: Site, call: Call, form: Row, doctype: str, name: str, method: str = "") -> Any:
+    """A method of the document itself, one of those that callers may call."""
+    if not method:
+        try:
+            method = str(form.pop("run_method"))
+        except KeyError as error:
+            raise python_error(error) from error
+    document = site.document(call, doctype, name)
+    document_methods.check_callable(call, method)
     right = "read" if call.method == "GET" else "write"
     if call.v2:
         site.check(call, document, right)
     elif not site.may(call, document, right):
         call.refuse("Not permitted", "PermissionError")
-    document["docstatus"] = 1 if method == "submit" else 2
-    return site.shown(call, saving.save(site, call, document))
+    return document_methods.run(site, call, document, method, form)
 
 
-def _run_on_document(site: Site, call: Call, doctype: str, name: str, *, form: Row) -> Any:
-    try:
-        method = str(form["run_method"])
-    except KeyError as error:
-        raise python_error(error) from error
-    return _document_method(site, call, (doctype, name), method)
+def _run_doc_method(site: Site, call: Call, form: Row) -> Any:
+    return methods.call_function(site, call, "frappe.api.v2.run_doc_method", form)
 
 
-# Every document has these, and no caller may call them.
-_OF_DOCUMENTS = {
-    *("append", "as_dict", "as_json", "check_permission", "clear_cache", "db_get", "db_insert"),
-    *("db_set", "db_update", "delete", "extend", "get", "get_all_children", "get_formatted"),
-    *("get_password", "get_title", "get_url", "get_value", "has_permission", "insert", "is_new"),
-    *("load_from_db", "lock", "notify_update", "reload", "remove", "run_method", "save", "set"),
-    *("set_new_name", "unlock", "update", "validate_value"),
-}
-
-
-_ROUTES_V1: dict[tuple[str, str, int], _Route] = {
-    ("resource", "GET", 1): _list,
-    ("resource", "GET", 2): _read,
-    ("resource", "POST", 1): _create,
-    ("resource", "PUT", 2): _update,
-    ("resource", "DELETE", 2): _delete,
-    ("resource", "POST", 2): _run_on_document,
-}
-_ROUTES_V2: dict[tuple[str, str, int], _Route] = {
-    ("document", "GET", 1): _list,
-    ("document", "GET", 2): _read,
-    ("document", "POST", 1): _create,
-    ("document", "PUT", 2): _update,
-    ("document", "PATCH", 2): _update,
-    ("document", "DELETE", 2): _delete,
-    ("doctype/count", "GET", 1): _count,
-    ("doctype/meta", "GET", 1): _meta,
+_ENDPOINTS: dict[str, _Endpoint] = {
+    **{"list": _list, "read": _read, "create": _create, "update": _update, "delete": _delete},
+    **{"run": _run, "meta": _meta, "count": _count, "run_doc_method": _run_doc_method},
 }
 
 

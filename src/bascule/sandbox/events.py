@@ -19,7 +19,10 @@ _DOINGS: dict[tuple[str, str], list[_Doing]] = {}
 _VIRTUAL: dict[tuple[str, str], Callable[[Document], Any]] = {}
 _WITH_WEBHOOKS = ("on_update", "after_insert", "on_submit", "on_cancel", "on_trash")
 _NOT_WHILE_INSERTED = ("on_change", "before_update_after_submit")
-_OF_FRAPPE = ("Core", "Custom", "Contacts", "Integrations", "Desk", "Geo", "Website", "Email")
+OF_FRAPPE = (
+    *("Core", "Custom", "Contacts", "Integrations", "Desk", "Geo", "Website", "Email"),
+    *("Automation", "Printing", "Workflow"),
+)
 
 
 @dataclass
@@ -60,7 +63,7 @@ def fire(site: "Site", call: Call, document: Document, event: str, *, inserting:
             doing(site, call, document)
     except Refusal as refusal:
         # What was not found is told without its source, as it is without its traceback.
-        if refusal.status != 404 and document.doctype.definition.get("module") not in _OF_FRAPPE:
+        if refusal.status != 404 and document.doctype.definition.get("module") not in OF_FRAPPE:
             refusal.source = "erpnext (app)"
         raise
     if event in _WITH_WEBHOOKS or (event in _NOT_WHILE_INSERTED and not inserting):

@@ -2,11 +2,13 @@
 
 import inspect
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from bascule.sandbox.errors import Call, Refusal, bold, python_error
+from bascule.sandbox.events import OF_FRAPPE
 from bascule.sandbox.permissions import ADMINISTRATOR, GUEST, RIGHTS
 from bascule.sandbox.query import Asked
 from bascule.sandbox.site import Site
@@ -113,6 +115,15 @@ def _check_types(wanted: list[inspect.Parameter], values: Row) -> None:
                 )
                 raise Refusal("FrappeTypeError", text) from None
         values[one.name] = bool(value)
+
+
+def module_of(site: Site, doctype: str) -> str:
+    """The path of the Python module of a DocType."""
+    name = site.doctype(Call(ADMINISTRATOR), doctype)
+    module = str(name.definition.get("module") or "Core")
+    app = "frappe" if module in OF_FRAPPE else "erpnext"
+    scrubbed = [re.sub(r"[ -]", "_", one).lower() for one in (module, name.name)]
+    return f"{app}.{scrubbed[0]}.doctype.{scrubbed[1]}.{scrubbed[1]}"
 
 
 def not_whitelisted(call: Call, name: str) -> NoReturn:

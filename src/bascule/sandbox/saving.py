@@ -67,15 +67,8 @@ def save(site: "Site", call: Call, document: Document, *, unchecked: bool = Fals
     based_on = document["modified"]
     _stamp(site, call, document)
     _spread_docstatus(document)
-    document.before = site.document(call, document.doctype.name, document.name)
-    if cstr(document.before["modified"]) != cstr(based_on):
-        call.refuse(
-            "Error: Document has been modified after you have opened it"
-            f" ({document.before['modified']}, {document['modified']})."
-            " Please refresh to get the latest document.",
-            "TimestampMismatchError",
-        )
-    before = 0 if document.doctype.is_single else document.before.docstatus
+    there = document.before = check_latest(site, call, document, based_on)
+    before = 0 if document.doctype.is_single else there.docstatus
     action = _transition(site, call, document, before)
     _name_rows(document)
     if not unchecked:
@@ -91,6 +84,19 @@ def save(site: "Site", call: Call, document: Document, *, unchecked: bool = Fals
     _update_rows(site, document)
     _after(site, call, document, action, inserting=False)
     return document
+
+
+def check_latest(site: "Site", call: Call, document: Document, based_on: object) -> Document:
+    """The stored document, if its version is the one that this one is based on."""
+    there = site.document(call, document.doctype.name, document.name)
+    if cstr(there["modified"]) != cstr(based_on):
+        call.refuse(
+            "Error: Document has been modified after you have opened it"
+            f" ({there['modified']}, {document['modified']})."
+            " Please refresh to get the latest document.",
+            "TimestampMismatchError",
+        )
+    return there
 
 
 def _stamp(site: "Site", call: Call, document: Document) -> None:

@@ -54,9 +54,9 @@ class Site:
         self.tables.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """What a call does within is kept at its end, and taken back when it is refused."""
-        with self.tables.transaction():
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """What a call does within is kept at its end, unless it is refused or not to be kept."""
+        with self.tables.transaction(keep=keep):
             yield
 
     def now(self) -> str:

@@ -81,15 +81,15 @@ class Tables:
         self._db.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commits at the end of the block, takes everything back on any error."""
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """Commits at the end of the block; takes all back on any error, or without `keep`."""
         self._db.execute("BEGIN")
         try:
             yield
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+        self._db.execute("COMMIT" if keep else "ROLLBACK")
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
