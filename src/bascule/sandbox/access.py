@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bascule.sandbox.document import Document, load
-from bascule.sandbox.errors import Call, Refusal, bold
+from bascule.sandbox.errors import Call, Refusal, bold, not_found
 from bascule.sandbox.filters import escaped, literal
 from bascule.sandbox.permissions import ADMINISTRATOR, GUEST, Permissions, no_doctype_access
 from bascule.sandbox.schema import DocType, Field, Schema
@@ -68,14 +68,26 @@ class Access:
 
     def _denied_child(self, user: str, row: Document, right: str) -> list[str] | None:
         """A row is its parent's: also where the table has a permission level."""
-        parent = self.schema[cstr(row["parenttype"])]
-        entry = parent.field(cstr(row["parentfield"])) or {}
+        child, named = bold(row.doctype.name), cstr(row["parenttype"])
+        if not named:
+            return [f"Please specify a valid parent DocType for {child}"]
+        tables = self.schema[named].tables if named in self.schema else []
+        fields = [entry for entry in tables if entry.get("options") == row.doctype.name]
+        if not fields:
+            return [f"{bold(named)} is not a valid parent DocType for {child}"]
+        place = cstr(row["parentfield"])
+        if not place:
+            return [f"Parentfield not specified in {child}: {bold(row['name'])}"]
+        entry = next((one for one in fields if one["fieldname"] == place), None)
+        if entry is None:
+            return [f"{bold(place)} is not a valid parentfield for {child}"]
+        parent = self.schema[named]
         level = cint(entry.get("permlevel"))
         if level and level not in self.permissions.levels(user, parent, right):
             return [f"Insufficient Permission Level for {bold(parent.name)}"]
         found = self.load(parent.name, cstr(row["parent"]))
         if found is None:
-            return [f"{parent.name} {row['parent']} not found"]
+            raise not_found(parent.name, row["parent"])
         return self.denied(user, found, right)
 
     def may_list(self, user: str, doctype: DocType, right: str = "read") -> bool:

@@ -23,6 +23,7 @@ from bascule.sandbox import (
     desk_actions,
     document_methods,
     methods,
+    reads,
     saving,
     writes,
 )
@@ -40,7 +41,7 @@ _REQUEST_LINE = 4094
 # What other requests change is taken back at their end.
 _KEEPING = ("POST", "PUT", "DELETE", "PATCH")
 # The methods are known once their modules are.
-CALLABLE = (desk, desk_actions, document_methods, methods, writes)
+CALLABLE = (desk, desk_actions, document_methods, methods, reads, writes)
 _TRACEBACK = "Traceback (most recent call last):\n"
 
 
@@ -238,7 +239,11 @@ def _update(site: Site, call: Call, form: Row, doctype: str, name: str) -> Row:
     values = _values(call, form, "flags")
     document = site.document(call, doctype, name)
     document.update(site.schema, values)
-    return site.shown(call, saving.save(site, call, document))
+    saving.save(site, call, document)
+    if document["parenttype"]:  # a child row: its parent is stored as well
+        parent = site.document(call, str(document["parenttype"]), str(document["parent"]))
+        saving.save(site, call, parent)
+    return site.shown(call, document)
 
 
 def _values(call: Call, form: Row, *without: str) -> Row:
@@ -340,7 +345,7 @@ def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
                 error |= message
                 break
         return Answer(refusal.status, _encoded({"errors": [error]}, call))
-    body: Row = {}
+    body: Row = dict(call.extras)
     if refusal.status != 404:
         body["exception"] = refusal.line
     body["exc_type"] = refusal.kind

@@ -3,6 +3,7 @@
 import re
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
 
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal, bold
@@ -27,6 +28,7 @@ _HARMLESS = {
 }
 _RAW = ("Attach", "Attach Image", "Barcode", "Code")
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]+")
+_PERSON = re.compile(r"^[\w][\w'\-]*( \w[\w'\-]*)*$")
 _PHONE = r"[0-9 +_\-,.*#()]{1,20}$"
 _LARGEST = 2**31 - 1
 _SET_ONCE = (("creation", "Created On", "Datetime"), ("owner", "Created By", "Data"))
@@ -123,7 +125,7 @@ def _missing(one: Document) -> list[tuple[str, str]]:
         if entry["fieldtype"] in TABLE_TYPES:
             if not one.rows[field]:
                 missing.append((field, f"Error: Data missing in table: {label}"))
-        elif entry["fieldtype"] in NO_VALUE or _has_content(one[field]):
+        elif entry["fieldtype"] in NO_VALUE or _has_content(entry, one[field]):
             continue
         elif one["parentfield"]:
             row = f"Error: {bold(one.doctype.name)} Row #{one['idx']}: Value missing for: {label}"
@@ -133,9 +135,10 @@ def _missing(one: Document) -> list[tuple[str, str]]:
     return missing
 
 
-def _has_content(value: Any) -> bool:
+def _has_content(entry: Row, value: Any) -> bool:
     text = cstr(value)
-    return bool(_TAG.sub("", text).strip()) or "<img" in text
+    shows = entry["fieldtype"] == "Text Editor" or entry.get("options") == "HTML"
+    return bool(_TAG.sub("", text).strip()) or (shows and "<img" in text)
 
 
 def make_plain(call: Call, document: Document) -> None:
@@ -187,6 +190,10 @@ def _check_data(call: Call, one: Document) -> None:
                 if not _EMAIL.fullmatch(address.rpartition("<")[2].removesuffix(">")):
                     told = f"{escape(address)} is not a valid Email Address"
                     call.refuse(told, "InvalidEmailAddressError")
+        elif options == "URL" and value and not (urlparse(value).netloc or value[0] == "/"):
+            call.refuse(f"'{bold(value)}' is not a valid URL")
+        elif options == "Name" and value and not _PERSON.match(value.strip()):
+            call.refuse(f"{value.strip()} is not a valid Name", "InvalidNameError")
         elif options == "Phone" and value and not re.match(_PHONE, value.strip()):
             told = f"{value.strip()} is not a valid Phone Number"
             call.refuse(told, "InvalidPhoneNumberError")
@@ -257,7 +264,8 @@ def _sanitize(one: Document) -> None:
         value = one[entry["fieldname"]]
         if not isinstance(value, str) or not _TAG_LIKE.search(value):
             continue
-        if entry.get("ignore_xss_filter") or entry["fieldtype"] in _RAW or one.docstatus == 2:
+        is_raw = entry["fieldtype"] in _RAW or entry.get("options") == "Email"
+        if entry.get("ignore_xss_filter") or is_raw or one.docstatus == 2:
             continue
         if one.docstatus == 1 and not entry.get("allow_on_submit"):
             continue

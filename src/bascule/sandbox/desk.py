@@ -4,7 +4,8 @@ from typing import Any
 
 from bascule.sandbox.errors import Call
 from bascule.sandbox.metadata import meta
-from bascule.sandbox.methods import get_list, whitelisted
+from bascule.sandbox.methods import whitelisted
+from bascule.sandbox.reads import get_list
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row, quoted
 from bascule.sandbox.values import cint

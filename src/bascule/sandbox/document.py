@@ -6,7 +6,7 @@ Knows its own values only: checks are in `checks`, saving in `saving`.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bascule.sandbox.errors import Call
+from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Field, Schema, kind_of
 from bascule.sandbox.tables import Row, Tables, stored
 from bascule.sandbox.values import cint
@@ -60,8 +60,8 @@ class Document:
                 continue
             if field in self.rows:
                 self.rows[field] = []
-                for row in value or []:
-                    self.append(schema, field, row)
+                for row in _iterated(value) if value else ():
+                    self.append(schema, field, _row(row))
             else:
                 self.values[field] = value
 
@@ -116,6 +116,20 @@ class Document:
         return out
 
 
+def _iterated(value: Any) -> Iterator[Any]:
+    try:
+        return iter(value)
+    except TypeError as error:
+        raise Refusal("ValueError", module="", status=500) from error
+
+
+def _row(value: Any) -> Row:
+    if value is None or isinstance(value, dict):
+        return value or {}
+    told = f"'{type(value).__name__}' object does not support item assignment"
+    raise Refusal("TypeError", told, module="", status=500)
+
+
 def _above(entry: Field, levels: set[int] | None) -> bool:
     level = cint(entry.get("permlevel"))
     return bool(level) and levels is not None and level not in levels
@@ -142,13 +156,16 @@ def load(schema: Schema, tables: Tables, doctype: DocType, name: str) -> Documen
     return document
 
 
+def stored_fields(tables: Tables, doctype: str) -> Row:
+    """What is kept of a Single."""
+    found = tables.run("SELECT `field`, `value` FROM `tabSingles` WHERE `doctype` = ?", (doctype,))
+    return dict(found.fetchall())
+
+
 def single_row(tables: Tables, doctype: DocType) -> Row:
     """A Single's values; what has none has its default. `idx` stays the text that it is kept as."""
-    found = tables.run(
-        "SELECT `field`, `value` FROM `tabSingles` WHERE `doctype` = ?", (doctype.name,)
-    )
     row: Row = {"name": doctype.name, "owner": "Administrator", "docstatus": 0, "idx": "0"}
-    row |= dict(found.fetchall())
+    row |= stored_fields(tables, doctype.name)
     for entry in doctype.of_type("Check", "Int", "Float", "Currency", "Percent"):
         row[entry["fieldname"]] = stored(kind_of(entry["fieldtype"]), row.get(entry["fieldname"]))
     return row

@@ -59,6 +59,10 @@ def database_error(kind: str, code: int | str, text: str) -> Refusal:
     return Refusal(kind, repr((code, text)), module="pymysql.err")
 
 
+def not_found(doctype: str, name: object) -> Refusal:
+    return Refusal("DoesNotExistError", f"{doctype} {name} not found")
+
+
 def bold(text: object) -> str:
     return f"<strong>{text}</strong>"
 

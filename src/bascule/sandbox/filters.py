@@ -10,9 +10,9 @@ from datetime import date
 from typing import Any, Protocol
 
 from bascule.sandbox import collation
-from bascule.sandbox.errors import Call, bold
+from bascule.sandbox.errors import Call, bold, database_error
 from bascule.sandbox.schema import OF_CHILDREN, OPTIONAL, STANDARD, DocType, kind_of
-from bascule.sandbox.tables import Tables, column, quoted
+from bascule.sandbox.tables import Tables, column, no_table, quoted
 from bascule.sandbox.timespans import span
 from bascule.sandbox.values import cstr, date_text, flt, moment, moment_text, number, time_text
 
@@ -145,6 +145,11 @@ class _Writer:
     def _relatives(self, low: str) -> list[str]:
         """The names above or below the given one in its DocType's tree."""
         linked = self._options if self._fieldtype else self._doctype.name
+        if not self._query.tables.has(str(linked)):
+            raise no_table(str(linked))
+        if not self._query.tables.has_column(str(linked), "lft"):
+            told = "Unknown column 'lft' in 'SELECT'"
+            raise database_error("OperationalError", 1054, told)
         place = self._query.tables.row(str(linked), cstr(self._value)) or {}
         left, right = place.get("lft") or 0, place.get("rgt") or 0
         if "descendants" in low:

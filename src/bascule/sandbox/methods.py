@@ -9,11 +9,9 @@ from typing import Any, NoReturn, TypeVar
 
 from bascule.sandbox.errors import Call, Refusal, bold, python_error
 from bascule.sandbox.events import OF_FRAPPE
-from bascule.sandbox.permissions import ADMINISTRATOR, GUEST, RIGHTS
-from bascule.sandbox.query import Asked
+from bascule.sandbox.permissions import ADMINISTRATOR, GUEST
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
-from bascule.sandbox.values import sbool
 
 FRAPPE, ERPNEXT = "15.44.2", "15.90.0"
 # Modules that are there and that a caller may have tried; what they hold may not be called.
@@ -213,165 +211,14 @@ def get_versions(site: Site, call: Call) -> Row:
     }
 
 
-@whitelisted("frappe.client.get_list")
-def get_list(
-    site: Site,
-    call: Call,
-    doctype: Any,
-    fields: Any = None,
-    filters: Any = None,
-    group_by: Any = None,
-    order_by: Any = None,
-    limit_start: Any = None,
-    limit_page_length: Any = 20,
-    parent: Any = None,
-    debug: bool = False,
-    as_dict: bool = True,
-    or_filters: Any = None,
-) -> list[Any]:
-    known = site.schema.find(str(doctype))
-    if known is not None and site.schema[known].is_child:
-        site.access.check_parent(call, site.schema[known], parent)
-    if fields == "*":
-        fields = ["*"]
-    asked = Asked(
-        doctype,
-        filters=parsed(filters) if filters else None,
-        or_filters=parsed(or_filters) if or_filters else None,
-        fields=parsed(fields) if fields else None,
-        order_by=order_by,
-        group_by=group_by,
-        start=limit_start,
-        limit=limit_page_length,
-        parent=parent,
-        as_dict=as_dict,
-        debug=debug,
-    )
-    return site.rows(call, asked)
+@whitelisted("login", guests=True)
+def login(site: Site, call: Call, usr: Any = None, pwd: Any = None) -> None:
+    """Nobody of the sandbox has a password: whoever logs in with one is refused."""
+    told = "Invalid login credentials" if usr and pwd else "Incomplete login details"
+    call.extras["message"] = told
+    raise Refusal("AuthenticationError")
 
 
-@whitelisted("frappe.client.get_count")
-def get_count(
-    site: Site,
-    call: Call,
-    doctype: Any,
-    filters: Any = None,
-    debug: bool = False,
-    cache: bool = False,
-) -> int:
-    """How many there are, for anybody: Frappe looks at no permission here."""
-    given = _safe_filters(filters) if filters else []
-    if isinstance(given, str):
-        given = {"name": given}
-    return site.count(call, Asked(str(doctype), filters=given, debug=sbool(debug)))
-
-
-@whitelisted("frappe.client.get")
-def get(
-    site: Site, call: Call, doctype: Any, name: Any = None, filters: Any = None, parent: Any = None
-) -> Row:
-    found = site.controller(call, doctype)
-    if found.is_child:
-        site.access.check_parent(call, found, parent)
-    if not name and filters is not None:
-        # Whoever asks: whether that one may read it is looked at when it was found.
-        asked = Asked(found.name, filters=parsed(filters), limit=1, parent=parent)
-        rows = site.rows(Call(ADMINISTRATOR), asked)
-        if not rows:
-            call.refuse(f"{found.name} {parsed(filters)} not found", "DoesNotExistError")
-        name = rows[0]["name"]
-    document = site.document(call, found.name, str(name or found.name))
-    site.check(call, document, "read")
-    return site.shown(call, document, nulls=True)
-
-
-@whitelisted("frappe.client.get_value")
-def get_value(
-    site: Site,
-    call: Call,
-    doctype: Any,
-    fieldname: Any,
-    filters: Any = None,
-    as_dict: Any = True,
-    debug: Any = False,
-    parent: Any = None,
-) -> Any:
-    found = site.doctype(call, doctype)
-    if found.is_child:
-        site.access.check_parent(call, found, parent)
-    elif not site.access.may_list(call.user, found):
-        call.refuse(f"No permission for {found.name}", "PermissionError")
-    try:
-        fields = parsed(fieldname)
-    except Refusal:
-        fields = [fieldname]
-    if not isinstance(fields, list):
-        fields = [fieldname]
-    filters = _safe_filters(filters)
-    if isinstance(filters, str):
-        filters = {"name": filters}
-    if found.is_single:
-        shown = site.shown(call, site.document(call, found.name, found.name), nulls=True)
-        values = {field: shown.get(field) for field in fields}
-        return values if as_dict else list(values.values())
-    given = {
-        **{"doctype": found.name, "fields": fields, "filters": filters or None, "parent": parent},
-        **{"limit_page_length": 1, "as_dict": as_dict, "debug": debug},
-    }
-    rows = call_function(site, call, "frappe.client.get_list", given)
-    if as_dict:  # a text too, whatever it says
-        return rows[0] if rows else {}
-    if not rows:
-        return None
-    return rows[0] if len(fields) > 1 else rows[0][0]
-
-
-def _safe_filters(filters: Any) -> Any:
-    """JSON in a text, or the text itself where it is a name."""
-    try:
-        read = parsed(filters)
-    except Refusal:
-        return filters
-    return filters if isinstance(read, int | float) else read
-
-
-@whitelisted("frappe.client.get_single_value")
-def get_single_value(site: Site, call: Call, doctype: Any, field: Any) -> Any:
-    found = site.doctype(call, doctype)
-    if not site.access.may_list(call.user, found):
-        call.refuse(f"No permission for {found.name}", "PermissionError")
-    if field not in found.kinds:
-        told = f"Field {bold(field)} does not exist on {bold(found.name)}"
-        call.refuse(told)
-    return site.document(call, found.name, found.name)[field]
-
-
-@whitelisted("frappe.client.has_permission")
-def has_permission(
-    site: Site, call: Call, doctype: Any, docname: Any, perm_type: Any = "read"
-) -> Row:
-    document = site.document(call, doctype, str(docname))
-    right = str(perm_type).lower()
-    return {"has_permission": right in RIGHTS and site.may(call, document, right)}
-
-
-@whitelisted("frappe.client.validate_link")
-def validate_link(site: Site, call: Call, doctype: Any, docname: Any, fields: Any = None) -> Row:
-    """The name as it is stored, and the wanted fields of the document, if it is there."""
-    found = site.doctype(call, doctype)
-    may = any(site.access.may_list(call.user, found, right) for right in ("select", "read"))
-    if found.name != "DocType" and not may:
-        told = f"You do not have Read or Select Permissions for {bold(found.name)}"
-        call.refuse(told, "PermissionError")
-    name = site.tables.value(found.name, str(docname), "name")
-    wanted = parsed(fields)
-    if name is None or not wanted:
-        return {"name": name}
-    values = get_value(site, call, found.name, wanted, filters={"name": name})
-    return {"name": name, **values}
-
-
-@whitelisted("frappe.client.get_doc_permissions")
-def get_doc_permissions(site: Site, call: Call, doctype: Any, docname: Any) -> Row:
-    document = site.document(call, doctype, str(docname))
-    return {"permissions": site.access.told_rights(call.user, document)}
+@whitelisted("logout", guests=True)
+def logout(site: Site, call: Call) -> None:
+    return None

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call
+from bascule.sandbox.errors import Call, database_error
 from bascule.sandbox.events import fire
 from bascule.sandbox.values import cint, cstr
 
@@ -153,6 +153,9 @@ def take_back(site: "Site", document: Document) -> None:
 
 def _amended(site: "Site", document: Document) -> str:
     before = cstr(document["amended_from"])
+    if "amended_from" not in document.doctype.kinds:
+        told = "Unknown column 'amended_from' in 'SELECT'"
+        raise database_error("OperationalError", 1054, told)
     if site.tables.value(document.doctype.name, before, "amended_from"):
         stem, _, number = before.rpartition("-")
         return f"{stem}-{cint(number) + 1}"

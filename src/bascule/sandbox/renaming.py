@@ -13,6 +13,12 @@ from bascule.sandbox.values import sbool
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
 
+# What names a document without a link: (DocType, field of the document's DocType, of its name).
+_NAMED = (
+    ("File", "attached_to_doctype", "attached_to_name"),
+    ("Version", "ref_doctype", "docname"),
+)
+
 
 def rename(
     site: "Site", call: Call, doctype: str, old: str, new: str, *, merge: object = False
@@ -70,7 +76,7 @@ def _checked(
         call.refuse(f"{doctype.name} {new} does not exist, select a new target to merge")
     if not merge and there is not None:
         call.refuse(f"Another {doctype.name} with name {new} exists, select another name")
-    if not site.permissions.may(call.user, doctype, "write", str(document["owner"] or "")):
+    if site.access.denied(call.user, document, "write") is not None:
         call.refuse("You need write permission to rename")
     if not doctype.definition.get("allow_rename"):
         call.refuse(f"{doctype.name} not allowed to be renamed")
@@ -107,6 +113,13 @@ def _repoint(site: "Site", document: Document, new: str) -> None:
         site.tables.run(
             f"UPDATE {quoted(doctype.name)} SET {place} = ? WHERE {place} = ?", (new, old)
         )
+    for holder, names, field in _NAMED:
+        if holder in site.schema:
+            site.tables.run(
+                f"UPDATE {quoted(holder)} SET {column(field)} = ?"
+                f" WHERE {column(names)} = ? AND {column(field)} = ?",
+                (new, about, old),
+            )
     for doctype, field, names in site.schema.dynamic_links():
         if not doctype.is_single:
             site.tables.run(

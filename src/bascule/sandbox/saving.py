@@ -242,6 +242,8 @@ def _hide_passwords(site: "Site", document: Document) -> None:
     for entry in document.doctype.of_type("Password"):
         field = entry["fieldname"]
         value = cstr(document[field])
+        if not value:
+            site.tables.keep_password(document.doctype.name, document.name, field, None)
         if not value.strip("*"):
             continue
         site.tables.keep_password(document.doctype.name, document.name, field, value)

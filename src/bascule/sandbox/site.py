@@ -13,7 +13,7 @@ from bascule.sandbox import crm, customs, notes, stock, transactions, trees, web
 from bascule.sandbox.access import Access
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
-from bascule.sandbox.document import Document, found, load, single_row
+from bascule.sandbox.document import Document, found, load, single_row, stored_fields
 from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import virtual_value
 from bascule.sandbox.fields import known_doctype
@@ -24,6 +24,7 @@ from bascule.sandbox.query import Asked, ListQuery
 from bascule.sandbox.schema import DocType, Schema
 from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.tables import Row, Tables
+from bascule.sandbox.values import cstr
 
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
@@ -95,6 +96,11 @@ class Site:
 
     def single(self, doctype: str) -> Row:
         return single_row(self.tables, self.schema[doctype])
+
+    def stored_single(self, doctype: str) -> Row:
+        """What is kept of a Single, each value as the text that MariaDB has of it."""
+        kept = stored_fields(self.tables, doctype)
+        return {name: None if value is None else cstr(value) for name, value in kept.items()}
 
     def defaults(self) -> Row:
         """What a new document has in fields of these names, unless it says otherwise."""

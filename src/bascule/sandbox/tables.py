@@ -105,6 +105,11 @@ class Tables:
     def has(self, doctype: str) -> bool:
         return doctype in self._made
 
+    def has_column(self, doctype: str, name: str) -> bool:
+        return any(
+            row[1] == name for row in self._db.execute(f"PRAGMA table_info({quoted(doctype)})")
+        )
+
     def make(self, doctype: DocType) -> None:
         """The table, or the columns that it lacks."""
         table = quoted(doctype.name)
@@ -187,7 +192,8 @@ class Tables:
         ).fetchone()
         return found[0] if found else None
 
-    def keep_password(self, doctype: str, name: str, field: str, password: str) -> None:
+    def keep_password(self, doctype: str, name: str, field: str, password: str | None) -> None:
+        """None takes the one that is kept away."""
         self._db.execute(
             "INSERT OR REPLACE INTO `__Auth` VALUES (?, ?, ?, ?)", (doctype, name, field, password)
         )
