@@ -97,3 +97,26 @@ def test_a_new_group_has_its_place_in_the_tree_and_a_root_is_not_deleted(site):
     status, body = ask(site, "DELETE", f"{groups}/{root}")
     assert (status, body["exc_type"]) == (417, "NestedSetChildExistsError")
     assert ask(site, "DELETE", f"{groups}/Newest")[0] == 202
+
+
+def test_a_credit_limit_below_what_is_outstanding_is_refused(site):
+    where = urllib.parse.quote('[["status","=","To Deliver and Bill"],["per_billed","<",100]]')
+    fields = urllib.parse.quote('["customer"]')
+    found = ask(site, "GET", f"/api/resource/Sales Order?limit=1&filters={where}&fields={fields}")
+    customer = f"/api/resource/Customer/{found[1]['data'][0]['customer']}"
+    company = first(site, "Company")
+    low, high = ({"company": company, "credit_limit": amount} for amount in (0.5, 10**7))
+    assert ask(site, "PUT", customer, {"credit_limits": [high]})[0] == 200
+    status, body = ask(site, "PUT", customer, {"credit_limits": [low]})
+    assert (status, body["exc_type"], body["_exc_source"]) == (
+        417,
+        "ValidationError",
+        "erpnext (app)",
+    )
+    assert "New credit limit is less than current outstanding amount" in body["exception"]
+    # A change of anything else looks at no limit, nor do orders count where they are bypassed.
+    assert ask(site, "PUT", customer, {"website": "x.example"})[0] == 200
+    bypassed = {**low, "bypass_credit_limit_check": 1}
+    assert ask(site, "PUT", customer, {"credit_limits": [bypassed]})[0] == 200
+    status, body = ask(site, "PUT", customer, {"credit_limits": [high, high]})
+    assert (status, "already defined for the Company" in body["exception"]) == (417, True)

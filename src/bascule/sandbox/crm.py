@@ -13,7 +13,7 @@ from bascule.sandbox.errors import Call
 from bascule.sandbox.events import on
 from bascule.sandbox.naming import numbered
 from bascule.sandbox.tables import Row
-from bascule.sandbox.values import cint, cstr
+from bascule.sandbox.values import cint, cstr, flt
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -50,9 +50,52 @@ def _check_supplier(site: "Site", call: Call, supplier: Document) -> None:
 
 @on("Customer", "validate")
 def _check_customer(site: "Site", call: Call, customer: Document) -> None:
+    _check_credit_limits(site, call, customer)
     team = customer.rows.get("sales_team") or []
     if team and sum(float(row["allocated_percentage"] or 0) for row in team) != 100:
         call.refuse("Total contribution percentage should be equal to 100")
+
+
+def _check_credit_limits(site: "Site", call: Call, customer: Document) -> None:
+    """One a company, and when they change none below what the customer owes that company."""
+    limits = customer.rows.get("credit_limits") or []
+    if customer.before is None or not limits:
+        return
+    before, now = (
+        [flt(row["credit_limit"]) for row in sorted(rows, key=lambda row: cstr(row["company"]))]
+        for rows in (customer.before.rows["credit_limits"], limits)
+    )
+    if before == now:
+        return
+    companies: set[str] = set()
+    for limit in limits:
+        company = cstr(limit["company"])
+        if company in companies:
+            call.refuse(f"Credit limit is already defined for the Company {company}")
+        companies.add(company)
+        orders = not cint(limit["bypass_credit_limit_check"])
+        owed = _outstanding(site, customer.name, company, orders=orders)
+        if flt(limit["credit_limit"]) < owed:
+            call.refuse(
+                "New credit limit is less than current outstanding amount for the customer."
+                f" Credit limit has to be atleast {owed}"
+            )
+
+
+def _outstanding(site: "Site", customer: str, company: str, *, orders: bool) -> float:
+    """By the ledger, and with `orders` what of submitted orders is not billed yet."""
+    ledger = site.tables.run(
+        "SELECT sum(`debit`) - sum(`credit`) FROM `tabGL Entry` WHERE `party_type` = 'Customer'"
+        " AND `is_cancelled` = 0 AND `party` = ? AND `company` = ?",
+        (customer, company),
+    ).fetchone()[0]
+    unbilled = site.tables.run(
+        "SELECT sum(`base_grand_total` * (100 - `per_billed`) / 100) FROM `tabSales Order`"
+        " WHERE `customer` = ? AND `company` = ? AND `docstatus` = 1 AND `per_billed` < 100"
+        " AND `status` != 'Closed'",
+        (customer, company),
+    ).fetchone()[0]
+    return flt(ledger) + (flt(unbilled) if orders else 0.0)
 
 
 @on("Customer", "on_update")
