@@ -153,7 +153,8 @@ async def running_site(port: int) -> AsyncIterator[Site]:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), timeout=10)
+            async with asyncio.timeout(10):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
@@ -162,7 +163,8 @@ async def running_site(port: int) -> AsyncIterator[Site]:
 async def _told(process: asyncio.subprocess.Process) -> Site:
     assert process.stdout is not None  # noqa: S101 - it is a pipe, see above
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), timeout=PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            line = await process.stdout.readline()
         told = json.loads(line)
     except (TimeoutError, ValueError) as error:
         raise Refused(

@@ -74,7 +74,8 @@ class Live:
         if self._task is None:
             self._task = asyncio.create_task(self._listen_forever())
         try:
-            await asyncio.wait_for(self._listening.wait(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self._listening.wait()
         except TimeoutError:
             raise psycopg.OperationalError("The database cannot be listened to.") from None
 

@@ -65,7 +65,8 @@ async def run_worker(
             wait = 0.5
         if not until.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(until.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await until.wait()
             wait = min(wait * 2, 10.0)
 
 

@@ -14,9 +14,15 @@ class Pool(AsyncConnectionPool[psycopg.AsyncConnection]):
 
     psycopg_pool 3.3 hands out the connection that came in the same moment and forgets the
     cancellation: whoever was told to stop goes on for good. And a cancellation in the middle of
-    giving a connection back makes it lose the connection. Its workers take a cancellation for a
-    failure of what they were at, and wait for more: a Ctrl-C in that moment ended nothing.
+    giving a connection back makes it lose the connection. Its workers and its scheduler take a
+    cancellation for a failure of what they were at, and wait for more; the scheduler also waits by
+    `asyncio.wait_for`, which forgets one now and then until Python 3.12. A Ctrl-C in that moment
+    ended nothing.
     """
+
+    def _start_workers(self) -> None:
+        self._sched._event = _UntilCancelledEvent()  # type: ignore[assignment]
+        super()._start_workers()
 
     @classmethod
     async def worker(cls, q: "asyncio.Queue[Any]") -> None:
@@ -47,6 +53,22 @@ class _UntilCancelled:
         if _cancellations():
             raise asyncio.CancelledError
         return await self._queue.get()
+
+
+class _UntilCancelledEvent(asyncio.Event):
+    """The scheduler's, which it clears before each wait: no more of them once it was cancelled."""
+
+    def clear(self) -> None:
+        if _cancellations():
+            raise asyncio.CancelledError
+        super().clear()
+
+    async def wait_timeout(self, timeout: float) -> bool:  # noqa: ASYNC109
+        try:
+            async with asyncio.timeout(timeout):
+                return await self.wait()
+        except TimeoutError:
+            return False
 
 
 def _cancellations() -> int:
