@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
 from bascule.frappe import Invalid, Site
@@ -76,7 +77,9 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
         links = await links_to(work, there)
         for party in parties:
             seen = Seen(party, started, work.source, zone, **ahead)
-            number = await _by_key(work, party) or links.get(party.name)
+            number = await _by_key(work, party)
+            if number is None and party.name in links:
+                number = await _whose_name(work, links[party.name], party)
             number = number or await _whose(work, party)
             if number is not None:
                 await _take_known(work, number, seen)
@@ -103,6 +106,35 @@ async def _fetched(work: Pulling, names: list[str]) -> list[Party]:
 
 def _own(work: Pulling) -> list[str]:
     return [work.two_way.owned_field] if work.two_way.owned_field else []
+
+
+async def _whose_name(work: Pulling, number: int, party: Party) -> int | None:
+    """The record that is linked to a document of this name, if it is this one. It is not where its
+    own was renamed, which is followed, and somebody made this one under the name that was free.
+    """
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, number, None)
+        session.expunge_all()
+    link = whole.link
+    if link is None or link.document != party.name:
+        return None
+    if not following.is_another(link, party.main):
+        return number
+    new = await following.find_again(work.site, work.fields, link, work.two_way)
+    if new is None or new == party.name:
+        return number  # its own was deleted, and this was made in its place
+    async with work.hub.db.session() as session:
+        whole = await find(session, None, number, None, lock=True)
+        if whole.link is None or whole.link.document != party.name:
+            return None
+        if await following.is_free(session, whole, new):
+            await following.renamed(session, whole, new)
+            work.summary.renamed += 1
+        else:
+            await following.gone(session, whole, into=new)
+            whole.link.document = None
+            work.summary.deleted += 1
+    return None
 
 
 async def links_to(work: Pulling, names: set[str]) -> dict[str, int]:
@@ -156,7 +188,8 @@ async def _take_new(work: Pulling, seen: Seen) -> None:
             await session.flush()
             link = new_link(record, work.two_way, document=party.name)
             key = party.main.get(work.two_way.owned_field or "")
-            link.create_key = str(key) if key else link.create_key
+            if key and not await _is_known(session, str(key)):
+                link.create_key = str(key)
             session.add(link)
             await session.flush()
             whole = await find(session, None, record.id, None)
@@ -167,6 +200,11 @@ async def _take_new(work: Pulling, seen: Seen) -> None:
     except IntegrityError:  # somebody was faster, with the same document
         return
     work.summary.created += 1
+
+
+async def _is_known(session: AsyncSession, key: str) -> bool:
+    """Whether a record has this key: then the document is a copy of that one's."""
+    return await session.scalar(select(Link.record_id).where(Link.create_key == key)) is not None
 
 
 async def _by_key(work: Pulling, party: Party) -> int | None:
@@ -194,16 +232,20 @@ async def _whose(work: Pulling, party: Party) -> int | None:
     key = party.main.get(work.two_way.owned_field or "") or ""
     born = str(party.main.get("creation") or "")
     async with work.hub.db.session() as session:
-        of_it = select(Link.record_id, Link.document).where(Link.two_way_id == work.two_way.id)
+        of_it = select(Link.record_id, Link.document, Link.creation).where(
+            Link.two_way_id == work.two_way.id
+        )
         rows = (await session.execute(of_it.where(Link.create_key == str(key)))).all()
         if not rows and born:
             rows = (await session.execute(of_it.where(Link.creation == born))).all()
     if len(rows) != 1:
         return None
-    number, old = rows[0]
+    number, old, creation = rows[0]
     if old is not None and old != party.name:
-        still = await work.site.list(work.doctype, ("name",), filters=[["name", "=", old]], limit=1)
-        if still:
+        still = await work.site.list(
+            work.doctype, ("name", "creation"), filters=[["name", "=", old]], limit=1
+        )
+        if still and creation in (None, str(still[0]["creation"])):
             return None  # a copy of it, and no new name
     return int(number)
 

@@ -1,5 +1,6 @@
 """Documents that are not where they were: renamed, merged into another, deleted; and followed."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +41,14 @@ async def find_again(site: Site, fields: Mapped, link: Link, two_way: TwoWay) ->
         if len(found) == 1:
             return str(found[0]["name"])
     return None
+
+
+def is_another(link: Link, document: Mapping[str, Any]) -> bool:
+    """Whether this one was made at another time than the link's, though it has its name: the name
+    was free since a rename or a deletion. `find_again` tells which of the two.
+    """
+    born = str(document.get("creation") or "")
+    return bool(link.creation and born and born != link.creation)
 
 
 async def merged_into(site: Site, fields: Mapped, old: str) -> str | None:

@@ -232,17 +232,21 @@ async def _bring_there(work: Sending) -> None:
 async def _read(work: Sending) -> Seen | None:
     """None: the document is not there any more, and that is told at the record."""
     kind, zone, started = work.fields.type, work.connection.time_zone, work.clock
+    name = str(work.link.document)
     try:
-        party = await fetch(work.site, kind, str(work.link.document))
+        party = await fetch(work.site, kind, name)
     except NotFound:
+        party = None
+    if party is None or following.is_another(work.link, party.main):
         new = await following.find_again(work.site, work.fields, work.link, work.two_way)
-        async with work.recording() as (session, whole):
-            if new is None or not await following.is_free(session, whole, new):
-                await following.gone(session, whole, pending=True, into=new)
-                await _answered(session, work)
-                return None
-            await following.renamed(session, whole, new)
-        return await _read(work)
+        if party is None or new not in (None, name):
+            async with work.recording() as (session, whole):
+                if new is None or not await following.is_free(session, whole, new):
+                    await following.gone(session, whole, pending=True, into=new)
+                    await _answered(session, work)
+                    return None
+                await following.renamed(session, whole, new)
+            return await _read(work)
     return Seen(party, started, "send", zone, **await _ahead(work))
 
 

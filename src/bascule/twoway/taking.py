@@ -316,8 +316,8 @@ def _keep(
             # There is no document that could say otherwise, and none will be made for this.
             base |= {one.name: record.values.get(one.name) for one in fields.of_part(part)}
     link.base = base
-    if link.creation is None and "main" in seen.party.documents:
-        link.creation = str(seen.party.main.get("creation") or "") or None
+    if "main" in seen.party.documents:
+        link.creation = str(seen.party.main.get("creation") or "") or link.creation
     link.seen_at = max(link.seen_at or arrived, arrived)
 
 
