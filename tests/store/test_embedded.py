@@ -239,8 +239,12 @@ def test_the_server_knows_no_secret_of_ours(hubs: Hubs) -> None:
     }
     hub = hubs.start("hold")
     assert "error" not in said(hub)
+    read = 0
     for pid in (*hubs.servers(), hubs.state()["keeper"]):
-        assert "s3cret-of-ours" not in Path(f"/proc/{pid}/environ").read_text()
+        with suppress(FileNotFoundError, ProcessLookupError):  # a server's child may just end
+            assert "s3cret-of-ours" not in Path(f"/proc/{pid}/environ").read_text()
+            read += 1
+    assert read > 2  # the keeper, the server and some of its children
 
 
 def test_a_first_start_that_is_killed_leaves_nothing_half_made(hubs: Hubs) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 
 from bascule.settings import Settings
 from bascule.store import Database, open_database
@@ -42,9 +44,19 @@ async def test_a_cancellation_is_never_lost_in_the_queue_for_a_connection(
         await database.close()
 
 
-async def test_whatever_a_pool_is_at_its_own_tasks_end_when_they_are_cancelled(
+def test_whatever_a_pool_is_at_its_own_tasks_end_when_they_are_cancelled(
     database_url: str,
 ) -> None:
+    """In a process of its own: PostgreSQL waits a minute for who was cut off while signing in."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        process.submit(cancel_whole_pools, database_url).result()
+
+
+def cancel_whole_pools(database_url: str) -> None:
+    asyncio.run(_cancel_whole_pools(database_url))
+
+
+async def _cancel_whole_pools(database_url: str) -> None:
     """As a process does that ends by Ctrl-C: it cancels every task once, and waits for them."""
     settings = Settings(database_url=database_url, worker_concurrency=1)  # type: ignore[arg-type]
     random.seed(4)
