@@ -166,3 +166,33 @@ async def test_a_rename_takes_files_and_versions_along(make_site: MakeSite) -> N
     given = {"doctype": "Bike", "old_name": "A", "new_name": "B"}
     assert await value(site, "rename_doc", **given) == "B"
     assert (await site.list("File", fields=["attached_to_name"])) == [{"attached_to_name": "B"}]
+
+
+async def test_a_name_and_a_title_are_changed_at_once(make_site: MakeSite) -> None:
+    site = await make_site(
+        doctype(
+            "Bike",
+            field("title"),
+            field("frame"),
+            autoname="field:frame",
+            allow_rename=1,
+            title_field="title",
+        )
+    )
+    await site.inserted("Bike", frame="A", title="Old")
+    given = {"doctype": "Bike", "docname": "A", "name": "B", "title": "New"}
+    method = "/api/method/frappe.model.rename_doc.update_document_title"
+    status, body = await site.ask("POST", method, given)
+    assert (status, body["message"]) == (200, "B")
+    assert (await site.read("Bike", "B"))["title"] == "New"
+    given = {"doctype": "Bike", "old": "B", "new": "C"}
+    assert (await site.call("frappe.rename_doc", **given))[1]["message"] == "C"
+
+
+async def test_fields_that_are_a_dict_are_taken_for_filters(make_site: MakeSite) -> None:
+    site = await make_site(doctype("Bike", field("frame"), autoname="field:frame"))
+    for frame in ("A", "B"):
+        await site.inserted("Bike", frame=frame)
+    assert await site.list("Bike", fields={"frame": "B"}) == [{"name": "B"}]
+    status, body = await site.get("/api/resource/Bike", fields=[{"COUNT": "*"}])
+    assert (status, body["exception"]) == (500, "TypeError: unhashable type: 'dict'")

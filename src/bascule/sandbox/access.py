@@ -140,7 +140,7 @@ class Access:
         """Each right as 0 or 1, and apart those that the user has only as an owner."""
         granted = {right: int(may) for right, may in self.rights(user, document, "", []).items()}
         if user == ADMINISTRATOR:
-            return granted
+            return granted | ({} if document.doctype.is_submittable else {"submit": 0})
         owner = cstr(document["owner"]).casefold() == user.casefold()
         own = {right: int(owner) for right in self.permissions.of_owners(user, document.doctype)}
         enabled = self.permissions.has_owners_rights(user, document.doctype)

@@ -7,7 +7,7 @@ from bascule.sandbox.errors import Call, Refusal, python_error
 from bascule.sandbox.permissions import Permissions
 from bascule.sandbox.schema import OF_CHILDREN, OPTIONAL, STANDARD, DocType, Field, Schema
 
-_ALWAYS = {*STANDARD, *OPTIONAL, *OF_CHILDREN, "doctype"}
+_ALWAYS = (*STANDARD, *OPTIONAL, *OF_CHILDREN, "doctype")
 _TOKEN = re.compile(
     r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|(?:`[^`]*`|[\w$]+)(?:\.(?:`[^`]*`|\w+|\*))*|\*|\S"
 )
@@ -145,8 +145,9 @@ def known_doctype(call: Call, schema: Schema, name: str) -> DocType:
 
 
 def _names(field: Any) -> list[str]:
-    if not isinstance(field, str):
-        raise Refusal("TypeError", "expected string or bytes-like object", module="", status=500)
+    if isinstance(field, list | dict):  # Frappe remembers what it read of a field, by the field
+        told = f"unhashable type: '{type(field).__name__}'"
+        raise Refusal("TypeError", told, module="", status=500)
     names = columns_of(field)
     if not names:
         raise Refusal("IndexError", "list index out of range", module="", status=500)

@@ -12,7 +12,7 @@ from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call
 from bascule.sandbox.metadata import as_document
 from bascule.sandbox.naming import random_name
-from bascule.sandbox.permissions import User
+from bascule.sandbox.permissions import BESIDES, User
 from bascule.sandbox.schema import TABLE_TYPES, DocType, inferred, inferred_fields
 from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.tables import Row, quoted
@@ -34,7 +34,8 @@ _BORN = "2013-01-10 16:34:14"
 
 def definitions(snapshot: Snapshot) -> dict[str, Row]:
     """All DocTypes: the snapshot's, the built-in ones, and inferred ones for the rest."""
-    known = builtin() | deepcopy(snapshot.doctypes)
+    own = builtin()
+    known = own | deepcopy(snapshot.doctypes)
     children = {row["doctype"] for row in _rows(snapshot)}
     documents: dict[str, list[Row]] = {name: list(d) for name, d in snapshot.documents.items()}
     for row in _rows(snapshot):
@@ -51,10 +52,25 @@ def definitions(snapshot: Snapshot) -> dict[str, Row]:
             child = entry.get("options")
             if entry["fieldtype"] in TABLE_TYPES and child not in known:
                 known[child] = inferred(child, [], child=True)
+    for name in snapshot.doctypes:
+        _complete_rights(known[name], own.get(name, {}))
     for definition in known.values():
         for row in (*definition["fields"], *definition.setdefault("permissions", [])):
             row.setdefault("name", random_name())
     return known
+
+
+def _complete_rights(definition: Row, own: Row) -> None:
+    """What a folder left out of rights comes from the sandbox's own definition of the DocType."""
+    rows = definition.get("permissions") or []
+    if any(row.get(right) for row in rows for right in BESIDES):
+        return
+    granted = {
+        (row["role"], row.get("permlevel") or 0): {right: 1 for right in BESIDES if row.get(right)}
+        for row in own.get("permissions", ())
+    }
+    for row in rows:
+        row.update(granted.get((row.get("role"), row.get("permlevel") or 0), {}))
 
 
 def _rows(snapshot: Snapshot) -> Iterator[Row]:

@@ -179,6 +179,7 @@ def parsed(value: Any) -> Any:
 
 @whitelisted("ping", guests=True)
 @whitelisted("frappe.ping", guests=True)
+@whitelisted("frappe.handler.ping", guests=True)
 def ping(site: Site, call: Call) -> str:
     return "pong"
 

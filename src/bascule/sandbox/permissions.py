@@ -16,6 +16,8 @@ RIGHTS = (
     *("select", "read", "write", "create", "delete", "submit", "cancel", "amend"),
     *("print", "email", "report", "import", "export", "share"),
 )
+# Those that the REST API itself asks for nowhere.
+BESIDES = ("print", "email", "report", "import", "export", "share")
 # DocTypes whose columns Frappe shows without looking at permission levels.
 CORE = (
     *("DefaultValue", "DocType", "DocField", "DocPerm", "DocType Action", "DocType Link"),

@@ -114,15 +114,16 @@ class ListQuery:
     def _check(self) -> None:
         asked = self.asked
         check = FieldCheck(self.call, self.schema, self.access.permissions, self.doctype)
+        as_filters = None
         if asked.fields:
-            as_keys = isinstance(asked.fields, dict)  # are checked, and then none of them is asked
+            as_filters = asked.fields if isinstance(asked.fields, dict) else None
             asked.fields = check.fields(list(asked.fields), asked.parent)
-            if as_keys:
-                asked.fields = [""]
         if asked.filters:
             check.filters(asked.filters)
         if asked.or_filters:
             check.filters(asked.or_filters)
+        if as_filters:  # Frappe takes the one for the other
+            asked.filters, asked.fields = as_filters, asked.filters
         given = asked.fields or [f"{quoted(self.doctype.name)}.`name`"]
         self.fields = [entry for entry in given if entry]
 

@@ -241,7 +241,7 @@ _CLAUSES = (("ORDER BY", " order by "), ("GROUP BY", " group by "), ("WHERE", "w
 def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
     text = str(error)
     if match := re.match(r"no such column: (.+)", text):
-        bare = match[1].rpartition(".")[2]
+        bare = match[1].partition(".")[2] or match[1]
         # MariaDB names the column as the query does.
         qualified = f"`.`{bare}`" in shown or f"`.{bare}" in shown
         name = match[1] if qualified or f"`{match[1]}`" in shown else bare

@@ -148,6 +148,32 @@ def delete_document(site: Site, call: Call, doctype: str, name: str) -> None:
     saving.save(site, call, parent)
 
 
+@whitelisted("frappe.rename_doc", _CHANGING)
+def rename_doc_in_short(
+    site: Site, call: Call, doctype: Any, old: Any, new: Any, merge: Any = False
+) -> str:
+    return rename(site, call, doctype, str(old), str(new), merge=merge)
+
+
+@whitelisted("frappe.model.rename_doc.update_document_title")
+def update_document_title(site: Site, call: Call, doctype: Any, docname: Any, **given: Any) -> str:
+    """Another name, another title or both: what a person changes at the head of a form."""
+    title, name = (given.get(f"new_{what}") or given.get(what) for what in ("title", "name"))
+    document = site.document(call, doctype, str(docname))
+    site.check(call, document, "write")
+    named = str(document.doctype.definition.get("title_field") or "name")
+    if name and name != document.name:
+        rename(
+            site, call, document.doctype.name, document.name, str(name), merge=given.get("merge")
+        )
+        document = site.document(call, document.doctype.name, str(name))
+    if title and named != "name" and title != document[named]:
+        document[named] = title
+        saving.save(site, call, document)
+        call.tell("Saved", indicator="green", alert=True)
+    return document.name
+
+
 @whitelisted("frappe.client.rename_doc", _CHANGING)
 def rename_doc(
     site: Site, call: Call, doctype: Any, old_name: Any, new_name: Any, merge: Any = False
