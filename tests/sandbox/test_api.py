@@ -107,6 +107,9 @@ async def test_a_person_gets_a_page_and_a_program_json(make_site: MakeSite) -> N
     assert body.startswith("<!DOCTYPE html>")
     status, body = await site.get("/api/resource/Nope")
     assert (status, messages(body)) == (404, ["DocType Nope not found"])
+    script = {"Accept": "text/html", "X-Requested-With": "XMLHttpRequest"}
+    status, body = await site.ask("GET", "/api/resource/Nope", headers=script)
+    assert (status, body["exc_type"]) == (404, "DoesNotExistError")
 
 
 async def test_the_time_is_the_sites(make_site: MakeSite) -> None:

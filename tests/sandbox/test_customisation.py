@@ -59,3 +59,38 @@ async def test_documents_of_an_unknown_doctype_make_one(make_site: MakeSite) -> 
     shown = await site.read("Gadget", "G1")
     assert (shown["colour"], shown["weight"], shown["spokes"][0]["gauge"]) == ("red", 3, 2.0)
     assert len(await site.list("Spoke", parent="Gadget")) == 1
+
+
+async def test_a_field_whose_call_was_refused_is_gone_again(make_site: MakeSite) -> None:
+    site = await make_site(doctype("Bike", field("frame"), autoname="field:frame"))
+    admin = site.as_user("admin")
+    good = {"doctype": "Custom Field", "dt": "Bike", "fieldname": "gears", "fieldtype": "Int"}
+    bad = {**good, "fieldname": "maker", "fieldtype": "Link", "options": "Nope"}
+    both = [{**one, "label": one["fieldname"]} for one in (good, bad)]
+    assert (await admin.call("frappe.client.insert_many", docs=both))[0] == 417
+    made = await site.inserted("Bike", frame="A", gears=7)
+    assert "gears" not in made
+    assert (await site.get("/api/resource/Bike", fields=["gears"]))[0] == 417
+    assert (await admin.call("frappe.client.insert", doc=both[0]))[0] == 200
+    assert (await site.inserted("Bike", frame="B", gears=7))["gears"] == 7
+
+
+async def test_custom_permissions_take_the_place_of_the_doctypes_own(make_site: MakeSite) -> None:
+    site = await make_site(doctype("Bike", field("frame"), autoname="field:frame"))
+    admin, clerk = site.as_user("admin"), site.as_user("clerk")
+    await site.inserted("Bike", frame="A")
+    given = {"parent": "Bike", "role": "Clerk", "read": 1}
+    made = await admin.inserted("Custom DocPerm", **given)
+    assert await clerk.list("Bike") == [{"name": "A"}]
+    assert (await site.get("/api/resource/Bike"))[0] == 403
+    assert (await admin.delete("Custom DocPerm", made["name"]))[0] == 202
+    assert (await clerk.get("/api/resource/Bike"))[0] == 403
+    assert await site.list("Bike") == [{"name": "A"}]
+
+
+async def test_every_site_has_its_roles_and_what_setup_makes(make_site: MakeSite) -> None:
+    site = await make_site(doctype("Bike", field("frame")))
+    roles = {row["name"] for row in await site.list("Role", limit_page_length=0)}
+    assert {"System Manager", "Clerk", "All", "Guest", "Accounts Manager"} <= roles
+    paid = (await site.as_user("admin").read("Mode of Payment", "Cash"))["type"]
+    assert paid == "Cash"

@@ -328,7 +328,8 @@ def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
         return Answer(refusal.status, page.encode(), "text/html; charset=utf-8")
     accept = ask.headers.get("accept", "")
     for_people = accept.startswith("text") or not ask.path.startswith("/api/")
-    if for_people and "application/json" not in accept:
+    by_script = accept and ask.headers.get("x-requested-with") == "XMLHttpRequest"
+    if for_people and not by_script and "application/json" not in accept:
         return _page(refusal.status)
     if refusal.debug:
         call.debug.append(refusal.debug)

@@ -36,7 +36,8 @@ def refresh(schema: Schema, tables: Tables, name: str) -> None:
     """The DocType as its Custom Fields and Property Setters now have it, with its columns."""
     fields = [_as_field(row) for row in tables.rows("Custom Field", "`idx`, `creation`", dt=name)]
     setters = tables.rows("Property Setter", "`creation`", doc_type=name)
-    schema.customise(name, fields=fields, setters=setters)
+    rights = [_as_field(row) for row in tables.rows("Custom DocPerm", "`creation`", parent=name)]
+    schema.customise(name, fields=fields, setters=setters, permissions=rights)
     if not schema[name].is_single:
         tables.make(schema[name])
 
@@ -44,6 +45,7 @@ def refresh(schema: Schema, tables: Tables, name: str) -> None:
 def refresh_all(schema: Schema, tables: Tables) -> None:
     named = {row["dt"] for row in tables.rows("Custom Field")}
     named |= {row["doc_type"] for row in tables.rows("Property Setter")}
+    named |= {row["parent"] for row in tables.rows("Custom DocPerm")}
     for name in named:
         if name in schema:
             refresh(schema, tables, name)
@@ -155,7 +157,7 @@ def _check_options(site: "Site", call: Call, custom: Document) -> None:
 @on("Custom Field", "on_update", "after_delete")
 def _apply_custom_field(site: "Site", call: Call, custom: Document) -> None:
     if custom["dt"] in site.schema:
-        refresh(site.schema, site.tables, str(custom["dt"]))
+        site.customise(str(custom["dt"]))
 
 
 @on("Property Setter", "autoname")
@@ -174,4 +176,11 @@ def _replace_property_setter(site: "Site", call: Call, setter: Document) -> None
 @on("Property Setter", "on_update", "after_delete")
 def _apply_property_setter(site: "Site", call: Call, setter: Document) -> None:
     if setter["doc_type"] in site.schema:
-        refresh(site.schema, site.tables, str(setter["doc_type"]))
+        site.customise(str(setter["doc_type"]))
+
+
+@on("Custom DocPerm", "on_update", "after_delete")
+def _apply_permission(site: "Site", call: Call, permission: Document) -> None:
+    """A DocType that has any of these has no other rights than they say."""
+    if permission["parent"] in site.schema:
+        site.customise(str(permission["parent"]))

@@ -51,6 +51,7 @@ def python_error(error: Exception) -> Refusal:
     """An exception of Python's own, which Frappe lets through as a 500."""
     kind = type(error)
     module = "" if kind.__module__ == "builtins" else kind.__module__
+    module = "pymysql.err" if module == "sqlite3" else module
     return Refusal(kind.__name__, str(error), module=module)
 
 

@@ -10,9 +10,10 @@ from bascule.sandbox.defaults import set_defaults
 from bascule.sandbox.doctypes import builtin
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call
+from bascule.sandbox.fixtures import of_every_site
 from bascule.sandbox.metadata import as_document
 from bascule.sandbox.naming import random_name
-from bascule.sandbox.permissions import BESIDES, User
+from bascule.sandbox.permissions import BESIDES, GUEST, User
 from bascule.sandbox.schema import TABLE_TYPES, DocType, inferred, inferred_fields
 from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.tables import Row, quoted
@@ -92,8 +93,8 @@ def _grant(site: "Site", role_permissions: dict[str, dict[str, list[str]]], stam
                 copied.append({"role": role, **dict.fromkeys(rights[name], 1)})
         for number, row in enumerate(copied):
             made = dict.fromkeys(("creation", "modified"), site.now())
-            copied[number] = {**row, **stamps, **made, "name": random_name()}
-        site.schema.customise(name, permissions=copied)
+            copied[number] = {**row, **stamps, **made, "name": random_name(), "parent": name}
+        _fill(site, site.schema["Custom DocPerm"], copied)
 
 
 def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
@@ -106,10 +107,15 @@ def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
     _show_doctypes(site)
     known = {user["name"] for user in snapshot.documents.get("User", ())}
     users = [user for user in site.users.values() if user.name not in known]
+    everyone = {user.name for user in users} | known
+    users += [User(GUEST, "", "")] if GUEST not in everyone else []
     _fill(site, site.schema["User"], [_as_document(user, stamps) for user in users])
-    customs.refresh_all(site.schema, site.tables)
     _grant(site, snapshot.role_permissions, stamps)
+    customs.refresh_all(site.schema, site.tables)
     site.take_unrecorded({name for name in _REFERENCE if _is_empty(site, name)})
+    for name, rows in of_every_site(site).items():
+        if _is_empty(site, name):
+            _fill(site, site.schema[name], [stamps | row for row in rows])
     _count_on(site)
     _settle(site)
 

@@ -45,6 +45,7 @@ class Site:
         self.access = Access(self.schema, self.tables, self.permissions)
         self._last = ""
         self._unrecorded: set[str] = set()
+        self._customised: set[str] = set()
         for doctype in self.schema:
             if not doctype.is_single:
                 self.tables.make(doctype)
@@ -57,8 +58,18 @@ class Site:
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
         """What a call does within is kept at its end, unless it is refused or not to be kept."""
-        with self.tables.transaction(keep=keep):
-            yield
+        try:
+            with self.tables.transaction(keep=keep):
+                yield
+        finally:  # what came of it, whether or not it was kept
+            for name in self._customised:
+                customs.refresh(self.schema, self.tables, name)
+            self._customised.clear()
+
+    def customise(self, doctype: str) -> None:
+        """That DocType's Custom Fields, Property Setters or rights changed."""
+        self._customised.add(doctype)
+        customs.refresh(self.schema, self.tables, doctype)
 
     def now(self) -> str:
         """The local time that a write carries. Two writes at one moment do not share it."""
