@@ -94,3 +94,34 @@ async def test_every_site_has_its_roles_and_what_setup_makes(make_site: MakeSite
     assert {"System Manager", "Clerk", "All", "Guest", "Accounts Manager"} <= roles
     paid = (await site.as_user("admin").read("Mode of Payment", "Cash"))["type"]
     assert paid == "Cash"
+
+
+async def test_a_doctype_that_a_call_makes_is_there_at_once(make_site: MakeSite) -> None:
+    site = (await make_site(doctype("Bike", field("frame")))).as_user("admin")
+    shelf = {
+        "name": "Shelf",
+        "module": "Core",
+        "custom": 1,
+        "autoname": "field:place",
+        "fields": [
+            {"fieldname": "place", "label": "Place", "fieldtype": "Data"},
+            {"label": "How High", "fieldtype": "Int"},
+        ],
+        "permissions": [{"role": "Clerk", "read": 1}],
+    }
+    status, body = await site.insert("DocType", **{**shelf, "custom": 0})
+    assert (status, body["exc_type"]) == (417, "CannotCreateStandardDoctypeError")
+    twice = {**shelf, "fields": [shelf["fields"][0]] * 2}
+    assert (await site.insert("DocType", **twice))[1]["exc_type"] == "UniqueFieldnameError"
+    assert (await site.get("/api/resource/Shelf"))[0] == 404
+    made = await site.inserted("DocType", **shelf)
+    assert [row["fieldname"] for row in made["fields"]] == ["place", "how_high"]
+    assert (await site.inserted("Shelf", place="A", how_high=2))["name"] == "A"
+    assert await site.as_user("clerk").list("Shelf") == [{"name": "A"}]
+    more = [*made["fields"], {"fieldname": "deep", "label": "Deep", "fieldtype": "Int"}]
+    assert (await site.update("DocType", "Shelf", fields=more))[0] == 200
+    assert (await site.read("Shelf", "A"))["deep"] == 0
+    assert (await site.delete("DocType", "Shelf"))[0] == 202
+    assert (await site.get("/api/resource/Shelf"))[0] == 404
+    assert (await site.delete("DocType", "Bike"))[0] == 417
+    assert (await site.update("DocType", "Bike", module="Core"))[0] == 417

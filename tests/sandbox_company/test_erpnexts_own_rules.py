@@ -15,8 +15,8 @@ ORDER = {
 }
 
 
-def ask(site, verb, path, body=None):
-    user = site.users["hub"]
+def ask(site, verb, path, body=None, *, as_user="hub"):
+    user = site.users[as_user]
     request = urllib.request.Request(
         site.url + urllib.parse.quote(path, safe="/?=&%"),
         data=None if body is None else json.dumps(body).encode(),
@@ -120,3 +120,81 @@ def test_a_credit_limit_below_what_is_outstanding_is_refused(site):
     assert ask(site, "PUT", customer, {"credit_limits": [bypassed]})[0] == 200
     status, body = ask(site, "PUT", customer, {"credit_limits": [high, high]})
     assert (status, "already defined for the Company" in body["exception"]) == (417, True)
+
+
+@pytest.mark.parametrize(
+    ("doctype", "party", "submitted"),
+    [
+        ("Quotation", "party_name", "Open"),
+        ("Sales Invoice", "customer", "Unpaid"),
+        ("Delivery Note", "customer", "To Bill"),
+        ("Purchase Invoice", "supplier", "Unpaid"),
+        ("Purchase Receipt", "supplier", "To Bill"),
+        ("Material Request", None, "Pending"),
+    ],
+)
+def test_what_a_paper_needs_besides_what_is_given_is_filled_in(site, doctype, party, submitted):
+    item = {"item_code": first(site, "Item"), "qty": 3, "rate": 2, "schedule_date": "2026-12-01"}
+    paper = {"items": [item], "material_request_type": "Purchase"}
+    if party:
+        paper[party] = first(site, "Supplier" if party == "supplier" else "Customer")
+    status, body = ask(site, "POST", f"/api/resource/{doctype}", paper)
+    assert status == 200, body
+    made = body["data"]
+    row = made["items"][0]
+    assert (made["status"], row["conversion_factor"], bool(row["item_name"])) == (
+        "Draft",
+        1.0,
+        True,
+    )
+    if party:
+        assert made["grand_total"] == 6.0
+    where = f"/api/resource/{doctype}/{made['name']}"
+    for docstatus, now in ((1, submitted), (2, "Cancelled")):
+        status, body = ask(site, "PUT", where, {"docstatus": docstatus})
+        assert (status, body["data"]["status"]) == (200, now)
+    if party in ("customer", "supplier"):
+        status, body = ask(site, "POST", f"/api/resource/{doctype}", {**paper, party: "Nobody"})
+        assert status == (404 if party == "customer" else 417)
+
+
+def test_a_payment_knows_its_partys_account_and_both_currencies(site):
+    company = first(site, "Company")
+    cash = {"account_name": "Till", "company": company, "account_type": "Cash"}
+    cash |= {"account_currency": "EUR", "parent_account": first(site, "Account")}
+    till = ask(site, "POST", "/api/resource/Account", cash)[1]["data"]["name"]
+    assert till.startswith("Till - ")
+    ask(site, "POST", "/api/resource/Account", {**cash, "account_name": "Owed",
+                                                "account_type": "Receivable"})  # fmt: skip
+    payment = {"payment_type": "Receive", "party_type": "Customer", "paid_to": till}
+    payment |= {"party": first(site, "Customer"), "paid_amount": 5, "received_amount": 5}
+    status, body = ask(site, "POST", "/api/resource/Payment Entry", payment)
+    assert (status, body["data"]["paid_to_account_currency"]) == (200, "EUR")
+    assert (body["data"]["base_paid_amount"], body["data"]["unallocated_amount"]) == (5.0, 5.0)
+    status, body = ask(site, "POST", "/api/resource/Payment Entry", {**payment, "paid_to": None})
+    assert (status, body["exc_type"]) == (417, "MandatoryError")
+
+
+@pytest.mark.parametrize(
+    ("doctype", "values", "name"),
+    [
+        ("User", {"email": "New@Shop.example", "first_name": "N"}, "new@shop.example"),
+        ("Department", {"department_name": "Frames"}, "Frames - "),
+        ("Account", {"account_name": "Petty", "account_number": "1001"}, "1001 - Petty - "),
+        ("Bank", {"bank_name": "Rabo"}, "Rabo"),
+        ("Bank Account", {"account_name": "Main", "bank": "Rabo"}, "Main - Rabo"),
+        ("Lead", {"first_name": "Ann", "last_name": "Vos"}, "CRM-LEAD-"),
+    ],
+)
+def test_a_document_has_the_name_that_erpnext_gives_it(site, doctype, values, name):
+    if doctype == "Bank Account":
+        ask(site, "POST", "/api/resource/Bank", {"bank_name": "Rabo"}, as_user="admin")
+    if "account_name" in values and doctype == "Account":
+        values = {**values, "parent_account": first(site, "Account")}
+    values = {**values, "company": first(site, "Company")}
+    status, body = ask(site, "POST", f"/api/resource/{doctype}", values, as_user="admin")
+    assert status == 200, body
+    made = body["data"]
+    assert made["name"].startswith(name)
+    if doctype == "Lead":
+        assert made["title"] == "Ann Vos"

@@ -83,8 +83,7 @@ def _tell(site: "Site", call: Call, document: Document) -> None:
 
 def _check_allowed(site: "Site", call: Call, document: Document, *, unchecked: bool) -> None:
     doctype = document.doctype
-    standard = doctype.name == "DocType"
-    if standard:
+    if doctype.name == "DocType" and not document["custom"]:
         call.refuse("Standard DocType can not be deleted.")
     if not unchecked and call.user != ADMINISTRATOR and not site.may(call, document, "delete"):
         told = f"User not allowed to delete {doctype.name}: {document.name}"

@@ -172,6 +172,11 @@ class Schema:
         self._definitions[definition["name"]] = definition
         self._doctypes.pop(definition["name"], None)
 
+    def remove(self, name: str) -> None:
+        for kept in (self._definitions, self._doctypes, self._customs, self._setters):
+            kept.pop(name, None)
+        self._permissions.pop(name, None)
+
     def customise(
         self,
         name: str,

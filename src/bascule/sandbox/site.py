@@ -9,7 +9,18 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from bascule.sandbox import crm, customs, notes, stock, transactions, trees, webhooks
+from bascule.sandbox import (
+    crm,
+    customs,
+    made_doctypes,
+    notes,
+    own_names,
+    papers,
+    stock,
+    transactions,
+    trees,
+    webhooks,
+)
 from bascule.sandbox.access import Access
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
@@ -28,7 +39,18 @@ from bascule.sandbox.values import cstr
 
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
-BEHAVIOURS = (crm, customs, notes, stock, transactions, trees, webhooks)
+BEHAVIOURS = (
+    crm,
+    customs,
+    made_doctypes,
+    notes,
+    own_names,
+    papers,
+    stock,
+    transactions,
+    trees,
+    webhooks,
+)
 
 
 class Site:
@@ -63,13 +85,19 @@ class Site:
                 yield
         finally:  # what came of it, whether or not it was kept
             for name in self._customised:
-                customs.refresh(self.schema, self.tables, name)
+                self._refresh(name)
             self._customised.clear()
 
     def customise(self, doctype: str) -> None:
-        """That DocType's Custom Fields, Property Setters or rights changed."""
+        """That DocType, its Custom Fields, Property Setters or rights changed."""
         self._customised.add(doctype)
-        customs.refresh(self.schema, self.tables, doctype)
+        self._refresh(doctype)
+
+    def _refresh(self, doctype: str) -> None:
+        if self.tables.value("DocType", doctype, "name") is None:
+            self.schema.remove(doctype)
+        else:
+            customs.refresh(self.schema, self.tables, doctype)
 
     def now(self) -> str:
         """The local time that a write carries. Two writes at one moment do not share it."""

@@ -84,12 +84,15 @@ class Tables:
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
         """Commits at the end of the block; takes all back on any error, or without `keep`."""
         self._db.execute("BEGIN")
+        made = set(self._made)
         try:
             yield
         except BaseException:
             self._db.execute("ROLLBACK")
+            self._made = made
             raise
         self._db.execute("COMMIT" if keep else "ROLLBACK")
+        self._made = self._made if keep else made
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

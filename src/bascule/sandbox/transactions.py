@@ -24,27 +24,27 @@ _STATUS = {1: {"Sales Order": "To Deliver and Bill", "Purchase Order": "To Recei
 def _fill_order(site: "Site", call: Call, order: Document) -> None:
     sales = order.doctype.name == "Sales Order"
     party = "customer" if sales else "supplier"
-    _check_parties(site, call, order, party)
+    check_parties(site, call, order, party)
     row = site.tables.row(party.title(), str(order[party] or "")) or {}
-    _fill(order, {f"{party}_name": row.get(f"{party}_name"), "tax_id": row.get("tax_id")})
-    _fill(order, {"language": row.get("language"), "tax_category": row.get("tax_category") or ""})
+    fill(order, {f"{party}_name": row.get(f"{party}_name"), "tax_id": row.get("tax_id")})
+    fill(order, {"language": row.get("language"), "tax_category": row.get("tax_category") or ""})
     if sales:
-        _fill(order, {"customer_group": row.get("customer_group")})
-        _fill(order, {"territory": row.get("territory")})
+        fill(order, {"customer_group": row.get("customer_group")})
+        fill(order, {"territory": row.get("territory")})
     _fill_place(site, order, row, party)
     price_list = f"{'Standard Selling' if sales else 'Standard Buying'}"
     field = "selling_price_list" if sales else "buying_price_list"
     if order[field] is None and site.exists("Price List", price_list):
         order[field] = price_list
-    _fill(order, {"price_list_currency": order["currency"], "plc_conversion_rate": 1.0})
-    _fill(order, {"conversion_rate": 1.0, "status": "Draft"})
+    fill(order, {"price_list_currency": order["currency"], "plc_conversion_rate": 1.0})
+    fill(order, {"conversion_rate": 1.0, "status": "Draft"})
     for item in order.rows["items"]:
-        _fill_item(site, order, item)
-    _add_up(order)
+        fill_item(site, order, item)
+    add_up(order)
 
 
-def _check_parties(site: "Site", call: Call, order: Document, party: str) -> None:
-    """What is not there is not found when its details are taken over."""
+def check_parties(site: "Site", call: Call, order: Document, party: str) -> None:
+    """What is not there is not found when its details are taken over; `party` is the field."""
     name = cstr(order[party])
     if name and site.tables.value(party.title(), name, "name") is None:
         if party == "supplier":
@@ -117,7 +117,8 @@ def _check_dates(call: Call, order: Document) -> None:
         call.refuse(f"Row #{item['idx']}: Reqd by Date cannot be before Transaction Date")
 
 
-def _fill(document: Document, values: Row) -> None:
+def fill(document: Document, values: Row) -> None:
+    """What is not given, and is known."""
     for field, value in values.items():
         if value is not None and not document[field]:
             document[field] = value
@@ -127,10 +128,10 @@ def _fill_place(site: "Site", order: Document, party: Row, kind: str) -> None:
     address = site.tables.row("Address", str(party.get(f"{kind}_primary_address") or ""))
     if address:
         shown = {"address_display": party.get("primary_address")}
-        _fill(order, {f"{kind}_address": address["name"], **shown})
+        fill(order, {f"{kind}_address": address["name"], **shown})
         if kind == "customer" and address.get("is_shipping_address"):
-            _fill(order, {"shipping_address_name": address["name"]})
-            _fill(order, {"shipping_address": party.get("primary_address")})
+            fill(order, {"shipping_address_name": address["name"]})
+            fill(order, {"shipping_address": party.get("primary_address")})
     contact = site.tables.row("Contact", str(party.get(f"{kind}_primary_contact") or ""))
     if contact and not order["contact_person"]:
         order["contact_person"] = contact["name"]
@@ -141,19 +142,20 @@ def _fill_place(site: "Site", order: Document, party: Row, kind: str) -> None:
         order["contact_email"] = contact["email_id"]
 
 
-def _fill_item(site: "Site", order: Document, item: Document) -> None:
+def fill_item(site: "Site", order: Document, item: Document) -> None:
+    """A row's item, units and amounts."""
     row = site.tables.row("Item", str(item["item_code"] or "")) or {}
     for field in ("item_name", "description", "item_group", "stock_uom"):
-        _fill(item, {field: row.get(field)})
-    _fill(item, {"uom": row.get("stock_uom"), "conversion_factor": 1.0})
+        fill(item, {field: row.get(field)})
+    fill(item, {"uom": row.get("stock_uom"), "conversion_factor": 1.0})
     item["image"] = item["image"] or row.get("image") or ""
     item["reserve_stock"] = 0  # until stock reservation is switched on
     item["is_stock_item"] = cint(row.get("is_stock_item"))
     item["grant_commission"] = cint(row.get("grant_commission", 1))
     item["stock_qty"] = flt(item["qty"]) * flt(item["conversion_factor"])
-    _fill(item, {"transaction_date": order["transaction_date"], "item_tax_rate": "{}"})
-    _fill(item, {"delivery_date": order["delivery_date"]})
-    _fill(item, {"schedule_date": order["schedule_date"]})
+    fill(item, {"transaction_date": order["transaction_date"], "item_tax_rate": "{}"})
+    fill(item, {"delivery_date": order["delivery_date"]})
+    fill(item, {"schedule_date": order["schedule_date"]})
     rate = float(Decimal(str(flt(item["rate"]))).quantize(_CENT, ROUND_HALF_UP))
     amount = round(rate * flt(item["qty"]), 2)
     factor = flt(order["conversion_rate"]) or 1.0
@@ -165,7 +167,8 @@ def _fill_item(site: "Site", order: Document, item: Document) -> None:
         item[f"base_{field}"] = round(flt(item[field]) * factor, 2)
 
 
-def _add_up(order: Document) -> None:
+def add_up(order: Document) -> None:
+    """The totals, of the rows."""
     items = order.rows["items"]
     order["total_qty"] = sum(flt(item["qty"]) for item in items)
     total = round(sum(flt(item["amount"]) for item in items), 2)
