@@ -10,13 +10,17 @@ from bascule.accounts.people_pages import pages as people_pages
 from bascule.accounts.settings_api import router as settings
 from bascule.accounts.settings_pages import pages as settings_pages
 from bascule.accounts.users_api import router as users
+from bascule.connections import expiring as of_credentials
 from bascule.connections.api import router as connections
+from bascule.connections.needs_api import router as needs
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
 from bascule.events.pages import pages as audit_page
+from bascule.inbox import needs as of_webhooks
 from bascule.inbox.api import router as webhooks
 from bascule.inbox.pages import pages as webhooks_page
 from bascule.inbox.receiving import router as receiving
+from bascule.mirror import needs as of_the_mirror
 from bascule.mirror.api import router as mirror
 from bascule.mirror.connection_page import pages as connection_page
 from bascule.mirror.connector_pages import pages as connectors
@@ -28,6 +32,7 @@ from bascule.mirror.log_page import pages as log_page
 from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
 from bascule.mirror.stream_page import pages as stream_page
+from bascule.twoway import attention as of_records
 from bascule.twoway.api import routers as two_way
 from bascule.twoway.attention_api import router as attention
 from bascule.twoway.pages import routers as record_pages
@@ -38,7 +43,7 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [documents, *two_way, attention, webhooks]
+ROUTERS += [documents, *two_way, attention, webhooks, needs]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
@@ -51,3 +56,5 @@ JOB_MODULES = [
     "bascule.events.jobs",
     "bascule.accounts.jobs",
 ]
+# Who tells what needs attention; each says so to `connections.needs` when it is imported.
+NEEDS = [of_credentials, of_the_mirror, of_webhooks, of_records]

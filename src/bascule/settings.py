@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         default=8, ge=1, le=64, description="How many jobs one worker does at a time."
     )
+    api_secret_days: int = Field(
+        default=365,
+        ge=0,
+        description="After how many days the first page recalls that a connection's API secret is "
+        "still the same. 0: never.",
+    )
     settle_seconds: int = Field(
         default=130,
         ge=1,

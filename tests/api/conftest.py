@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from bascule.accounts import people
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app, serving
 from bascule.hub import Hub, open_hub
@@ -117,6 +118,16 @@ class RunningHub:
         if self.worker:
             load(JOB_MODULES)
             await run_worker(self.hub, concurrency=4, until=self.stop)
+
+    def somebody(self, role: str) -> Api:
+        """A new person of this role, who asks."""
+
+        async def made() -> str:
+            async with self.hub.db.session() as session:
+                user, _ = await people.invite(session, f"{role}-{uuid4().hex[:8]}", role=role)
+                return await issue_token(session, "tests", user)
+
+        return Api(self.url, self.run(made()))
 
     async def _token(self) -> str:
         async with self.hub.db.session() as session:

@@ -1,10 +1,14 @@
 """What needs somebody is told with the status, together with what mends it."""
 
+import base64
+import hashlib
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+from cryptography.fernet import Fernet
 
 from bascule.connections.tables import Connection
 from bascule.mirror.attention import attention_of
@@ -66,6 +70,66 @@ def test_a_mirror_that_differs_needs_a_repair(
     finished(api.post(verify, {"streams": ["Supplier"], "repair": True}).json["run_ids"])
     assert status_of(api, made)["verified_equal"] is True
     assert needs(api, made) == []
+
+
+def told(api: Api, made: Any) -> list[tuple[str, str | None]]:
+    """What /api/needs says of a connector."""
+    at = f"/connectors/{made['slug']}"
+    return [
+        (need["kind"], need["mend"])
+        for need in api.get("/api/needs").json["needs"]
+        if need["page"].startswith(at)
+    ]
+
+
+def test_what_needs_attention_is_listed_with_what_each_person_can_do_about_it(
+    api: Api,
+    connect: Connect,
+    erpnext_sandbox: Any,
+    finished: Callable[[list[int]], list[Any]],
+    running_hub: RunningHub,
+) -> None:
+    made = connect()
+    assert told(api, made) == []
+    erpnext_sandbox.faults.add("revoked")
+    try:
+        finished(api.post("/api/connectors/sync", {"connector_id": made["id"]}).json["run_ids"])
+    finally:
+        erpnext_sandbox.faults.clear()
+    assert told(api, made) == [("refused", "Mend the credentials")]
+    assert told(running_hub.somebody("editor"), made) == [("refused", None)]
+
+
+def test_an_api_secret_that_is_old_is_recalled_to_who_may_renew_it_until_it_is_renewed(
+    api: Api,
+    connect: Connect,
+    erpnext_sandbox: Any,
+    running_hub: RunningHub,
+) -> None:
+    made = connect()
+    age(running_hub, made, days=364)
+    assert told(api, made) == []
+    age(running_hub, made, days=366)
+    assert told(api, made) == [("expiring", "Renew the secret")]
+    assert told(running_hub.somebody("editor"), made) == []
+    at = f"/api/connectors/{made['slug']}"
+    assert api.patch(at, {"schedule": "hourly"}).status == 200
+    assert told(api, made) == [("expiring", "Renew the secret")]
+    renewed = {"api_key": erpnext_sandbox.api_key, "api_secret": erpnext_sandbox.api_secret}
+    assert api.patch(at, renewed).status == 200
+    assert told(api, made) == []
+
+
+def age(running_hub: RunningHub, made: Any, days: int) -> None:
+    """As if the API secret had been given so long ago."""
+    vault = running_hub.hub.vault
+    key = base64.urlsafe_b64encode(hashlib.sha256(vault.newest.encode()).digest())
+    given = int(time.time()) - days * 86_400
+    old = Fernet(key).encrypt_at_time(b"a secret", given).decode()
+    change(
+        running_hub,
+        f"UPDATE bascule.connections SET api_secret_encrypted = '{old}' WHERE id = '{made['id']}'",
+    )
 
 
 def test_only_a_schedule_that_stood_still_is_late() -> None:

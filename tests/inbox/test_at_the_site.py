@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +15,7 @@ from bascule.inbox import checking
 from bascule.inbox.at_the_site import GRACE
 from bascule.sandbox import SandboxThread
 
-from .conftest import EAR, eventually, site_asks
+from .conftest import EAR, eventually, send, site_asks
 
 ODD = 'Ödd "Ü" & \\ 🏗 '
 
@@ -156,6 +156,87 @@ def test_what_somebody_did_to_them_on_the_site_is_seen_and_mended(
     eventually(lambda: name in dict(connected.heard()))
     connected.rename_website(name)
     eventually(lambda: (name, "on_update") in connected.heard())
+
+
+def needs(api: Api, slug: str) -> list[dict[str, Any]]:
+    page = f"/connectors/{slug}/webhooks"
+    return [need for need in api.get("/api/needs").json["needs"] if need["page"] == page]
+
+
+def test_trouble_needs_attention_until_it_is_mended_and_who_may_not_mend_can_look(
+    connected: Connected,
+) -> None:
+    connected.set_up()
+    viewer = connected.hub.somebody("viewer")
+    assert needs(connected.api, connected.slug) == []
+    rows = [row["name"] for row in connected.webhooks()]
+    for hook in rows[:2]:
+        connected.change(hook, enabled=0)
+    connected.change(rows[2], webhook_secret="another one that is long")
+    connected.do("check")
+    [need] = needs(connected.api, connected.slug)
+    assert (need["kind"], need["mend"]) == ("webhooks", "Mend the webhooks")
+    assert "switched off on the site" in need["what"]
+    assert "And 1 more." in need["what"]
+    [seen] = needs(viewer, connected.slug)
+    assert seen == {**need, "mend": None}
+    connected.do("mend")
+    assert needs(connected.api, connected.slug) == needs(viewer, connected.slug) == []
+
+
+def test_a_delivery_that_names_no_document_needs_attention_until_the_webhooks_are_mended(
+    connected: Connected, make_secret_known: Callable[[UUID], str]
+) -> None:
+    connected.set_up(doctypes=["Customer"])
+    address = urlsplit(connected.api.get(connected.at).json["addresses"]["Customer"])
+    secret = make_secret_known(connected.id)
+    to = f"{address.path}?{address.query}"
+    assert send(connected.hub.url, to, b'{"name": "no doctype', secret=secret).status == 200
+    [need] = needs(connected.api, connected.slug)
+    assert "1 delivery names no document" in need["what"]
+    connected.do("mend")
+    assert needs(connected.api, connected.slug) == []
+    assert connected.api.get(connected.at).json["counts"] == {"unreadable": 1}
+
+
+def test_of_a_site_that_is_down_its_webhooks_are_not_told_of_as_well(
+    connected: Connected,
+) -> None:
+    connected.set_up(doctypes=["Customer"])
+    connected.site.faults.add("revoked")
+    try:
+        connected.do("check")
+        connected.api.post(f"/api/connectors/{connected.slug}/test")
+    finally:
+        connected.site.faults.clear()
+    assert connected.api.get(connected.at).json["state"] == "trouble"
+    found = connected.api.get("/api/needs").json["needs"]
+    [need] = [one for one in found if f"/connectors/{connected.slug}" in one["page"]]
+    assert (need["kind"], need["mend"]) == ("refused", "Mend the credentials")
+
+
+def test_that_webhooks_made_by_hand_do_not_arrive_is_noticed(connected: Connected) -> None:
+    connected.set_up(doctypes=["Customer"], secret="a secret of my own making")
+    assert connected.api.get(connected.at).json["troubles"] == []
+    time.sleep(1.1)  # a site tells its clock in whole seconds
+    names = [connected.customer() for _ in range(2)]
+    time.sleep(GRACE.total_seconds() + 4)
+    assert connected.do("check")["state"] == "trouble"
+    [need] = needs(connected.api, connected.slug)
+    assert names[0] in need["what"]
+    assert "the webhooks are enabled and have the hub's secret" in need["next_step"]
+    assert need["mend"] == "Check again"
+    address = urlsplit(connected.api.get(connected.at).json["addresses"]["Customer"])
+    [newest] = site_asks(
+        connected.site, "GET", f"/api/resource/Customer/{quote(names[1], safe='')}"
+    ).values()
+    told = {name: newest[name] for name in ("doctype", "name", "modified")}
+    body = json.dumps({**told, "event": "on_update"}).encode()
+    to = f"{address.path}?{address.query}"
+    sent = send(connected.hub.url, to, body, secret="a secret of my own making")
+    assert sent.status == 200
+    assert connected.do("check")["troubles"] == []
+    assert needs(connected.api, connected.slug) == []
 
 
 def test_one_that_is_missing_and_one_that_is_there_twice_are_mended(connected: Connected) -> None:

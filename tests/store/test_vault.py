@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_the_key_is_the_sha256_of_the_setting() -> None:
     """So that another program with the same key can read what is stored."""
     key = base64.urlsafe_b64encode(hashlib.sha256(b"a key").digest())
     assert Fernet(key).decrypt(Vault("a key").encrypt("s3cret").encode()) == b"s3cret"
+
+
+def test_when_a_secret_was_given_is_known_and_survives_another_key() -> None:
+    given = datetime(2025, 11, 20, 12, tzinfo=UTC)
+    key = base64.urlsafe_b64encode(hashlib.sha256(b"a key").digest())
+    stored = Fernet(key).encrypt_at_time(b"s3cret", int(given.timestamp())).decode()
+    both = Vault("a new key", "a key")
+    renewed = both.renewed(stored)
+    assert renewed != stored
+    assert Vault("a new key").decrypt(renewed) == "s3cret"
+    assert both.encrypted_at(stored) == both.encrypted_at(renewed) == given
+    assert datetime.now(UTC) - both.encrypted_at(both.encrypt("x")) < timedelta(minutes=1)
+    with pytest.raises(WrongKey):
+        Vault("another").encrypted_at(stored)
 
 
 def test_a_changed_key_is_explained_and_shows_nothing() -> None:

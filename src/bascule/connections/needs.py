@@ -1,26 +1,61 @@
-"""What needs somebody, as rooms find it for the first page; each registers how it does."""
+"""What needs somebody: for the first page, its JSON and the command line. Each room registers how
+it finds what it knows of; nobody asks a site for it.
+"""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.access import Role, has_role
 from bascule.accounts.tables import User
+from bascule.hub import Hub
+
+# The most urgent first.
+Kind = Literal[
+    "refused",  # the site does not let the hub in
+    "down",  # the site does not answer
+    "failed",  # runs, or records that were not sent
+    "conflict",  # records that both sides changed
+    "webhooks",  # they do not arrive, or not as they should
+    "late",  # a schedule stands still
+    "differs",  # the mirror is not equal to the site
+    "expiring",  # a token that ends, an API secret that is old
+    "waiting",  # tried again by itself
+]
+KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Mend:
+    """The button that takes it away: it leads to `href`, or with `post` does it there at once.
+    `role`: who may.
+    """
+
+    label: str
+    href: str
+    post: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
+    icon: str = ""
+    role: Role = "editor"
 
 
 @dataclass(frozen=True)
 class Need:
-    """`kind`: how it looks. `name`: what it is about. `mend`: a button, which leads to `href`."""
+    """`name`: what it is about. `page`: where more is told, and where it can be mended. `mend` is
+    None for who may not, or where there is nothing to do but look.
+    """
 
-    kind: str
+    kind: Kind
     name: str
     what: str
     next_step: str
-    href: str
-    mend: str
+    page: str
+    mend: Mend | None = None
 
 
-Finder = Callable[[AsyncSession, User | None], Awaitable[list[Need]]]
+Finder = Callable[[Hub, AsyncSession, User | None], Awaitable[list[Need]]]
 _finders: list[Finder] = []
 
 
@@ -29,6 +64,13 @@ def finds_needs(finder: Finder) -> Finder:
     return finder
 
 
-async def needs_of(session: AsyncSession, viewer: User | None) -> list[Need]:
-    """All that concerns what this viewer may see."""
-    return [need for finder in _finders for need in await finder(session, viewer)]
+async def needs_of(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+    """All that concerns what this viewer may see; the most urgent first."""
+    found = [need for finder in _finders for need in await finder(hub, session, viewer)]
+    found.sort(key=lambda need: KINDS.index(need.kind))
+    return [
+        need
+        if need.mend is None or viewer is None or has_role(viewer, need.mend.role)
+        else replace(need, mend=None)
+        for need in found
+    ]

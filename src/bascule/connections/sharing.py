@@ -75,12 +75,13 @@ def refuse_change(by: User | None, connection: Connection, changes: Mapping[str,
 def refuse_delete(by: User | None, connection: Connection) -> None:
     if by is None:
         return
-    refuse_below(_deleter(connection), by)
+    refuse_below(who_decides(connection), by)
 
 
 def may_delete(by: User, connection: Connection) -> bool:
-    return has_role(by, _deleter(connection))
+    return has_role(by, who_decides(connection))
 
 
-def _deleter(connection: Connection) -> Role:
+def who_decides(connection: Connection) -> Role:
+    """Who may delete it or change its way in, of those who may know of it."""
     return "admin" if connection.shared else "editor"

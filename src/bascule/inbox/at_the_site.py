@@ -66,14 +66,12 @@ class Failure:
 @dataclass
 class Found:
     """What a look at the site told. `extra`: webhooks of ours that are not wanted, or are there
-    twice. `failures` is None where the site's log may not be read. `unheard`: by DocType, documents
-    that changed there and of which no delivery came.
+    twice. `failures` is None where the site's log may not be read.
     """
 
     hooks: list[Hook] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
     failures: list[Failure] | None = None
-    unheard: dict[str, list[str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -17,11 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
-from bascule.events.live import publish
 from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.inbox.at_the_site import EVENTS, Brought, Target, bring, events_at, remove_all
-from bascule.inbox.checking import check
+from bascule.inbox.checking import check, tell
 from bascule.inbox.ends import ends_of
 from bascule.inbox.tables import WebhookEnd
 
@@ -161,7 +160,7 @@ async def remove(hub: Hub, connection: Connection, *, at_the_site: bool = True) 
         gone = await session.get(WebhookEnd, end.id)
         if gone is not None:
             await session.delete(gone)
-        await publish(session, "delivery", connection_id=connection.id, keep=False)
+        await tell(session, connection.id)
     ends_of(hub).forget()
     return removed
 
@@ -208,7 +207,7 @@ async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEnd) 
             saved.found = {"stamps": done.stamps, "since": max(done.stamps.values())}
             if saved.previous_until is not None:
                 saved.previous_until = datetime.now(UTC) + CHANGEOVER
-        await publish(session, "delivery", connection_id=connection.id, keep=False)
+        await tell(session, connection.id)
     return done
 
 

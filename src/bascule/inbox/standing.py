@@ -1,13 +1,13 @@
 """How a connection's webhooks stand, in what the hub knows already: for its page and the API."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
@@ -19,6 +19,7 @@ State = Literal["off", "waiting", "arriving", "trouble"]
 # Which act on the page takes the trouble away.
 Mend = Literal["mend", "check", "retry", "none"]
 MOST_NAMED = 3
+MEND = "Mend them, which sets them up again; polling brings what changes meanwhile."
 IN_WORDS = {
     "missing": ("is missing on the site", "are missing on the site"),
     "disabled": ("is switched off on the site", "are switched off on the site"),
@@ -32,9 +33,12 @@ IN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
+    """`of_site`: it does not answer, which is told of the site too."""
+
     what: str
     next_step: str
     mend: Mend
+    of_site: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ async def standing_of(session: AsyncSession, connection: Connection) -> Standing
         Arriving(hook, *came.get((hook.doctype, hook.event), (None, 0))) for hook in _hooks(end)
     ]
     last_at = max((last for last, _ in came.values()), default=None)
-    troubles = [*_troubles(end, counts)]
+    wrong = await wrong_of(session, [connection.id])
+    troubles = [*troubles_of(end, wrong[connection.id])]
     state: State = "arriving" if last_at else "waiting"
     return Standing("trouble" if troubles else state, end, hooks, troubles, counts, last_at)
 
@@ -124,16 +129,42 @@ async def _counts(session: AsyncSession, connection_id: UUID) -> dict[str, int]:
     return {str(state): int(count) for state, count in found.all()}
 
 
-def _troubles(end: WebhookEnd, counts: dict[str, int]) -> Iterator[Trouble]:
+async def wrong_of(
+    session: AsyncSession, connection_ids: Sequence[UUID]
+) -> dict[UUID, dict[str, int]]:
+    """Deliveries that somebody has to look at, by connection and state. Those that cannot be read
+    count for a day, and no longer than until the webhooks are mended.
+    """
+    mended = func.coalesce(WebhookEnd.installed_at, WebhookEnd.created_at)
+    since = func.greatest(mended, func.now() - func.make_interval(0, 0, 0, 1))
+    query = (
+        select(Delivery.connection_id, Delivery.state, func.count())
+        .join(WebhookEnd, WebhookEnd.connection_id == Delivery.connection_id)
+        .where(
+            Delivery.connection_id.in_(connection_ids),
+            Delivery.state.in_(("failed", "unreadable")),
+            or_(Delivery.state == "failed", Delivery.received_at > since),
+        )
+        .group_by(Delivery.connection_id, Delivery.state)
+    )
+    found: dict[UUID, dict[str, int]] = defaultdict(dict)
+    for connection_id, state, count in (await session.execute(query)).all():
+        found[connection_id][state] = count
+    return found
+
+
+def troubles_of(end: WebhookEnd, wrong: Mapping[str, int]) -> Iterator[Trouble]:
+    """`wrong`: deliveries by their state, see `wrong_of`."""
     found = end.found
     if found.get("error"):
         yield Trouble(
             f"The site could not be asked about its webhooks: {found['error']}",
             found.get("next_step") or "Check again.",
             "check",
+            of_site=True,
         )
     elif end.at_the_site and end.installed_at is None:
-        yield Trouble("The webhooks are not on the site yet.", "Mend them.", "mend")
+        yield Trouble("The webhooks are not on the site yet.", MEND, "mend")
     if found.get("unfinished"):
         yield Trouble(
             "The new secret has not reached every webhook of the site.",
@@ -142,14 +173,14 @@ def _troubles(end: WebhookEnd, counts: dict[str, int]) -> Iterator[Trouble]:
         )
     yield from _of_hooks(found)
     yield from _of_arrivals(end, found)
-    if unreadable := counts.get("unreadable"):
+    if unreadable := wrong.get("unreadable"):
         yield Trouble(
             f"{unreadable:,} {_one(unreadable, 'delivery names', 'deliveries name')} no document.",
             "Look at them below: each says why. The webhook's JSON in ERPNext has to hold doctype "
             "and name, each written with | tojson.",
             "mend" if end.at_the_site else "none",
         )
-    if failed := counts.get("failed"):
+    if failed := wrong.get("failed"):
         yield Trouble(
             f"{failed:,} {_one(failed, 'delivery', 'deliveries')} failed for days.",
             "See below what stood in the way, and try again.",
@@ -163,7 +194,7 @@ def _of_hooks(found: dict[str, Any]) -> Iterator[Trouble]:
         by_state[hook["state"]].append(f"{hook['doctype']} {hook['event']}")
     for state, (one, many) in IN_WORDS.items():
         if names := by_state.get(state):
-            yield Trouble(f"{_named(names)} {_one(len(names), one, many)}.", "Mend them.", "mend")
+            yield Trouble(f"{_named(names)} {_one(len(names), one, many)}.", MEND, "mend")
     if extra := found.get("extra"):
         yield Trouble(
             f"{_named(extra)}: there on the site without being wanted, or a second time.",
@@ -177,9 +208,8 @@ def _of_arrivals(end: WebhookEnd, found: dict[str, Any]) -> Iterator[Trouble]:
     for doctype, names in unheard.items():
         yield Trouble(
             f"{doctype} changed on the site and no webhook told of it: {_named(names)}.",
-            "See that ERPNext's background workers run, and that the site reaches "
-            f"{end.base_url}; then mend the webhooks. Polling brings the changes meanwhile.",
-            "mend",
+            f"{_way_of(end)} Polling brings the changes meanwhile.",
+            "mend" if end.at_the_site else "check",
         )
     failures = found.get("failures") or []
     if failures and (unheard or "401" in failures[0]["error"]):
@@ -193,6 +223,13 @@ def _of_arrivals(end: WebhookEnd, found: dict[str, Any]) -> Iterator[Trouble]:
             else f"See that the site reaches {end.base_url}.",
             "mend" if refused else "check",
         )
+
+
+def _way_of(end: WebhookEnd) -> str:
+    runs = f"See that ERPNext's background workers run, and that the site reaches {end.base_url};"
+    if end.at_the_site:
+        return f"{runs} then mend the webhooks."
+    return f"{runs} and in ERPNext, that the webhooks are enabled and have the hub's secret."
 
 
 def _named(names: list[str]) -> str:

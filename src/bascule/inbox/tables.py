@@ -46,6 +46,11 @@ class Delivery(Base):
     __table_args__ = (
         Index("ix_deliveries_connection_id_id", "connection_id", "id"),
         Index("ix_deliveries_kept", "connection_id", "id", postgresql_where=text("state = 'kept'")),
+        Index(
+            "ix_deliveries_wrong",
+            "connection_id",
+            postgresql_where=text("state IN ('failed', 'unreadable')"),
+        ),
         # The same version of a document told again in the same words; null: it can't be known.
         Index("uq_deliveries_connection_id_digest", "connection_id", "digest", unique=True),
     )

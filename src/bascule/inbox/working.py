@@ -15,6 +15,7 @@ from bascule.errors import HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
+from bascule.inbox.checking import tell
 from bascule.inbox.hearing import LISTENERS, Heard, Registered
 from bascule.inbox.keeping import LOCK_ALONE, queue_work
 from bascule.store import StoreError
@@ -144,8 +145,9 @@ async def _settle(
             " attempts = attempts + 1, error = NULL, next_step = NULL WHERE id = ANY(%s)",
             [done],
         )
+        gave_up = False
         for doctype, failures in wrong.items():
-            await conn.execute(
+            ended = await conn.execute(
                 """
                 UPDATE bascule.deliveries SET
                     state = CASE WHEN received_at < now() - make_interval(days => %(give_up)s)
@@ -154,7 +156,7 @@ async def _settle(
                         20))) * %(jitter)s * interval '1 s',
                     attempts = attempts + 1, owed = %(owed)s,
                     error = %(error)s, next_step = %(step)s
-                WHERE id = ANY(%(ids)s)
+                WHERE id = ANY(%(ids)s) RETURNING state
                 """,
                 {
                     "ids": [one.id for one in batch if one.doctype == doctype],
@@ -167,7 +169,11 @@ async def _settle(
                     "jitter": random.uniform(0.5, 1.0),  # noqa: S311
                 },
             )
-        await publish(conn, "delivery", connection_id=connection_id, keep=False)
+            gave_up = gave_up or ("failed",) in await ended.fetchall()
+        if gave_up:
+            await tell(conn, connection_id)
+        else:
+            await publish(conn, "delivery", connection_id=connection_id, keep=False)
 
 
 async def try_failed_again(hub: Hub, connection_id: UUID) -> int:
@@ -181,5 +187,5 @@ async def try_failed_again(hub: Hub, connection_id: UUID) -> int:
         )
         if again.rowcount:
             await queue_work(hub, connection_id, conn)
-            await publish(conn, "delivery", connection_id=connection_id, keep=False)
+            await tell(conn, connection_id)
         return again.rowcount

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -71,8 +72,7 @@ class Vault:
 
     def decrypt(self, text: str) -> str:
         try:
-            every = MultiFernet([_fernet(key) for key in self._keys()])
-            return every.decrypt(text.encode()).decode()
+            return self._every.decrypt(text.encode()).decode()
         except InvalidToken:
             # Neither the token nor the cause belongs into a traceback.
             raise WrongKey(
@@ -82,13 +82,23 @@ class Vault:
                 "secret again.",
             ) from None
 
+    def encrypted_at(self, text: str) -> datetime:
+        """When this secret was given. Fernet keeps that, and another key leaves it as it was."""
+        self.decrypt(text)  # or WrongKey
+        return datetime.fromtimestamp(self._every.extract_timestamp(text.encode()), UTC)
+
     def renewed(self, text: str) -> str:
         """The same secret under the newest key; the very same text where it is that already."""
         try:
             _fernet(self._keys()[0]).decrypt(text.encode())
         except InvalidToken:
-            return self.encrypt(self.decrypt(text))
+            self.decrypt(text)  # or WrongKey
+            return self._every.rotate(text.encode()).decode()
         return text
+
+    @property
+    def _every(self) -> MultiFernet:
+        return MultiFernet([_fernet(key) for key in self._keys()])
 
     async def hold(self, session: AsyncSession) -> None:
         """From here to the transaction's end the newest key stays that. Whoever saves a secret

@@ -9,10 +9,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.needs import Need, finds_needs
+from bascule.connections.needs import Kind, Mend, Need, finds_needs
 from bascule.connections.tables import Connection
+from bascule.hub import Hub
 from bascule.twoway.conflicts import open_conflicts
-from bascule.twoway.kinds import RECORD_TYPES, record_type
+from bascule.twoway.kinds import RECORD_TYPES
 from bascule.twoway.records import Whole, of_numbers, visible_to
 from bascule.twoway.tables import Conflict, Link, Record
 
@@ -109,50 +110,55 @@ async def how_many(
     return {(kind, state): int(n) for kind, state, n in (await session.execute(query)).all()}
 
 
+@dataclass(frozen=True)
+class _Told:
+    """How records in one state are told of on the first page."""
+
+    kind: Kind
+    what: str
+    next_step: str
+    page: str
+    mend: str = ""  # none: the hub tries by itself
+
+
+_TOLD = {
+    "conflict": _Told(
+        "conflict",
+        "changed here and in ERPNext.",
+        "Decide which value stays; nothing else of them is held up.",
+        "/conflicts",
+        "Decide",
+    ),
+    "attention": _Told(
+        "failed",
+        "could not be sent to ERPNext.",
+        "What is wrong, and what mends it, is listed.",
+        "/attention",
+        "Mend",
+    ),
+    "waiting": _Told(
+        "waiting",
+        "still to be sent to ERPNext.",
+        "The hub tries again by itself; nothing is lost.",
+        "/attention",
+    ),
+}
+
+
 @finds_needs
-async def needs(session: AsyncSession, viewer: User | None) -> list[Need]:
+async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
     """For the first page."""
-    found = await how_many(session, viewer, ("conflict", "attention", "waiting"))
-    told = {name: {state: n for (kind, state), n in found.items() if kind == name}
-            for name in RECORD_TYPES}  # fmt: skip
-    listed: list[Need] = []
-    for name, states in told.items():
-        kind = record_type(name)
-        if count := states.get("conflict", 0):
-            listed.append(
-                Need(
-                    kind="conflict",
-                    name=kind.label,
-                    what=f"{_number(count, name, kind.plural)} changed here and in ERPNext.",
-                    next_step="Decide which value stays; nothing else of them is held up.",
-                    href="/conflicts",
-                    mend="Decide",
-                )
-            )
-        if count := states.get("attention", 0):
-            listed.append(
-                Need(
-                    kind="failed",
-                    name=kind.label,
-                    what=f"{_number(count, name, kind.plural)} could not be sent to ERPNext.",
-                    next_step="What is wrong, and what mends it, is listed.",
-                    href="/attention",
-                    mend="Mend",
-                )
-            )
-        if count := states.get("waiting", 0):
-            listed.append(
-                Need(
-                    kind="waiting",
-                    name=kind.label,
-                    what=f"{_number(count, name, kind.plural)} still to be sent to ERPNext.",
-                    next_step="The hub tries again by itself; nothing is lost.",
-                    href="/attention",
-                    mend="Look at them",
-                )
-            )
-    return listed
-
-
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+    found = await how_many(session, viewer, tuple(_TOLD))
+    return [
+        Need(
+            kind=told.kind,
+            name=kind.label,
+            what=f"{count:,} {kind.name if count == 1 else kind.plural} {told.what}",
+            next_step=told.next_step,
+            page=told.page,
+            mend=Mend(told.mend, told.page) if told.mend else None,
+        )
+        for kind in RECORD_TYPES.values()
+        for state, told in _TOLD.items()
+        if (count := found.get((kind.name, state), 0))
+    ]

@@ -1,0 +1,63 @@
+"""Credentials that end, or have been the same for long: told before anything stops."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.access import has_role
+from bascule.accounts.tables import User
+from bascule.accounts.tokens import ending_soon
+from bascule.connections.needs import Mend, Need, finds_needs
+from bascule.connections.service import list_connections
+from bascule.connections.sharing import who_decides
+from bascule.hub import Hub
+from bascule.store import StoreError
+
+
+@finds_needs
+async def tokens_that_end(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+    """The viewer's own."""
+    now = datetime.now(UTC)
+    return [
+        Need(
+            kind="expiring",
+            name=f"API token “{token.name}”",
+            what=f"It {'ended' if ends <= now else 'ends'} on {ends:%Y-%m-%d at %H:%M} UTC.",
+            next_step="Make another of the same name and give it to what uses this one; or revoke "
+            "it, if nothing does.",
+            page="/settings#tokens-title",
+            mend=Mend("Make another", "/settings#tokens-title", icon="key", role="viewer"),
+        )
+        for token in (await ending_soon(session, viewer) if viewer else [])
+        if (ends := token.expires_at) is not None
+    ]
+
+
+@finds_needs
+async def old_secrets(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+    """Only to who can renew them: nothing is wrong yet."""
+    days = hub.settings.api_secret_days
+    found = []
+    for connection in await list_connections(session, viewer) if days else []:
+        role = who_decides(connection)
+        if connection.health == "refused" or not (viewer is None or has_role(viewer, role)):
+            continue
+        try:
+            since = hub.vault.encrypted_at(connection.api_secret_encrypted)
+        except StoreError:  # of another key, which whoever opens it is told
+            continue
+        if (age := datetime.now(UTC) - since) < timedelta(days=days):
+            continue
+        page = f"/connectors/{connection.slug}/settings"
+        found.append(
+            Need(
+                kind="expiring",
+                name=connection.name,
+                what=f"The hub has used the same API secret for {age.days:,} days.",
+                next_step="It goes on working. To renew it, generate keys for the hub's user in "
+                "ERPNext (My Settings, API Access), and give both to the hub.",
+                page=page,
+                mend=Mend("Renew the secret", page, icon="key", role=role),
+            )
+        )
+    return found

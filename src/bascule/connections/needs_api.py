@@ -1,0 +1,61 @@
+"""What needs somebody, over HTTP: the same as the first page tells."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from bascule.accounts.access import TheHub, Viewer
+from bascule.connections.needs import Kind, Need, needs_of
+
+router = APIRouter(prefix="/api/needs", tags=["Needs attention"])
+
+
+class NeedAnswer(BaseModel):
+    """Something that somebody has to look at."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "kind": "webhooks",
+                "name": "Acme Trading",
+                "what": "Customer on_update is switched off on the site.",
+                "next_step": "Mend them, which sets them up again.",
+                "page": "/connectors/acme_trading/webhooks",
+                "mend": "Mend the webhooks",
+            }
+        }
+    )
+
+    kind: Kind = Field(
+        description="refused, down: a site; failed: runs, or records that ERPNext does not take; "
+        "conflict; webhooks; late: a schedule stands still; differs: the mirror from its site; "
+        "expiring: a token, or an API secret that is old; waiting: tried again by itself."
+    )
+    name: str = Field(description="What it is about.")
+    what: str
+    next_step: str
+    page: str = Field(description="The hub's page that says more, and where it can be mended.")
+    mend: str | None = Field(description="What you can do about it there; null: look at it.")
+
+    @classmethod
+    def of(cls, need: Need) -> "NeedAnswer":
+        return cls(
+            kind=need.kind,
+            name=need.name,
+            what=need.what,
+            next_step=need.next_step,
+            page=need.page,
+            mend=need.mend.label if need.mend else None,
+        )
+
+
+class Needs(BaseModel):
+    needs: list[NeedAnswer] = Field(description="The most urgent first.")
+
+
+@router.get("", name="needs")
+async def needs(hub: TheHub, user: Viewer) -> Needs:
+    """What needs attention, in all that you may see: sites, runs, records, webhooks, credentials.
+    Asks no site.
+    """
+    async with hub.db.session() as session:
+        return Needs(needs=[NeedAnswer.of(need) for need in await needs_of(hub, session, user)])

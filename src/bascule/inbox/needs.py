@@ -1,0 +1,59 @@
+"""Webhooks in trouble, for the first page: with the button that mends them."""
+
+from collections import defaultdict
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.tables import User
+from bascule.connections.needs import Mend, Need, finds_needs
+from bascule.connections.sharing import seen_by
+from bascule.connections.tables import Connection
+from bascule.hub import Hub
+from bascule.inbox import standing
+from bascule.inbox.standing import Trouble, troubles_of, wrong_of
+from bascule.inbox.tables import WebhookEnd
+
+LABELS: dict[standing.Mend, str] = {
+    "mend": "Mend the webhooks",
+    "check": "Check again",
+    "retry": "Try again",
+}
+
+
+@finds_needs
+async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+    """One for each act that mends something. What a site does not say while it does not answer at
+    all is told of the site.
+    """
+    query = (
+        select(WebhookEnd, Connection)
+        .join(Connection, Connection.id == WebhookEnd.connection_id)
+        .where(seen_by(viewer))
+        .order_by(Connection.name)
+    )
+    ends = [(row[0], row[1]) for row in (await session.execute(query)).all()]
+    wrong = await wrong_of(session, [connection.id for _, connection in ends])
+    found = []
+    for end, connection in ends:
+        away = connection.health in ("refused", "down")
+        together: dict[standing.Mend, list[Trouble]] = defaultdict(list)
+        for trouble in troubles_of(end, wrong[connection.id]):
+            if not (away and trouble.of_site):
+                together[trouble.mend].append(trouble)
+        found += [_need(connection, mend, troubles) for mend, troubles in together.items()]
+    return found
+
+
+def _need(connection: Connection, mend: standing.Mend, troubles: list[Trouble]) -> Need:
+    page = f"/connectors/{connection.slug}/webhooks"
+    first, more = troubles[0], len(troubles) - 1
+    label = LABELS.get(mend)
+    return Need(
+        kind="webhooks",
+        name=f"Webhooks of {connection.name}",
+        what=f"{first.what} And {more} more." if more else first.what,
+        next_step=first.next_step,
+        page=page,
+        mend=Mend(label, f"{page}/{mend}", post=True, icon="refresh") if label else None,
+    )

@@ -1,0 +1,46 @@
+"""What the mirror's own attention comes to on the first page: with the button that mends it."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.tables import User
+from bascule.connections.needs import Mend, Need, finds_needs
+from bascule.connections.service import list_connections
+from bascule.connections.sharing import who_decides
+from bascule.connections.tables import Connection
+from bascule.hub import Hub
+from bascule.mirror.answers import Attention
+from bascule.mirror.overview import statuses_of
+
+
+@finds_needs
+async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+    connections = await list_connections(session, viewer)
+    return [
+        Need(
+            kind=one.kind,
+            name=connection.name,
+            what=one.what,
+            next_step=one.next_step,
+            page=f"/connectors/{connection.slug}",
+            mend=_mend(connection, one),
+        )
+        for connection, status in zip(
+            connections, await statuses_of(session, connections), strict=True
+        )
+        for one in status.attention
+    ]
+
+
+def _mend(connection: Connection, one: Attention) -> Mend:
+    at = f"/connectors/{connection.slug}"
+    match one.mend:
+        case "credentials":
+            role = who_decides(connection)
+            return Mend("Mend the credentials", f"{at}/settings", icon="key", role=role)
+        case "test":
+            return Mend("Test again", f"{at}/test", post=True, icon="refresh")
+        case "repair":
+            values = {"repair": "on"}
+            return Mend("Repair", f"{at}/verify", post=True, values=values, icon="shield-check")
+        case "sync":
+            return Mend("Sync now", f"{at}/sync", post=True, icon="refresh")
