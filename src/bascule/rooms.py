@@ -36,6 +36,7 @@ from bascule.twoway import attention as of_records
 from bascule.twoway.api import routers as two_way
 from bascule.twoway.attention_api import router as attention
 from bascule.twoway.pages import routers as record_pages
+from bascule.twoway.setup_api import router as two_way_setup
 
 # Those who sign in are nobody yet.
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
@@ -43,7 +44,7 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [documents, *two_way, attention, webhooks, needs]
+ROUTERS += [documents, *two_way, two_way_setup, attention, webhooks, needs]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]

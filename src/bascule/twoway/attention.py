@@ -13,8 +13,8 @@ from bascule.connections.needs import Kind, Mend, Need, finds_needs
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.twoway.conflicts import open_conflicts
+from bascule.twoway.finding import Whole, of_numbers, visible_to
 from bascule.twoway.kinds import RECORD_TYPES
-from bascule.twoway.records import Whole, of_numbers, visible_to
 from bascule.twoway.tables import Conflict, Link, Record
 
 SHOWN = 20  # records of a group

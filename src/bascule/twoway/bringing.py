@@ -13,10 +13,11 @@ from bascule.connections.tables import Connection
 from bascule.frappe import Invalid, Site
 from bascule.hub import Hub
 from bascule.twoway import at_the_site, creating, following
+from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.party import AT_ONCE, Party, fetch_many, values_of
-from bascule.twoway.records import find, new_link, new_record, queue, tell
+from bascule.twoway.records import new_link, new_record, queue, tell
 from bascule.twoway.tables import Link, TwoWay
 from bascule.twoway.taking import SITE, Seen, ahead_of_us, clock_of, refresh_state, take, told
 

@@ -16,12 +16,11 @@ from bascule.errors import Invalid, NoSuch
 from bascule.hub import Hub
 from bascule.twoway import circuit
 from bascule.twoway.fields import RecordType, clean, same
+from bascule.twoway.finding import Whole, find, visible_to
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import invalid
 from bascule.twoway.records import (
-    Whole,
     edits_of,
-    find,
     name_of,
     new_link,
     queue,
@@ -29,7 +28,6 @@ from bascule.twoway.records import (
     set_values,
     start,
     tell,
-    visible_to,
 )
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
 from bascule.twoway.taking import clear_trouble, conflicts_open, refresh_state

@@ -6,7 +6,7 @@ owner and time. The unique field also lets the site refuse a second one that ove
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -23,19 +23,18 @@ from bascule.frappe import (
 )
 from bascule.twoway import following
 from bascule.twoway.fields import Part
+from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
 from bascule.twoway.party import Document, changes_for
-from bascule.twoway.records import find, tell
+from bascule.twoway.records import tell
 from bascule.twoway.tables import Link, TwoWay
 from bascule.twoway.taking import is_fresh
-
-if TYPE_CHECKING:
-    from bascule.twoway.sending import Sending
+from bascule.twoway.work import Sending
 
 MARGIN = timedelta(minutes=5)  # of the site's clock
 
 
-async def create_there(work: "Sending") -> bool:
+async def create_there(work: Sending) -> bool:
     """The link has a document afterwards. Whether nobody but us has touched that yet."""
     if work.link.create_begun_at is not None:
         found = await _look_for_it(work)
@@ -67,7 +66,7 @@ async def create_there(work: "Sending") -> bool:
     return True
 
 
-async def _own_field_is_gone(work: "Sending") -> None:
+async def _own_field_is_gone(work: Sending) -> None:
     """Somebody removed it there: from now on creates are looked for by name, owner and time."""
     async with work.hub.db.session() as session:
         two_way = await session.get(TwoWay, work.two_way.id, with_for_update=True)
@@ -76,7 +75,7 @@ async def _own_field_is_gone(work: "Sending") -> None:
     work.two_way.owned_field = None
 
 
-def _document(work: "Sending") -> tuple[Document, dict[str, Any]]:
+def _document(work: Sending) -> tuple[Document, dict[str, Any]]:
     """What is sent, and the record's fields in it. Address, e-mail address and mobile number go
     with it: the site makes an Address and a Contact of them in the same transaction.
     """
@@ -101,7 +100,7 @@ def _document(work: "Sending") -> tuple[Document, dict[str, Any]]:
     return document, {name: values[name] for name in names}
 
 
-def _embedded(work: "Sending") -> list[Part]:
+def _embedded(work: Sending) -> list[Part]:
     parts: list[Part] = ["main"]
     if work.fields.wants("address", work.whole.record.values):
         parts.append("address")
@@ -117,7 +116,7 @@ def _can_be_embedded(place: Any) -> bool:
     return True
 
 
-async def _look_for_it(work: "Sending") -> Document | None:
+async def _look_for_it(work: Sending) -> Document | None:
     """What an earlier try of this record's create made."""
     link, own = work.link, work.two_way.owned_field
     try:
@@ -139,7 +138,7 @@ async def _look_for_it(work: "Sending") -> Document | None:
     return next((row for row in found if str(row["name"]) not in taken), None)
 
 
-async def _by_name(work: "Sending") -> list[Any]:
+async def _by_name(work: Sending) -> list[Any]:
     fields, link = work.fields, work.link
     title_field = fields.by_name[fields.type.title].place
     assert title_field is not None  # noqa: S101 - a title has a place
@@ -155,7 +154,7 @@ async def _by_name(work: "Sending") -> list[Any]:
     ]
 
 
-async def _listed(work: "Sending", filters: list[Any]) -> list[Document]:
+async def _listed(work: Sending, filters: list[Any]) -> list[Document]:
     doctype = work.fields.type.doctype
     async with work.said("find", doctype, {"filters": filters}) as said:
         found = await work.site.list(
@@ -169,7 +168,7 @@ async def _listed(work: "Sending", filters: list[Any]) -> list[Document]:
     return found
 
 
-def _refuse_too_soon(work: "Sending") -> None:
+def _refuse_too_soon(work: Sending) -> None:
     """The first try may still be under way, and without a unique field both would make one."""
     begun = work.link.create_begun_at or datetime.now(UTC)
     settled = begun + timedelta(seconds=work.hub.settings.settle_seconds)
@@ -182,7 +181,7 @@ def _refuse_too_soon(work: "Sending") -> None:
         )
 
 
-async def _write_down(work: "Sending") -> None:
+async def _write_down(work: Sending) -> None:
     from_clock = None
     if not work.two_way.owned_field:
         from_clock = (await work.site.clock() - MARGIN).isoformat(" ")
@@ -193,7 +192,7 @@ async def _write_down(work: "Sending") -> None:
         whole.link.create_seen_from = whole.link.create_seen_from or from_clock
 
 
-async def _strike_out(work: "Sending") -> None:
+async def _strike_out(work: Sending) -> None:
     async with work.recording() as (_, whole):
         if whole.link is not None:
             whole.link.create_begun_at = whole.link.create_seen_from = None
@@ -223,7 +222,7 @@ async def free_name(session: AsyncSession, link: Link, name: str) -> None:
         await session.flush()
 
 
-async def _adopt(work: "Sending", stored: Document) -> None:
+async def _adopt(work: Sending, stored: Document) -> None:
     """The document is this record's from now on."""
     name = str(stored["name"])
     try:

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.frappe import FrappeError, Site
 from bascule.twoway.failures import Trouble
+from bascule.twoway.finding import Whole
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
-from bascule.twoway.records import Whole, set_values, tell
+from bascule.twoway.records import set_values, tell
 from bascule.twoway.tables import Link, Outbox, TwoWay
 from bascule.twoway.taking import SITE, clear_trouble, refresh_state
 

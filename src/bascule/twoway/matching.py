@@ -21,11 +21,12 @@ from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.twoway.fields import RecordType, same
+from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped
 from bascule.twoway.party import AT_ONCE, fetch_many, values_of
 from bascule.twoway.pulling import load, start_poll
-from bascule.twoway.records import find, name_of, new_link, queue
+from bascule.twoway.records import name_of, new_link, queue
 from bascule.twoway.setup import may_set_up, the_two_way
 from bascule.twoway.tables import Link, Match, Record, TwoWay
 

@@ -16,13 +16,13 @@ from bascule.accounts.tables import User
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid
 from bascule.hub import Hub
-from bascule.twoway import records
+from bascule.twoway import finding, records
 from bascule.twoway.fields import LONGEST, USUAL_LENGTH, Field, RecordType
+from bascule.twoway.finding import Whole
 from bascule.twoway.history import history_of
 from bascule.twoway.mapping import Mapped, mapped, unmapped
 from bascule.twoway.pages_kind import Number, TheKind, note, page_of
 from bascule.twoway.pages_words import is_first, shown
-from bascule.twoway.records import Whole
 from bascule.twoway.setup import two_ways
 from bascule.twoway.tables import TwoWay
 from bascule.ui import back_to, render
@@ -225,7 +225,7 @@ async def edit_page(
 ) -> Response:
     """`since`: the version that a form was made from; what was changed after it is told."""
     async with hub.db.session() as session:
-        whole = await records.find(session, kind, number, user)
+        whole = await finding.find(session, kind, number, user)
         form = _of(whole)
         if since is not None and since < whole.record.version:
             form.changed = await _changed(session, whole, since)
@@ -241,7 +241,7 @@ async def save(
     request: Request, hub: TheHub, user: Editor, kind: TheKind, number: Number
 ) -> Response:
     async with hub.db.session() as session:
-        whole = await records.find(session, kind, number, user)
+        whole = await finding.find(session, kind, number, user)
         session.expunge_all()
     typed = await request.form()
     form = _of(whole)
@@ -276,7 +276,7 @@ async def _meanwhile(
 ) -> RecordForm:
     """The form over what the record is now, with what was typed kept."""
     async with hub.db.session() as session:
-        whole = await records.find(session, kind, number, user)
+        whole = await finding.find(session, kind, number, user)
         form = _of(whole)
         form.changed = await _changed(session, whole, typed.version or 0)
         session.expunge_all()

@@ -5,10 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from bascule.events.journal import about, entry_of
-from bascule.twoway.api import BIGGEST
 from bascule.twoway.fields import RecordType
+from bascule.twoway.finding import BIGGEST, Whole
 from bascule.twoway.kinds import record_type
-from bascule.twoway.records import Whole
 
 
 def kind_in_address(request: Request) -> RecordType:

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.connections.service import list_connections
-from bascule.twoway import conflicts, records
-from bascule.twoway.api import cursor_of, position_of, sync_now
+from bascule.twoway import conflicts, finding
+from bascule.twoway.finding import Wanted, Whole, cursor_of, position_of
 from bascule.twoway.pages_kind import TheKind
 from bascule.twoway.pages_words import BROUGHT, state_of
-from bascule.twoway.records import Wanted, Whole
 from bascule.twoway.setup import two_ways
+from bascule.twoway.syncing import sync_now
 from bascule.ui import back_to, page_url, render
 from bascule.ui.filters import plural
 
@@ -57,10 +57,10 @@ async def list_page(
 ) -> Response:
     wanted = Wanted(state or None, q, connector or None)
     async with hub.db.session() as session:
-        found = await records.listed(
+        found = await finding.listed(
             session, kind, user, wanted, after=position_of(after), limit=ROWS + 1
         )
-        counts = await records.counts(session, kind, user, wanted)
+        counts = await finding.counts(session, kind, user, wanted)
         ways = [w for w in await two_ways(session, user) if w[0].record_type == kind.name]
         connections = await list_connections(session, user)
         session.expunge_all()

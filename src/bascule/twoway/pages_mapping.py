@@ -13,10 +13,10 @@ from bascule.errors import Invalid
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.twoway import setup
-from bascule.twoway.api import TheKind
 from bascule.twoway.fields import Field, RecordType
 from bascule.twoway.mapping import Mapped, mapped
 from bascule.twoway.pages_setup import PREFIX, Short, Typed, page_of, show
+from bascule.twoway.setup_api import TheKind
 from bascule.twoway.tables import TwoWay
 from bascule.ui import back_to
 

@@ -10,10 +10,10 @@ from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.accounts.tables import User
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.hub import Hub
-from bascule.twoway import attention, conflicts, records
-from bascule.twoway.api import BIGGEST
+from bascule.twoway import attention, conflicts, finding, records
 from bascule.twoway.exchanges import exchanges_of
 from bascule.twoway.fields import Field, RecordType
+from bascule.twoway.finding import BIGGEST, Whole
 from bascule.twoway.history import history_of
 from bascule.twoway.pages_form import GROUPS
 from bascule.twoway.pages_kind import Number, TheKind, note, page_of
@@ -27,7 +27,6 @@ from bascule.twoway.pages_words import (
     standing,
     timeline,
 )
-from bascule.twoway.records import Whole
 from bascule.twoway.setup import two_ways
 from bascule.ui import back_to, page_url, render
 
@@ -85,7 +84,7 @@ async def record_page(
 ) -> Response:
     """`before`, `tried`: older pages of its history, and of what was said to the site."""
     async with hub.db.session() as session:
-        whole = await records.find(session, kind, number, user)
+        whole = await finding.find(session, kind, number, user)
         past = await _past(session, whole, before, tried)
         found, _ = await attention.undecided(session, user, record_id=number)
         alone = whole.link is None and whole.record.deleted_at is None
@@ -257,7 +256,7 @@ async def _refused(
     else is not there any more, somebody decided about before.
     """
     async with hub.db.session() as session:
-        await records.find(session, kind, number, user)
+        await finding.find(session, kind, number, user)
     how: Literal["note", "failed"] = "note" if isinstance(error, NoSuch) else "failed"
     return back_to(to, error.message, kind=how, next_step=error.next_step)
 

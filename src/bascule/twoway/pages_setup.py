@@ -16,14 +16,15 @@ from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.twoway import matching, setup
-from bascule.twoway.answers import MatchAnswer
-from bascule.twoway.api import BIGGEST, TheKind
 from bascule.twoway.at_the_site import Found
 from bascule.twoway.fields import DIRECTIONS, KINDS, RecordType
+from bascule.twoway.finding import BIGGEST
 from bascule.twoway.kinds import RECORD_TYPES
 from bascule.twoway.mapping import Mapped, mapped
 from bascule.twoway.pages_words import BROUGHT, ON_DELETE, POLICIES, shown
 from bascule.twoway.pulling import start_poll
+from bascule.twoway.setup_answers import MatchAnswer
+from bascule.twoway.setup_api import TheKind
 from bascule.twoway.tables import TwoWay
 from bascule.ui import back_to, render
 

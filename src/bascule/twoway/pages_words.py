@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from bascule.twoway.fields import Field, same
+from bascule.twoway.finding import Whole
 from bascule.twoway.mapping import Mapped
-from bascule.twoway.records import Whole
 from bascule.twoway.tables import Change, Exchange
 from bascule.ui.filters import cell, number
 

@@ -7,11 +7,9 @@ is looked for before it is repeated (see `creating`).
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,96 +20,32 @@ from bascule.errors import NoSuch
 from bascule.frappe import ChangedMeanwhile, FrappeError, NotFound, Site
 from bascule.hub import Hub
 from bascule.twoway import circuit, creating, following
-from bascule.twoway.exchanges import Said, exchange, note_ends
 from bascule.twoway.failures import Trouble, pause, trouble_of
-from bascule.twoway.fields import Part, same
+from bascule.twoway.fields import Part
+from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.party import (
-    DOCTYPES,
-    Document,
-    Party,
-    changes_for,
-    doctype_of,
     fetch,
-    find_part,
-    link_field,
-    value_in,
 )
-from bascule.twoway.records import Whole, find, start, tell
+from bascule.twoway.records import start, tell
 from bascule.twoway.tables import Link, Outbox, TwoWay
 from bascule.twoway.taking import (
     Seen,
-    ahead_of_us,
     clear_trouble,
     conflicts_open,
     is_on,
     now,
-    plan_of,
     refresh_state,
     take,
     told,
 )
+from bascule.twoway.work import Sending
+from bascule.twoway.writing import WritingFailed, ahead, write
 
 log = logging.getLogger(__name__)
 LYING = timedelta(minutes=1)  # that an edit may wait for a job that has not begun
 ROUNDS = 6  # of reading and writing, where others save the same document meanwhile
-
-
-@dataclass
-class Sending:
-    """One job's work at one record. `whole` is as it was when it was last read, and locked by
-    nobody: what is written to the database is written to a row that is read again.
-    """
-
-    hub: Hub
-    site: Site
-    whole: Whole
-    connection: Connection
-    up_to: int  # the newest edit in the outbox that this work is about
-    in_conflict: set[str]
-    clock: datetime  # the database's, at the end of the last transaction
-    sent: dict[str, Any] = field(default_factory=dict)  # taken by the site, not yet agreed on
-    asked: list[Said] = field(default_factory=list)  # requests whose end is not written down
-    not_kept: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def record_id(self) -> int:
-        return self.whole.record.id
-
-    @property
-    def link(self) -> Link:
-        assert self.whole.link is not None  # noqa: S101 - see `_begin`
-        return self.whole.link
-
-    @property
-    def two_way(self) -> TwoWay:
-        assert self.whole.two_way is not None  # noqa: S101
-        return self.whole.two_way
-
-    @property
-    def fields(self) -> Mapped:
-        return self.whole.fields
-
-    @asynccontextmanager
-    async def said(self, what: str, document: str, request: Any) -> AsyncIterator[Said]:
-        async with exchange(
-            self.hub, self.two_way.id, self.record_id, what, document, request
-        ) as said:
-            self.asked.append(said)
-            yield said
-
-    @asynccontextmanager
-    async def recording(self) -> AsyncIterator[tuple[AsyncSession, Whole]]:
-        """A transaction on the record as it is now, locked; afterwards `whole` is that."""
-        async with self.hub.db.session() as session:
-            whole = await find(session, None, self.record_id, None, lock=True)
-            await note_ends(session, self.asked)
-            yield session, whole
-            await session.flush()
-            self.clock = await now(session)
-            session.expunge_all()
-        self.whole = whole
 
 
 async def send(hub: Hub, record_id: int) -> None:
@@ -143,14 +77,6 @@ class Begun:
     deletes: bool
     in_conflict: set[str]
     clock: datetime
-
-
-class WritingFailed(Exception):
-    """Which of the documents a refusal is about."""
-
-    def __init__(self, part: Part, error: FrappeError) -> None:
-        super().__init__(str(error))
-        self.part, self.error = part, error
 
 
 def _work(hub: Hub, site: Site, begun: Begun) -> Sending:
@@ -211,7 +137,7 @@ async def _bring_there(work: Sending) -> None:
                 return
             fresh = False
         try:
-            seen = await _write(work)
+            seen = await write(work)
         except WritingFailed as failed:
             if not isinstance(failed.error, ChangedMeanwhile | NotFound):
                 raise
@@ -247,14 +173,7 @@ async def _read(work: Sending) -> Seen | None:
                     return None
                 await following.renamed(session, whole, new)
             return await _read(work)
-    return Seen(party, started, "send", zone, **await _ahead(work))
-
-
-async def _ahead(work: Sending) -> dict[str, Any]:
-    policies = {work.two_way.policy, *work.two_way.field_policies.values()}
-    if "newest" not in policies:
-        return {}
-    return {"ahead": await ahead_of_us(work.site, work.connection.time_zone)}
+    return Seen(party, started, "send", zone, **await ahead(work))
 
 
 async def _take(work: Sending, seen: Seen, *, fresh: bool = False) -> bool:
@@ -268,123 +187,6 @@ async def _take(work: Sending, seen: Seen, *, fresh: bool = False) -> bool:
             await _finish(session, work, whole)
         work.sent = {}
     return not taken.plan
-
-
-async def _write(work: Sending) -> Seen | None:
-    """What the record has otherwise than both sides last agreed on; what the site answered. None:
-    an Address or a Contact was made, and has to be read.
-
-    The document itself goes first: saving its Address may move its time of change.
-    """
-    plan = plan_of(work.fields, work.whole.record, work.link, work.in_conflict)
-    started = work.clock
-    values = dict(work.whole.record.values)
-    stored: dict[Part, Document] = {}
-    for part, names in plan.send.items():
-        document = await _known(work, part, names)
-        changes = changes_for(work.fields, part, values, names, document)
-        stored[part] = await _update(work, part, document, changes)
-        _note_dropped(work, part, names, values, stored[part])
-        work.sent |= {name: values.get(name) for name in names if name not in work.not_kept}
-    await _mark_not_kept(work)
-    for part in plan.missing:
-        await _make_part(work, part)
-    if plan.missing:
-        return None
-    party = Party(stored, frozenset(stored))
-    return Seen(party, started, "send", work.connection.time_zone, **await _ahead(work))
-
-
-async def _known(work: Sending, part: Part, names: list[str]) -> Document:
-    """The document as both sides last agreed on it: its name and time of change, and where a row of
-    a child table is to be changed, the rows that are there beside it.
-    """
-    link = work.link
-    name = str(link.document if part == "main" else link.parts[part])
-    known: Document = {"name": name, "modified": str(link.modified.get(part) or "")}
-    places = [work.fields.by_name[each].place for each in names]
-    if not any(place and place.table for place in places):
-        return known
-    doctype = doctype_of(work.fields.type, part)
-    try:
-        document = await work.site.document(doctype, name)
-    except FrappeError as error:
-        raise WritingFailed(part, error) from None
-    if document["modified"] != known["modified"]:
-        raise WritingFailed(part, ChangedMeanwhile("It was changed.", next_step="Read it."))
-    return document
-
-
-async def _update(work: Sending, part: Part, document: Document, changes: Document) -> Document:
-    doctype, name = doctype_of(work.fields.type, part), str(document["name"])
-    based_on = str(document["modified"])
-    try:
-        async with work.said(
-            "update", f"{doctype} {name}", {**changes, "modified": based_on}
-        ) as said:
-            stored: Document = await work.site.update(doctype, name, changes, based_on=based_on)
-            said.answer = stored
-    except FrappeError as error:
-        raise WritingFailed(part, error) from None
-    return stored
-
-
-async def _make_part(work: Sending, part: Part) -> None:
-    """The Address or Contact that a document lacks: one that is linked to it already, else a new
-    one; and then it is its primary one. What is in it is read and merged in the next round.
-    """
-    kind, owner = work.fields.type, str(work.link.document)
-    try:
-        found = await find_part(work.site, kind, part, owner)
-        if found is None:
-            found = await _insert_part(work, part, owner)
-        main = await work.site.document(kind.doctype, owner)
-        await _update(work, "main", main, {link_field(kind, part): found["name"]})
-    except FrappeError as error:
-        raise WritingFailed(part, error) from None
-
-
-async def _insert_part(work: Sending, part: Part, owner: str) -> Document:
-    kind, values = work.fields.type, work.whole.record.values
-    named = [one.name for one in work.fields.of_part(part) if values.get(one.name) is not None]
-    document = changes_for(work.fields, part, values, named, None)
-    document["links"] = [{"link_doctype": kind.doctype, "link_name": owner}]
-    if part == "address":
-        document |= {"address_title": work.whole.record.title, "address_type": "Billing"}
-        document["is_primary_address"] = 1
-    else:
-        document["is_primary_contact"] = 1
-        if not document.get("first_name") and not document.get("company_name"):
-            document["company_name"] = work.whole.record.title
-    async with work.said("create", f"{DOCTYPES[part]} of {owner}", document) as said:
-        stored: Document = await work.site.insert(DOCTYPES[part], document)
-        said.answer = stored
-    return stored
-
-
-def _note_dropped(
-    work: Sending, part: Part, names: list[str], values: Mapping[str, Any], stored: Document
-) -> None:
-    """Fields that the site was sent and has not: it says nothing of them by itself."""
-    for name in names:
-        one = work.fields.by_name[name]
-        kept = value_in(work.fields, one, stored)
-        if kept in (None, "") and not same(one, kept, values.get(name)):
-            doctype = doctype_of(work.fields.type, part)
-            work.not_kept[name] = (
-                f"The site took it and did not keep it: its {doctype} has no field {one.place}, or "
-                "the hub's user may not write it."
-            )
-
-
-async def _mark_not_kept(work: Sending) -> None:
-    """From now on these are kept here alone, and everybody can read why."""
-    if not work.not_kept:
-        return
-    async with work.hub.db.session() as session:
-        two_way = await session.get(TwoWay, work.two_way.id, with_for_update=True)
-        if two_way is not None:
-            two_way.cannot_hold = {**two_way.cannot_hold, **work.not_kept}
 
 
 async def _finish(session: AsyncSession, work: Sending, whole: Whole) -> None:

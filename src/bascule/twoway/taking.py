@@ -16,11 +16,12 @@ from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.twoway.exchanges import heard, unheard_of
 from bascule.twoway.fields import PARTS, Field, Part, same
+from bascule.twoway.finding import Whole
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.merge import Clash, Edit, Merged, merge
 from bascule.twoway.party import Party, value_in, values_of
-from bascule.twoway.records import Whole, set_values, tell
+from bascule.twoway.records import set_values, tell
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
 
 SITE = "ERPNext"

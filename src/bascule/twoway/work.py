@@ -1,0 +1,74 @@
+"""One job's work at one record: what each of its steps needs, and how it writes things down."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.tables import Connection
+from bascule.frappe import Site
+from bascule.hub import Hub
+from bascule.twoway.exchanges import Said, exchange, note_ends
+from bascule.twoway.finding import Whole, find
+from bascule.twoway.mapping import Mapped
+from bascule.twoway.tables import Link, TwoWay
+from bascule.twoway.taking import now
+
+
+@dataclass
+class Sending:
+    """One job's work at one record. `whole` is as it was when it was last read, and locked by
+    nobody: what is written to the database is written to a row that is read again.
+    """
+
+    hub: Hub
+    site: Site
+    whole: Whole
+    connection: Connection
+    up_to: int  # the newest edit in the outbox that this work is about
+    in_conflict: set[str]
+    clock: datetime  # the database's, at the end of the last transaction
+    sent: dict[str, Any] = field(default_factory=dict)  # taken by the site, not yet agreed on
+    asked: list[Said] = field(default_factory=list)  # requests whose end is not written down
+    not_kept: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def record_id(self) -> int:
+        return self.whole.record.id
+
+    @property
+    def link(self) -> Link:
+        assert self.whole.link is not None  # noqa: S101 - see `sending`
+        return self.whole.link
+
+    @property
+    def two_way(self) -> TwoWay:
+        assert self.whole.two_way is not None  # noqa: S101
+        return self.whole.two_way
+
+    @property
+    def fields(self) -> Mapped:
+        return self.whole.fields
+
+    @asynccontextmanager
+    async def said(self, what: str, document: str, request: Any) -> AsyncIterator[Said]:
+        async with exchange(
+            self.hub, self.two_way.id, self.record_id, what, document, request
+        ) as said:
+            self.asked.append(said)
+            yield said
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[tuple[AsyncSession, Whole]]:
+        """A transaction on the record as it is now, locked; afterwards `whole` is that."""
+        async with self.hub.db.session() as session:
+            whole = await find(session, None, self.record_id, None, lock=True)
+            await note_ends(session, self.asked)
+            yield session, whole
+            await session.flush()
+            self.clock = await now(session)
+            session.expunge_all()
+        self.whole = whole
