@@ -6,7 +6,9 @@ BASCULE_TEST_DATABASE_URL: use that server instead of embedded ones; its user ma
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,7 +20,7 @@ from bascule.store.address import conninfo, libpq_url
 from bascule.store.embedded import EmbeddedServer
 from bascule.store.migrate import migrate
 from bascule.store.vault import Vault
-from databases import on_database, remove, run
+from databases import FreshSettings, on_database, remove, run
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -73,15 +75,37 @@ def template(postgres: str) -> Iterator[str]:
     run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def database_url(postgres: str, template: str) -> Iterator[str]:
-    """A fresh database with the hub's tables."""
+@contextmanager
+def fresh_database(postgres: str, template: str) -> Iterator[str]:
+    """The address of a fresh database with the hub's tables, which is gone afterwards."""
     name = f"test_{uuid4().hex[:12]}"
     run(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     url = on_database(postgres, name)
     assert conninfo_to_dict(url)["dbname"] == name
     yield url
     run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """A fresh database with the hub's tables."""
+    with fresh_database(postgres, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def fresh_settings(
+    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> FreshSettings:
+    """Settings of a hub with a folder and a database of its own, for as long as a fixture wants."""
+
+    @contextmanager
+    def made(**more: Any) -> Iterator[Settings]:
+        with fresh_database(postgres, template) as url:
+            given = {"data_dir": tmp_path_factory.mktemp("hub"), "database_url": url}
+            yield Settings.model_validate({**given, **more})
+
+    return made
 
 
 @pytest.fixture

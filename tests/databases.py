@@ -2,9 +2,15 @@
 
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psycopg
+
+from bascule.settings import Settings
+
+FreshSettings = Callable[..., AbstractContextManager[Settings]]  # the fixture of that name
 
 
 def on_database(url: str, name: str) -> str:

@@ -9,16 +9,15 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 from fastapi import Request, Response
-from psycopg.conninfo import conninfo_to_dict
 
-from api.conftest import RunningHub, address
+from api.conftest import RunningHub
 from bascule.accounts import passwords, people
 from bascule.accounts.bearer import start_family
 from bascule.accounts.sessions import start_session
 from bascule.accounts.signing_in import welcome
 from bascule.accounts.tables import BrowserSession, User
 from bascule.accounts.tokens import hash_of, issue_token
-from bascule.settings import Settings
+from databases import FreshSettings
 
 from .visitors import COOKIE, Somebody, Visitor, next_address
 from .walking import Way
@@ -41,22 +40,14 @@ def _quick_passwords() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def accounts_hub(
-    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    fresh_settings: FreshSettings,
 ) -> Iterator[RunningHub]:
     """One for all tests of this folder; each makes people of its own in it."""
-    name = f"accounts_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        settings = Settings.model_validate(
-            {
-                "data_dir": tmp_path_factory.mktemp("hub"),
-                "database_url": address({**conninfo_to_dict(postgres), "dbname": name}),
-                "trusted_proxies": "127.0.0.1",
-            }
-        )
-        with RunningHub(settings, worker=False) as running:
-            yield running
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with (
+        fresh_settings(trusted_proxies="127.0.0.1") as settings,
+        RunningHub(settings, worker=False) as running,
+    ):
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from bascule.accounts import people
 from bascule.accounts.tokens import issue_token
@@ -24,6 +22,7 @@ from bascule.hub import Hub, open_hub
 from bascule.jobs import load, run_worker
 from bascule.rooms import JOB_MODULES
 from bascule.settings import Settings
+from databases import FreshSettings
 
 
 @dataclass
@@ -54,8 +53,8 @@ class Api:
             headers["Content-Type"] = "application/json"
             raw = json.dumps(body).encode() if raw is None else raw
         try:
-            asked = path + (f"?{urlencode(query)}" if query else "")
-            asking.request(method, quote(asked, safe="/?&=%:"), raw, headers)
+            asked = quote(path, safe="/?&=%:+") + (f"?{urlencode(query)}" if query else "")
+            asking.request(method, asked, raw, headers)
             got = asking.getresponse()
             told = {name.lower(): value for name, value in got.getheaders()}
             return Answer(got.status, told, got.read())
@@ -141,19 +140,11 @@ def address(known: Mapping[str, Any]) -> str:
 
 @pytest.fixture(scope="session")
 def running_hub(
-    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    fresh_settings: FreshSettings,
 ) -> Iterator[RunningHub]:
     """One for all tests of this folder; each makes connectors of its own in it."""
-    name = f"api_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        url = address({**conninfo_to_dict(postgres), "dbname": name})
-        settings = Settings.model_validate(
-            {"data_dir": tmp_path_factory.mktemp("hub"), "database_url": url}
-        )
-        with RunningHub(settings) as running:
-            yield running
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_settings() as settings, RunningHub(settings) as running:
+        yield running
 
 
 @pytest.fixture

@@ -6,18 +6,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from psycopg.conninfo import conninfo_to_dict
 
-from api.conftest import RunningHub, address
+from api.conftest import RunningHub
 from bascule.accounts import people
 from bascule.accounts.signing_in import welcome
 from bascule.sandbox import SandboxThread
-from bascule.settings import Settings
+from databases import FreshSettings
 
 PASSWORD = "four words that rhyme"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
@@ -56,19 +53,10 @@ def site(erpnext_snapshot: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def hub(
-    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningHub]:
+def hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
     """One for each journey: each begins with nothing."""
-    name = f"browser_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        url = address({**conninfo_to_dict(postgres), "dbname": name})
-        folder = tmp_path_factory.mktemp("hub")
-        settings = Settings.model_validate({"data_dir": folder, "database_url": url})
-        with RunningHub(settings) as running:
-            yield running
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_settings() as settings, RunningHub(settings) as running:
+        yield running
 
 
 @pytest.fixture

@@ -5,16 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from account_pages.conftest import Desk, Page, sit  # noqa: F401
 from accounts.conftest import _quick_passwords, browse, make_person, sql  # noqa: F401
 from accounts.visitors import COOKIE, Somebody
-from api.conftest import RunningHub, address
+from api.conftest import RunningHub
 from bascule.sandbox import SandboxThread
-from bascule.settings import Settings
+from databases import FreshSettings
 
 Connect = Callable[..., Any]
 Sit = Callable[..., Desk]
@@ -31,22 +29,11 @@ def follow(desk: Desk, sent: Page) -> Page:
 
 @pytest.fixture(scope="session")
 def accounts_hub(
-    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    fresh_settings: FreshSettings,
 ) -> Iterator[RunningHub]:
     """Where the people of `make_person` are; unlike the one of that name elsewhere, it works."""
-    name = f"connection_pages_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        settings = Settings.model_validate(
-            {
-                "data_dir": tmp_path_factory.mktemp("hub"),
-                "database_url": address({**conninfo_to_dict(postgres), "dbname": name}),
-                "trusted_proxies": "127.0.0.1",
-            }
-        )
-        with RunningHub(settings) as running:
-            yield running
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_settings(trusted_proxies="127.0.0.1") as settings, RunningHub(settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

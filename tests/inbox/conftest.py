@@ -12,17 +12,16 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import select
 
-from api.conftest import Api, RunningHub, address
+from api.conftest import Api, RunningHub
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
 from bascule.inbox import Heard, get_webhook_address, heard
 from bascule.inbox.signatures import SIGNATURE, signature_of
 from bascule.inbox.tables import WebhookEnd
-from bascule.settings import Settings
+from databases import FreshSettings
 
 
 @dataclass
@@ -151,21 +150,11 @@ def eventually(is_so: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 @pytest.fixture(scope="session")
 def inbox_hub(
-    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    fresh_settings: FreshSettings,
 ) -> Iterator[RunningHub]:
     """One for all tests of this folder; each makes connections of its own in it."""
-    name = f"inbox_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        settings = Settings.model_validate(
-            {
-                "data_dir": tmp_path_factory.mktemp("hub"),
-                "database_url": address({**conninfo_to_dict(postgres), "dbname": name}),
-            }
-        )
-        with RunningHub(settings) as running:
-            yield running
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_settings() as settings, RunningHub(settings) as running:
+        yield running
 
 
 @pytest.fixture

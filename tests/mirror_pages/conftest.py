@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
-from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from account_pages.conftest import Desk, Page
 from accounts.conftest import _quick_passwords, browse, make_person, sql  # noqa: F401
 from accounts.visitors import Somebody
-from api.conftest import Api, RunningHub, address
+from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from bascule.settings import Settings
+from databases import FreshSettings
 
 STREAMS = ["inventory", "orders", "customers", "suppliers"]
 # ERPNext takes no angle brackets in a name, and everything else.
@@ -74,22 +72,11 @@ def twin(page: Page) -> str:
 
 @pytest.fixture(scope="session")
 def accounts_hub(
-    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    fresh_settings: FreshSettings,
 ) -> Iterator[RunningHub]:
     """Where the people of `make_person` are; unlike the one of that name elsewhere, it works."""
-    name = f"mirror_pages_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        settings = Settings.model_validate(
-            {
-                "data_dir": tmp_path_factory.mktemp("hub"),
-                "database_url": address({**conninfo_to_dict(postgres), "dbname": name}),
-                "trusted_proxies": "127.0.0.1",
-            }
-        )
-        with RunningHub(settings) as running:
-            yield running
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_settings(trusted_proxies="127.0.0.1") as settings, RunningHub(settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

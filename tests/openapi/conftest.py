@@ -4,41 +4,30 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
-import psycopg
 import pytest
 import requests
-from psycopg.conninfo import conninfo_to_dict
 
 from accounts.conftest import _quick_passwords  # noqa: F401
-from api.conftest import Api, RunningHub, address
+from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from bascule.settings import Settings
+from databases import FreshSettings
 
 from .stage import Stage
 
 
 @pytest.fixture(scope="session")
-def stage(
-    postgres: str, template: str, erpnext_snapshot: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    name = f"openapi_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        url = address({**conninfo_to_dict(postgres), "dbname": name})
-        folder = tmp_path_factory.mktemp("hub")
-        settings = Settings.model_validate(
-            {"data_dir": folder, "database_url": url, "trusted_proxies": "127.0.0.1"}
-        )
-        with SandboxThread(erpnext_snapshot) as site:
-            with RunningHub(settings) as pulling:
-                api = Api(pulling.url, pulling.token)
-                slug, runs = _pulled(api, site)
-                _kept_the_same(api, site, slug)
-            with RunningHub(settings, worker=False) as running:
-                yield Stage(running, site, slug, runs)
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+def stage(fresh_settings: FreshSettings, erpnext_snapshot: Any) -> Iterator[Stage]:
+    with (
+        fresh_settings(trusted_proxies="127.0.0.1") as settings,
+        SandboxThread(erpnext_snapshot) as site,
+    ):
+        with RunningHub(settings) as pulling:
+            api = Api(pulling.url, pulling.token)
+            slug, runs = _pulled(api, site)
+            _kept_the_same(api, site, slug)
+        with RunningHub(settings, worker=False) as running:
+            yield Stage(running, site, slug, runs)
 
 
 def _pulled(api: Api, site: Any) -> tuple[str, list[int]]:
@@ -65,7 +54,8 @@ def _kept_the_same(api: Api, site: Any, slug: str) -> None:
     """Two-way sync of both record types, and of each a record in every state that asks for a
     person; see `Stage.record`.
     """
-    administrator = {"Authorization": f"token {site.api_key}:{site.api_secret}"}
+    who = site.users["admin"]
+    administrator = {"Authorization": f"token {who.api_key}:{who.api_secret}"}
     for records, doctype in (("customers", "Customer"), ("suppliers", "Supplier")):
         at = f"/api/connectors/{slug}/two-way/{records}"
         assert api.post(f"{at}/begin", {}).status == 200

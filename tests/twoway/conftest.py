@@ -4,15 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
-from api.conftest import Api, RunningHub, address
+from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from bascule.settings import Settings
+from databases import FreshSettings
 
 PATIENCE = 60  # seconds until something that comes by itself has come
 
@@ -26,18 +23,10 @@ def site(erpnext_snapshot: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def running_hub(
-    postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    fresh_settings: FreshSettings,
 ) -> Iterator[RunningHub]:
-    name = f"twoway_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        url = address({**conninfo_to_dict(postgres), "dbname": name})
-        settings = Settings.model_validate(
-            {"data_dir": tmp_path_factory.mktemp("hub"), "database_url": url}
-        )
-        with RunningHub(settings) as running:
-            yield running
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_settings() as settings, RunningHub(settings) as running:
+        yield running
 
 
 @pytest.fixture
@@ -53,7 +42,8 @@ class Erp:
         import requests
 
         self.http = requests.Session()
-        self.http.headers["Authorization"] = f"token {site.api_key}:{site.api_secret}"
+        who = site.users["admin"]
+        self.http.headers["Authorization"] = f"token {who.api_key}:{who.api_secret}"
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         answer = self.http.request(method, self.site.url + path, json=body, params=query)

@@ -5,18 +5,15 @@ import random
 import time
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from psycopg.conninfo import conninfo_to_dict
 
-from api.conftest import Api, RunningHub, address
+from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from bascule.settings import Settings
+from databases import FreshSettings
 
 from .both_sides import There, Workers
 from .conftest import until
@@ -31,27 +28,19 @@ POLICIES = ("ask", "erpnext", "hub", "newest")
 
 
 @pytest.fixture(scope="module")
-def world(
-    postgres: str, template: str, erpnext_snapshot: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    name = f"stateful_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        given = {
-            "data_dir": tmp_path_factory.mktemp("hub"),
-            "database_url": address({**conninfo_to_dict(postgres), "dbname": name}),
-            "secret_key": "a key for tests",
-        }
-        config = Settings.model_validate(given)
-        thread = SandboxThread(erpnext_snapshot)
-        with thread as site, RunningHub(config, worker=False) as running:
-            workers = Workers(config)
-            workers.start()
-            try:
-                yield opened(running, thread, site, workers)
-            finally:
-                workers.close()
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+def world(fresh_settings: FreshSettings, erpnext_snapshot: Any) -> Iterator[World]:
+    thread = SandboxThread(erpnext_snapshot)
+    with (
+        fresh_settings(secret_key="a key for tests") as config,
+        thread as site,
+        RunningHub(config, worker=False) as running,
+    ):
+        workers = Workers(config)
+        workers.start()
+        try:
+            yield opened(running, thread, site, workers)
+        finally:
+            workers.close()
 
 
 def opened(running: RunningHub, thread: SandboxThread, site: Any, workers: Workers) -> World:
