@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from api.conftest import Api
+from api.conftest import Api, RunningHub
+from bascule.twoway.pulling import poll, told_by
+from bascule.twoway.setup import two_ways
 
 from .conftest import Erp
 
@@ -121,3 +123,23 @@ def test_a_new_customer_there_becomes_one_here_and_is_followed(
     api.post("/api/customers/sync/enhanced")
     record = api.get(f"/api/customers/{record['id']}").json
     assert record["sync"]["goneAt"] is not None
+
+
+def test_what_a_sync_brought_is_told_also_when_another_look_follows_at_once(
+    api: Api, erp: Erp, turn_on: Callable[..., str], running_hub: RunningHub
+) -> None:
+    turn_on()
+    erp.create("Customer", customer_name="Just Now", customer_type="Company")
+
+    async def looked() -> Any:
+        async with running_hub.hub.db.session() as session:
+            [(two_way, _)] = await two_ways(session, None)
+        await poll(running_hub.hub, two_way.id, ticket="mine")
+        await poll(running_hub.hub, two_way.id)
+        async with running_hub.hub.db.session() as session:
+            [(two_way, _)] = await two_ways(session, None)
+            return two_way, told_by(two_way, "mine")
+
+    two_way, told = running_hub.run(looked())
+    assert told["created"] == 1
+    assert two_way.last_summary["created"] == 0

@@ -28,6 +28,7 @@ from bascule.twoway.tables import Link, TwoWay
 
 log = logging.getLogger(__name__)
 SWEPT_EVERY = timedelta(hours=24)
+TICKETS = 10  # whose answers are kept for who waits
 
 
 async def load(session: AsyncSession, two_way_id: int) -> tuple[TwoWay, Connection] | None:
@@ -70,9 +71,24 @@ async def poll(
             current.cursor = {**cursor, "later": [*cursor["later"], *sorted(meanwhile)]}
             current.last_poll_at = datetime.now(UTC)
             current.last_error = current.last_error_step = None
-            current.last_summary = {**summary.told(), "ticket": ticket}
+            current.last_summary = _told(current, summary.told(), ticket)
             await publish(session, "record", connection_id=connection.id, change="polled")
     return summary
+
+
+def _told(two_way: TwoWay, told: dict[str, Any], ticket: str | None) -> dict[str, Any]:
+    """What it brought; and under `tickets` what the last who wait for their own look are told: a
+    later look does not take that away.
+    """
+    tickets = [*two_way.last_summary.get("tickets", []), *([[ticket, told]] if ticket else [])]
+    return {**told, "tickets": tickets[-TICKETS:]}
+
+
+def told_by(two_way: TwoWay, ticket: str) -> dict[str, Any] | None:
+    """What the look with this ticket brought; None: it has not ended."""
+    return next(
+        (told for one, told in two_way.last_summary.get("tickets", []) if one == ticket), None
+    )
 
 
 async def poll_quietly(
@@ -111,7 +127,7 @@ async def _note_failure(
         current = await session.get(TwoWay, two_way.id)
         if current is not None:
             current.last_error, current.last_error_step = str(error), error.next_step
-            current.last_summary = {"ticket": ticket, "error": str(error)}
+            current.last_summary = _told(current, {"error": str(error)}, ticket)
             await publish(session, "record", connection_id=two_way.connection_id, change="polled")
 
 

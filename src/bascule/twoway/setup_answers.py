@@ -100,7 +100,7 @@ class TwoWayAnswer(BaseModel):
     def of(two_way: TwoWay, connector: str) -> "TwoWayAnswer":
         fields = mapped(two_way)
         names = set(TwoWayAnswer.model_fields) - {"connector", "type", "fields", "last_summary"}
-        summary = {k: v for k, v in two_way.last_summary.items() if k != "ticket"}
+        summary = {k: v for k, v in two_way.last_summary.items() if k != "tickets"}
         return TwoWayAnswer(
             connector=connector,
             type=fields.type.plural,

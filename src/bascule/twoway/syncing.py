@@ -9,7 +9,7 @@ from bascule.accounts.tables import User
 from bascule.hub import Hub
 from bascule.twoway.answers import Enhanced
 from bascule.twoway.fields import RecordType
-from bascule.twoway.pulling import start_poll
+from bascule.twoway.pulling import start_poll, told_by
 from bascule.twoway.setup import two_ways
 from bascule.twoway.tables import TwoWay
 
@@ -59,6 +59,8 @@ async def _told(hub: Hub, mine: list[tuple[int, str]], ticket: str) -> dict[str,
             two_way = await session.get(TwoWay, number)
             if two_way is None:
                 found[slug] = {"error": "The connection was deleted meanwhile."}
-            elif two_way.last_summary.get("ticket") == ticket:
-                found[slug] = two_way.last_summary
+            elif two_way.status != "on":
+                found[slug] = {"error": "Two-way sync was turned off meanwhile."}
+            elif (told := told_by(two_way, ticket)) is not None:
+                found[slug] = told
     return found
