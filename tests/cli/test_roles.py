@@ -47,6 +47,8 @@ def test_every_verb_says_whom_it_is_for() -> None:
         assert VERBS[verb] == "machine", verb
 
 
+ON_WEBHOOKS = ("set-up", "check", "mend", "rotate", "retry", "remove")
+ON_TWO_WAY = ("check", "begin", "matches", "confirm", "off")
 # Enough to reach the hub; of what is not there, or it would be done.
 WORDS: dict[str, list[str]] = {
     "connect": ["--url", "http://127.0.0.1:1", "--key", "k", "--secret", "s", "--no-check"],
@@ -63,6 +65,20 @@ WORDS: dict[str, list[str]] = {
     "users deactivate": ["nobody", "--yes"],
     "users activate": ["nobody"],
     "users reset": ["nobody", "--yes"],
+    "records": [],
+    "records list": ["customers"],
+    "records show": ["customers", "1"],
+    "records sync": ["customers"],
+    "records conflicts": [],
+    "records settle": ["customers", "1", "here"],
+    "records retry": [],
+    "records do": ["customers", "1", "retry"],
+    "attention": [],
+    **{f"two-way {verb}": ["customers", "--connection", "nothing"] for verb in ON_TWO_WAY},
+    "two-way": [],
+    "two-way decide": ["customers", "1", "pair", "--connection", "nothing"],
+    **{f"webhooks {verb}": ["--connection", "nothing"] for verb in ON_WEBHOOKS},
+    "webhooks": ["--connection", "nothing"],
     "streams": ["--connection", "nothing"],
     "streams remove": ["Item", "--connection", "nothing", "--yes"],
 }
@@ -121,6 +137,12 @@ def test_a_private_connection_is_not_there_for_others(
         ("export", "inventory", "--connection", "{}"),
         ("streams", "add", "Item", "--connection", "{}"),
         ("streams", "off", "Supplier", "--connection", "{}"),
+        ("two-way", "check", "customers", "--connection", "{}"),
+        ("two-way", "matches", "customers", "--connection", "{}"),
+        ("two-way", "confirm", "customers", "--connection", "{}", "--yes"),
+        ("webhooks", "--connection", "{}"),
+        ("webhooks", "set-up", "--connection", "{}"),
+        ("webhooks", "remove", "--connection", "{}", "--yes"),
         ("disconnect", "{}", "--yes"),
     )
     for role in ("editor", "admin"):

@@ -32,7 +32,8 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.DONE: "done; `verify`: the mirror is equal; `up`, `demo` and the like: stopped when told",
-    Exit.FAILED: "it was tried and failed; `verify`: the mirror is not equal; `doctor`: ill",
+    Exit.FAILED: "it was tried and failed; `verify`: the mirror is not equal; `doctor`: ill; "
+    "`attention`, `webhooks check`: something is wrong",
     Exit.USAGE: "it cannot be done as asked: an unknown option, connection, stream or format",
     Exit.SITE: "the site refused, may not be read, or was not reached",
     Exit.DATABASE: "the database could not be started or reached",

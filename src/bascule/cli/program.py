@@ -7,6 +7,7 @@ import typer
 
 from bascule import __version__
 from bascule.cli import (
+    attention,
     checking,
     connecting,
     demo,
@@ -14,11 +15,14 @@ from bascule.cli import (
     exporting,
     keys,
     looking,
+    records,
     serving,
     streams,
     syncing,
+    two_way,
     upkeep,
     users,
+    webhooks,
 )
 from bascule.cli.acting import Needed
 from bascule.cli.exits import verb
@@ -34,6 +38,7 @@ app = typer.Typer(
 
 START = "Start here"
 MIRROR = "The mirror"
+BOTH_WAYS = "Both ways"
 RUN = "Run it"
 UPKEEP = "Look after it"
 
@@ -58,6 +63,7 @@ VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
         (serving.sandbox, "anybody"),
     ),
     UPKEEP: (
+        (attention.attention, "viewer"),
         (doctor.doctor, "machine"),
         (upkeep.token, "machine"),
         (keys.rotate_key, "machine"),
@@ -68,6 +74,9 @@ for panel, verbs in VERBS.items():
     for function, needed in verbs:
         app.command(rich_help_panel=panel)(verb(needed)(function))
 app.add_typer(streams.app, name="streams", rich_help_panel=MIRROR)
+app.add_typer(two_way.app, name="two-way", rich_help_panel=BOTH_WAYS)
+app.add_typer(records.app, name="records", rich_help_panel=BOTH_WAYS)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=BOTH_WAYS)
 app.add_typer(users.app, name="users", rich_help_panel=UPKEEP)
 app.command(
     rich_help_panel=UPKEEP,

@@ -113,17 +113,22 @@ async def reset(name: Name, yes: Yes = False, as_json: AsJson = False) -> int:
     return Exit.DONE
 
 
-def link_to(settings: "Settings", token: str, hub_url: str = "") -> str:
-    """The one-time link of this token, as a browser opens it: at the address that people use, or
-    else at the hub's own, which another process may have been told to listen on (`hub_url`).
+def hub_address(settings: "Settings", hub_url: str = "") -> str:
+    """Where a browser opens the hub: at the address that people use, or else at the hub's own,
+    which another process may have been told to listen on (`hub_url`).
     """
     if settings.public_url:
-        return f"{settings.public_url.rstrip('/')}/welcome/{token}"
+        return settings.public_url.rstrip("/")
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = hub_url or f"http://{host}:{settings.port}"
     for everywhere in ("0.0.0.0", "[::]"):  # noqa: S104 - listened on, but nowhere to go to
         url = url.replace(f"//{everywhere}:", "//localhost:")
-    return f"{url}/welcome/{token}"
+    return url
+
+
+def link_to(settings: "Settings", token: str, hub_url: str = "") -> str:
+    """The one-time link of this token; see `hub_address`."""
+    return f"{hub_address(settings, hub_url)}/welcome/{token}"
 
 
 def _invitation(settings: "Settings", user: "User", token: str) -> "Invitation":

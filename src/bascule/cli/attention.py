@@ -1,0 +1,30 @@
+"""`attention`: what needs somebody, as the first page tells it."""
+
+from rich.markup import escape
+
+from bascule.cli.acting import acting_hub
+from bascule.cli.exits import Exit
+from bascule.cli.terminal import AsJson, document, out
+
+
+async def attention(as_json: AsJson = False) -> int:
+    """What needs somebody: sites, runs, conflicts, records, webhooks, credentials.
+
+    The most urgent first, with what to do. Asks no site. Exits with 1 where there is something,
+    and with 0 where there is nothing, or only what the hub tries again by itself.
+    """
+    import bascule.rooms  # noqa: F401 - all of them tell
+    from bascule.connections.needs import needs_of
+    from bascule.connections.needs_api import NeedAnswer
+
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
+        needs = [NeedAnswer.of(need) for need in await needs_of(hub, session, viewer)]
+    if as_json:
+        document({"needs": [need.model_dump(mode="json") for need in needs]})
+    for need in needs if not as_json else []:
+        mark = "[yellow]…[/]" if need.kind == "waiting" else "[red]✗[/]"
+        out.print(f"{mark} [bold]{escape(need.name)}[/]: {escape(need.what)}")
+        out.print(f"  → {escape(need.next_step)}  [dim]{escape(need.page)}[/]")
+    if not needs and not as_json:
+        out.print("[green]Nothing needs attention.[/]")
+    return Exit.FAILED if any(need.kind != "waiting" for need in needs) else Exit.DONE

@@ -1,0 +1,354 @@
+"""`records`: customers and suppliers that are kept the same with ERPNext, and what one decides."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from bascule.cli.acting import acting_hub
+from bascule.cli.asking import confirm
+from bascule.cli.exits import Exit, Refused, verb
+from bascule.cli.terminal import AsJson, Quiet, ago, document, err, out, show, table
+
+if TYPE_CHECKING:
+    from bascule.twoway.answers import ConflictAnswer, RecordAnswer
+    from bascule.twoway.finding import Whole
+
+app = typer.Typer(help="Records both ways: list, show, sync, conflicts, settle, retry, decide.")
+
+Type = Annotated[str, typer.Argument(metavar="TYPE", help="customers or suppliers.")]
+AnyType = Annotated[
+    str | None, typer.Argument(metavar="[TYPE]", help="customers or suppliers; both, if left out.")
+]
+Number = Annotated[
+    int, typer.Argument(metavar="NUMBER", min=1, help="Its number, as 'records list' shows it.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_COLOURS = {"in_sync": "green", "sending": "cyan", "waiting": "yellow", "local": "dim"}
+# What cannot be undone, as a question.
+_FOR_GOOD = {
+    "give_up": "Drop the edit that ERPNext did not take",
+    "delete_anyway": "Delete it in ERPNext, with what was changed there since",
+}
+SYNC_PATIENCE = 3600  # seconds
+
+
+@app.callback(invoke_without_command=True)
+@verb("viewer", group="records")
+async def list_types(context: typer.Context, as_json: AsJson = False) -> int:
+    """Records that are kept the same. Without a command: how many there are, and in which state."""
+    if context.invoked_subcommand is not None:
+        return Exit.DONE
+    from bascule.twoway.finding import counts
+    from bascule.twoway.kinds import RECORD_TYPES
+    from bascule.twoway.setup import two_ways
+
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
+        ways = await two_ways(session, viewer)
+        told: dict[str, Any] = {
+            kind.plural: {
+                "connectors": {c.slug: way.status for way, c in ways if way.record_type == name},
+                "counts": await counts(session, kind, viewer),
+            }
+            for name, kind in RECORD_TYPES.items()
+        }
+    if as_json:
+        document(told)
+        return Exit.DONE
+    for plural, one in told.items():
+        on = ", ".join(f"{slug} ({status})" for slug, status in one["connectors"].items())
+        out.print(f"[bold]{plural}[/]  {escape(on) or 'kept the same with no connection'}")
+        states = [f"{count:,} {state}" for state, count in sorted(one["counts"].items())]
+        out.print(f"  {', '.join(states) or 'There are none.'}")
+    if not ways:
+        out.print("  → 'bascule two-way check customers' is the first step to turn it on.")
+    return Exit.DONE
+
+
+@app.command("list")
+@verb("viewer", group="records")
+async def list_(
+    kind: Type,
+    search: Annotated[str, typer.Option("--search", "-s", help="Words that are all in it.")] = "",
+    state: Annotated[
+        str | None,
+        typer.Option(help="in_sync, sending, waiting, attention, conflict, local or deleted."),
+    ] = None,
+    connection: Annotated[
+        str | None, typer.Option("--connection", "-c", help="A connection's slug or id.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Go on behind these: 'next' of the answer before.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
+    as_json: AsJson = False,
+) -> int:
+    """Records of one type, by name: searched, filtered, page by page."""
+    from bascule.twoway.answers import RecordAnswer, Records
+    from bascule.twoway.finding import Wanted, counts, cursor_of, listed, position_of
+    from bascule.twoway.kinds import record_type
+
+    of = record_type(kind)
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
+        found = await listed(
+            session,
+            of,
+            viewer,
+            Wanted(state, search, connection),
+            after=position_of(after),
+            limit=limit + 1,
+        )
+        shown = found[:limit]
+        told = Records(
+            records=[RecordAnswer.of(whole) for whole in shown],
+            next=cursor_of(shown[-1]) if len(found) > limit else None,
+            counts=await counts(session, of, viewer),
+        )
+    if as_json:
+        document(told.model_dump(mode="json"))
+        return Exit.DONE
+    made = table("Number", "Name", "In ERPNext", "Connection", "State", numbers=("Number",))
+    for one, whole in zip(told.records, shown, strict=True):
+        made.add_row(
+            str(one.id),
+            escape(whole.record.title),
+            escape(one.erpnextId or ""),
+            one.connector or "",
+            _coloured(one.sync.state),
+        )
+    show(made)
+    if not shown:
+        out.print("There are none.")
+    if told.next:
+        out.print(f"There are more: --after {told.next}", style="dim")
+    return Exit.DONE
+
+
+@app.command("show")
+@verb("viewer", group="records")
+async def show_(kind: Type, number: Number, as_json: AsJson = False) -> int:
+    """One record: its fields, how it stands, what is open about it, and what happened last."""
+    from bascule.twoway.answers import ConflictAnswer, RecordAnswer, Step
+    from bascule.twoway.conflicts import open_conflicts
+    from bascule.twoway.finding import find
+    from bascule.twoway.history import history_of
+    from bascule.twoway.kinds import record_type
+
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
+        whole = await find(session, record_type(kind), number, viewer)
+        record = RecordAnswer.of(whole)
+        found = await open_conflicts(session, viewer, record_id=number)
+        conflicts = [ConflictAnswer.of(*each) for each in found]
+        steps = [Step.of(one) for one in await history_of(session, whole.record, limit=10)]
+    if as_json:
+        told: dict[str, Any] = {"record": record.model_dump(mode="json")}
+        told["conflicts"] = [one.model_dump(mode="json") for one in conflicts]
+        told["history"] = [one.model_dump(mode="json") for one in steps]
+        document(told)
+        return Exit.DONE
+    _tell(whole, record)
+    for one in whole.fields.fields:
+        if (value := whole.record.values.get(one.name)) is not None:
+            out.print(f"  [dim]{one.name}[/]  {escape(str(value))}")
+    if conflicts:
+        _tell_conflicts(conflicts)
+    for step in steps:
+        changed = "; ".join(f"{n}: {a!r} → {b!r}" for n, (a, b) in step.changes.items())
+        said = f"{step.origin} by {step.by}  {changed or step.note}"
+        out.print(f"  [dim]{step.at:%Y-%m-%d %H:%M}[/] {escape(said)}")
+    return Exit.DONE
+
+
+@app.command()
+@verb("editor", group="records")
+async def sync(
+    kind: Type,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Look at everything, not only at what changed.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Ask ERPNext now for what changed, and wait for what that brings.
+
+    Exits with 1 where a site could not be asked.
+    """
+    from bascule.cli.serving import working
+    from bascule.twoway.kinds import record_type
+    from bascule.twoway.syncing import sync_now
+
+    of = record_type(kind)
+    async with acting_hub(of=of.plural) as (hub, by), working(hub):
+        if not (quiet or as_json):
+            err.print("Asking ERPNext what changed …", style="dim")
+        told = await sync_now(hub, of, by, whole=whole, wait=SYNC_PATIENCE)
+    if not told.connectors and not told.errors:
+        raise Refused(
+            f"{of.label} are kept the same with no connection.",
+            next_step="'bascule two-way check' is the first step to turn it on.",
+        )
+    if as_json:
+        document(told.model_dump(mode="json"))
+    for slug, counts in told.connectors.items() if not as_json else []:
+        if slug in told.errors:
+            err.print(f"[red]✗[/] {escape(slug)}: {escape(told.errors[slug])}")
+        elif not quiet:
+            brought = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+            out.print(f"{escape(slug)}: {brought or 'nothing new'}")
+    return Exit.DONE if told.success and told.finished else Exit.FAILED
+
+
+@app.command()
+@verb("viewer", group="records")
+async def conflicts(
+    kind: AnyType = None,
+    before: Annotated[int | None, typer.Option(help="Only those older than this id.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Fields that both sides changed and nobody has decided about, newest first."""
+    from bascule.twoway.answers import ConflictAnswer, Conflicts
+    from bascule.twoway.conflicts import open_conflicts
+    from bascule.twoway.kinds import record_type
+
+    of = record_type(kind) if kind else None
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
+        found = await open_conflicts(session, viewer, kind=of, before=before)
+        told = Conflicts(conflicts=[ConflictAnswer.of(*each) for each in found])
+    if as_json:
+        document(told.model_dump(mode="json"))
+    elif told.conflicts:
+        _tell_conflicts(told.conflicts)
+        out.print("  → 'bascule records settle TYPE NUMBER here' (or there, base) decides.")
+    else:
+        out.print("Nothing is open.")
+    return Exit.DONE
+
+
+@app.command()
+@verb("editor", group="records")
+async def settle(
+    kind: Type,
+    number: Number,
+    choice: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHOICE", help="here, there, base (what both had before), or value."
+        ),
+    ],
+    field: Annotated[
+        str | None, typer.Option("--field", "-f", help="Only this field; all, if left out.")
+    ] = None,
+    value: Annotated[str | None, typer.Option(help="What it shall be, with 'value'.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Decide what both sides changed. The values that lose stay in the record's history."""
+    from bascule.twoway import conflicts as decided
+    from bascule.twoway.kinds import record_type
+
+    of = record_type(kind)
+    if field is None and choice == "value":
+        raise Refused(
+            "A value is one field's.", next_step="Name it: --field phone --value '+31 71 1'."
+        )
+    async with acting_hub(of=f"{of.name} {number}") as (hub, by):
+        if field is None:
+            whole = await decided.settle_all(hub, of, number, choice, by=by)
+        else:
+            whole = await decided.settle(hub, of, number, field, choice, by=by, value=value)
+        _answer(whole, as_json=as_json)
+    return Exit.DONE
+
+
+@app.command()
+@verb("editor", group="records")
+async def retry(
+    kind: AnyType = None,
+    remedy: Annotated[
+        str | None, typer.Option(help="Only those that wait for this: down, credentials, ...")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Try all again that wait or need attention; the hub's worker sends them."""
+    from bascule.twoway.conflicts import retry_all
+    from bascule.twoway.kinds import record_type
+
+    of = record_type(kind) if kind else None
+    async with acting_hub(of=of.plural if of else "") as (hub, by):
+        count = await retry_all(hub, of, by=by, remedy=remedy)
+    if as_json:
+        document({"retried": count})
+    else:
+        out.print(f"{count:,} tried again." if count else "Nothing waits to be sent.")
+    return Exit.DONE
+
+
+@app.command()
+@verb("editor", group="records")
+async def do(
+    kind: Type,
+    number: Number,
+    act: Annotated[
+        str,
+        typer.Argument(
+            metavar="ACT",
+            help="retry, send, give_up, recreate, delete_anyway, disable_instead or accept.",
+        ),
+    ],
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Decide about one that waits or needs attention.
+
+    retry: now. send: it is kept here alone; make it there. give_up: it becomes what ERPNext has.
+    recreate: it was deleted there; make it again. delete_anyway, disable_instead: of a deletion
+    that was not carried out. accept: what ERPNext did not keep is kept here alone.
+    """
+    from bascule.twoway.conflicts import act as decide
+    from bascule.twoway.kinds import record_type
+
+    of = record_type(kind)
+    act = act.replace("-", "_")
+    if question := _FOR_GOOD.get(act):
+        confirm(f"{of.name.capitalize()} {number}: {question}", yes=yes)
+    async with acting_hub(of=f"{of.name} {number}") as (hub, by):
+        _answer(await decide(hub, of, number, act, by=by), as_json=as_json)
+    return Exit.DONE
+
+
+def _answer(whole: "Whole", *, as_json: bool) -> None:
+    from bascule.twoway.answers import RecordAnswer
+
+    record = RecordAnswer.of(whole)
+    if as_json:
+        document(record.model_dump(mode="json"))
+    else:
+        _tell(whole, record)
+
+
+def _tell(whole: "Whole", record: "RecordAnswer") -> None:
+    where = f" ({escape(record.erpnextId)} in {record.connector})" if record.erpnextId else ""
+    sync = record.sync
+    out.print(f"[bold]{escape(whole.record.title)}[/]{where}  {_coloured(sync.state)}")
+    if sync.why:
+        out.print(f"  [red]✗[/] {escape(sync.why)}")
+    for name, wrong in sync.wrong.items():
+        out.print(f"    {escape(name)}: {escape(wrong)}")
+    if sync.nextStep:
+        out.print(f"  → {escape(sync.nextStep)}")
+    if sync.retryAt:
+        out.print(f"  tried again {ago(sync.retryAt)}", style="dim")
+
+
+def _tell_conflicts(conflicts: "list[ConflictAnswer]") -> None:
+    from bascule.twoway.kinds import record_type
+
+    made = table("Type", "Number", "Record", "Field", "Before", "Here", "In ERPNext")
+    for one in conflicts:
+        values = [str(v) if v is not None else "" for v in (one.base, one.here, one.there)]
+        about = (record_type(one.recordType).plural, str(one.recordId), one.record, one.field)
+        made.add_row(*(escape(text) for text in (*about, *values)))
+    show(made)
+
+
+def _coloured(state: str) -> str:
+    return f"[{_COLOURS.get(state, 'red')}]{state}[/]"

@@ -1,0 +1,197 @@
+"""`webhooks`: whether a connection's webhooks arrive; set up, mended, removed."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from bascule.cli.acting import acting_hub
+from bascule.cli.asking import confirm
+from bascule.cli.exits import Exit, verb
+from bascule.cli.streams import Of, one_connection
+from bascule.cli.syncing import nothing_connected
+from bascule.cli.terminal import AsJson, ago, document, out
+
+if TYPE_CHECKING:
+    from bascule.connections.tables import Connection
+    from bascule.hub import Hub
+    from bascule.inbox.answers import WebhooksAnswer
+    from bascule.inbox.at_the_site import Brought
+
+app = typer.Typer(help="Webhooks of a connection: set up, check, mend, rotate, remove.")
+
+_COLOURS = {"arriving": "green", "waiting": "yellow", "trouble": "red", "off": "dim"}
+
+
+@app.callback(invoke_without_command=True)
+@verb("viewer", group="webhooks")
+async def list_webhooks(
+    context: typer.Context, connection: Of = None, as_json: AsJson = False
+) -> int:
+    """Whether webhooks arrive. Without a command: how they stand at each connection.
+
+    Asks no site; 'webhooks check' does.
+    """
+    if context.invoked_subcommand is not None:
+        return Exit.DONE
+    from bascule.connections.service import find_connection, list_connections
+    from bascule.inbox.answers import WebhooksAnswer
+    from bascule.inbox.standing import standing_of
+
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
+        found = (
+            [await find_connection(session, connection, viewer)]
+            if connection
+            else await list_connections(session, viewer)
+        )
+        told = {one.slug: WebhooksAnswer.of(await standing_of(session, one)) for one in found}
+    if as_json:
+        document({slug: answer.model_dump(mode="json") for slug, answer in told.items()})
+        return Exit.DONE
+    if not told:
+        raise nothing_connected()
+    for slug, answer in told.items():
+        _tell(slug, answer)
+    return Exit.DONE
+
+
+@app.command("set-up")
+@verb("editor", group="webhooks")
+async def set_up(
+    connection: Of = None,
+    doctype: Annotated[
+        list[str] | None,
+        typer.Option("--doctype", "-d", help="Customer, Address and Contact, if left out."),
+    ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option("--event", "-e", help="insert, update or delete; all, if left out."),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="The hub's address as the site reaches it; else BASCULE_PUBLIC_URL."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make the webhooks on the site, signed with a secret that the hub makes.
+
+    Said again, it changes and mends them. This writes Webhook documents to ERPNext, for which the
+    hub's user needs the role System Manager there.
+    """
+    from bascule.cli.users import hub_address
+    from bascule.inbox import setup
+    from bascule.inbox.at_the_site import DOCTYPES, EVENTS
+
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        order = setup.Order(doctype or list(DOCTYPES), event or list(EVENTS), url)
+        done = await setup.set_up(hub, found, order, asked_at=hub_address(hub.settings))
+        return await _standing(hub, found, done, as_json=as_json)
+
+
+@app.command()
+@verb("editor", group="webhooks")
+async def check(connection: Of = None, as_json: AsJson = False) -> int:
+    """Ask the site how its webhooks are and what it could not deliver. Writes nothing there.
+
+    Exits with 1 where something is wrong.
+    """
+    from bascule.inbox import checking
+
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        await checking.check(hub, found)
+        return await _standing(hub, found, as_json=as_json)
+
+
+@app.command()
+@verb("editor", group="webhooks")
+async def mend(connection: Of = None, as_json: AsJson = False) -> int:
+    """Make what is missing on the site, set what was altered, remove what is there twice."""
+    from bascule.inbox import setup
+
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        done = await setup.mend(hub, found)
+        return await _standing(hub, found, done, as_json=as_json)
+
+
+@app.command()
+@verb("editor", group="webhooks")
+async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
+    """Give them another secret, here and on the site; the old one is accepted for an hour more."""
+    from bascule.inbox import setup
+
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        done = await setup.rotate(hub, found)
+        return await _standing(hub, found, done, as_json=as_json)
+
+
+@app.command()
+@verb("editor", group="webhooks")
+async def retry(connection: Of = None, as_json: AsJson = False) -> int:
+    """Tell again of deliveries that could not be worked off; the hub's worker does it."""
+    from bascule.inbox.working import try_failed_again
+
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        count = await try_failed_again(hub, found.id)
+    if as_json:
+        document({"deliveries": count})
+    else:
+        out.print(f"{count:,} told again." if count else "Nothing waits for another attempt.")
+    return Exit.DONE
+
+
+@app.command()
+@verb("editor", group="webhooks")
+async def remove(
+    connection: Of = None,
+    only_here: Annotated[
+        bool,
+        typer.Option("--only-here", help="Do not ask the site, which is gone; forget them here."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Remove the webhooks from the site; what still arrives is refused. Polling goes on."""
+    from bascule.inbox import setup
+
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        confirm(f"Remove the webhooks of {found.slug}", yes=yes)
+        removed = await setup.remove(hub, found, at_the_site=not only_here)
+    if as_json:
+        document({"removed": removed})
+    else:
+        out.print(f"{found.slug}: {len(removed)} webhooks removed from the site")
+    return Exit.DONE
+
+
+async def _standing(
+    hub: "Hub", connection: "Connection", done: "Brought | None" = None, *, as_json: bool
+) -> int:
+    """Tells how they stand now."""
+    from bascule.inbox.answers import WebhooksAnswer
+    from bascule.inbox.standing import standing_of
+
+    async with hub.db.session() as session:
+        answer = WebhooksAnswer.of(await standing_of(session, connection), done)
+    if as_json:
+        document(answer.model_dump(mode="json"))
+    else:
+        _tell(connection.slug, answer)
+    return Exit.FAILED if answer.state == "trouble" else Exit.DONE
+
+
+def _tell(slug: str, answer: "WebhooksAnswer") -> None:
+    last = f", last delivery {ago(answer.last_at)}" if answer.state != "off" else ""
+    out.print(f"[bold]{slug}[/]  [{_COLOURS[answer.state]}]{answer.state}[/]{last}")
+    for word in ("made", "changed", "removed"):
+        if names := getattr(answer, word):
+            out.print(f"  {len(names)} {word}")
+    for trouble in answer.troubles:
+        out.print(f"  [red]✗[/] {escape(trouble.what)}\n    → {escape(trouble.next_step)}")
+    if answer.state == "off":
+        out.print(f"  → 'bascule webhooks set-up --connection {slug}' sets them up.")
