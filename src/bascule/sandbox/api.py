@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes
+from mimetypes import guess_type
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from bascule.sandbox import (
+    attachments,
     deleting,
     desk,
     desk_actions,
@@ -87,6 +89,9 @@ class Api:
             with self._site.transaction(keep=keep):
                 form = _form(call, ask)
                 call.user = self._user(ask)
+                if path.startswith(("/files/", "/private/files/")) and call.method == "GET":
+                    kind = guess_type(path)[0] or "application/octet-stream"
+                    return Answer(200, attachments.content_of(self._site, call, path), kind)
                 body = self._answered(call, path, form)
         except Refusal as refusal:
             return _refused(call, refusal, ask)
@@ -159,7 +164,7 @@ def _form(call: Call, ask: Ask) -> Row:
     if content_type == "application/x-www-form-urlencoded":
         form |= _fields(text)
     elif content_type == "multipart/form-data":
-        form |= _parts(ask)
+        form |= _parts(call, ask)
     form.pop("_", None)
     if text and form.get("data") is None and not call.v2:
         # Version 1 reads a body that is JSON for a document's values, whatever it is said to be.
@@ -173,17 +178,19 @@ def _fields(text: str) -> Row:
     return dict(reversed(parse_qsl(text, keep_blank_values=True)))
 
 
-def _parts(ask: Ask) -> Row:
-    """The fields of a form in parts; files are left out."""
+def _parts(call: Call, ask: Ask) -> Row:
+    """The fields of a form in parts; a file among them is the call's upload."""
     head = f"Content-Type: {ask.headers['content-type']}\r\n\r\n".encode()
     form: Row = {}
     for part in message_from_bytes(head + ask.body).walk():
         name = part.get_param("name", header="content-disposition")
-        if isinstance(name, str) and part.get_filename() is None:
-            value = part.get_payload(decode=True)
-            form.setdefault(
-                name, value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
-            )
+        value = part.get_payload(decode=True)
+        if not isinstance(name, str) or not isinstance(value, bytes):
+            continue
+        if filename := part.get_filename():
+            call.upload = (filename, value)
+        else:
+            form.setdefault(name, value.decode("utf-8", "replace"))
     return form
 
 
@@ -362,6 +369,7 @@ _WERKZEUG_PAGE = (
     "<h1>{title}</h1>\n<p>{text}</p>\n"
 )
 _WERKZEUG = {
+    "Forbidden": ("Forbidden", "You don't have permission to access this file"),
     "MethodNotAllowed": ("Method Not Allowed", "The method is not allowed for the requested URL."),
 }
 _TITLES = {401: "Session Expired", 403: "Not Permitted", 404: "Not Found"}

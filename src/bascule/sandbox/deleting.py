@@ -56,16 +56,18 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
             site.tables.delete(str(entry["options"]), parenttype=known, parent=document.name)
     fire(site, call, document, "after_delete", inserting=False)
     _keep(site, call, document)
-    _forget(site, document)
+    _forget(site, call, document)
     _tell(site, call, document)
 
 
-def _forget(site: "Site", document: Document) -> None:
+def _forget(site: "Site", call: Call, document: Document) -> None:
     """What was said and shared about a document goes with it; see delete_dynamic_links."""
     about, name = document.doctype.name, document.name
     for doctype, (place, named) in _ABOUT.items():
         if doctype in site.schema:
             site.tables.delete(doctype, **{place: about, named: name})
+    for row in site.tables.rows("File", attached_to_doctype=about, attached_to_name=name):
+        delete(site, call, "File", row["name"], unchecked=True)
     for row in site.tables.rows("Communication", reference_doctype=about, reference_name=name):
         nobody = {"reference_doctype": None, "reference_name": None}
         site.tables.update("Communication", row["name"], nobody)

@@ -73,7 +73,7 @@ class Call:
     """One call to the site: who calls, and what the answer says besides its result.
 
     `messages` are shown to the user, `debug` to the developer; `webhooks` wait for the commit;
-    `extras` stand in the answer beside its result.
+    `extras` stand in the answer beside its result; `upload` is a file's name and its content.
     """
 
     user: str
@@ -85,6 +85,7 @@ class Call:
     webhooks: list[Any] = field(default_factory=list)
     v2: bool = False
     extras: dict[str, Any] = field(default_factory=dict)
+    upload: tuple[str, bytes] | None = None
 
     def tell(
         self, message: str, *, title: str = "Message", indicator: str = "", alert: bool = False

@@ -60,6 +60,10 @@ def of_every_site(site: "Site") -> dict[str, list[Row]]:
     ]
     modules = {str(doctype.definition.get("module") or "") for doctype in site.schema} - {""}
     found["Module Def"] = [{"name": one, "module_name": one} for one in sorted(modules)]
+    found["File"] = [
+        {"name": "Home", "file_name": "Home", "is_folder": 1},
+        {"name": "Home/Attachments", "file_name": "Attachments", "is_folder": 1, "folder": "Home"},
+    ]
     found["Sales Person"] = [
         {"name": "Sales Team", "sales_person_name": "Sales Team", "is_group": 1, "enabled": 1}
         | {"lft": 1, "rgt": 2}

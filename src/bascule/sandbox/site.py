@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from bascule.sandbox import (
+    attachments,
     crm,
     customs,
     made_doctypes,
@@ -40,6 +41,7 @@ from bascule.sandbox.values import cstr
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
 BEHAVIOURS = (
+    attachments,
     crm,
     customs,
     made_doctypes,

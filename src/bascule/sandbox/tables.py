@@ -72,6 +72,7 @@ class Tables:
             "CREATE TABLE `__Auth` (`doctype` TEXT, `name` TEXT, `fieldname` TEXT,"
             " `password` TEXT, PRIMARY KEY (`doctype`, `name`, `fieldname`))"
         )
+        self._db.execute("CREATE TABLE `__Files` (`file_url` TEXT PRIMARY KEY, `content` BLOB)")
         self._db.execute(
             "CREATE TABLE `tabSingles` (`doctype` TEXT, `field` TEXT, `value`,"
             " PRIMARY KEY (`doctype`, `field`))"
