@@ -1,3 +1,7 @@
+from itertools import islice
+
+from bascule.sandbox.loading import unique_names
+
 from .conftest import MakeSite, doctype, field, messages
 
 STAMPS = {"creation": "2026-01-01 10:00:00", "modified": "2026-01-01 10:00:00.000001"}
@@ -87,3 +91,8 @@ async def test_a_supplier_is_named_once_and_a_customer_again_with_a_number(
     customers = [await site.insert("Customer", customer_name="Ann") for _ in range(3)]
     assert [status for status, _ in suppliers] == [200, 409]
     assert [body["data"]["name"] for _, body in customers] == ["Ann", "Ann - 1", "Ann - 2"]
+
+
+def test_of_many_random_names_for_one_site_none_comes_twice() -> None:
+    names = list(islice(unique_names(), 300_000))
+    assert len(set(names)) == len(names)

@@ -55,10 +55,21 @@ def definitions(snapshot: Snapshot) -> dict[str, Row]:
                 known[child] = inferred(child, [], child=True)
     for name in snapshot.doctypes:
         _complete_rights(known[name], own.get(name, {}))
+    fresh = unique_names()
     for definition in known.values():
         for row in (*definition["fields"], *definition.setdefault("permissions", [])):
-            row.setdefault("name", random_name())
+            row.setdefault("name", next(fresh))
     return known
+
+
+def unique_names() -> Iterator[str]:
+    """Random names, none twice: of some thousands in one moment two may well be the same."""
+    given: set[str] = set()
+    while True:
+        name = random_name()
+        if name not in given:
+            given.add(name)
+            yield name
 
 
 def _complete_rights(definition: Row, own: Row) -> None:
