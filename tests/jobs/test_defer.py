@@ -61,3 +61,27 @@ async def test_a_job_that_waits_already_is_no_error_and_spares_the_transaction(h
         assert await hub.jobs.defer("x", queueing_lock="a", connection=session) is None
         assert await session.scalar(text("SELECT count(*) FROM public.kept")) == 0
     assert await queued(hub) == ["x", "y"]
+
+
+async def test_many_are_queued_at_once_each_once_and_in_order(hub: Hub) -> None:
+    assert await hub.jobs.defer("x", lock="a:2", queueing_lock="a:2", number=2)
+    wanted = {f"a:{number}": {"number": number} for number in (3, 2, 1)}
+    async with hub.db.session() as session:
+        assert await hub.jobs.defer_each("x", wanted, connection=session, priority=-1) == 2
+        assert await hub.jobs.defer_each("x", {}, connection=session) == 0
+        assert await queued(hub) == ["x"]
+    async with hub.db.connection() as connection:
+        found = await connection.execute(
+            "SELECT (args ->> 'number')::int, lock, queueing_lock, priority"
+            " FROM procrastinate_jobs ORDER BY id"
+        )
+        assert await found.fetchall() == [
+            (2, "a:2", "a:2", 0),
+            (3, "a:3", "a:3", -1),
+            (1, "a:1", "a:1", -1),
+        ]
+    with pytest.raises(Off):
+        async with hub.db.session() as session:
+            await hub.jobs.defer_each("x", {"b": {}}, connection=session)
+            fail()
+    assert len(await queued(hub)) == 3

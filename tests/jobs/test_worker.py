@@ -52,6 +52,29 @@ async def test_a_killed_workers_job_is_taken_over_by_one_that_starts_later(
 
 
 @pytest.mark.heavy
+async def test_a_killed_workers_job_gives_way_to_its_successor_that_waits_already(
+    workers: Workers,
+) -> None:
+    """Two cannot wait under one queueing lock, and the successor does all that there is to do."""
+    victim = await workers.start()
+    one = {"lock": "record:1", "queueing_lock": "record:1"}
+    await workers.hub.jobs.defer("work", key="first", first=600, **one)
+    await workers.happened("first", "begin")
+    assert await workers.hub.jobs.defer("work", key="successor", **one)
+    victim.kill()
+    await workers.start()
+    await workers.happened("successor", "begin", "end")
+    await workers.hub.jobs.defer("work", key="other")
+    await workers.happened("other", "begin", "end")
+    assert [what for what, _ in await workers.traces("first")] == ["begin"]
+
+    async def forgotten() -> bool:
+        return not await workers.rows("SELECT 1 FROM procrastinate_jobs")
+
+    await eventually(forgotten)
+
+
+@pytest.mark.heavy
 async def test_takeover_does_not_wait_for_a_free_place(workers: Workers) -> None:
     """Both survivors are full; the dead worker's job waits in the queue again all the same."""
     victim = await workers.start(concurrency=1)

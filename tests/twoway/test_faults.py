@@ -162,3 +162,44 @@ def test_a_site_that_is_down_is_left_alone_by_all_and_gets_all_when_it_is_back(
         until(lambda number=number: is_in_sync(api, number))
     for at in range(4):
         check_one_of_each(erp, f"{NAME} {at}")
+
+
+@pytest.mark.parametrize("policy", ["ask", "erpnext"])
+def test_a_value_of_ours_whose_echo_was_never_heard_is_no_edit_of_somebody_there(
+    policy: str, api: Api, erp: Erp, site: Any, turn_on: Callable[..., str]
+) -> None:
+    """ERPNext has the first edit, nobody here heard so, and a second one follows it."""
+    turn_on(policy=policy)
+    number = api.post("/api/customers", CUSTOMER).json["id"]
+    until(lambda: is_in_sync(api, number))
+    site.faults.add("lost_answer", method="PUT", path="/api/resource/Customer")
+    path = f"/api/customers/{number}"
+    assert api.ask("PUT", path, {"website": "https://one.example.com"}).status == 200
+    until(lambda: waiting(api, number))
+    assert erp.read("Customer", NAME)["website"] == "https://one.example.com"
+    assert api.ask("PUT", path, {"website": "https://two.example.com"}).status == 200
+    site.faults.clear()
+    until(lambda: is_in_sync(api, number))
+    assert api.get(path).json["website"] == "https://two.example.com"
+    assert erp.read("Customer", NAME)["website"] == "https://two.example.com"
+    steps = api.get(f"{path}/history").json["steps"]
+    assert {step["origin"] for step in steps if "website" in step["changes"]} == {"here"}
+
+
+def test_retrying_all_sends_each_once_however_many_there_are(
+    api: Api, erp: Erp, site: Any, turn_on: Callable[..., str]
+) -> None:
+    turn_on()
+    site.faults.add("bad_gateway")
+    names = [f"{NAME} {at:02}" for at in range(40)]
+    for name in names:
+        assert (
+            api.post("/api/customers", {"name": name, "customerGroup": "Consumers"}).status == 201
+        )
+    until(lambda: api.get("/api/customers").json["counts"].get("waiting") == len(names))
+    site.faults.clear()
+    assert api.post("/api/customers/retry").json == {"retried": len(names)}
+    until(lambda: set(api.get("/api/customers").json["counts"]) == {"in_sync"})
+    there = erp.list("Customer", [["customer_name", "like", f"{NAME} %"]])
+    assert sorted(row["name"] for row in there) == names
+    assert api.post("/api/customers/retry").json == {"retried": 0}

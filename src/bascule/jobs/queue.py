@@ -1,6 +1,7 @@
 """The queue as those see it who put work in: Procrastinate, in the hub's own database."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.store import Database
 from bascule.store.database import driver_connection
+
+# As Procrastinate's own function for many, which lets none of them in where one waits already.
+_DEFER_EACH = """
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args)
+    SELECT 'default', %(name)s, %(priority)s, given.key, given.key, given.arguments::jsonb
+      FROM unnest(%(keys)s::text[], %(arguments)s::text[]) WITH ORDINALITY
+           AS given (key, arguments, place)
+     ORDER BY given.place
+    ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
+"""
 
 
 class Jobs:
@@ -57,6 +68,30 @@ class Jobs:
                     return await job.defer_async(**arguments)
             except AlreadyEnqueued:
                 return None
+
+    async def defer_each(
+        self,
+        name: str,
+        arguments: Mapping[str, Mapping[str, Any]],
+        *,
+        connection: psycopg.AsyncConnection | AsyncSession,
+        priority: int = 0,
+    ) -> int:
+        """Queues a task once for each of these, in one statement and the caller's transaction: what
+        is told apart by its key, which is both its lock and its queueing lock; and its arguments.
+        How many were queued: where one waits already, it is enough. A higher `priority` goes first.
+        """
+        raw = await driver_connection(connection)
+        queued = await raw.execute(
+            _DEFER_EACH,
+            {
+                "name": name,
+                "priority": priority,
+                "keys": list(arguments),
+                "arguments": [json.dumps(one) for one in arguments.values()],
+            },
+        )
+        return queued.rowcount
 
     @asynccontextmanager
     async def _on(

@@ -27,6 +27,7 @@ from bascule.twoway.records import (
     send_anew,
     set_values,
     start,
+    start_again,
     tell,
 )
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
@@ -198,7 +199,7 @@ async def retry_all(
     _may_edit(by)
     async with hub.db.session() as session:
         query = (
-            select(Link, Record.connection_id)
+            select(Link.record_id, Record.connection_id)
             .join(Record, Record.id == Link.record_id)
             .outerjoin(Connection, Connection.id == Record.connection_id)
             .where(
@@ -206,6 +207,8 @@ async def retry_all(
                 Link.record_id.in_(select(Outbox.record_id)),
                 visible_to(by),
             )
+            .order_by(Link.record_id)
+            .with_for_update(of=Link, skip_locked=True)
         )
         if kind is not None:
             query = query.where(Record.record_type == kind.name)
@@ -214,11 +217,9 @@ async def retry_all(
         found = (await session.execute(query)).all()
         for connection_id in {row[1] for row in found if row[1] is not None}:
             await circuit.try_now(session, connection_id)
-        links = [row[0] for row in found]
-        for link in links:
-            link.state, link.retry_at = "sending", None
-            await start(hub, session, link.record_id)
-        return len(links)
+        numbers = [row[0] for row in found]
+        await start_again(hub, session, numbers)
+        return len(numbers)
 
 
 async def _retry(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:

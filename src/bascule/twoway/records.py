@@ -2,12 +2,12 @@
 site: what has to be sent is in the outbox when the edit is committed, and a job is on its way.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import refuse_below
@@ -24,6 +24,7 @@ from bascule.twoway.mapping import Mapped, check_values, check_whole, mapped, un
 from bascule.twoway.tables import Link, Outbox, Record, TwoWay
 
 MACHINE = "the hub's machine"
+BEHIND = -1  # priority of jobs that are started many at a time
 
 
 async def chosen_two_way(
@@ -268,15 +269,28 @@ async def queue(
     await start(hub, session, record.id)
 
 
-async def start(hub: Hub, session: AsyncSession, record_id: int) -> None:
-    """One job at a time for a record, in order; one that waits is enough."""
-    await hub.jobs.defer(
+async def start(hub: Hub, session: AsyncSession, *record_ids: int) -> None:
+    """One job at a time for a record, in order; one that waits is enough. Of many each lets what
+    people do meanwhile go first.
+    """
+    await hub.jobs.defer_each(
         "twoway.send",
-        lock=f"record:{record_id}",
-        queueing_lock=f"record:{record_id}",
+        {f"record:{number}": {"record_id": number} for number in record_ids},
         connection=session,
-        record_id=record_id,
+        priority=0 if len(record_ids) == 1 else BEHIND,
     )
+
+
+async def start_again(hub: Hub, session: AsyncSession, record_ids: Sequence[int]) -> None:
+    """Those that waited for something: however many, in two statements."""
+    await session.execute(
+        text(
+            "UPDATE bascule.links SET state = 'sending', retry_at = NULL"
+            " WHERE record_id = ANY(:numbers)"
+        ),
+        {"numbers": list(record_ids)},
+    )
+    await start(hub, session, *record_ids)
 
 
 async def tell(session: AsyncSession, record: Record, change: str) -> None:

@@ -28,7 +28,7 @@ from bascule.twoway.mapping import Mapped
 from bascule.twoway.party import (
     fetch,
 )
-from bascule.twoway.records import start, tell
+from bascule.twoway.records import start, start_again, tell
 from bascule.twoway.tables import Link, Outbox, TwoWay
 from bascule.twoway.taking import (
     Seen,
@@ -243,17 +243,16 @@ async def _delete_there(work: Sending) -> None:
 
 async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = None) -> int:
     """Starts those whose time has come, or all that wait for this connection; how many."""
-    query = select(Link).where(Link.state == "waiting").limit(500).with_for_update(skip_locked=True)
+    query = select(Link.record_id).where(Link.state == "waiting").limit(500)
+    query = query.with_for_update(skip_locked=True)
     if connection is None:
         query = query.where(Link.retry_at <= func.now())
     else:
         of_it = select(TwoWay.id).where(TwoWay.connection_id == connection.id)
         query = query.where(Link.two_way_id.in_(of_it))
-    links = (await session.scalars(query)).all()
-    for link in links:
-        link.state, link.retry_at = "sending", None
-        await start(hub, session, link.record_id)
-    return len(links)
+    numbers = (await session.scalars(query)).all()
+    await start_again(hub, session, numbers)
+    return len(numbers)
 
 
 async def start_what_lies(hub: Hub, session: AsyncSession) -> int:
@@ -278,7 +277,7 @@ async def start_what_lies(hub: Hub, session: AsyncSession) -> int:
     numbers = (await session.scalars(query)).all()
     for number in numbers:
         log.warning("The job that would send record %s is gone; it is started again.", number)
-        await start(hub, session, number)
+    await start(hub, session, *numbers)
     return len(numbers)
 
 
