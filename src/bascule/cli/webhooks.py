@@ -13,6 +13,8 @@ from bascule.cli.syncing import nothing_connected
 from bascule.cli.terminal import AsJson, ago, document, out
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
     from bascule.inbox.answers import WebhooksAnswer
@@ -98,10 +100,7 @@ async def check(connection: Of = None, as_json: AsJson = False) -> int:
     """
     from bascule.inbox import checking
 
-    async with acting_hub() as (hub, viewer):
-        found = await one_connection(hub, viewer, connection)
-        await checking.check(hub, found)
-        return await _standing(hub, found, as_json=as_json)
+    return await _do(checking.check, connection, as_json=as_json)
 
 
 @app.command()
@@ -110,10 +109,7 @@ async def mend(connection: Of = None, as_json: AsJson = False) -> int:
     """Make what is missing on the site, set what was altered, remove what is there twice."""
     from bascule.inbox import setup
 
-    async with acting_hub() as (hub, viewer):
-        found = await one_connection(hub, viewer, connection)
-        done = await setup.mend(hub, found)
-        return await _standing(hub, found, done, as_json=as_json)
+    return await _do(setup.mend, connection, as_json=as_json)
 
 
 @app.command()
@@ -122,10 +118,7 @@ async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
     """Give them another secret, here and on the site; the old one is accepted for an hour more."""
     from bascule.inbox import setup
 
-    async with acting_hub() as (hub, viewer):
-        found = await one_connection(hub, viewer, connection)
-        done = await setup.rotate(hub, found)
-        return await _standing(hub, found, done, as_json=as_json)
+    return await _do(setup.rotate, connection, as_json=as_json)
 
 
 @app.command()
@@ -167,6 +160,17 @@ async def remove(
     else:
         out.print(f"{found.slug}: {len(removed)} webhooks removed from the site")
     return Exit.DONE
+
+
+async def _do(
+    act: "Callable[[Hub, Connection], Awaitable[Brought | None]]",
+    connection: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        return await _standing(hub, found, await act(hub, found), as_json=as_json)
 
 
 async def _standing(
