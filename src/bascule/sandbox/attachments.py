@@ -7,17 +7,13 @@ import base64
 import binascii
 import hashlib
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from bascule.sandbox import saving
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal, python_error
 from bascule.sandbox.events import on
-from bascule.sandbox.methods import whitelisted
 from bascule.sandbox.notes import add_comment
-from bascule.sandbox.permissions import GUEST
-from bascule.sandbox.tables import Row
 from bascule.sandbox.values import cint, cstr
 
 if TYPE_CHECKING:
@@ -118,52 +114,3 @@ def _comment(site: "Site", call: Call, file: Document, kind: str, text: str) -> 
     about, name = cstr(file["attached_to_doctype"]), cstr(file["attached_to_name"])
     if about in site.schema and name and site.load(about, name) is not None:
         add_comment(site, call, about, name, kind, text)
-
-
-@whitelisted("upload_file", guests=True)
-@whitelisted("frappe.handler.upload_file", guests=True)
-def upload_file(site: "Site", call: Call, **form: Any) -> Row:
-    """A file out of a form in parts, or what a URL names, for those who may write the document."""
-    if call.user == GUEST:
-        raise Refusal("PermissionError")
-    doctype, name = form.get("doctype"), form.get("docname")
-    if doctype and name:
-        document = site.load(str(doctype), str(name)) if doctype in site.schema else None
-        if document is not None:
-            site.check(call, document, "write")
-    filename, content = call.upload or (form.get("file_name"), None)
-    values = {
-        **{"attached_to_doctype": doctype, "attached_to_name": name, "file_name": filename},
-        **{"attached_to_field": form.get("fieldname"), "folder": form.get("folder")},
-        **{"file_url": form.get("file_url"), "is_private": cint(form.get("is_private"))},
-        "content": content,
-    }
-    file = saving.new(site, call, "File", values)
-    return site.shown(call, saving.insert(site, call, file))
-
-
-@whitelisted("frappe.client.attach_file", ("POST", "PUT"))
-def attach_file(
-    site: "Site",
-    call: Call,
-    filename: Any = None,
-    filedata: Any = None,
-    doctype: Any = None,
-    docname: Any = None,
-    folder: Any = None,
-    decode_base64: Any = False,
-    is_private: Any = None,
-    docfield: Any = None,
-) -> Row:
-    document = site.document(call, doctype, str(docname))
-    site.check(call, document, "read")
-    values = {
-        **{"file_name": filename, "attached_to_doctype": doctype, "attached_to_name": docname},
-        **{"attached_to_field": docfield, "folder": folder, "is_private": is_private},
-        **{"content": filedata, "decode": decode_base64},
-    }
-    file = saving.insert(site, call, saving.new(site, call, "File", values))
-    if docfield:
-        document[str(docfield)] = file["file_url"]
-        saving.save(site, call, document)
-    return site.shown(call, file)
