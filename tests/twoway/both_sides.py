@@ -120,6 +120,8 @@ def values_there(there: There, prefix: str, name: str) -> dict[str, Any] | None:
         "phone": phones[0] if phones else None,
         f"{prefix}Group": main.get(f"{prefix}_group"),
         f"{prefix}Type": main.get(f"{prefix}_type"),
+        "currency": main.get("default_currency"),
+        "paymentTerms": main.get("payment_terms"),
     }
     if at:
         values["country"] = at.get("country")

@@ -27,6 +27,7 @@ TEXTS = {
     "contactPerson": "Ann van {}",
     "address": "Markt {}",
 }
+TERMS = ["Prepaid", "Net 14", "Net 30", "Net 60"]  # what a link may name
 THERE = {
     "website": ("main", "website"),
     "taxNumber": ("main", "tax_id"),
@@ -118,6 +119,8 @@ class World:
         values: dict[str, Any] = {name: self.new_value(name) for name in names}
         if self.random.random() < 0.1:
             values["active"] = self.random.random() < 0.5
+        if self.random.random() < 0.1:
+            values["paymentTerms"] = self.random.choice(TERMS)
         status, told = self.api.ask("PUT", f"/api/{self.kind}/{number}", values)
         assert status in (200, 422), told  # 422: a city without an address
         if status == 200:
@@ -176,12 +179,15 @@ class World:
         self.tell(self.doctype, made["name"], made["modified"], "after_insert")
 
     def change_there(self, name: str) -> None:
-        field_name = self.random.choice([*THERE, "phone", "active"])
+        field_name = self.random.choice([*THERE, "phone", "active", "paymentTerms"])
         document = self.there.read(self.doctype, name)
         doctype, target = self.doctype, document["name"]
         value: Any = None
         if field_name == "active":
             changes: dict[str, Any] = {"disabled": self.random.choice([0, 1])}
+        elif field_name == "paymentTerms":
+            value = self.random.choice(TERMS)
+            changes = {"payment_terms": value}
         elif field_name == "phone":
             target, doctype = document.get(f"{self.prefix}_primary_contact"), "Contact"
             value = self.new_value("phone")

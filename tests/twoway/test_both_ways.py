@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from api.conftest import Api, RunningHub
 from bascule.twoway.pulling import poll, told_by
 from bascule.twoway.setup import two_ways
@@ -42,6 +44,31 @@ def test_a_new_customer_is_made_in_erpnext_with_its_address_and_contact(
     contact = erp.read("Contact", customer["customer_primary_contact"])
     assert (contact["first_name"], contact["last_name"]) == ("Ann", "de Vries")
     assert [row["email_id"] for row in contact["email_ids"]] == ["ann@example.com"]
+
+
+@pytest.mark.parametrize("records", ["customers", "suppliers"])
+def test_currency_and_payment_terms_are_kept_the_same_both_ways(
+    records: str, api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    turn_on(records)
+    group = "Bike Shops" if records == "customers" else "Rubber"
+    given = {"name": "Terms & Co", f"{records[:-1]}Group": group}
+    given |= {"currency": "GBP", "paymentTerms": "Net 30"}
+    number = api.post(f"/api/{records}", given).json["id"]
+    record = synced(number, records)
+    doctype = records[:-1].title()
+    there = erp.read(doctype, record["erpnextId"])
+    assert (there["default_currency"], there["payment_terms"]) == ("GBP", "Net 30")
+    assert api.ask("PUT", f"/api/{records}/{number}", {"paymentTerms": "Net 60"}).status == 200
+    synced(number, records)
+    assert erp.read(doctype, record["erpnextId"])["payment_terms"] == "Net 60"
+    erp.change(doctype, record["erpnextId"], default_currency="USD", payment_terms="Prepaid")
+    assert api.post(f"/api/{records}/sync/enhanced").json["finished"]
+    record = synced(number, records)
+    assert (record["currency"], record["paymentTerms"]) == ("USD", "Prepaid")
+    assert api.ask("PUT", f"/api/{records}/{number}", {"currency": "Guilders"}).status == 200
+    refused = synced(number, records, state="attention")["sync"]
+    assert "Guilders" in refused["wrong"]["currency"]
 
 
 def test_an_edit_here_arrives_there_in_the_document_where_the_field_lives(

@@ -30,11 +30,12 @@ EXAMPLE: dict[str, Any] = {
     "customerGroup": "Individual",
     "customerType": "Company",
     "territory": "All Territories",
+    "currency": "EUR",
+    "paymentTerms": "Net 30",
     "language": "en",
     "active": True,
     "supplierGroup": "All Supplier Groups",
     "supplierType": "Company",
-    "paymentTerms": None,
 }
 _TYPES: dict[str, Any] = {
     "number": float | str | None,

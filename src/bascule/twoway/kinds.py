@@ -36,6 +36,17 @@ def _party() -> tuple[Field, ...]:
     )  # fmt: skip
 
 
+def _terms() -> tuple[Field, ...]:
+    """On what terms one buys or sells: both are names of documents that the site has."""
+    return (
+        Field("currency", "Currency", Place(MAIN, "default_currency"),
+              help="Of bills, such as EUR. ERPNext refuses another one once there are bills.",
+              group="terms"),
+        Field("paymentTerms", "Payment terms", Place(MAIN, "payment_terms"),
+              help="The name of a Payment Terms Template of the site.", group="terms"),
+    )  # fmt: skip
+
+
 CUSTOMER = RecordType(
     name="customer",
     plural="customers",
@@ -57,6 +68,7 @@ CUSTOMER = RecordType(
               group="terms"),
         Field("territory", "Territory", Place(MAIN, "territory"), default="All Territories",
               group="terms"),
+        *_terms(),
     ),
 )  # fmt: skip
 
@@ -76,7 +88,7 @@ SUPPLIER = RecordType(
               default="All Supplier Groups", group="terms"),
         Field("supplierType", "Supplier type", Place(MAIN, "supplier_type"), default="Company",
               group="terms"),
-        Field("paymentTerms", "Payment terms", Place(MAIN, "payment_terms"), group="terms"),
+        *_terms(),
     ),
 )  # fmt: skip
 
