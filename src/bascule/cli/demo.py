@@ -66,11 +66,7 @@ async def demo(
 
 
 async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool) -> None:
-    from bascule.cli.demo_admin import the_admin
-    from bascule.cli.demo_show import arrived, tell_arrived, tell_ways, ways_in
     from bascule.cli.demo_site import Memory, running_site
-    from bascule.cli.progress import watch
-    from bascule.hub import open_hub
 
     folder = settings.data_dir
     memory = Memory.of(folder)
@@ -79,7 +75,14 @@ async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool
         site_start = asyncio.create_task(
             running.enter_async_context(running_site(memory.site_port))
         )
+        await asyncio.sleep(0)  # its process starts, and makes the company while we go on
         try:
+            import bascule.app  # noqa: F401 - which takes most of a second
+            from bascule.cli.demo_admin import the_admin
+            from bascule.cli.demo_show import arrived, tell_arrived, tell_ways, ways_in
+            from bascule.cli.progress import watch
+            from bascule.hub import open_hub
+
             hub = await running.enter_async_context(open_hub(settings))
         finally:
             site = await site_start
