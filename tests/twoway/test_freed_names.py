@@ -7,9 +7,8 @@ import pytest
 
 from api.conftest import Api
 
-from .conftest import Erp, until
+from .conftest import Erp
 
-OWN_FIELD = pytest.mark.parametrize("own_field", [True, False], ids=["own field", "no own field"])
 OLD = {
     "name": "Corner Cycles",
     "customerGroup": "Consumers",
@@ -18,11 +17,10 @@ OLD = {
 }
 
 
-def sync_now(api: Api) -> Any:
+def sync_now(api: Api) -> None:
     path = "/api/customers/sync/enhanced?wait=30&whole=false"
-    told = until(lambda: (one := api.post(path).json)["finished"] and one)
-    assert not told["errors"], told
-    return told
+    told = api.post(path).json
+    assert told["finished"] and not told["errors"], told
 
 
 def rename_and_take(erp: Erp) -> None:
@@ -45,17 +43,21 @@ def values_of_history(api: Api, number: int) -> set[Any]:
     return {value for one in steps for pair in one["changes"].values() for value in pair}
 
 
-@OWN_FIELD
-def test_each_record_goes_on_with_its_own_document(
+@pytest.fixture(params=[True, False], ids=["own field", "no own field"])
+def number(
     api: Api,
-    erp: Erp,
     turn_on: Callable[..., str],
     synced: Callable[..., Any],
-    own_field: bool,
-) -> None:
-    turn_on(own_field=own_field)
-    number = api.post("/api/customers", OLD).json["id"]
-    synced(number)
+    request: pytest.FixtureRequest,
+) -> int:
+    """A customer that is the same on both sides."""
+    turn_on(own_field=request.param)
+    made = int(api.post("/api/customers", OLD).json["id"])
+    synced(made)
+    return made
+
+
+def test_each_record_goes_on_with_its_own_document(api: Api, erp: Erp, number: int) -> None:
     rename_and_take(erp)
     sync_now(api)
     found = by_document(api)
@@ -66,17 +68,9 @@ def test_each_record_goes_on_with_its_own_document(
     assert "https://new.example.com" not in values_of_history(api, number)
 
 
-@OWN_FIELD
 def test_an_edit_that_waited_does_not_go_to_the_other_document(
-    api: Api,
-    erp: Erp,
-    turn_on: Callable[..., str],
-    synced: Callable[..., Any],
-    own_field: bool,
+    api: Api, erp: Erp, number: int, synced: Callable[..., Any]
 ) -> None:
-    turn_on(own_field=own_field)
-    number = api.post("/api/customers", OLD).json["id"]
-    synced(number)
     rename_and_take(erp)
     assert api.ask("PUT", f"/api/customers/{number}", {"taxNumber": "NL-EDITED"}).status == 200
     record = synced(number)
@@ -89,11 +83,8 @@ def test_an_edit_that_waited_does_not_go_to_the_other_document(
 
 
 def test_one_that_was_deleted_and_made_anew_is_the_same_customer(
-    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+    api: Api, erp: Erp, number: int
 ) -> None:
-    turn_on()
-    number = api.post("/api/customers", OLD).json["id"]
-    synced(number)
     erp.delete("Customer", "Corner Cycles")
     erp.create("Customer", customer_name="Corner Cycles", customer_type="Company", tax_id="NL-2")
     sync_now(api)
