@@ -8,8 +8,12 @@ from html import unescape
 from typing import Any
 from uuid import uuid4
 
+from fastapi.routing import iter_route_contexts
+
 from api.conftest import RunningHub
+from bascule.app import create_app
 from bascule.events import journal
+from bascule.events.words import WORDS
 
 from .conftest import Desk, Page
 
@@ -119,3 +123,36 @@ def test_whatever_was_written_is_only_text(sit: Sit, accounts_hub: RunningHub) -
         assert page.status in (200, 422)
         assert "<script>alert" not in page.html
         assert "&lt;script&gt;alert" in page.html
+
+
+def test_what_is_done_to_a_record_is_told_in_words_and_leads_to_it(sit: Sit) -> None:
+    boss = sit("admin")
+    made = boss.send("/customers/new", **{"f-name": f"Acme {uuid4().hex[:6]}"})
+    assert made.status == 303, made.text
+    at = made.to.partition("?")[0]
+    refused = boss.send(f"{at}/do/give_up")
+    assert refused.status == 303, refused.text
+    boss.send(f"{at}/delete", there="keep")
+    page = boss.open("/audit")
+    found = rows(page)[:3]
+    for row, words in zip(
+        found,
+        (["Delete a customer", "Done"], ["Give an edit of a customer up", "Not taken"],
+         ["Create a customer", "Done"]),
+        strict=True,
+    ):  # fmt: skip
+        for word in words:
+            assert word in row
+    assert page.html.count(f'<a href="{at}">Customer {at.rpartition("/")[2]}</a>') == 3
+    # The page's form and the API's route are one action to ask for.
+    boss.visitor.ask("POST", f"/api{at}/restore")
+    assert "Restore a customer" in rows(boss.open("/audit"))[0]
+
+
+def test_whatever_somebody_may_do_has_words() -> None:
+    nobody_yet = {"login", "refresh", "sign_in_form", "welcome_form", "receive_webhook"}
+    only_asks = {"validate_new_connector", "validate_settings"}
+    routes = iter_route_contexts(create_app().routes)
+    names = {str(one.name) for one in routes if (one.methods or set()) - {"GET", "HEAD"}}
+    assert "create_customer" in names
+    assert names - set(WORDS) == nobody_yet | only_asks

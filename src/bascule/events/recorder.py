@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import sqlalchemy.exc
 from psycopg_pool import PoolTimeout
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +18,8 @@ from bascule.events.journal import Entry, entry_of, record
 from bascule.hub import Hub
 
 log = logging.getLogger(__name__)
+# A header of a form's redirect, whose status alone does not tell that nothing was done.
+REFUSED = "bascule-refused"
 SAFE = {HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS}
 # A one-time link's token is a secret, and stands in a path.
 UNTOLD = {"token", "connector", "stream", "run", "relation"}
@@ -42,6 +45,8 @@ class Recorder:
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if REFUSED in Headers(raw=message["headers"]):
+                    entry.detail["refused"] = True
                 await self._note(connection, entry, int(message["status"]))
             await send(message)
 

@@ -5,6 +5,22 @@ from typing import Any
 
 from bascule.events.tables import Audit
 
+
+def _of_records(one: str, many: str) -> dict[str, str]:
+    return {
+        f"create_{one}": f"Create a {one}",
+        f"change_{one}": f"Change a {one}",
+        f"change_{one}_by_id": f"Change a {one}, by its id",
+        f"delete_{one}": f"Delete a {one}",
+        f"restore_{one}": f"Restore a {one}",
+        f"settle_{one}": f"Decide a conflict of a {one}",
+        f"settle_all_of_{one}": f"Decide all conflicts of a {one}",
+        f"do_about_{one}": f"Decide about a {one} that waits",
+        f"sync_{many}": f"Sync {many}",
+        f"retry_{many}": f"Send {many} that wait again",
+    }
+
+
 # As somebody would ask for it: what came of it is told beside it.
 GROUPS: dict[str, dict[str, str]] = {
     "Signing in": {
@@ -30,9 +46,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Connectors": {
         "set_up_erpnext": "Connect a site",
-        "connect_page": "Connect a site, on a page",
         "change_connector": "Change a connector",
-        "save_settings": "Change a connector, on a page",
         "test_settings": "Test changes of a connector",
         "test_connector": "Test a connector",
         "test_new_connector": "Test a new connector",
@@ -49,6 +63,26 @@ GROUPS: dict[str, dict[str, str]] = {
         "switch_stream": "Switch a stream",
         "delete_one_stream": "Remove a stream",
     },
+    "Customers": _of_records("customer", "customers"),
+    "Suppliers": _of_records("supplier", "suppliers"),
+    "Two-way sync": {
+        "check_two_way": "Look what two-way sync would do",
+        "begin_two_way": "Begin two-way sync",
+        "decide_match": "Decide about a pair",
+        "confirm_two_way": "Turn two-way sync on",
+        "change_two_way": "Change two-way sync",
+        "sync_two_way": "Sync both ways now",
+        "end_two_way": "Turn two-way sync off",
+        "retry_attention": "Send what waits again",
+    },
+    "Webhooks": {
+        "set_up_webhooks": "Set webhooks up",
+        "check_webhooks": "Look at the webhooks",
+        "mend_webhooks": "Mend the webhooks",
+        "rotate_secret_of_webhooks": "Change the webhooks' secret",
+        "retry_deliveries": "Try failed deliveries again",
+        "remove_webhooks": "Remove the webhooks",
+    },
     "Files": {
         "file_of_rows": "Export rows",
         "download_log": "Download a log",
@@ -63,6 +97,16 @@ GROUPS: dict[str, dict[str, str]] = {
     },
 }
 WORDS = {action: words for group in GROUPS.values() for action, words in group.items()}
+RECORDS = {"customer": "customers", "supplier": "suppliers"}
+ACTS = {
+    "send": "Send a {} to ERPNext",
+    "retry": "Send a {} again",
+    "give_up": "Give an edit of a {} up",
+    "recreate": "Make a {} in ERPNext again",
+    "delete_anyway": "Delete a {} in ERPNext all the same",
+    "disable_instead": "Disable a {} in ERPNext instead",
+    "accept": "Keep here alone what ERPNext did not take of a {}",
+}
 WAYS = {
     "session": "Browser",
     "jwt": "Program, signed in",
@@ -90,12 +134,13 @@ class Told:
     way: str
     answer: tuple[str, str] | None  # how it looks, and what it says
     detail: list[tuple[str, Any]]
+    href: str  # of what it was done to, where that has a page of its own
 
 
 def told(entry: Audit) -> Told:
     """In words."""
     way = WAYS.get(entry.via, entry.via)
-    return Told(entry, _what(entry), way, _answer(entry), list(entry.detail.items()))
+    return Told(entry, _what(entry), way, _answer(entry), list(entry.detail.items()), _href(entry))
 
 
 def words_of(action: str) -> str:
@@ -114,7 +159,20 @@ def _what(entry: Audit) -> str:
         return "Activate an account" if entry.detail["active"] else "Deactivate an account"
     if entry.action == "change_user" and "role" in entry.detail:
         return f"Make them {entry.detail['role']}"
+    if (one := entry.action.removeprefix("do_about_")) in RECORDS and entry.detail.get(
+        "act"
+    ) in ACTS:
+        return ACTS[entry.detail["act"]].format(one)
+    if "records" in entry.detail:
+        return f"{words_of(entry.action)}, {entry.detail['records']}"
     return words_of(entry.action)
+
+
+def _href(entry: Audit) -> str:
+    """The page of the record that it was about."""
+    one, _, number = entry.object.partition(" ")
+    plural = RECORDS.get(one, "")
+    return f"/{plural}/{number}" if plural and number.isdecimal() else ""
 
 
 def _answer(entry: Audit) -> tuple[str, str] | None:
@@ -123,6 +181,8 @@ def _answer(entry: Audit) -> tuple[str, str] | None:
         return REFUSALS[401]
     if entry.via == "cli":
         return None  # written before the command began
+    if entry.detail.get("refused"):
+        return ANSWERS[1][1:]
     if not isinstance(status, int):
         return ANSWERS[0][1:]
     if status in REFUSALS:

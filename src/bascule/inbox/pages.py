@@ -40,7 +40,7 @@ async def webhooks_page(
     return await _page(request, hub, connection, before=before, only=state)
 
 
-@pages.post("")
+@pages.post("", name="set_up_webhooks")
 async def set_up_form(
     request: Request,
     hub: TheHub,
@@ -68,7 +68,7 @@ async def set_up_form(
     return back_to(_at(connection), _told("The webhooks are as they should be", done))
 
 
-@pages.post("/check")
+@pages.post("/check", name="check_webhooks")
 async def check_form(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
     await check(hub, connection)
     async with hub.db.session() as session:
@@ -78,7 +78,7 @@ async def check_form(hub: TheHub, user: Editor, connection: TheConnection) -> Re
     return back_to(_at(connection), "The site was asked, and everything is as it should be.")
 
 
-@pages.post("/mend")
+@pages.post("/mend", name="mend_webhooks")
 async def mend_form(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
     try:
         done = await setup.mend(hub, connection)
@@ -87,7 +87,7 @@ async def mend_form(hub: TheHub, user: Editor, connection: TheConnection) -> Res
     return back_to(_at(connection), _told("The webhooks are mended", done))
 
 
-@pages.post("/rotate")
+@pages.post("/rotate", name="rotate_secret_of_webhooks")
 async def rotate_form(
     hub: TheHub, user: Editor, connection: TheConnection, secret: Typed = ""
 ) -> Response:
@@ -99,7 +99,7 @@ async def rotate_form(
     return back_to(_at(connection), said)
 
 
-@pages.post("/retry")
+@pages.post("/retry", name="retry_deliveries")
 async def retry_form(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
     count = await try_failed_again(hub, connection.id)
     if not count:
@@ -108,7 +108,7 @@ async def retry_form(hub: TheHub, user: Editor, connection: TheConnection) -> Re
     return back_to(_at(connection), f"{told} told again.")
 
 
-@pages.post("/remove")
+@pages.post("/remove", name="remove_webhooks")
 async def remove_form(
     hub: TheHub, user: Editor, connection: TheConnection, only_here: Ticked = ""
 ) -> Response:

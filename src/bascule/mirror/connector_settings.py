@@ -56,7 +56,7 @@ async def test_settings(
     return show(request, PAGE, form, connection=connection)
 
 
-@pages.post("")
+@pages.post("", name="change_connector")
 async def save_settings(
     request: Request, hub: TheHub, user: Editor, connection: TheConnection
 ) -> Response:

@@ -203,6 +203,7 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
         ERPNext has), `recreate` (deleted there: make it again), `delete_anyway`,
         `disable_instead`, `accept` (what ERPNext did not keep is kept here alone).
         """
+        entry_of(request).detail["act"] = act
         return _answer(request, await conflicts.act(hub, kind, number, act, by=user))
 
 

@@ -1,4 +1,7 @@
-"""The pages of records: for each record type the same ones, and those about all of them."""
+"""The pages of records: for each record type the same ones, and those about all of them.
+
+A form's route is called as the API's that does the same: the journal has one word for both.
+"""
 
 from fastapi import APIRouter
 
@@ -17,7 +20,7 @@ from bascule.twoway.kinds import RECORD_TYPES
 def _pages_of(kind: RecordType) -> APIRouter:
     router = APIRouter(prefix=f"/{kind.plural}", include_in_schema=False)
     for module in (pages_list, pages_form, pages_record):  # /new before /{number}
-        module.add_to(router)
+        module.add_to(router, kind)
     return router
 
 

@@ -155,11 +155,11 @@ def _text(one: Field, value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def add_to(router: APIRouter) -> None:
+def add_to(router: APIRouter, kind: RecordType) -> None:
     router.get("/new")(new_page)
-    router.post("/new")(create)
+    router.post("/new", name=f"create_{kind.name}")(create)
     router.get("/{number}/edit")(edit_page)
-    router.post("/{number}/edit")(save)
+    router.post("/{number}/edit", name=f"change_{kind.name}")(save)
 
 
 Slug = Annotated[str, Query(max_length=100)]

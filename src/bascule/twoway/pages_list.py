@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.connections.service import list_connections
 from bascule.twoway import conflicts, finding
+from bascule.twoway.fields import RecordType
 from bascule.twoway.finding import Wanted, Whole, cursor_of, position_of
 from bascule.twoway.pages_kind import TheKind
 from bascule.twoway.pages_words import BROUGHT, state_of
@@ -31,10 +32,10 @@ LABELS = {
 }
 
 
-def add_to(router: APIRouter) -> None:
+def add_to(router: APIRouter, kind: RecordType) -> None:
     router.get("")(list_page)
-    router.post("/sync")(sync)
-    router.post("/retry")(retry)
+    router.post("/sync", name=f"sync_{kind.plural}")(sync)
+    router.post("/retry", name=f"retry_{kind.plural}")(retry)
 
 
 @dataclass(frozen=True)

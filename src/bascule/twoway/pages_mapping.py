@@ -23,7 +23,7 @@ from bascule.ui import back_to
 pages = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 
-@pages.post("/settings")
+@pages.post("/settings", name="change_two_way")
 async def save_settings(
     request: Request, hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
 ) -> Response:
@@ -43,7 +43,7 @@ async def save_settings(
     return back_to(page_of(connection, kind), "The settings are saved.")
 
 
-@pages.post("/fields")
+@pages.post("/fields", name="change_two_way")
 async def save_field(
     request: Request, hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
 ) -> Response:
@@ -61,7 +61,7 @@ async def save_field(
     return await _looked_again(hub, user, connection, kind, name)
 
 
-@pages.post("/fields/remove")
+@pages.post("/fields/remove", name="change_two_way")
 async def remove_field(
     hub: TheHub,
     user: Editor,

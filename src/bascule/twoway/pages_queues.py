@@ -53,7 +53,7 @@ async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Respons
     )
 
 
-@pages.post("/attention/retry")
+@pages.post("/attention/retry", name="retry_attention")
 async def retry(
     hub: TheHub, user: Editor, remedy: Annotated[str, Form(max_length=30)] = ""
 ) -> Response:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.accounts.tables import User
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
+from bascule.events.journal import entry_of
 from bascule.hub import Hub
 from bascule.twoway import attention, conflicts, finding, records
 from bascule.twoway.exchanges import exchanges_of
@@ -44,13 +45,14 @@ Before = Annotated[int | None, Query(ge=1, le=BIGGEST)]
 Short = Annotated[str, Form(max_length=20)]
 
 
-def add_to(router: APIRouter) -> None:
+def add_to(router: APIRouter, kind: RecordType) -> None:
+    one = kind.name
     router.get("/{number}")(record_page)
-    router.post("/{number}/do/{act}")(act)
-    router.post("/{number}/delete")(delete)
-    router.post("/{number}/restore")(restore)
-    router.post("/{number}/conflicts")(settle_all)
-    router.post("/{number}/conflicts/{field}")(settle)
+    router.post("/{number}/do/{act}", name=f"do_about_{one}")(act)
+    router.post("/{number}/delete", name=f"delete_{one}")(delete)
+    router.post("/{number}/restore", name=f"restore_{one}")(restore)
+    router.post("/{number}/conflicts", name=f"settle_all_of_{one}")(settle_all)
+    router.post("/{number}/conflicts/{field}", name=f"settle_{one}")(settle)
 
 
 @dataclass(frozen=True)
@@ -165,13 +167,14 @@ async def act(
     connector: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
     """`connector`: to which of several a record is sent that is kept here alone."""
+    entry_of(request).detail["act"] = act
     try:
         if act == "send" and connector:
             whole = await records.send_anew(hub, kind, number, by=user, connector=connector)
         else:
             whole = await conflicts.act(hub, kind, number, act, by=user)
     except (Conflict, Invalid) as refused:
-        return await _refused(hub, user, kind, number, f"/{kind.plural}/{number}", refused)
+        return await _refused(request, hub, user, kind, number, f"/{kind.plural}/{number}", refused)
     note(request, whole)
     return back_to(page_of(whole), SAID[act])
 
@@ -216,7 +219,7 @@ async def settle(
     try:
         whole = await conflicts.settle(hub, kind, number, field, choice, by=user, value=value)
     except (NoSuch, Invalid) as refused:
-        return await _refused(hub, user, kind, number, to, refused)
+        return await _refused(request, hub, user, kind, number, to, refused)
     note(request, whole)
     one = whole.fields.by_name[field]
     text = shown(one, whole.record.values.get(field)) or "nothing"
@@ -240,7 +243,7 @@ async def settle_all(
     try:
         whole = await conflicts.settle_all(hub, kind, number, choice, by=user)
     except (NoSuch, Invalid) as refused:
-        return await _refused(hub, user, kind, number, to, refused)
+        return await _refused(request, hub, user, kind, number, to, refused)
     note(request, whole)
     return back_to(
         to,
@@ -250,13 +253,13 @@ async def settle_all(
 
 
 async def _refused(
-    hub: Hub, user: User, kind: RecordType, number: int, to: str, error: HubError
+    request: Request, hub: Hub, user: User, kind: RecordType, number: int, to: str, error: HubError
 ) -> Response:
     """Says why on the page that it was asked from. NoSuch: there is no such record at all; what
     else is not there any more, somebody decided about before.
     """
     async with hub.db.session() as session:
-        await finding.find(session, kind, number, user)
+        note(request, await finding.find(session, kind, number, user))
     how: Literal["note", "failed"] = "note" if isinstance(error, NoSuch) else "failed"
     return back_to(to, error.message, kind=how, next_step=error.next_step)
 

@@ -173,7 +173,7 @@ def page_of(connection: Connection, kind: RecordType) -> str:
 # Turning it on
 
 
-@pages.post("/check")
+@pages.post("/check", name="check_two_way")
 async def check(
     request: Request, hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
 ) -> Response:
@@ -186,7 +186,7 @@ async def check(
     return await show(request, hub, user, connection, kind, found=found)
 
 
-@pages.post("/begin")
+@pages.post("/begin", name="begin_two_way")
 async def begin(
     request: Request,
     hub: TheHub,
@@ -207,7 +207,7 @@ async def begin(
     return back_to(page_of(connection, kind))
 
 
-@pages.post("/decide")
+@pages.post("/decide", name="decide_match")
 async def decide(
     hub: TheHub,
     user: Editor,
@@ -225,7 +225,7 @@ async def decide(
     return back_to(to)
 
 
-@pages.post("/confirm")
+@pages.post("/confirm", name="confirm_two_way")
 async def confirm(hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind) -> Response:
     to = page_of(connection, kind)
     try:
@@ -239,7 +239,7 @@ async def confirm(hub: TheHub, user: Editor, connection: TheConnection, kind: Th
     )
 
 
-@pages.post("/off")
+@pages.post("/off", name="end_two_way")
 async def turn_off(hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind) -> Response:
     to = page_of(connection, kind)
     try:
@@ -249,7 +249,7 @@ async def turn_off(hub: TheHub, user: Editor, connection: TheConnection, kind: T
     return back_to(to, f"Two-way sync of {kind.plural} is off.", next_step="What is here stays.")
 
 
-@pages.post("/sync")
+@pages.post("/sync", name="sync_two_way")
 async def sync(hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind) -> Response:
     to = page_of(connection, kind)
     async with hub.db.session() as session:

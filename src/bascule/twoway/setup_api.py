@@ -5,12 +5,13 @@ What happens is `setup`'s and `matching`'s; the page says the same.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import Editor, TheHub, Viewer
 from bascule.connections.api import TheConnection
 from bascule.connections.tables import Connection
+from bascule.events.journal import entry_of
 from bascule.twoway import matching, setup
 from bascule.twoway.api import CONFLICT
 from bascule.twoway.fields import RecordType
@@ -30,11 +31,14 @@ router = APIRouter(prefix="/api/connectors/{connector}/two-way", tags=["Two-way 
 
 
 def kind_in_path(
+    request: Request,
     records: Annotated[
         str, Path(max_length=40, description="customers or suppliers", examples=["customers"])
     ],
 ) -> RecordType:
-    return record_type(records)
+    found = record_type(records)
+    entry_of(request).detail["records"] = found.plural
+    return found
 
 
 TheKind = Annotated[RecordType, Depends(kind_in_path)]

@@ -7,6 +7,8 @@ from typing import Literal
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from bascule.events.recorder import REFUSED
+
 COOKIE = "bascule_said"
 LONGEST = 1500  # characters; a cookie holds 4 kB
 
@@ -18,6 +20,8 @@ def back_to(
 ) -> RedirectResponse:
     """A redirect after a form, to a path of ours, with what the page there shall say."""
     response = RedirectResponse(path, 303)
+    if kind == "failed":
+        response.headers[REFUSED] = "true"
     if said:
         note = {"kind": kind, "said": said[:LONGEST], "next_step": next_step[:LONGEST]}
         value = base64.urlsafe_b64encode(json.dumps(note, ensure_ascii=False).encode()[:2800])
