@@ -72,6 +72,9 @@ PAGE_TITLES = {
     429: "Too many attempts",
     503: "The database cannot be reached",
 }
+GONE = (
+    "It may have been removed, or the address be mistyped. Go back, or start from the first page."
+)
 PAGE_WORDS = {404: "No page has this address.", 405: "This address takes no such request."}
 HTTP_STEPS = {
     404: "GET /openapi.json lists the addresses that there are.",
@@ -118,6 +121,8 @@ async def _said(request: Request, error: Exception) -> Response:
     if isinstance(error, CheckFailed):
         more["check"] = CheckAnswer.of(error.report).model_dump(mode="json")
     step: str = error.next_step  # type: ignore[attr-defined]
+    if isinstance(error, NoSuch) and is_page(request) and step.startswith("GET /"):
+        step = GONE
     return refused(request, status, str(error), step, headers, **more)
 
 
@@ -152,6 +157,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
         fields[".".join(place)[:200]] = str(wrong["msg"])
     said = "; ".join(f"{name}: {reason}" for name, reason in list(fields.items())[:5])
     step = "Correct what is named and send it again; GET /openapi.json tells what is taken."
+    if is_page(request):
+        step = "Go back, correct what is named, and try again."
     return refused(request, 422, f"This request cannot be taken: {said}.", step, fields=fields)
 
 

@@ -243,5 +243,8 @@ def test_what_cannot_be_taken_is_named_and_nothing_is_changed(
     answer = mine.put(PATH, {"erpnext_api_key": "another", name: text})
     assert answer.status == 422
     assert list(answer.json["fields"]) == [name]
+    reason = answer.json["fields"][name]  # follows the field's name, in one sentence
+    assert answer.json["detail"] == f"These settings cannot be saved: {name} {reason}."
+    assert reason[0].islower() and not reason.endswith(".")
     assert "X-Injected" not in json.dumps(answer.json)
     assert mine.get(PATH).json == before

@@ -58,3 +58,17 @@ def test_a_private_connection_is_nobody_elses(sit: Sit, admin: Desk, connect: Co
     assert "Secret Sisters" not in admin.open("/connectors").text
     assert admin.open(f"{at}/settings").status == 404
     assert admin.send(f"{at}/settings", name="Mine now").status == 404
+
+
+def test_what_is_there_already_is_not_to_come(admin: Desk) -> None:
+    assert "Customers both ways" not in admin.open("/connectors").text
+    found = admin.open("/connectors?q=two-way%20customers")
+    assert 'href="/connectors/new/erpnext"' in found.html
+
+
+def test_a_page_that_is_not_there_tells_people_what_people_can_do(admin: Desk) -> None:
+    gone = admin.open("/connectors/nowhere")
+    assert gone.status == 404
+    assert "Go back, or start from the first page." in gone.text
+    assert "GET /" not in gone.text
+    assert "GET /api/connectors" in admin.visitor.get("/api/connectors/nowhere").json["next_step"]

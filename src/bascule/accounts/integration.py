@@ -108,7 +108,11 @@ def _rules(may_connect: MayConnect) -> dict[str, Callable[[str], str]]:
     def url(value: str) -> str:
         if value:
             _text(value)
-            site_url(value, allow_http=True)
+            try:
+                site_url(value, allow_http=True)
+            except ValueError as error:  # a sentence; what is wrong follows the field's name here
+                said = str(error).removeprefix("The site's address ").rstrip(".")
+                raise ValueError(said) from None
             if is_refused(_host(value), may_connect):
                 raise ValueError("is not one that this hub may connect to; see docs/settings.md")
         return value

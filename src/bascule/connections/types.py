@@ -54,7 +54,6 @@ class ConnectorTypes(BaseModel):
 
 CATEGORIES = {
     "erp": "ERP",
-    "crm": "Customers",
     "finance": "Finance",
     "construction": "Construction",
     "files": "Files",
@@ -78,17 +77,6 @@ def _coming(
 
 
 COMING = [
-    _coming(
-        "customers",
-        "Customers both ways",
-        "A customer changed here is changed in ERPNext, and the other way round.",
-        "👥",
-        "crm",
-        "Next",
-        "two-way",
-        "contacts",
-        "addresses",
-    ),
     _coming(
         "bank",
         "Bank feeds",
@@ -263,7 +251,16 @@ ERPNEXT = ConnectorType(
     description="Stock, sales orders, suppliers and everything else of an ERPNext site.",
     icon="⚙️",
     category="erp",
-    words=["frappe", "stock", "inventory", "orders", "warehouse"],
+    words=[
+        "frappe",
+        "stock",
+        "inventory",
+        "orders",
+        "warehouse",
+        "customers",
+        "two-way",
+        "both ways",
+    ],
     steps=[
         "Sign in to ERPNext as the user that the hub shall be; one of its own is best.",
         "Open the user's page: the picture at the top right, then My Settings.",

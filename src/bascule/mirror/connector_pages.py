@@ -21,7 +21,6 @@ pages = APIRouter(include_in_schema=False)
 # A picture of each category; the emoji that programs are told of are not in every font.
 SIGNS = {
     "erp": "building-store",
-    "crm": "users",
     "finance": "receipt",
     "construction": "box",
     "events": "bolt",
@@ -88,7 +87,7 @@ async def test_new_connector(
     return show(request, NEW, form)
 
 
-@pages.post("/connectors/new/{kind}")
+@pages.post("/connectors/new/{kind}", name="set_up_erpnext")
 async def connect_page(request: Request, hub: TheHub, user: Editor, kind: TheType) -> Response:
     form = await filled(request, blank(kind, user))
     try:
