@@ -45,6 +45,16 @@ def test_a_hostile_name_is_quoted_here_and_there_and_never_markup(reader: Reader
     assert reader.desk.open(child).status == 200
 
 
+def test_an_address_that_erpnext_wrote_as_markup_is_read_in_one_line(reader: Reader) -> None:
+    asked = "/rows/customer?primary_address__contains=%3Cbr%3E&limit=1"
+    row = reader.get(asked).json["rows"][0]
+    lines = [line.strip() for line in row["primary_address"].split("<br>") if line.strip()]
+    assert len(lines) > 1
+    page = reader.open(f"/customer/{quote(row['name'], safe='')}")
+    assert ", ".join(lines) in page.text
+    assert "<br>" not in page.text
+
+
 def test_a_deleted_document_is_kept_and_says_so(reader: Reader) -> None:
     page = reader.open("/item/Doomed")
     assert page.status == 200

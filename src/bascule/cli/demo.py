@@ -182,7 +182,7 @@ async def _keep_in_step(hub: "Hub", connection: "Connection") -> None:
     while True:
         await asyncio.sleep(ROUND)
         began = datetime.now(UTC)
-        run_ids = await start_runs(hub, connection, kind="sync", trigger="schedule")
+        run_ids = await start_runs(hub, connection, kind="sync", trigger="demo")
         for one in await ended(hub, run_ids):
             if one.run.outcome == "failed":
                 err.print(f"[red]✗[/] {escape(one.doctype)}: {escape(one.run.error or '')}")

@@ -70,7 +70,7 @@ class RunAnswer(BaseModel):
     stream_id: int
     doctype: str | None = None
     kind: str = Field(description="sync, full, verify or repair")
-    trigger: str = Field(description="Who asked: schedule, cli, api, page or webhook.")
+    trigger: str = Field(description="Who asked: schedule, cli, api, page, webhook or demo.")
     outcome: str = Field(description="queued, running, done or failed")
     attempts: int
     queued_at: datetime

@@ -63,6 +63,8 @@ _SPECIAL = {
 _BOOLEANS = {"true": "yes", "1": "yes", "yes": "yes", "false": "no", "0": "no", "no": "no"}
 # Fields of ERPNext's text editor, which hold markup even where nobody meant any.
 _RICH = ("description", "terms", "notes", "content")
+_ADDRESS = ("primary_address", "address_display", "shipping_address", "billing_address")
+_BREAK = re.compile(r"\s*<br\s*/?>\s*")  # ERPNext's templates of addresses end their lines so
 _DOCSTATUS = {0: "Draft", 1: "Submitted", 2: "Cancelled"}
 
 
@@ -150,6 +152,8 @@ def cell_of(column: str, kind: str, row: Mapping[str, Any], look: Look, today: d
     text = str(value)
     if column.endswith(_RICH) and text.startswith("<"):
         text = Markup(text).striptags()  # noqa: S704 - it is escaped again, as any text
+    elif column.endswith(_ADDRESS):
+        text = ", ".join(filter(None, _BREAK.split(text)))
     return Cell(text)
 
 

@@ -232,7 +232,7 @@ async def _attempt(
         filters=effective_filters(connection, stream.doctype, stream.filters, floor),
         run_id=run.id,
         fence=run.fence or 0,
-        by_hand=run.trigger != "schedule",
+        by_hand=run.trigger not in ("schedule", "demo"),
         cursor=cursor,
         shape=shape,
         tables=tables,

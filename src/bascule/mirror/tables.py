@@ -60,7 +60,7 @@ class Run(Base):
     connection_id: Mapped[UUID] = mapped_column(ForeignKey(Connection.id, ondelete="CASCADE"))
     stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"))
     kind: Mapped[str]  # sync (full where nothing is there yet), full, verify, repair
-    trigger: Mapped[str]  # schedule, cli, api, page, webhook
+    trigger: Mapped[str]  # schedule, cli, api, page, webhook, demo
     outcome: Mapped[str] = mapped_column(server_default="queued")  # queued, running, done, failed
     fence: Mapped[int | None] = mapped_column(BigInteger)
     attempts: Mapped[int] = mapped_column(server_default="0")
