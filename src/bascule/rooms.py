@@ -33,6 +33,7 @@ from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
 from bascule.mirror.stream_page import pages as stream_page
 from bascule.twoway import attention as of_records
+from bascule.twoway import kept as records_kept
 from bascule.twoway.api import routers as two_way
 from bascule.twoway.attention_api import router as attention
 from bascule.twoway.pages import routers as record_pages
@@ -59,3 +60,5 @@ JOB_MODULES = [
 ]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
 NEEDS = [of_credentials, of_the_mirror, of_webhooks, of_records]
+# Who keeps a site's documents besides the mirror; each says so to `connections.kept`.
+KEEPERS = [records_kept]

@@ -22,6 +22,7 @@ def test_a_document_has_its_children_its_links_its_past_and_its_twin(reader: Rea
     assert f"/data/{reader.slug}/customer/{customer}" in links(page)
     assert answer["url"] in links(page)
     assert answer["url"].endswith(f"/app/sales-order/{order['order_id']}")
+    assert answer["kept"] is None
     assert answer["document"]["customer"] == order["customer_id"]
     run = answer["history"]["written_by_run"]
     assert f"/runs/{run}" in links(page)

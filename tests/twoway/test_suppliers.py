@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -139,3 +140,20 @@ def test_customers_and_suppliers_are_kept_the_same_side_by_side(
     assert erp.read("Address", supplier["supplier_primary_address"])["city"] == "Hamburg"
     stored = erp.read("Customer", TYRES["name"])
     assert erp.read("Address", stored["customer_primary_address"])["city"] == "Bremen"
+
+
+def test_the_mirrors_document_leads_to_the_record_that_has_its_history(
+    tyres: Any, api: Api, erp: Erp, connected: str
+) -> None:
+    added = api.post(f"/api/connectors/{connected}/streams", {"doctype": "Supplier"})
+    assert added.status == 201, added.body
+    at = f"/api/connectors/{connected}/documents/Supplier/{quote(tyres['erpnextId'], safe='')}"
+    pulled = api.post("/api/connectors/sync", {"connector_id": connected, "wait": 60})
+    assert pulled.json["finished"] is True
+    assert api.get(at).json["kept"] == f"/api/suppliers/{tyres['id']}"
+    page = api.get(at.replace("/api/connectors", "/data").replace("/documents", ""))
+    assert f'href="/suppliers/{tyres["id"]}#history"' in page.body.decode()
+    other = next(one["name"] for one in erp.list("Supplier") if one["name"] != tyres["erpnextId"])
+    pairs = api.get("/api/suppliers", q=other).json["records"]
+    here = api.get(at.replace(quote(tyres["erpnextId"], safe=""), quote(other, safe=""))).json
+    assert here["kept"] == f"/api/suppliers/{pairs[0]['id']}"

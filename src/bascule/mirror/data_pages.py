@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from bascule.accounts.access import TheHub, Viewer
 from bascule.connections.api import TheConnection
+from bascule.connections.kept import kept_of
 from bascule.connections.service import list_connections
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
@@ -148,6 +149,8 @@ async def document_page(
     except NoSuch as error:
         return _missing(request, connection, error)
     parts = await document_parts(hub, connection, found)
+    async with hub.db.session() as session:
+        kept = await kept_of(session, connection, found.doctype, found.name)
     twin = f"/api/connectors/{connection.slug}/documents/{_quoted(doctype)}/{_quoted(name)}"
     return render(
         request,
@@ -155,6 +158,7 @@ async def document_page(
         connection=connection,
         document=found,
         parts=parts,
+        kept=kept,
         twin=twin,
         moment=time_text,
     )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import TheHub
 from bascule.connections.api import VIEWER, TheConnection
+from bascule.connections.kept import Kept, kept_of
 from bascule.mirror.catalogue import mirrored
 from bascule.mirror.documents import Document, find_document
 from bascule.mirror.streams import streams_of
@@ -66,6 +67,7 @@ class DocumentAnswer(BaseModel):
                 "children": {"items": [{"idx": 1, "item_code": "BIKE-01", "qty": 2.0}]},
                 "incomplete": [],
                 "url": "https://erp.yourcompany.com/app/sales-order/SAL-ORD-2026-00012",
+                "kept": None,
                 "history": {
                     "written_at": "2026-11-20T22:30:40Z",
                     "written_by_run": 42,
@@ -88,10 +90,14 @@ class DocumentAnswer(BaseModel):
         "`GET /rows/{table}?parent=...` has them all."
     )
     url: str = Field(description="The document in ERPNext.")
+    kept: str | None = Field(
+        description="Where the record is that two-way sync keeps the same with it, whose "
+        "`/history` has every value."
+    )
     history: HistoryAnswer
 
     @classmethod
-    def of(cls, found: Document) -> "DocumentAnswer":
+    def of(cls, found: Document, kept: Kept | None) -> "DocumentAnswer":
         past = found.history
         return cls(
             doctype=found.doctype,
@@ -100,6 +106,7 @@ class DocumentAnswer(BaseModel):
             children={child.field: child.rows for child in found.children},
             incomplete=[child.field for child in found.children if not child.complete],
             url=found.url,
+            kept=f"/api{kept.page}" if kept else None,
             history=HistoryAnswer(
                 written_at=past.synced_at,
                 written_by_run=past.written_by.id if past.written_by else None,
@@ -129,4 +136,7 @@ async def document(
     """One document with its child tables, and what the hub knows of its past. One that was deleted
     on the site is still here, with `_deleted_at`.
     """
-    return DocumentAnswer.of(await find_document(hub, connection, doctype, name))
+    found = await find_document(hub, connection, doctype, name)
+    async with hub.db.session() as session:
+        kept = await kept_of(session, connection, found.doctype, found.name)
+    return DocumentAnswer.of(found, kept)

@@ -1,0 +1,39 @@
+"""Where a document of a site is kept besides its mirror. Each room registers how it finds what it
+keeps; the document's page leads there.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.tables import Connection
+
+
+@dataclass(frozen=True)
+class Kept:
+    """`page`: where people look at it, whose JSON is at `/api` and the same path; `what` it is
+    called there.
+    """
+
+    page: str
+    what: str
+
+
+Finder = Callable[[AsyncSession, Connection, str, str], Awaitable[Kept | None]]
+_finders: list[Finder] = []
+
+
+def finds_kept(finder: Finder) -> Finder:
+    _finders.append(finder)
+    return finder
+
+
+async def kept_of(
+    session: AsyncSession, connection: Connection, doctype: str, name: str
+) -> Kept | None:
+    """Who may see the connection may see it. `doctype` and `name`: as the site writes them."""
+    for finder in _finders:
+        if found := await finder(session, connection, doctype, name):
+            return found
+    return None
