@@ -89,12 +89,12 @@ LOOKS: dict[str, Look] = {
         (
             "item_code",
             "item_name",
-            "item_group",
             "stock_qty",
             "available_qty",
             "reorder_level",
             "needs_reorder",
             "unit_price",
+            "item_group",
         ),
         links=_ITEM,
         labels=_STOCK_LABELS,
