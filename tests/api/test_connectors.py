@@ -35,6 +35,20 @@ def test_a_site_is_connected_and_says_who_the_hub_is_there(connect: Connect) -> 
     assert made["api_secret_set"] is True
 
 
+def test_a_test_asks_for_what_is_mirrored(api: Api, connect: Connect, erpnext_sandbox: Any) -> None:
+    reader = erpnext_sandbox.users["readonly"]
+    made = connect(
+        api_key=reader.api_key, api_secret=reader.api_secret, streams=["orders", "inventory"]
+    )
+    path = f"/api/connectors/{made['slug']}"
+    assert api.post(f"{path}/test").json["missing"] == ["Item Price", "Warehouse"]
+    for doctype in ("Item Price", "Warehouse"):
+        assert api.patch(f"{path}/streams/{doctype}", {"enabled": False}).status == 200
+    said = api.post(f"{path}/test").json
+    assert (said["ok"], sorted(said["readable"])) == (True, ["Bin", "Item", "Sales Order"])
+    assert api.get(path).json["health_detail"] is None
+
+
 def test_the_name_may_be_left_out(api: Api, connect: Connect) -> None:
     made = connect(name=None)
     assert made["name"].startswith("127.0.0.1")

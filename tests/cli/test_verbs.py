@@ -115,6 +115,15 @@ def test_a_check_of_a_user_who_may_read_little_says_what_is_missing(
     assert bascule("check", "--only", "suppliers", **credentials).code == 0
 
 
+def test_a_check_of_a_saved_connection_reads_what_it_mirrors(bascule: Bascule) -> None:
+    for switch in ("off", "on"):
+        assert bascule("streams", switch, "stock_movements").code == 0
+        said = bascule("check", "shop", "--json")
+        mirrored = [s["doctype"] for s in bascule("streams", "--json").json["shop"] if s["enabled"]]
+        assert [one["doctype"] for one in said.json["samples"]] == mirrored
+    assert "Stock Entry" in mirrored
+
+
 def test_a_check_tries_itself_on_a_sandbox(bascule: Bascule) -> None:
     said = bascule("check", "--mock", "--only", "inventory")
     assert said.code == 0, said.err

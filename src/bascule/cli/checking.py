@@ -41,14 +41,17 @@ async def check(
 ) -> int:
     """Try a site's credentials and read a little of everything, without saving any of it.
 
-    Exits with 3 when the site refuses, is not reached, or keeps something back that is wanted.
+    Of a saved connection it reads what is mirrored, else everything that comes ready made. Exits
+    with 3 when the site refuses, is not reached, or keeps something back that is wanted.
     """
     from bascule.connections.answers import CheckAnswer
     from bascule.connections.check import NEEDS, check_site
 
     async with AsyncExitStack() as closing:
+        wanted = _named(only) or list(NEEDS)
         if connection is not None:
-            site = await closing.enter_async_context(_saved_site(connection))
+            site, mirrored = await closing.enter_async_context(_saved_site(connection))
+            wanted = _named(only) or mirrored
         else:
             if mock:
                 url, key, secret = await closing.enter_async_context(_mock_site())
@@ -56,7 +59,7 @@ async def check(
             site = await closing.enter_async_context(
                 _site(url, key, secret, allow_http=allow_http, ca_bundle=ca_bundle)
             )
-        report = await check_site(site, _named(only) or list(NEEDS))
+        report = await check_site(site, wanted)
         readable = [doctype for doctype, yes in report.readable.items() if yes]
         samples = [await _sample(site, doctype) for doctype in readable]
     if as_json:
@@ -151,15 +154,18 @@ def _site(url: str, key: str, secret: str, *, allow_http: bool, ca_bundle: str |
 
 
 @asynccontextmanager
-async def _saved_site(connection: str) -> AsyncIterator["Site"]:
+async def _saved_site(connection: str) -> AsyncIterator[tuple["Site", list[str]]]:
+    """The site, and what is mirrored of it."""
+    from bascule.connections.check import wanted_by
     from bascule.connections.service import find_connection, open_site
 
     async with acting_hub() as (hub, viewer):
         async with hub.db.session() as session:
             found = await find_connection(session, connection, viewer)
+            mirrored = await wanted_by(session, found)
             session.expunge_all()
         async with open_site(hub, found) as site:
-            yield site
+            yield site, mirrored
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
@@ -48,6 +49,7 @@ NEEDS: dict[str, dict[str, str]] = {
         "Stock Entry": "transfers, receipts and issues",
     },
 }
+PURPOSES = {doctype: purpose for needs in NEEDS.values() for doctype, purpose in needs.items()}
 # Answers that are about the site or the user, whatever DocType was asked for.
 CONCERNS_ALL = (WrongCredentials, Unavailable, Timeout, TLSFailure, NotAFrappeSite)
 # Seconds: less than a browser, or a proxy in between, waits for all of an answer of ours.
@@ -85,8 +87,16 @@ class CheckReport:
         return self.health == "ok" and not self.problems
 
 
-def wanted_by(connection: Connection) -> list[str]:
-    """The presets that are switched on for this connection; those without a switch always are."""
+async def wanted_by(session: AsyncSession, connection: Connection) -> list[str]:
+    """What a connection mirrors: the DocTypes of its streams that are on; as long as it has no
+    streams, the presets that are switched on, and those without a switch.
+    """
+    streams = await session.execute(
+        text("SELECT doctype, enabled FROM bascule.streams WHERE connection_id = :id ORDER BY id"),
+        {"id": connection.id},
+    )
+    if there := streams.all():
+        return [doctype for doctype, enabled in there if enabled]
     switches = {
         "inventory": connection.sync_inventory,
         "orders": connection.sync_orders,
@@ -101,7 +111,7 @@ async def check_site(site: Site, wanted: Sequence[str]) -> CheckReport:
     """
     purposes: dict[str, str] = {}
     for name in wanted:
-        purposes |= NEEDS.get(name, {name: f"{name} documents"})
+        purposes |= NEEDS.get(name) or {name: PURPOSES.get(name, f"{name} documents")}
     report = CheckReport()
     try:
         async with asyncio.timeout(PATIENCE):

@@ -305,8 +305,11 @@ def _sealed(hub: Hub, clean: dict[str, Any]) -> dict[str, Any]:
 async def _report(
     hub: Hub, connection: Connection, wanted: Sequence[str] | None = None
 ) -> CheckReport:
+    if wanted is None:
+        async with hub.db.session() as session:
+            wanted = await wanted_by(session, connection)
     async with unpooled_site(hub, connection) as site:
-        return await check_site(site, wanted_by(connection) if wanted is None else wanted)
+        return await check_site(site, wanted)
 
 
 async def _ask_first(
