@@ -13,7 +13,7 @@ from bascule.cli.reference import reference
 
 VERBS = [
     *("demo", "up", "serve", "worker", "connect", "check", "sync", "status", "streams", "verify"),
-    *("logs", "export", "sandbox", "token", "doctor", "psql", "disconnect"),
+    *("logs", "export", "sandbox", "token", "doctor", "psql", "change", "disconnect"),
     *("attention", "two-way", "records", "webhooks", "users"),
 ]
 

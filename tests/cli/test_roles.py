@@ -19,7 +19,16 @@ from bascule.hub import open_hub
 from bascule.settings import Settings
 
 EVERY = {"viewer": "streams", "editor": "sync", "admin": "users"}
-OURS = {"connect", "streams add", "streams remove", "disconnect", "sync", "verify", "check"}
+OURS = {
+    "connect",
+    "streams add",
+    "streams remove",
+    "disconnect",
+    "sync",
+    "verify",
+    "check",
+    "change",
+}
 
 
 def verbs(command: Any, path: str = "") -> Iterator[tuple[str, Needed]]:
@@ -58,6 +67,7 @@ WORDS: dict[str, list[str]] = {
     "status": ["nothing"],
     "logs": ["999999"],
     "export": ["inventory", "--connection", "nothing"],
+    "change": ["nothing", "--schedule", "hourly"],
     "disconnect": ["nothing", "--yes"],
     "users": [],
     "users invite": ["somebody"],

@@ -225,3 +225,42 @@ def test_a_disconnected_site_is_gone_with_its_tables(bascule: Bascule, site: Any
     assert gone.code == 0
     assert gone.json["slug"] == "second"
     assert bascule("status", "second").code == 2
+
+
+def test_a_connection_is_changed_and_keeps_what_is_not_named(bascule: Bascule, site: Any) -> None:
+    arguments = ("connect", "--name", "Third", "--slug", "third", "--no-sync", "--json")
+    before = bascule(*arguments, **way_in(site)).json["connection"]
+    # Variables that are set for another verb change nothing unasked.
+    said = bascule(
+        *("change", "third", "--schedule", "hourly", "--lookback-days", "180", "--no-suppliers"),
+        *("--warehouse", "Shop Groningen - DSR", "--include-disabled", "--json"),
+        BASCULE_SITE_KEY="other-key",
+        BASCULE_SITE_SECRET="other-secret",
+    )
+    assert said.code == 0, said.err
+    changed = {name for name in before if said.json[name] != before[name]}
+    assert changed == {
+        *("schedule", "next_sync_at", "updated_at", "lookback_days"),
+        *("sync_suppliers", "warehouse_filter", "include_disabled"),
+    }
+    off = [s["doctype"] for s in bascule("streams", "--json").json["third"] if not s["enabled"]]
+    assert off == ["Supplier"]
+    everywhere = bascule("change", "third", "--all-warehouses", "--json")
+    assert everywhere.json["warehouse_filter"] == []
+    assert bascule("change", "third").code == 2
+    assert bascule("disconnect", "third", "--yes").code == 0
+
+
+def test_other_credentials_are_tried_before_they_are_saved(bascule: Bascule, site: Any) -> None:
+    reader = site.users["readonly"]
+    arguments = ("connect", "--name", "Fourth", "--slug", "fourth", "--no-sync", "--json")
+    assert bascule(*arguments, **way_in(site)).code == 0
+    given = {"BASCULE_SITE_KEY": reader.api_key, "BASCULE_SITE_SECRET": "wrong-secret"}
+    refused = bascule("change", "fourth", "--credentials", **given)
+    assert refused.code == 3
+    assert "wrong-secret" not in refused.out + refused.err
+    assert bascule("check", "fourth", "--json").json["user"] == "hub@example.com"
+    given["BASCULE_SITE_SECRET"] = reader.api_secret
+    said = bascule("change", "fourth", "--credentials", "--json", **given)
+    assert (said.code, said.json["site_user"]) == (0, "readonly@example.com")
+    assert bascule("disconnect", "fourth", "--yes").code == 0

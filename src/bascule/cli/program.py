@@ -8,6 +8,7 @@ import typer
 from bascule import __version__
 from bascule.cli import (
     attention,
+    changing,
     checking,
     connecting,
     demo,
@@ -67,6 +68,7 @@ VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
         (doctor.doctor, "machine"),
         (upkeep.token, "machine"),
         (keys.rotate_key, "machine"),
+        (changing.change, "editor"),
         (connecting.disconnect, "editor"),
     ),
 }
