@@ -251,6 +251,29 @@ def test_a_connection_is_changed_and_keeps_what_is_not_named(bascule: Bascule, s
     assert bascule("disconnect", "third", "--yes").code == 0
 
 
+def test_a_warehouse_that_brings_no_stock_is_told_with_what_to_name_instead(
+    bascule: Bascule, site: Any
+) -> None:
+    warehouses = ("Shop Groningen", "All Warehouses - DSR", "shop oudegracht - dsr", "Elsewhere")
+    named = [word for name in warehouses for word in ("--warehouse", name)]
+    arguments = ("connect", "--name", "Fifth", "--slug", "fifth", "--no-sync", *named)
+    said = bascule(*arguments, **way_in(site))
+    assert said.code == 0
+    assert "no warehouse 'Shop Groningen'" in said.err
+    assert "Name Shop Groningen - DSR instead" in said.err
+    assert "'All Warehouses - DSR' is a group" in said.err
+    assert "no warehouse 'Elsewhere'" in said.err
+    assert "oudegracht - dsr'" not in said.err
+    checked = bascule("check", "fifth", "--only", "inventory", "--json")
+    assert (checked.code, len(checked.json["problems"])) == (3, 3)
+    assert bascule("check", "fifth", "--only", "orders").code == 0
+    assert bascule("sync", "fifth", "--stream", "Bin").code == 0
+    (run,) = bascule("logs", "--connection", "fifth", "--limit", "1", "--json").json["runs"]
+    warned = [e["message"] for e in bascule("logs", str(run["id"]), "--json").json["lines"]]
+    assert any("no warehouse 'Shop Groningen'" in message for message in warned)
+    assert bascule("disconnect", "fifth", "--yes").code == 0
+
+
 def test_other_credentials_are_tried_before_they_are_saved(bascule: Bascule, site: Any) -> None:
     reader = site.users["readonly"]
     arguments = ("connect", "--name", "Fourth", "--slug", "fourth", "--no-sync", "--json")

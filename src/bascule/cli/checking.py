@@ -48,10 +48,10 @@ async def check(
     from bascule.connections.check import NEEDS, check_site
 
     async with AsyncExitStack() as closing:
-        wanted = _named(only) or list(NEEDS)
+        wanted, warehouses = list(NEEDS), list[str]()
         if connection is not None:
-            site, mirrored = await closing.enter_async_context(_saved_site(connection))
-            wanted = _named(only) or mirrored
+            saved = await closing.enter_async_context(_saved_site(connection))
+            site, wanted, warehouses = saved
         else:
             if mock:
                 url, key, secret = await closing.enter_async_context(_mock_site())
@@ -59,7 +59,7 @@ async def check(
             site = await closing.enter_async_context(
                 _site(url, key, secret, allow_http=allow_http, ca_bundle=ca_bundle)
             )
-        report = await check_site(site, wanted)
+        report = await check_site(site, _named(only) or wanted, warehouses=warehouses)
         readable = [doctype for doctype, yes in report.readable.items() if yes]
         samples = [await _sample(site, doctype) for doctype in readable]
     if as_json:
@@ -154,8 +154,8 @@ def _site(url: str, key: str, secret: str, *, allow_http: bool, ca_bundle: str |
 
 
 @asynccontextmanager
-async def _saved_site(connection: str) -> AsyncIterator[tuple["Site", list[str]]]:
-    """The site, and what is mirrored of it."""
+async def _saved_site(connection: str) -> AsyncIterator[tuple["Site", list[str], list[str]]]:
+    """The site, and which DocTypes and warehouses are mirrored of it."""
     from bascule.connections.check import wanted_by
     from bascule.connections.service import find_connection, open_site
 
@@ -165,7 +165,7 @@ async def _saved_site(connection: str) -> AsyncIterator[tuple["Site", list[str]]
             mirrored = await wanted_by(session, found)
             session.expunge_all()
         async with open_site(hub, found) as site:
-            yield site, mirrored
+            yield site, mirrored, found.warehouse_filter
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
+from bascule.connections.warehouses import without_stock
 from bascule.events.live import publish
 from bascule.frappe import (
     FrappeError,
@@ -105,9 +106,12 @@ async def wanted_by(session: AsyncSession, connection: Connection) -> list[str]:
     return [name for name in NEEDS if switches.get(name, True)]
 
 
-async def check_site(site: Site, wanted: Sequence[str]) -> CheckReport:
-    """`wanted`: DocTypes, or presets that stand for theirs. 5 requests, and one a DocType; what
-    has not come after `PATIENCE` is not waited for: somebody is.
+async def check_site(
+    site: Site, wanted: Sequence[str], *, warehouses: Sequence[str] = ()
+) -> CheckReport:
+    """`wanted`: DocTypes, or presets that stand for theirs; `warehouses`: the only ones whose stock
+    is. 5 requests, one for the warehouses, and one a DocType; what has not come after `PATIENCE` is
+    not waited for: somebody is.
     """
     purposes: dict[str, str] = {}
     for name in wanted:
@@ -126,6 +130,9 @@ async def check_site(site: Site, wanted: Sequence[str]) -> CheckReport:
                 if error is not None:
                     report.missing.append(doctype)
                     report.problems.append(_missing(doctype, purposes[doctype], error))
+            if "Bin" in report.readable:
+                unknown = await without_stock(site, warehouses)
+                report.problems += [Problem(what, step) for what, step in unknown]
             report.notes = await _limits(site, report)
     except FrappeError as error:
         report.health = "refused" if isinstance(error, WrongCredentials | NoPermission) else "down"

@@ -309,7 +309,7 @@ async def _report(
         async with hub.db.session() as session:
             wanted = await wanted_by(session, connection)
     async with unpooled_site(hub, connection) as site:
-        return await check_site(site, wanted)
+        return await check_site(site, wanted, warehouses=connection.warehouse_filter or ())
 
 
 async def _ask_first(

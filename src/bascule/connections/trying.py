@@ -80,7 +80,10 @@ async def try_changed(
 
 async def _try(hub: Hub, connection: Connection, wanted: Sequence[str]) -> Trial:
     async with unpooled_site(hub, connection) as site:
-        report = await check_site(site, list(dict.fromkeys([*wanted, *NEEDS])))
+        named = connection.warehouse_filter if {"inventory", "Bin"} & set(wanted) else []
+        report = await check_site(
+            site, list(dict.fromkeys([*wanted, *NEEDS])), warehouses=named or ()
+        )
         if report.health != "ok":
             return Trial(report)
         trial = Trial(_only(report, wanted), groups_of(report, wanted))

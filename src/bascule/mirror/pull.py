@@ -6,6 +6,7 @@ Decides what a run has to do from the cursor; how it is done is `full`'s, `incre
 
 from datetime import datetime, timedelta
 
+from bascule.connections.warehouses import without_stock
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.cursor import Cursor, Lane
 from bascule.mirror.full import plan_lanes, pull_everything
@@ -24,6 +25,7 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
     """
     cursor = attempt.cursor
     if afresh or cursor.phase == "new" or cursor.filters != attempt.filters:
+        await _tell_unknown_warehouses(attempt)
         await _begin_full(attempt, await plan_lanes(attempt))
     elif attempt.tables.added and cursor.phase == "incremental":
         await attempt.log(f"New columns to fill: {attempt.tables.added}")
@@ -61,6 +63,13 @@ async def _begin_full(attempt: Attempt, lanes: list[Lane]) -> None:
         c.max_modified = c.since = c.position = c.count_offset = None
 
     await attempt.save(move)
+
+
+async def _tell_unknown_warehouses(attempt: Attempt) -> None:
+    if attempt.doctype == "Bin":
+        named = attempt.connection.warehouse_filter
+        for what, next_step in await without_stock(attempt.site, named):
+            await attempt.log(f"{what} {next_step}", "warning")
 
 
 async def _finish_full(attempt: Attempt) -> None:
