@@ -343,6 +343,38 @@ def test_what_happens_before_a_page_hears_is_told_to_it(
     assert page.evaluate("window.notReloaded")
 
 
+def test_tabs_that_nobody_looks_at_hold_up_no_other_and_catch_up_when_seen(
+    visit: Start, person: Callable[[str], str], hub: RunningHub
+) -> None:
+    """A browser opens six connections to one host. Headless it takes every tab for seen."""
+    editor = visit()
+    editor.sign_in(person("editor"))
+    editor.context.add_init_script(
+        "Object.defineProperty(document, 'hidden', {get: () => window.name !== 'seen'})"
+    )
+    tabs = [editor.context.new_page() for _ in range(8)]
+    for tab in tabs:
+        tab.goto(f"{editor.url}/customers")
+        tab.evaluate("window.notReloaded = true")
+    Api(hub.url, hub.token).post("/api/customers", {"name": "Made Behind Their Backs"})
+    for tab in tabs:
+        see(tab, True)
+        expect(tab.get_by_role("link", name="Made Behind Their Backs")).to_be_visible()
+        assert tab.evaluate("window.notReloaded")
+        see(tab, False)
+    see(tabs[0], True)
+    Api(hub.url, hub.token).post("/api/customers", {"name": "Made Before Their Eyes"})
+    expect(tabs[0].get_by_role("link", name="Made Before Their Eyes")).to_be_visible()
+
+
+def see(tab: Page, seen: bool) -> None:
+    tab.evaluate(
+        "seen => { window.name = seen ? 'seen' : '';"
+        " document.dispatchEvent(new Event('visibilitychange')); }",
+        seen,
+    )
+
+
 def test_a_connection_ends_only_after_its_name_is_typed(
     visit: Start, person: Callable[[str], str], connected: str
 ) -> None:

@@ -32,29 +32,46 @@
   window.htmx?.registerExtension("unfolded", {
     htmx_before_morph_attr: (each, { attrName }) => attrName !== "open" || !each.matches("details:not(.menu)"),
   });
+  // A browser opens six connections to one host and no more, all its tabs together. So a tab that
+  // nobody looks at has none, and catches up when somebody does.
   const listen = (url) => {
-    const events = new EventSource(url);
     const state = document.getElementById("live-state");
-    let lost = false;
-    for (const kind of ["run", "stream", "connection", "user", "audit", "log", "delivery", "record"]) {
-      events.addEventListener(kind, (event) => {
-        const data = JSON.parse(event.data);
-        for (const part of document.querySelectorAll("[data-live]"))
-          if (concerns(part, kind, data)) refresh(part);
+    let events = null;
+    let behind = document.hidden;
+    const close = () => {
+      events?.close();
+      events = null;
+      behind = true;
+    };
+    const open = () => {
+      if (events || document.hidden) return;
+      // Who is behind asks for every part anew: what happened may be older than what the hub keeps.
+      events = new EventSource(behind ? url.split("?")[0] : url);
+      for (const kind of ["run", "stream", "connection", "user", "audit", "log", "delivery", "record"]) {
+        events.addEventListener(kind, (event) => {
+          const data = JSON.parse(event.data);
+          for (const part of document.querySelectorAll("[data-live]"))
+            if (concerns(part, kind, data)) refresh(part);
+        });
+      }
+      events.addEventListener("open", () => {
+        state.hidden = true;
+        if (behind) document.querySelectorAll("[data-live]").forEach(refresh);
+        behind = false;
       });
-    }
-    events.addEventListener("open", () => {
-      state.hidden = true;
-      // What happened meanwhile may be older than what the hub keeps.
-      if (lost) document.querySelectorAll("[data-live]").forEach(refresh);
-      lost = false;
-    });
-    events.addEventListener("error", () => {
-      lost = true;
-      state.hidden = false;
-      if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(url), 5000);
-    });
-    addEventListener("pagehide", () => events.close());
+      events.addEventListener("error", ({ target }) => {
+        if (target !== events) return;
+        behind = true;
+        state.hidden = false;
+        if (events.readyState !== EventSource.CLOSED) return;
+        close();
+        setTimeout(open, 5000);
+      });
+    };
+    document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+    addEventListener("pagehide", close);
+    addEventListener("pageshow", open);
+    open();
   };
   if (document.body.dataset.events && document.querySelector("[data-live]")) listen(document.body.dataset.events);
 
