@@ -52,6 +52,7 @@ class Health(BaseModel):
 
 @router.get("/health", responses={503: {"model": Health, "description": "The database is gone."}})
 async def health(hub: TheHub, response: Response) -> Health:
+    """Whether the hub can work: its database answers; whether a worker lives stands beside."""
     kind: Literal["embedded", "own"] = "own" if hub.settings.database_url else "embedded"
     try:
         async with asyncio.timeout(PATIENCE):

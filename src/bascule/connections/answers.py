@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.connections.check import CheckReport
+from bascule.connections.examples import CHECK, CONNECTOR
 from bascule.connections.tables import Connection
 
 
@@ -24,24 +25,7 @@ class CheckAnswer(BaseModel):
 
     model_config = ConfigDict(
         from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "ok": False,
-                "health": "ok",
-                "user": "hub@example.com",
-                "versions": {"frappe": "15.44.2", "erpnext": "15.90.0"},
-                "time_zone": "Europe/Amsterdam",
-                "readable": {"Item": True, "Bin": True, "Item Price": False},
-                "missing": ["Item Price"],
-                "problems": [
-                    {
-                        "what": "Item Price may not be read, so there are no unit prices.",
-                        "next_step": "Give hub@example.com a role that reads Item Price.",
-                    }
-                ],
-                "notes": [],
-            }
-        },
+        json_schema_extra={"example": CHECK},
     )
 
     ok: bool = Field(description="Signed in, and everything that is wanted may be read.")
@@ -62,7 +46,7 @@ class CheckAnswer(BaseModel):
 class Connector(BaseModel):
     """A site that the hub knows, without its secret."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": CONNECTOR})
 
     id: UUID
     slug: str = Field(description="Short name, and the name of the mirror's schema.")
@@ -106,6 +90,8 @@ def shown(connection: Connection) -> dict[str, Any]:
 
 
 class Connectors(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"connectors": [CONNECTOR]}})
+
     connectors: list[Connector]
 
 

@@ -63,6 +63,7 @@ async def connectors(hub: TheHub, user: CurrentUser) -> Connectors:
 
 @router.get("/{connector}", dependencies=VIEWER)
 async def one_connector(connection: TheConnection) -> Connector:
+    """One of them, without its secret."""
     return Connector.of(connection)
 
 

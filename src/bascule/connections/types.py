@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.connections.check import NEEDS
+from bascule.connections.examples import TYPE
 from bascule.connections.fields import MOST_CONCURRENCY, MOST_LOOKBACK_DAYS
 from bascule.connections.schedules import CHOICES
 
@@ -48,6 +49,10 @@ class ConnectorType(BaseModel):
 
 
 class ConnectorTypes(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"types": [TYPE], "categories": {"erp": "ERP"}}}
+    )
+
     types: list[ConnectorType]
     categories: dict[str, str] = Field(description="Each category's name, in words.")
 

@@ -7,12 +7,14 @@ from uuid import UUID
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bascule.connections.answers import CheckAnswer, Connector
+from bascule.connections.examples import CHECK, CONNECTOR
+from bascule.mirror.examples import LINE, RUN, STATUS, STREAM
 
 
 class StreamAnswer(BaseModel):
     """One DocType of a connector, its child tables included."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": STREAM})
 
     id: int
     doctype: str
@@ -34,6 +36,8 @@ class StreamAnswer(BaseModel):
 
 
 class Streams(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"streams": [STREAM]}})
+
     streams: list[StreamAnswer]
 
 
@@ -63,7 +67,7 @@ class StreamChange(BaseModel):
 class RunAnswer(BaseModel):
     """One attempt at one stream."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": RUN})
 
     id: int
     connection_id: UUID
@@ -91,6 +95,8 @@ class RunAnswer(BaseModel):
 class Runs(BaseModel):
     """Newest first. `next` is the `before` of the page that follows; null on the last."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"runs": [RUN], "next": 42}})
+
     runs: list[RunAnswer]
     next: int | None = None
 
@@ -112,11 +118,19 @@ class SaidLine(LogLine):
 class ConnectorLog(BaseModel):
     """Oldest first: the newest lines that fit."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"lines": [{**LINE, "run_id": 42, "doctype": "Sales Order"}]}}
+    )
+
     lines: list[SaidLine]
 
 
 class Logs(BaseModel):
     """Oldest first. Ask again with `after` to follow a run; `finished` tells when to stop."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"lines": [LINE], "after": 318, "finished": True}}
+    )
 
     lines: list[LogLine]
     after: int = Field(description="The last line's id: the next `after`.")
@@ -125,6 +139,10 @@ class Logs(BaseModel):
 
 class Started(BaseModel):
     """The runs that were queued, or were under way already."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"run_ids": [42], "runs": [RUN], "finished": True}}
+    )
 
     run_ids: list[int]
     runs: list[RunAnswer]
@@ -223,6 +241,10 @@ class ConnectorChange(BaseModel):
 class SetupAnswer(Connector):
     """The connector, what its site said, and the runs of its first sync."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {**CONNECTOR, "check": CHECK, "run_ids": [1, 2, 3]}}
+    )
+
     check: CheckAnswer | None
     run_ids: list[int]
 
@@ -295,4 +317,6 @@ class ConnectorStatus(BaseModel):
 
 
 class StatusAnswer(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"connectors": [STATUS]}})
+
     connectors: list[ConnectorStatus]

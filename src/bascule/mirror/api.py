@@ -50,7 +50,7 @@ from bascule.mirror.tables import Stream
 
 router = APIRouter()
 BIGGEST = 2**63 - 1  # of a bigint
-RunId = Annotated[int, Path(ge=1, le=BIGGEST, examples=[42])]
+RunId = Annotated[int, Path(ge=1, le=BIGGEST, description="A run's number.", examples=[42])]
 FINISHED = {"done", "failed"}
 Responses = dict[int | str, dict[str, Any]]
 LOCKED_OUT = {"description": "The site does not let the hub in; `check` tells why."}
@@ -237,7 +237,7 @@ async def delete_one_stream(
 async def runs(
     hub: TheHub,
     connection: TheConnection,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Annotated[int, Query(ge=1, le=500, description="Runs a page.")] = 50,
     before: Annotated[
         int | None, Query(ge=1, le=BIGGEST, description="`next` of the page before.")
     ] = None,
@@ -255,7 +255,7 @@ async def connector_log(
     connection: TheConnection,
     level: Level = "info",
     words: Words = "",
-    limit: Annotated[int, Query(ge=1, le=SHOWN)] = SHOWN,
+    limit: Annotated[int, Query(ge=1, le=SHOWN, description="The newest so many lines.")] = SHOWN,
 ) -> ConnectorLog:
     """What the latest runs of all its streams said."""
     async with hub.db.session() as session:
@@ -267,6 +267,7 @@ async def connector_log(
 
 @router.get("/api/runs/{run}", tags=["Runs"])
 async def one_run(hub: TheHub, user: Viewer, run: RunId) -> RunAnswer:
+    """What was attempted and what came of it; while it runs, how far it is."""
     async with hub.db.session() as session:
         return (await with_doctypes(session, [await run_of(session, run, user)]))[0]
 

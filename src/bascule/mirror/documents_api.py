@@ -11,6 +11,7 @@ from bascule.connections.api import VIEWER, TheConnection
 from bascule.connections.kept import Kept, kept_of
 from bascule.mirror.catalogue import mirrored
 from bascule.mirror.documents import Document, find_document
+from bascule.mirror.examples import RELATIONS
 from bascule.mirror.streams import streams_of
 
 router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"], dependencies=VIEWER)
@@ -41,6 +42,8 @@ class RelationAnswer(BaseModel):
 
 class Relations(BaseModel):
     """Views first, then tables by their DocType."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"relations": RELATIONS}})
 
     relations: list[RelationAnswer]
 

@@ -59,6 +59,7 @@ Search = Annotated[
         max_length=LONGEST,
     ),
 ]
+AsFile = Annotated[Format, Path(description="What kind of file.")]
 Exact = Annotated[
     bool,
     Query(description="CSV: leave texts that a spreadsheet would run as a formula as they are."),
@@ -194,7 +195,7 @@ ThisAsked = Annotated[Asked, Depends(asked)]
     dependencies=RECORDED,
 )
 async def file_of_rows(
-    question: ThisAsked, relation: RelationName, format: Format, exact: Exact = False
+    question: ThisAsked, relation: RelationName, format: AsFile, exact: Exact = False
 ) -> StreamingResponse:
     return await question.file(relation, format, exact)
 
@@ -216,7 +217,7 @@ def _shortcuts(view: View) -> None:
     async def page(question: ThisAsked, after: After = None, limit: Limit = 50) -> Response:
         return await question.page(view.name, after, limit)
 
-    async def file(question: ThisAsked, format: Format, exact: Exact = False) -> StreamingResponse:
+    async def file(question: ThisAsked, format: AsFile, exact: Exact = False) -> StreamingResponse:
         return await question.file(view.name, format, exact)
 
     columns = ", ".join(f"`{column.name}`" for column in view.columns)
