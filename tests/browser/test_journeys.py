@@ -320,6 +320,18 @@ def test_what_changes_there_is_seen_here_without_a_reload(
         assert page.evaluate("window.notReloaded")
 
 
+def test_a_connection_that_is_renamed_is_called_so_where_it_is_open(
+    visit: Start, person: Callable[[str], str], connected: str, hub: RunningHub
+) -> None:
+    editor = visit()
+    editor.sign_in(person("editor"))
+    page = editor.go(f"/connectors/{connected}")
+    renamed = Api(hub.url, hub.token).patch(f"/api/connectors/{connected}", {"name": "Renamed"})
+    assert renamed.status == 200
+    expect(page.get_by_role("heading", name="Renamed", level=1)).to_be_visible()
+    assert page.title().startswith("Renamed")
+
+
 def test_what_happens_before_a_page_hears_is_told_to_it(
     visit: Start, person: Callable[[str], str], hub: RunningHub
 ) -> None:
