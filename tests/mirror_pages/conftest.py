@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import psycopg
 import pytest
 
-from account_pages.conftest import Desk, Page
+from account_pages.conftest import Desk, Page, sit  # noqa: F401
 from accounts.conftest import _quick_passwords, browse, make_person, sql  # noqa: F401
 from accounts.visitors import Somebody
 from api.conftest import Api, RunningHub

@@ -3,10 +3,12 @@
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from psycopg.sql import SQL
 
 from bascule.accounts.access import Editor, TheHub, has_role
 from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
+from bascule.connections.finding import MOST_FOUND
 from bascule.connections.forms import host_of, type_named
 from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
@@ -16,6 +18,7 @@ from bascule.errors import Invalid
 from bascule.events.journal import about, unrecorded
 from bascule.hub import Hub
 from bascule.mirror.connector_form import MENDABLE, Form, filled, onwards, show
+from bascule.mirror.relation import BadQuery, conditions, find_relation
 from bascule.mirror.setup import change
 from bascule.mirror.streams import streams_of
 from bascule.ui import back_to
@@ -26,8 +29,12 @@ ADMINS_ONLY = "Only an admin may change this of a connection that is shared."
 
 
 @pages.get("")
-async def settings_page(request: Request, user: Editor, connection: TheConnection) -> Response:
-    return show(request, PAGE, _saved(connection, user), connection=connection)
+async def settings_page(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Response:
+    form = _saved(connection, user)
+    form.listed = await _mirrored_warehouses(hub, connection)
+    return show(request, PAGE, form, connection=connection)
 
 
 @pages.post("/validate", dependencies=[Depends(unrecorded)])
@@ -119,6 +126,26 @@ def _changes(form: Form, connection: Connection) -> dict[str, Any]:
         for name, value in typed.items()
         if name not in kept | form.fixed.keys() and value != getattr(connection, name, None)
     }
+
+
+async def _mirrored_warehouses(hub: Hub, connection: Connection) -> list[str]:
+    """The site's own list, to choose from without asking it; empty where it is not here whole."""
+    async with hub.db.session() as session:
+        streams = await streams_of(session, connection)
+    whole = any(s.doctype == "Warehouse" and s.last_success_at and not s.filters for s in streams)
+    if not whole:
+        return []
+    async with hub.db.connection() as conn:
+        try:
+            relation = await find_relation(conn, connection.slug, "warehouse")
+            names = SQL("SELECT name FROM {} WHERE {} ORDER BY name LIMIT {}").format(
+                relation.identifier,
+                SQL(" AND ").join(conditions(relation, {"is_group": "0"})),
+                MOST_FOUND,
+            )
+        except BadQuery:  # a column that it takes was left out
+            return []
+        return [str(row[0]) for row in await (await conn.execute(names)).fetchall()]
 
 
 async def _wanted(hub: Hub, connection: Connection) -> list[str]:
