@@ -287,3 +287,15 @@ def test_other_credentials_are_tried_before_they_are_saved(bascule: Bascule, sit
     said = bascule("change", "fourth", "--credentials", "--json", **given)
     assert (said.code, said.json["site_user"]) == (0, "readonly@example.com")
     assert bascule("disconnect", "fourth", "--yes").code == 0
+
+
+def test_who_syncs_by_hand_is_told_how_and_not_that_it_happens_by_itself(
+    bascule: Bascule, site: Any
+) -> None:
+    few = ("--no-inventory", "--no-orders", "--no-suppliers", "--schedule", "manual")
+    said = bascule("connect", "--name", "Sixth", "--slug", "sixth", *few, **way_in(site))
+    assert said.code == 0, said.err
+    assert "Saved as sixth, synced when you say so" in said.out
+    assert "bascule sync" in said.out
+    assert "bascule up" not in said.out
+    assert bascule("disconnect", "sixth", "--yes").code == 0

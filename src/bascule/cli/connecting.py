@@ -76,7 +76,8 @@ async def connect(
         if not as_json and not quiet:
             if report is not None:
                 tell_report(report)
-            out.print(f"Saved as [bold]{escape(connection.slug)}[/], synced {connection.schedule}.")
+            when = connection.schedule if connection.next_sync_at else "when you say so"
+            out.print(f"Saved as [bold]{escape(connection.slug)}[/], synced {when}.")
         seen = await work_off(hub, run_ids, quiet=quiet or as_json) if run_ids else []
     failed = any(one.run.outcome == "failed" for one in seen)
     if as_json:
@@ -89,7 +90,11 @@ async def connect(
         )
     elif seen and (failed or not quiet):
         outcomes(seen)
-        out.print("'bascule up' keeps it in step; 'bascule psql' opens it.")
+        by_itself = connection.next_sync_at is not None
+        keeps = (
+            "'bascule up' keeps it in step" if by_itself else "'bascule sync' brings what changes"
+        )
+        out.print(f"{keeps}; 'bascule psql' opens it.")
     return Exit.FAILED if failed else Exit.DONE
 
 
