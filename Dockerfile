@@ -4,8 +4,7 @@ FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     BASCULE_DATA_DIR=/var/lib/bascule \
-    BASCULE_HOST=0.0.0.0 \
-    BASCULE_PORT=8003
+    BASCULE_HOST=0.0.0.0
 
 RUN useradd --system --create-home --home-dir /var/lib/bascule bascule
 
@@ -21,5 +20,5 @@ USER bascule
 VOLUME /var/lib/bascule
 EXPOSE 8003
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"BASCULE_PORT\"]}/health', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request as u; from bascule.settings import Settings; u.urlopen(f'http://127.0.0.1:{Settings().port}/health', timeout=4)"]
 CMD ["bascule", "up"]

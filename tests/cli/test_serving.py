@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +80,27 @@ def test_up_serves_and_works_and_stops_when_told(
     os.kill(process.pid, number)
     assert process.wait(timeout=30) == 0, process.communicate()[1]
     assert bascule.all_gone() == {}
+
+
+def test_the_image_listens_and_is_looked_after_on_the_port_that_it_is_told(
+    make_bascule: Callable[..., Bascule], start: Any
+) -> None:
+    dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text()
+    image = dict(re.findall(r"\b([A-Z_]+)=(\S+)", dockerfile))
+    for ours in ("BASCULE_DATA_DIR", "BASCULE_HOST"):
+        del image[ours]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    bascule = make_bascule(**image, CONNECTORS_SERVICE_PORT=str(port))
+    _, told = start(bascule, "up")
+    assert told["url"].endswith(f":{port}")
+    command = re.search(r"HEALTHCHECK.*?CMD (\[.*?\])$", dockerfile, re.DOTALL | re.MULTILINE)
+    assert command is not None
+    _, *arguments = json.loads(command[1])
+    for listening, code in (str(port), 0), ("1", 1):
+        environment = {**bascule.environment, "CONNECTORS_SERVICE_PORT": listening}
+        looked = subprocess.run([sys.executable, *arguments], env=environment, check=False)
+        assert looked.returncode == code
 
 
 def test_serve_and_worker_are_the_same_in_two_processes(
