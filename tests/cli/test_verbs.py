@@ -124,6 +124,19 @@ def test_a_check_of_a_saved_connection_reads_what_it_mirrors(bascule: Bascule) -
     assert "Stock Entry" in mirrored
 
 
+def test_debugging_shows_each_request_to_the_site_and_no_credentials(
+    bascule: Bascule, site: Any
+) -> None:
+    for words in (("check", "--only", "suppliers"), ("sync", "--stream", "Supplier")):
+        said = bascule(*words, "--json", **way_in(site), BASCULE_LOG_LEVEL="DEBUG")
+        assert said.json["ok"] is True
+        assert "/api/method/frappe." in said.err
+        assert " 200, " in said.err
+        assert site.api_secret not in said.err
+        assert site.api_key not in said.err
+    assert "/api/" not in bascule("sync", "--stream", "Supplier").err
+
+
 def test_a_check_tries_itself_on_a_sandbox(bascule: Bascule) -> None:
     said = bascule("check", "--mock", "--only", "inventory")
     assert said.code == 0, said.err

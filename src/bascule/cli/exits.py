@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bascule.cli.terminal import document, refusal
+from bascule.cli.terminal import document, log_our_own, refusal
 
 if TYPE_CHECKING:
     from bascule.cli.acting import Needed
@@ -82,6 +82,8 @@ def _run(
 ) -> int:
     from bascule.cli.acting import begin
 
+    if _debugging():
+        log_our_own()
     try:
         begin(name, needed)
         result = function(*arguments, **options)
@@ -97,10 +99,14 @@ def _run(
     except typer.Exit:
         raise
     except Exception as error:
-        if os.environ.get("BASCULE_LOG_LEVEL", "").upper() == "DEBUG":
+        if _debugging():
             raise
         return _refuse(error, as_json=bool(options.get("as_json")))
     return int(result or Exit.DONE)
+
+
+def _debugging() -> bool:
+    return os.environ.get("BASCULE_LOG_LEVEL", "").upper() == "DEBUG"
 
 
 def _refuse(error: BaseException, *, as_json: bool) -> int:

@@ -15,7 +15,7 @@ INTRODUCTION = """# The command line
 Answers go to stdout, progress and refusals to stderr. With `--json` a verb prints one JSON document
 on stdout and nothing else there; what could not be done is `{"error", "next_step", "exit_code"}`.
 Every refusal is two lines: what is wrong, and the next step. `BASCULE_LOG_LEVEL=DEBUG` shows the
-traceback.
+traceback, and each request to a site with its status, size and time.
 
 Bars with rows, rate and time left are drawn where stderr is a terminal; elsewhere lines tell when a
 stream is done.

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.keys import refuse_weak_key
-from bascule.cli.terminal import AsJson, document, err
+from bascule.cli.terminal import LOG_LINE, AsJson, document, err
 
 if TYPE_CHECKING:
     from bascule.hub import Hub
@@ -208,7 +208,8 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(
         level=level.upper(),
         stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        format=LOG_LINE,
+        force=True,
     )
     if level.upper() != "DEBUG":
         # A line for every job and every statement tells nobody anything.

@@ -1,6 +1,7 @@
 """What a person and a machine see: answers on stdout, progress and refusals on stderr."""
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, for machines.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
+LOG_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -25,6 +27,14 @@ def document(value: Any) -> None:
     """One JSON document on stdout. Times are ISO 8601."""
     sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False, indent=2) + "\n")
     sys.stdout.flush()
+
+
+def log_our_own() -> None:
+    """What this program has to say, the requests to sites among it, on stderr; of the libraries
+    only warnings.
+    """
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=LOG_LINE)
+    logging.getLogger("bascule").setLevel(logging.DEBUG)
 
 
 def refusal(what: str, next_step: str | None) -> None:
