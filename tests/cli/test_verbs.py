@@ -280,6 +280,10 @@ def test_a_warehouse_that_brings_no_stock_is_told_with_what_to_name_instead(
     checked = bascule("check", "fifth", "--only", "inventory", "--json")
     assert (checked.code, len(checked.json["problems"])) == (3, 3)
     assert bascule("check", "fifth", "--only", "orders").code == 0
+    renamed = bascule("change", "fifth", "--warehouse", "Workshop", "--max-concurrency", "2")
+    assert "Name Workshop - DSR instead" in renamed.err
+    assert renamed.code == 0
+    assert bascule("change", "fifth", *named).code == 0
     assert bascule("sync", "fifth", "--stream", "Bin").code == 0
     (run,) = bascule("logs", "--connection", "fifth", "--limit", "1", "--json").json["runs"]
     warned = [e["message"] for e in bascule("logs", str(run["id"]), "--json").json["lines"]]

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import CaBundle, ask_for_missing
+from bascule.cli.checking import tell_report
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.terminal import AsJson, ago, document, out
 
@@ -49,8 +50,15 @@ async def change(
         Switch, typer.Option(help="Speak plain HTTP to a site that is not on loopback.")
     ] = None,
     ca_bundle: CaBundle = None,
+    max_concurrency: Annotated[
+        int | None, typer.Option(help="The most that the site is asked at a time.")
+    ] = None,
     check_first: Annotated[
-        bool, typer.Option("--check/--no-check", help="Try a changed way in before saving it.")
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Try a changed way in before saving it, and ask for the warehouses named.",
+        ),
     ] = True,
     as_json: AsJson = False,
 ) -> int:
@@ -60,7 +68,7 @@ async def change(
     saved.
     """
     from bascule.connections.answers import Connector
-    from bascule.connections.service import find_connection
+    from bascule.connections.service import find_connection, recheck
     from bascule.mirror import setup
 
     given: dict[str, Any] = {
@@ -75,6 +83,7 @@ async def change(
         "include_disabled": include_disabled,
         "allow_http": allow_http,
         "ca_bundle": ca_bundle,
+        "max_concurrency": max_concurrency,
     }
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes and not credentials:
@@ -91,9 +100,12 @@ async def change(
                 url or found.api_url, *_credentials()
             )
         changed = await setup.change(hub, found, changes, by=viewer, test=check_first)
+        report = await recheck(hub, changed) if warehouse and check_first else None
     if as_json:
         document(Connector.of(changed).model_dump(mode="json"))
         return Exit.DONE
+    if report is not None:
+        tell_report(report)
     due = ago(changed.next_sync_at) if changed.next_sync_at else "when asked"
     out.print(
         f"[green]✓[/] [bold]{escape(changed.slug)}[/] is changed; its next sync is"
