@@ -290,8 +290,11 @@ async def _widen(conn: AsyncConnection, schema: str, table: str, column: str, to
 
 async def ensure_indexes(conn: AsyncConnection, table: Table) -> None:
     """The indexes that pulls, views and look-ups use; made after a first load, which is faster
-    without them.
+    without them. Two streams may have a child table in common, and "if not exists" alone lets both
+    begin.
     """
+    lock = f"indexes:{table.schema}.{table.name}"
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
     by_field = {column.field: column for column in table.columns}
     for fields in _indexed(table):
         columns = [by_field[f].name for f in fields if f in by_field]
