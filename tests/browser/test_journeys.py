@@ -332,6 +332,21 @@ def test_a_connection_that_is_renamed_is_called_so_where_it_is_open(
     assert page.title().startswith("Renamed")
 
 
+def test_the_first_site_appears_where_somebody_waits_for_its_data(
+    visit: Start, person: Callable[[str], str], site: Any, hub: RunningHub
+) -> None:
+    viewer = visit()
+    viewer.sign_in(person("viewer"))
+    page = viewer.go("/data")
+    expect(page.get_by_text("Nothing to look at yet")).to_be_visible()
+    page.evaluate("window.notReloaded = true")
+    new = {"name": "The Shop", "api_url": site.url, "schedule": "manual", "streams": ["Warehouse"]}
+    new |= {"api_key": site.api_key, "api_secret": site.api_secret}
+    assert Api(hub.url, hub.token).post("/api/connectors/erpnext/setup", new).status == 201
+    expect(page.get_by_role("heading", name="The Shop")).to_be_visible(timeout=MINUTE)
+    assert page.evaluate("window.notReloaded")
+
+
 def test_what_happens_before_a_page_hears_is_told_to_it(
     visit: Start, person: Callable[[str], str], hub: RunningHub
 ) -> None:
