@@ -166,6 +166,22 @@ def test_one_that_was_deleted_there_while_an_edit_waited_is_given_up(
     assert EDITED in values, "what was given up is in no history"
 
 
+def test_what_is_given_up_while_it_is_undecided_becomes_what_erpnext_has(
+    api: Api, erp: Erp, turn_on: Callable[..., str], while_it_waits: Callable[..., int]
+) -> None:
+    turn_on()
+    theirs = "https://theirs.example"
+    number = while_it_waits(lambda: erp.change("Customer", PLAIN["name"], website=theirs))
+    assert sync_of(api, number)["state"] == "conflict"
+    do(api, number, "give_up")
+    assert api.get(f"/api/customers/{number}").json["website"] == theirs
+    assert api.get(f"/api/customers/{number}/conflicts").json["conflicts"] == []
+    until(lambda: sync_of(api, number)["state"] == "in_sync")
+    lost = {change[0] for step in api.get(f"/api/customers/{number}/history").json["steps"]
+            for change in step["changes"].values()}  # fmt: skip
+    assert EDITED in lost
+
+
 def test_one_that_was_renamed_there_while_an_edit_waited_is_followed(
     admin: Erp,
     turn_on: Callable[..., str],

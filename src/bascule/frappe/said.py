@@ -147,6 +147,8 @@ def fields(body: Mapping[str, Any], told: list[str], meta: DocType | None) -> di
     for text in told:
         if text.startswith("Field not permitted in query: "):
             found[text.partition(": ")[2]] = text
+        elif exc_type(body) == "NameError":
+            found["name"] = text
         elif exc_type(body) == "LinkValidationError":
             for label, value in _LINKS.findall(text):
                 found[_named(label, meta)] = f"Could not find {value}"

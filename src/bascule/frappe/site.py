@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from bascule.frappe.address import site_url
 from bascule.frappe.answer import Asked, document
-from bascule.frappe.asking import REMEMBERED, document_path
+from bascule.frappe.asking import REMEMBERED, document_path, fits_a_path
 from bascule.frappe.documents import Documents
 from bascule.frappe.errors import Invalid, NoPermission, NotFound
 from bascule.frappe.filters import Filters, conditions
@@ -141,7 +141,7 @@ class Site(Writing):
     async def document(self, doctype: str, name: str) -> dict[str, Any]:
         """One document with its child tables. Frappe leaves out the fields that are null."""
         asked = self._asked("read", doctype, name)
-        if name.strip(".") == "":  # a path of dots is resolved away before it arrives
+        if not fits_a_path(name):
             reading = self.wire.read(
                 "POST",
                 "/api/method/frappe.client.get",

@@ -5,8 +5,8 @@ without an answer was carried out is for the caller to find out.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bascule.frappe.answer import member
-from bascule.frappe.asking import Asking, document_path
+from bascule.frappe.answer import Asked, member
+from bascule.frappe.asking import Asking, document_path, fits_a_path
 from bascule.frappe.filters import site_value
 
 
@@ -24,21 +24,31 @@ class Writing(Asking):
         """`based_on`: the `modified` that the change was made on; ChangedMeanwhile if it moved."""
         asked = self._asked("write", doctype, name)
         body = {**site_value(values), **({"modified": based_on} if based_on else {})}
-        return await self._stored(
-            self.wire.write("PUT", document_path(doctype, name), asked, json=body), asked
-        )
+        return await self._put(doctype, name, body, asked)
 
     async def delete(self, doctype: str, name: str) -> None:
         asked = self._asked("delete", doctype, name)
-        writing = self.wire.write("DELETE", document_path(doctype, name), asked)
+        if fits_a_path(name):
+            writing = self.wire.write("DELETE", document_path(doctype, name), asked)
+        else:
+            said = {"doctype": doctype, "name": name}
+            path = "/api/method/frappe.client.delete"
+            writing = self.wire.write("POST", path, asked, json=said)
         await self._explained(writing, "delete", doctype)
 
     async def submit(self, doctype: str, name: str) -> dict[str, Any]:
         asked = self._asked("submit", doctype, name)
-        body = {"docstatus": 1}
-        return await self._stored(
-            self.wire.write("PUT", document_path(doctype, name), asked, json=body), asked
-        )
+        return await self._put(doctype, name, {"docstatus": 1}, asked)
+
+    async def _put(
+        self, doctype: str, name: str, values: Mapping[str, Any], asked: Asked
+    ) -> dict[str, Any]:
+        if fits_a_path(name):
+            path = document_path(doctype, name)
+            return await self._stored(self.wire.write("PUT", path, asked, json=values), asked)
+        said = {"doctype": doctype, "name": name, "fieldname": values}
+        writing = self.wire.write("POST", "/api/method/frappe.client.set_value", asked, json=said)
+        return await self._stored(writing, asked, "message")
 
     async def cancel(self, doctype: str, name: str) -> dict[str, Any]:
         asked = self._asked("cancel", doctype, name)

@@ -240,6 +240,8 @@ async def _give_up(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> No
         await add_change(session, record, "gave_up", {}, by=by, note="It is kept here alone.")
         await session.delete(link)
         return
+    for one in (await conflicts_open(session, record)).values():
+        await _settle(session, whole, one, "there", by)
     changes = {
         one.name: (record.values.get(one.name), link.base.get(one.name))
         for one in fields.synced()

@@ -290,11 +290,12 @@ async def _clash(session: AsyncSession, whole: Whole, clash: Clash, known: Confl
         changes = {clash.field: (clash.here, clash.there)}
         await add_change(session, record, "conflict", changes, by=clash.there_edit.by)
         return
-    if not same(one, known.there, clash.there):
-        changes = {clash.field: (known.there, clash.there)}
-        await add_change(session, record, "seen", changes, by=clash.there_edit.by)
-    known.here, known.there = clash.here, clash.there
-    known.here_by, known.here_at = clash.here_edit.by, clash.here_edit.at
+    known.here, known.here_by, known.here_at = clash.here, clash.here_edit.by, clash.here_edit.at
+    if same(one, known.there, clash.there):
+        return  # the document was saved since, but for something else
+    changes = {clash.field: (known.there, clash.there)}
+    await add_change(session, record, "seen", changes, by=clash.there_edit.by)
+    known.there = clash.there
     known.there_by, known.there_at = clash.there_edit.by, clash.there_edit.at
 
 
