@@ -1,15 +1,19 @@
 """Customers kept the same, as seed users see it: over HTTP, against a site that answers as one."""
 
+import base64
+import hmac
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 
 from api.conftest import Api, RunningHub
 from bascule.twoway.pulling import poll, told_by
 from bascule.twoway.setup import two_ways
 
-from .conftest import Erp
+from .conftest import Erp, until
 
 ANN = {
     "name": 'Odd "Ü" & \\ Co',
@@ -170,3 +174,37 @@ def test_what_a_sync_brought_is_told_also_when_another_look_follows_at_once(
     two_way, told = running_hub.run(looked())
     assert told["created"] == 1
     assert two_way.last_summary["created"] == 0
+
+
+def test_who_shares_a_contact_hears_of_an_edit_that_was_made_at_the_other(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    slug = turn_on()
+    secret = "what the site signs with"
+    hooks = api.ask("PUT", f"/api/connectors/{slug}/webhooks", {"secret": secret}).json
+    group = {"customerGroup": "Consumers"}
+    first = api.post("/api/customers", {"name": "First", "contactPerson": "Ann", **group}).json[
+        "id"
+    ]
+    second = api.post("/api/customers", {"name": "Second", **group}).json["id"]
+    synced(first)
+    synced(second)
+    contact = erp.read("Customer", "First")["customer_primary_contact"]
+    links = [{"link_doctype": "Customer", "link_name": name} for name in ("First", "Second")]
+    erp.change("Contact", contact, links=links)
+    erp.change("Customer", "Second", customer_primary_contact=contact)
+    api.post("/api/customers/sync/enhanced")
+    assert api.get(f"/api/customers/{second}").json["contactPerson"] == "Ann"
+    assert api.ask("PUT", f"/api/customers/{second}", {"contactPerson": "Bea"}).status == 200
+    synced(second)
+    # Only now, when one of the two records has it already.
+    modified = erp.read("Contact", contact)["modified"]
+    told = {"event": "on_update", "doctype": "Contact", "name": contact, "modified": modified}
+    body = json.dumps(told).encode()
+    signed = base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
+    headers = {"X-Frappe-Webhook-Signature": signed}
+    kept = requests.post(hooks["addresses"]["Contact"], data=body, headers=headers, timeout=10)
+    assert kept.status_code == 200, kept.text
+    until(lambda: api.get(f"/api/customers/{first}").json["contactPerson"] == "Bea")
+    newest = api.get(f"/api/customers/{first}/history").json["steps"][0]
+    assert (newest["origin"], newest["note"]) == ("erpnext", "webhook")

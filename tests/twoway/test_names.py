@@ -1,4 +1,4 @@
-"""Names that paths, URLs and routes do not like: each is a customer like any other, on both sides."""
+"""Names that paths and routes do not like: each is a customer like any other, on both sides."""
 
 from collections.abc import Callable
 from typing import Any

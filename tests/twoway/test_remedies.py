@@ -171,7 +171,9 @@ def test_what_is_given_up_while_it_is_undecided_becomes_what_erpnext_has(
 ) -> None:
     turn_on()
     theirs = "https://theirs.example"
-    number = while_it_waits(lambda: erp.change("Customer", PLAIN["name"], website=theirs))
+    change = {"doctype": "Customer", "name": PLAIN["name"], "fieldname": {"website": theirs}}
+    method = "/api/method/frappe.client.set_value"
+    number = while_it_waits(lambda: erp.ask("POST", method, change))
     assert sync_of(api, number)["state"] == "conflict"
     do(api, number, "give_up")
     assert api.get(f"/api/customers/{number}").json["website"] == theirs

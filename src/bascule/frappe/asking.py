@@ -116,9 +116,9 @@ def document_path(doctype: str, name: str | None = None) -> str:
 
 
 def fits_a_path(name: str) -> bool:
-    """Whether a document's name arrives whole as the end of a path, percent signs or not: slashes at
-    its ends and dots between slashes are resolved away, and a line break fits no route of Frappe's.
-    Other names are said in the body of a call.
+    """Whether a document's name arrives whole as the end of a path, percent signs or not: slashes
+    at its ends and dots between slashes are resolved away, and a line break fits no route of
+    Frappe's. Other names are said in the body of a call.
     """
     return "\n" not in name and all(part.strip(".") for part in name.split("/"))
 

@@ -247,8 +247,9 @@ async def _sweep(work: Pulling, *, always: bool) -> None:
 async def known(
     hub: Hub, connection: Connection, doctype: str, told: Mapping[str, str | None]
 ) -> set[str]:
-    """Those of these documents that are here as of the time of change that was told. It is
-    believed only in that nothing is asked for; what was changed since is told of too.
+    """Those of these documents that are here as of the time of change that was told, in each record
+    that has them: several may share a Contact. It is believed only in that nothing is asked for;
+    what was changed since is told of too.
     """
     part = next((p for p, name in DOCTYPES.items() if name == doctype), "main")
     named = Link.document if part == "main" else Link.parts[part].astext
@@ -264,7 +265,8 @@ async def known(
             )
         )
         rows = (await session.execute(query)).all()
-    return {str(name) for name, at in rows if at is not None and at == told[str(name)]}
+    here = {str(name) for name, _ in rows}
+    return here - {str(name) for name, at in rows if at is None or at != told[str(name)]}
 
 
 async def being_sent(
