@@ -332,6 +332,14 @@ def test_a_field_of_ones_own_is_mapped_on_the_page(
     until(lambda: state(api, number) == "in_sync")
     name = api.get(f"/api/customers/{number}").json["erpnextId"]
     assert erp.read("Customer", name)["vat_no"] == "NL1"
+    page.locator("#of-customerGroup summary").click()
+    group = page.locator("#of-customerGroup")
+    group.get_by_label("Default of a new one").fill("Nobody's Group")
+    group.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_contain_text("no Customer Group")
+    page.locator("#of-vatNumber summary").click()
+    page.locator("#of-vatNumber").get_by_role("button", name="As it was").click()
+    expect(page.locator("#of-vatNumber summary")).to_contain_text("Kept here alone")
 
 
 def test_a_viewer_reads_and_decides_nothing(

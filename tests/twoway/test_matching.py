@@ -33,8 +33,9 @@ class Turning:
         [row] = [one for one in self.matches()["matches"] if one["recordId"] == number]
         return row
 
-    def decide(self, row: Any, decision: str) -> None:
-        decided = self.api.post(f"{self.at}/matches", {"id": row["id"], "decision": decision})
+    def decide(self, row: Any, decision: str, **more: str) -> None:
+        told = {"id": row["id"], "decision": decision, **more}
+        decided = self.api.post(f"{self.at}/matches", told)
         assert decided.status == 200, decided.body
 
     def confirm(self) -> None:
@@ -175,6 +176,36 @@ def test_where_several_would_fit_none_is_taken_until_somebody_says_which(
     turning.check_each_once()
 
 
+def test_a_record_is_paired_with_any_document_that_a_person_names(
+    api: Api,
+    turning: Turning,
+    here: Callable[..., int],
+    there: Callable[..., str],
+    synced: Callable[..., Any],
+) -> None:
+    one_of_two, misspelt = here("One Of Two", taxNumber="DUP 3"), here("Jansen & Zn")
+    first, second = (there(name, tax_id="DUP 3") for name in ("First Of Two", "Second Of Two"))
+    meant = there("Jansen en Zoon")
+    before = turning.documents()
+    turning.begin(policy="erpnext")
+    brought = turning.matches()["counts"]["bring"]
+    row = turning.of_record(one_of_two)
+    assert {row["document"], *row["others"]} == {first, second}
+    [other] = row["others"]
+    turning.decide(row, "pair", document=other)
+    row = turning.of_record(misspelt)
+    nowhere = {"id": row["id"], "decision": "pair", "document": "Nobody"}
+    assert api.post(f"{turning.at}/matches", nowhere).status == 422
+    turning.decide(row, "pair", document=meant)
+    counts = turning.matches()["counts"]
+    assert (counts["pair"], counts["bring"], counts["send"]) == (2, brought - 2, 0)
+    turning.confirm()
+    assert synced(one_of_two)["erpnextId"] == other
+    assert synced(misspelt)["erpnextId"] == meant
+    assert turning.documents() == before
+    turning.check_each_once()
+
+
 def test_two_records_that_would_fit_one_document_are_left_too(
     api: Api, turning: Turning, here: Callable[..., int], there: Callable[..., str]
 ) -> None:
@@ -241,11 +272,31 @@ def test_what_nobody_chose_yields_to_what_is_there(
     assert (record["erpnextId"], record["customerGroup"]) == ("Quiet Co", "Bike Shops")
 
 
+def test_defaults_that_nobody_chose_are_those_of_the_connector_that_a_record_comes_to(
+    api: Api, erp: Erp, turning: Turning, there: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    there("Quiet Co")
+    paired = api.post("/api/customers", {"name": "Quiet Co"}).json
+    alone = api.post(
+        "/api/customers", {"name": "Alone Co", "address": "Markt 1", "city": "Gent"}
+    ).json
+    assert (alone["country"], alone["customerGroup"]) == ("Saudi Arabia", "Individual")
+    turning.begin(defaults={"country": "Belgium", "customerGroup": "Consumers"})
+    turning.confirm()
+    record = synced(alone["id"])
+    assert (record["country"], record["customerGroup"]) == ("Belgium", "Consumers")
+    assert erp.read("Customer", "Alone Co")["customer_group"] == "Consumers"
+    assert synced(paired["id"])["customerGroup"] == "Bike Shops"
+
+
 def test_a_default_that_the_site_does_not_have_is_told_before_anything_is_sent(
     api: Api, turning: Turning
 ) -> None:
     told = " ".join(note["what"] for note in api.post(f"{turning.at}/check").json["notes"])
     assert "no Customer Group 'Individual'" in told
+    turning.begin()
+    notes = str(api.get(turning.at).json["last_summary"]["notes"])
+    assert "no Customer Group 'Individual'" in notes, "nor by who begins without a check"
     assert api.patch(turning.at, {"defaults": {"customerGroup": "Consumers"}}).status == 200
     told = " ".join(note["what"] for note in api.post(f"{turning.at}/check").json["notes"])
     assert "Customer Group" not in told

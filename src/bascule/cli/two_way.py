@@ -168,6 +168,10 @@ async def decide(
     decision: Annotated[
         str, typer.Argument(metavar="DECISION", help="pair, bring, send or leave.")
     ],
+    document: Annotated[
+        str | None,
+        typer.Option(help="With pair: the document, where another or none was proposed."),
+    ] = None,
     connection: Of = None,
     as_json: AsJson = False,
 ) -> int:
@@ -178,7 +182,7 @@ async def decide(
     of = record_type(kind)
     async with acting_hub() as (hub, by):
         found = await one_connection(hub, by, connection)
-        await matching.decide(hub, found, of, number, decision, by=by)
+        await matching.decide(hub, found, of, number, decision, by=by, document=document)
         told = await _preview(hub, found, of)
     _tell(told, kind, as_json=as_json)
     return Exit.DONE

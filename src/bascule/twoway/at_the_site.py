@@ -17,13 +17,15 @@ OWN_FIELD = "bascule_id"
 @dataclass
 class Found:
     """`cannot_hold`: local field -> why. `companies`: those a credit limit may be about. `notes`:
-    what limits two-way sync, in words; each with its next step.
+    what limits two-way sync, in words; each with its next step. `defaults`: of these, those about
+    the default of a field, by the field.
     """
 
     cannot_hold: dict[str, str] = field(default_factory=dict)
     companies: list[str] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     own_field: str | None = None
+    defaults: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 async def look(site: Site, fields: Mapped) -> Found:
@@ -47,9 +49,10 @@ async def look(site: Site, fields: Mapped) -> Found:
             }
             continue
         found.cannot_hold |= _lacking(meta, fields, part)
-        found.notes += await _defaults_not_there(site, meta, fields, part)
+        found.defaults |= await _defaults_not_there(site, meta, fields, part)
         if part == "main" and meta.field(OWN_FIELD) is not None:
             found.own_field = OWN_FIELD
+    found.notes += found.defaults.values()
     found.companies = await _companies(site)
     return found
 
@@ -85,9 +88,9 @@ def _lacking(meta: DocType, fields: Mapped, part: Part) -> Mapping[str, str]:
 
 async def _defaults_not_there(
     site: Site, meta: DocType, fields: Mapped, part: Part
-) -> list[tuple[str, str]]:
+) -> dict[str, tuple[str, str]]:
     """Defaults that name a document which the site does not have, such as a customer group."""
-    notes: list[tuple[str, str]] = []
+    notes: dict[str, tuple[str, str]] = {}
     for one in _of(fields, part):
         assert one.place is not None  # noqa: S101
         there = meta.field(one.place.field)
@@ -100,12 +103,10 @@ async def _defaults_not_there(
         except (NoPermission, NotFound):
             continue
         if not known:
-            notes.append(
-                (
-                    f"The site has no {there.options} {one.default!r}, which is what {one.label} "
-                    "is where nothing is said.",
-                    f"Choose another default for {one.label}, or make it in ERPNext.",
-                )
+            notes[one.name] = (
+                f"The site has no {there.options} {one.default!r}, which is what {one.label} "
+                "is where nothing is said.",
+                f"Choose another default for {one.label}, or make it in ERPNext.",
             )
     return notes
 

@@ -26,10 +26,11 @@ from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped
 from bascule.twoway.party import AT_ONCE, fetch_many, values_of
 from bascule.twoway.pulling import load, start_poll
-from bascule.twoway.records import name_of, new_link, queue
+from bascule.twoway.records import join, name_of, new_link, queue
 from bascule.twoway.setup import may_set_up, the_two_way
 from bascule.twoway.tables import Link, Match, Record, TwoWay
 
+OTHERS = 5  # documents that are offered where several would fit
 DECISIONS = ("pair", "bring", "send", "leave")
 
 
@@ -125,7 +126,7 @@ async def prepare(hub: Hub, two_way_id: int) -> None:
             session.add(_row(two_way_id, fields, proposal))
         current = await session.get(TwoWay, two_way_id)
         if current is not None:
-            current.last_summary = {"matching": "ready"}
+            current.last_summary = {**current.last_summary, "matching": "ready"}
         await publish(session, "record", connection_id=connection.id, change="matched")
 
 
@@ -164,7 +165,7 @@ async def _tell_how_far(hub: Hub, two_way: TwoWay, read: int, of: int) -> None:
     async with hub.db.session() as session:
         current = await session.get(TwoWay, two_way.id)
         if current is not None and current.status == "matching":
-            current.last_summary = {"matching": "under way", "read": read, "of": of}
+            current.last_summary = {**current.last_summary, "read": read, "of": of}
         await publish(
             session, "record", connection_id=two_way.connection_id, keep=False, change="matching"
         )
@@ -232,12 +233,15 @@ async def decide(
     decision: str,
     *,
     by: User | None,
+    document: str | None = None,
 ) -> None:
     """Changes one row of the preview. A record may be paired, sent or left alone; a document that
-    no record is paired with is brought."""
+    no record is paired with is brought. `document`: of the preview's, the one that the record is
+    paired with, where another or none was proposed.
+    """
     may_set_up(by, connection)
     async with hub.db.session() as session:
-        two_way = await the_two_way(session, connection, kind)
+        two_way = await the_two_way(session, connection, kind, lock=True)
         match = await session.get(Match, match_id)
         if match is None or match.two_way_id != two_way.id:
             raise Invalid(
@@ -245,6 +249,8 @@ async def decide(
                 next_step="Load the preview again.",
                 fields={"id": "is none of the preview's"},
             )
+        if document is not None and match.record_id and decision == "pair":
+            await _take_document(session, match, document)
         possible = ["send", "leave"] if match.record_id else ["bring"]
         if match.record_id and match.document:
             possible.append("pair")
@@ -260,6 +266,72 @@ async def decide(
                 next_step="Take that pair apart first, or send this one.",
             )
         match.decision = decision
+        await session.flush()
+        if match.record_id and match.document:
+            await _bring_if_free(session, match)
+
+
+async def _take_document(session: AsyncSession, match: Match, document: str) -> None:
+    """The document that somebody names takes the place of the one that was proposed."""
+    if document == match.document:
+        return
+    query = select(Match).where(Match.two_way_id == match.two_way_id, Match.document == document)
+    named = (await session.scalars(query.limit(1))).first()
+    if named is None:
+        raise Invalid(
+            f"The preview has no document {document}.",
+            next_step="Give the name as it is in ERPNext, or look at both sides again.",
+            fields={"document": "is none of the preview's"},
+        )
+    if match.document is not None and match.decision == "pair":
+        match.decision = "leave"
+        await session.flush()
+        await _bring_if_free(session, match)
+    match.document, match.there = named.document, named.there
+    match.matched_by, match.ambiguous = None, False
+
+
+async def _bring_if_free(session: AsyncSession, match: Match) -> None:
+    """A document that is in no pair is brought, and one that is in one is not."""
+    of_it = (Match.two_way_id == match.two_way_id, Match.document == match.document)
+    paired = await session.scalar(select(Match.id).where(*of_it, Match.decision == "pair").limit(1))
+    brought = (*of_it, Match.decision == "bring")
+    if paired is not None:
+        await session.execute(delete(Match).where(*brought))
+    elif await session.scalar(select(Match.id).where(*brought).limit(1)) is None:
+        session.add(
+            Match(
+                two_way_id=match.two_way_id,
+                document=match.document,
+                there=match.there,
+                decision="bring",
+            )
+        )
+    await session.flush()
+
+
+async def others_that_fit(
+    session: AsyncSession, kind: RecordType, match: Match, record: Record | None
+) -> list[str]:
+    """Documents of the preview with the same tax number, e-mail address or name as the record, but
+    for the one that is proposed; a few of them.
+    """
+    if record is None or not match.ambiguous:
+        return []
+    field = {"tax_id": kind.tax, "email": kind.email}.get(match.matched_by or "", kind.title)
+    wanted = _normal(record.values.get(field))
+    query = (
+        select(Match.document)
+        .where(
+            Match.two_way_id == match.two_way_id,
+            Match.document.is_not(None),
+            Match.document != match.document,
+            func.lower(func.btrim(Match.there[field].astext)) == wanted,
+        )
+        .distinct()
+        .limit(OTHERS)
+    )
+    return [str(name) for name in await session.scalars(query)]
 
 
 async def _paired_with_another(session: AsyncSession, match: Match) -> bool:
@@ -302,7 +374,7 @@ async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: Use
 async def _link(
     hub: Hub, session: AsyncSession, two_way: TwoWay, match: Match, record: Record, by: str
 ) -> None:
-    record.connection_id = two_way.connection_id
+    await join(session, record, two_way, by=by)
     paired = match.decision == "pair"
     link = new_link(record, two_way, document=match.document if paired else None)
     link.state = "sending"

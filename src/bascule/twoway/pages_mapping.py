@@ -77,11 +77,11 @@ async def remove_field(
         "field_policies": {n: v for n, v in two_way.field_policies.items() if n != name},
     }
     await setup.configure(hub, connection, kind, changes, by=user)
+    if name in {one.name for one in kind.fields}:
+        return await _looked_again(hub, user, connection, kind, name)
     return back_to(
         f"{page_of(connection, kind)}#fields",
-        f"{name} is as it was before somebody changed it."
-        if name in {one.name for one in kind.fields}
-        else f"The field {name} is no longer part of the mapping.",
+        f"The field {name} is no longer part of the mapping.",
     )
 
 
@@ -138,11 +138,13 @@ async def _looked_again(
     """The site tells whether it can hold the field where it is now."""
     to = f"{page_of(connection, kind)}#fields"
     try:
-        two_way, _ = await setup.ask_the_site(hub, connection, kind, by=user)
+        two_way, found = await setup.ask_the_site(hub, connection, kind, by=user)
     except FrappeError as error:
         return back_to(
             to, f"Saved, but not checked: {error}", kind="note", next_step=error.next_step
         )
     if why := two_way.cannot_hold.get(name):
         return back_to(to, "Saved, and kept here alone.", kind="note", next_step=str(why))
+    if note := found.defaults.get(name):
+        return back_to(to, f"Saved. {note[0]}", kind="note", next_step=note[1])
     return back_to(to, "Saved; the site can hold it.")

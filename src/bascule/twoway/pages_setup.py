@@ -160,7 +160,10 @@ async def _preview(
         int(told.get("read") or 0),
         int(told.get("of") or 0),
         counts,
-        [MatchAnswer.of(*row, kind) for row in shown_rows],
+        [
+            MatchAnswer.of(*row, kind, await matching.others_that_fit(session, kind, *row))
+            for row in shown_rows
+        ],
         shown_rows[-1][0].id if len(rows) > PAIRS else None,
         decision,
     )
@@ -215,11 +218,13 @@ async def decide(
     kind: TheKind,
     match: Annotated[int, Form(ge=0, le=BIGGEST)] = 0,
     decision: Short = "",
+    document: Annotated[str, Form(max_length=255)] = "",
     back: Decision = "",
 ) -> Response:
     to = page_of(connection, kind) + (f"?decision={back}" if back else "")
     try:
-        await matching.decide(hub, connection, kind, match, decision, by=user)
+        named = document.strip() or None
+        await matching.decide(hub, connection, kind, match, decision, by=user, document=named)
     except (Invalid, Conflict) as refused:
         return back_to(to, refused.message, kind="failed", next_step=refused.next_step)
     return back_to(to)

@@ -201,7 +201,7 @@ async def send_anew(
                 "its send stands.",
             )
         check_whole(mapped(two_way), record.values, given=set(record.values))
-        record.connection_id = two_way.connection_id
+        await join(session, record, two_way, by=name_of(by))
         session.add(new_link(record, two_way, state="sending"))
         await session.flush()
         await queue(hub, session, record, two_way, by=name_of(by))
@@ -210,6 +210,29 @@ async def send_anew(
 
 
 # What the engine does with records
+
+
+async def join(session: AsyncSession, record: Record, two_way: TwoWay, *, by: str) -> None:
+    """It belongs to this connection from now on. Of one that belonged to none the defaults that
+    nobody chose become the connection's.
+    """
+    fields = mapped(two_way)
+    usual = {one.name: one.default for one in fields.type.fields}
+    changes = {
+        one.name: (record.values[one.name], one.default)
+        for one in fields.fields
+        if record.connection_id is None
+        and one.name not in record.edited
+        and record.values.get(one.name) is not None
+        and same(one, record.values[one.name], usual.get(one.name))
+        and not same(one, record.values[one.name], one.default)
+    }
+    record.connection_id = two_way.connection_id
+    if changes:
+        after = {**record.values, **{name: new for name, (_, new) in changes.items()}}
+        set_values(record, fields, after, by=by)
+        note = "Nobody chose it, so it is the default of the connector."
+        await add_change(session, record, "here", changes, by=by, note=note)
 
 
 def new_record(

@@ -213,7 +213,7 @@ async def begin(
     """The first of two steps: asks the site, adds the hub's own field where that is wanted and
     allowed, and starts to pair what both sides have. Nothing else is written before `confirm`.
     """
-    two_way, _ = await ask_the_site(hub, connection, kind, by=by)
+    two_way, found = await ask_the_site(hub, connection, kind, by=by)
     if two_way.status == "on":
         raise Conflict(
             f"Two-way sync of {kind.plural} is on already.",
@@ -227,7 +227,7 @@ async def begin(
         current = await the_two_way(session, connection, kind, lock=True)
         current.owned_field, current.status = owned, "matching"
         current.last_error = current.last_error_step = None
-        current.last_summary = {"matching": "under way"}
+        current.last_summary = {"matching": "under way", "notes": found.notes}
         await hub.jobs.defer("twoway.match", connection=session, two_way_id=current.id)
         await _tell(session, connection, "matching")
         await session.flush()

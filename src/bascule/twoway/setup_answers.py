@@ -154,7 +154,9 @@ class Begin(BaseModel):
 
 
 class MatchAnswer(BaseModel):
-    """What would become of a record, a document, or the two as a pair."""
+    """What would become of a record, a document, or the two as a pair. `others`: documents that
+    would fit as well, where several do.
+    """
 
     id: int
     recordId: int | None
@@ -163,10 +165,13 @@ class MatchAnswer(BaseModel):
     there: dict[str, Any]
     matchedBy: str | None
     ambiguous: bool
+    others: list[str]
     decision: str
 
     @staticmethod
-    def of(match: Match, record: Record | None, kind: RecordType) -> "MatchAnswer":
+    def of(
+        match: Match, record: Record | None, kind: RecordType, others: list[str]
+    ) -> "MatchAnswer":
         shown = (kind.title, kind.tax, kind.email)
         return MatchAnswer(
             id=match.id,
@@ -176,6 +181,7 @@ class MatchAnswer(BaseModel):
             there=match.there,
             matchedBy=match.matched_by,
             ambiguous=match.ambiguous,
+            others=others,
             decision=match.decision,
         )
 
@@ -196,3 +202,9 @@ class Decide(BaseModel):
 
     id: int = Field(ge=1, le=2**63 - 1)
     decision: Literal["pair", "bring", "send", "leave"]
+    document: str | None = Field(
+        default=None,
+        max_length=255,
+        description="With `pair`: the document that the record is paired with, where another or "
+        "none was proposed.",
+    )

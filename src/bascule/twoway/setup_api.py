@@ -110,8 +110,10 @@ async def matches(
 async def decide_match(
     hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind, body: Decide
 ) -> Preview:
-    """Changes what becomes of one row of the preview."""
-    await matching.decide(hub, connection, kind, body.id, body.decision, by=user)
+    """Changes what becomes of one row of the preview; a record may be paired with any document."""
+    await matching.decide(
+        hub, connection, kind, body.id, body.decision, by=user, document=body.document
+    )
     return await matches(hub, user, connection, kind)
 
 
@@ -156,6 +158,9 @@ async def preview_of(
     return Preview(
         ready=two_way.last_summary.get("matching") == "ready",
         counts=await matching.preview_counts(session, two_way),
-        matches=[MatchAnswer.of(*row, kind) for row in shown],
+        matches=[
+            MatchAnswer.of(*row, kind, await matching.others_that_fit(session, kind, *row))
+            for row in shown
+        ],
         next=shown[-1][0].id if len(rows) > limit else None,
     )
