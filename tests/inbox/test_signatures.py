@@ -74,6 +74,30 @@ async def test_the_example_of_the_documentation_does_what_it_says() -> None:
     assert (await post(space["app"], b"x" * 65_537, path=path)).status == 413
 
 
+def test_the_check_alone_is_as_the_documentation_says() -> None:
+    [example] = re.findall(
+        r"```python\n(from bascule.inbox import is_signed.*?)```", DOCS.read_text(), re.DOTALL
+    )
+    space: dict[str, Any] = {}
+    exec(example, space)
+    headers = signed("the secret that ERPNext was given")
+    assert space["is_from_erpnext"](headers, BODY)
+    assert not space["is_from_erpnext"](headers, BODY + b" ")
+    assert not space["is_from_erpnext"]({}, BODY)
+
+
+async def test_an_endpoint_that_is_not_async_is_guarded_too() -> None:
+    app = FastAPI()
+
+    @app.post("/")
+    @validate_webhooks_request("s3cret")
+    def take(request: Request) -> str:
+        return request.method
+
+    assert (await post(app, headers=signed("s3cret"))).json == "POST"
+    assert (await post(app, headers=signed("guess"))).status == 401
+
+
 def by_function(request: Request) -> str | None:
     return request.query_params.get("known")
 

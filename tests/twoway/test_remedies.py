@@ -166,6 +166,30 @@ def test_one_that_was_deleted_there_while_an_edit_waited_is_given_up(
     assert EDITED in values, "what was given up is in no history"
 
 
+def test_an_attempt_that_ends_while_it_reads_is_in_the_journal_too(
+    api: Api, erp: Erp, site: Any, turn_on: Callable[..., str], create: Callable[..., Any],
+    synced: Callable[..., Any],
+) -> None:  # fmt: skip
+    slug = turn_on()
+    number = create()["id"]
+    erp.change("Customer", PLAIN["name"], website="https://theirs.example")
+    # Refused as based on what is old, so it reads; and that finds the site gone.
+    site.faults.add("maintenance", method="GET", path="/api/resource/Customer")
+    change(api, number, taxNumber="NL 1")
+    synced(number, state="waiting")
+    [read] = [one for one in api.get(f"/api/customers/{number}/exchanges").json["exchanges"]
+              if one["what"] == "read"]  # fmt: skip
+    assert (read["direction"], read["status"]) == ("out", 503)
+    assert read["error"] and read["ms"] > 0
+    site.faults.clear()
+    assert api.post("/api/customers/retry").status == 200
+    until(lambda: sync_of(api, number)["state"] == "in_sync")
+    assert api.post(f"/api/customers/sync/enhanced?connector={slug}").status == 200
+    came = [one for one in api.get(f"/api/customers/{number}/exchanges").json["exchanges"]
+            if one["direction"] == "in"]  # fmt: skip
+    assert came and all(one["ms"] > 0 for one in came)
+
+
 def test_what_is_given_up_while_it_is_undecided_becomes_what_erpnext_has(
     api: Api, erp: Erp, turn_on: Callable[..., str], while_it_waits: Callable[..., int]
 ) -> None:

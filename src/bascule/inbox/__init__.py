@@ -5,6 +5,6 @@ What is listed here may be used; the modules behind it may change.
 
 from bascule.inbox.addresses import get_webhook_address
 from bascule.inbox.hearing import Heard, heard
-from bascule.inbox.signatures import validate_webhooks_request
+from bascule.inbox.signatures import is_signed, validate_webhooks_request
 
-__all__ = ["Heard", "get_webhook_address", "heard", "validate_webhooks_request"]
+__all__ = ["Heard", "get_webhook_address", "heard", "is_signed", "validate_webhooks_request"]

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -18,7 +19,7 @@ SIGNATURE = "X-Frappe-Webhook-Signature"
 LARGEST = 64 * 1024  # bytes of a body; what a webhook has to say fits into a few hundred
 
 Secret = str | Callable[[Request], str | Awaitable[str | None] | None]
-Endpoint = Callable[..., Awaitable[Any]]
+Endpoint = Callable[..., Any]
 
 
 def signature_of(secret: bytes, body: bytes) -> bytes:
@@ -26,15 +27,18 @@ def signature_of(secret: bytes, body: bytes) -> bytes:
 
 
 def is_signed(secret: bytes, body: bytes, signature: str) -> bool:
-    """In a time that tells nothing about how much of it was right."""
+    """Whether `signature`, base64, is that of the raw `body`; in a time that tells nothing about
+    how much of it was right.
+    """
     return hmac.compare_digest(signature_of(secret, body), signature.encode("utf-8", "replace"))
 
 
 def validate_webhooks_request(
     secret: Secret, hmac_key: str = SIGNATURE, *, largest: int = LARGEST
 ) -> Callable[[Endpoint], Endpoint]:
-    """Lets only signed requests into an async endpoint that takes `request`: 401 without a
-    signature or with a wrong one, 413 for a body of more than `largest` bytes.
+    """Lets only signed requests into an endpoint that takes `request`: 401 without a signature or
+    with a wrong one, 413 for a body of more than `largest` bytes. One that is not async runs in a
+    thread, as FastAPI and Starlette do with it.
 
     `secret`: the webhook's Webhook Secret, or a function (async or not) that finds it for the
     request; where it finds none the answer is the same 401. `hmac_key` is the header.
@@ -55,7 +59,9 @@ def validate_webhooks_request(
             )
             if not (signed and known):
                 raise HTTPException(401, "This request is not signed as it has to be.")
-            return await endpoint(*args, **kwargs)
+            if inspect.iscoroutinefunction(endpoint):
+                return await endpoint(*args, **kwargs)
+            return await run_in_threadpool(endpoint, *args, **kwargs)
 
         if "request" not in inspect.signature(endpoint).parameters:
             raise TypeError(f"{endpoint.__name__} has to take `request`: its body is checked.")

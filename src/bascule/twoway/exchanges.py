@@ -15,7 +15,7 @@ from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from bascule.frappe import FrappeError
+from bascule.frappe import FrappeError, NotFound
 from bascule.hub import Hub
 from bascule.twoway.tables import Exchange
 
@@ -90,9 +90,18 @@ async def note_ends(session: AsyncSession, ended: list[Said]) -> None:
 
 
 def heard(
-    session: AsyncSession, two_way_id: int, record_id: int, what: str, document: str, answer: Any
+    session: AsyncSession,
+    two_way_id: int,
+    record_id: int,
+    what: str,
+    document: str,
+    answer: Any,
+    *,
+    took: timedelta,
 ) -> None:
-    """What a site had that was new to us, in the caller's transaction."""
+    """What a site had that was new to us, in the caller's transaction. `took`: from asking it to
+    having taken it.
+    """
     session.add(
         Exchange(
             two_way_id=two_way_id,
@@ -102,8 +111,36 @@ def heard(
             document=document[:300],
             answer=_told(answer),
             finished_at=datetime.now(UTC),
+            ms=round(took.total_seconds() * 1000, 1),
         )
     )
+
+
+@asynccontextmanager
+async def asking(hub: Hub, two_way_id: int, record_id: int, document: str) -> AsyncIterator[None]:
+    """Documents are read. What was new in them is told by `heard`; here only that none came."""
+    started = time.perf_counter()
+    try:
+        yield
+    except NotFound:  # an answer, and followed
+        raise
+    except FrappeError as raised:
+        ms = round((time.perf_counter() - started) * 1000, 1)
+        async with hub.db.session() as session:
+            session.add(
+                Exchange(
+                    two_way_id=two_way_id,
+                    record_id=record_id,
+                    direction="out",
+                    what="read",
+                    document=document[:300],
+                    status=raised.status,
+                    error=str(raised)[:1000],
+                    finished_at=datetime.now(UTC),
+                    ms=ms,
+                )
+            )
+        raise
 
 
 async def unheard_of(session: AsyncSession, record_id: int) -> list[dict[str, Any]]:

@@ -299,6 +299,7 @@ _WHAT = {
     "poll": "Heard of by a poll",
     "webhook": "Heard of by a webhook",
     "send": "Read before writing",
+    "read": "Read before writing",
     "match": "Read to pair it",
 }
 

@@ -160,7 +160,8 @@ async def _read(work: Sending) -> Seen | None:
     kind, zone, started = work.fields.type, work.connection.time_zone, work.clock
     name = str(work.link.document)
     try:
-        party = await fetch(work.site, kind, name)
+        async with work.asking(f"{kind.doctype} {name}"):
+            party = await fetch(work.site, kind, name)
     except NotFound:
         party = None
     if party is None or following.is_another(work.link, party.main):

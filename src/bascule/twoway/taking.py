@@ -120,7 +120,8 @@ async def take(
     if fresh:
         merged.overruled = {}
     edits_here = {name: _edit_here(record, name) for name in merged.overruled}
-    _keep(record, link, fields, merged, seen, await now(session))
+    arrived = await now(session)
+    _keep(record, link, fields, merged, seen, arrived)
     await _note(session, whole, seen, merged, there_edit, edits_here, open_conflicts)
     in_conflict = {clash.field for clash in merged.clashes}
     in_conflict |= {name for name, one in open_conflicts.items() if one.settled_at is None}
@@ -128,7 +129,8 @@ async def take(
     if merged.taken or merged.overruled or merged.clashes:
         heard(session, two_way.id, record.id, seen.source,
               f"{fields.type.doctype} {link.document}",
-              {"modified": seen.party.modified(), "values": there})  # fmt: skip
+              {"modified": seen.party.modified(), "values": there},
+              took=arrived - seen.started_at)  # fmt: skip
     return taken
 
 

@@ -1,7 +1,7 @@
 """One job's work at one record: what each of its steps needs, and how it writes things down."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.connections.tables import Connection
 from bascule.frappe import Site
 from bascule.hub import Hub
-from bascule.twoway.exchanges import Said, exchange, note_ends
+from bascule.twoway.exchanges import Said, asking, exchange, note_ends
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.tables import Link, TwoWay
@@ -60,6 +60,9 @@ class Sending:
         ) as said:
             self.asked.append(said)
             yield said
+
+    def asking(self, document: str) -> AbstractAsyncContextManager[None]:
+        return asking(self.hub, self.two_way.id, self.record_id, document)
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[tuple[AsyncSession, Whole]]:

@@ -67,7 +67,8 @@ async def _known(work: Sending, part: Part, names: list[str]) -> Document:
         return known
     doctype = doctype_of(work.fields.type, part)
     try:
-        document = await work.site.document(doctype, name)
+        async with work.asking(f"{doctype} {name}"):
+            document = await work.site.document(doctype, name)
     except FrappeError as error:
         raise WritingFailed(part, error) from None
     if document["modified"] != known["modified"]:
