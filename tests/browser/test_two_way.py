@@ -324,6 +324,7 @@ def test_a_field_of_ones_own_is_mapped_on_the_page(
     expect(vat.get_by_role("alert")).to_contain_text("at the place of")
     vat.get_by_label("Field of ERPNext").fill("vat_no")
     vat.get_by_label("When both sides changed it").select_option("ERPNext wins")
+    vat.get_by_label("One of").fill("NL1, NL2")
     admin.shoot("two-way-fields")
     vat.get_by_role("button", name="Save").click()
     expect(page.locator("#of-vatNumber summary")).to_contain_text("vat_no")
@@ -332,6 +333,8 @@ def test_a_field_of_ones_own_is_mapped_on_the_page(
     until(lambda: state(api, number) == "in_sync")
     name = api.get(f"/api/customers/{number}").json["erpnextId"]
     assert erp.read("Customer", name)["vat_no"] == "NL1"
+    refused = api.ask("PUT", f"/api/customers/{number}", {"vatNumber": "BE1"})
+    assert refused.json["fields"] == {"vatNumber": "is one of: NL1, NL2"}
     page.locator("#of-customerGroup summary").click()
     group = page.locator("#of-customerGroup")
     group.get_by_label("Default of a new one").fill("Nobody's Group")

@@ -176,7 +176,8 @@ def test_trouble_needs_attention_until_it_is_mended_and_who_may_not_mend_can_loo
     connected.do("check")
     [need] = needs(connected.api, connected.slug)
     assert (need["kind"], need["mend"]) == ("webhooks", "Mend the webhooks")
-    assert "switched off on the site" in need["what"]
+    assert "(when one is" in need["what"] and "switched off on the site" in need["what"]
+    assert "after_insert" not in need["what"] and "on_update" not in need["what"]
     assert "And 1 more." in need["what"]
     [seen] = needs(viewer, connected.slug)
     assert seen == {**need, "mend": None}

@@ -166,6 +166,29 @@ def test_one_that_was_deleted_there_while_an_edit_waited_is_given_up(
     assert EDITED in values, "what was given up is in no history"
 
 
+def test_what_a_value_has_to_be_is_said_in_the_mapping_and_holds_for_what_is_typed_here(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    rules = {"needed": True, "choices": ["en", "nl"], "longest": 2}
+    slug = turn_on(mapping=[{"name": "language", **rules}, {"name": "website", "longest": 10}])
+    fields = api.get(f"/api/connectors/{slug}/two-way/customers").json["fields"]
+    [language] = [one for one in fields if one["name"] == "language"]
+    assert rules.items() <= language.items()
+    bad = api.post("/api/customers", {**PLAIN, "language": "fr", "website": "much too long"})
+    assert (bad.status, set(bad.json["fields"])) == (422, {"language", "website"})
+    assert "en, nl" in bad.json["fields"]["language"]
+    empty = api.post("/api/customers", {**PLAIN, "language": None, "website": None})
+    assert empty.json["fields"] == {"language": "is needed"}
+    made = api.post("/api/customers", {**PLAIN, "language": "nl", "website": "a.example"})
+    number = made.json["id"]
+    erp.change("Customer", synced(number)["erpnextId"], language="de")  # its business
+    api.post("/api/customers/sync/enhanced")
+    assert api.get(f"/api/customers/{number}").json["language"] == "de"
+    assert api.ask("PUT", f"/api/customers/{number}", {"taxNumber": "NL 1"}).status == 200
+    wrong = {"mapping": [{"name": "creditLimit", "choices": ["1"]}]}
+    assert api.patch(f"/api/connectors/{slug}/two-way/customers", wrong).status == 422
+
+
 def test_an_attempt_that_ends_while_it_reads_is_in_the_journal_too(
     api: Api, erp: Erp, site: Any, turn_on: Callable[..., str], create: Callable[..., Any],
     synced: Callable[..., Any],

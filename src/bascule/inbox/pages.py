@@ -17,7 +17,7 @@ from bascule.inbox.answers import DeliveryState
 from bascule.inbox.at_the_site import DOCTYPES, EVENTS, Brought
 from bascule.inbox.checking import check
 from bascule.inbox.setup import Order, is_loopback
-from bascule.inbox.standing import Standing, deliveries_of, standing_of
+from bascule.inbox.standing import WHEN, Standing, deliveries_of, standing_of
 from bascule.inbox.working import try_failed_again
 from bascule.ui import back_to, render
 
@@ -156,6 +156,7 @@ async def _page(
         status=200 if refused is None else 422,
         connection=connection,
         standing=standing,
+        when=WHEN,
         deliveries=found[:SHOWN],
         older=found[SHOWN - 1].id if len(found) > SHOWN else None,
         before=before,

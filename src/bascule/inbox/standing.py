@@ -20,6 +20,15 @@ State = Literal["off", "waiting", "arriving", "trouble"]
 Mend = Literal["mend", "check", "retry", "none"]
 MOST_NAMED = 3
 MEND = "Mend them, which sets them up again; polling brings what changes meanwhile."
+# Frappe's events, as people say them.
+WHEN = {
+    "after_insert": "made",
+    "on_update": "changed",
+    "on_trash": "deleted",
+    "on_submit": "submitted",
+    "on_cancel": "cancelled",
+    "on_update_after_submit": "changed after submitting",
+}
 IN_WORDS = {
     "missing": ("is missing on the site", "are missing on the site"),
     "disabled": ("is switched off on the site", "are switched off on the site"),
@@ -191,7 +200,8 @@ def troubles_of(end: WebhookEnd, wrong: Mapping[str, int]) -> Iterator[Trouble]:
 def _of_hooks(found: dict[str, Any]) -> Iterator[Trouble]:
     by_state: dict[str, list[str]] = defaultdict(list)
     for hook in found.get("hooks", []):
-        by_state[hook["state"]].append(f"{hook['doctype']} {hook['event']}")
+        when = WHEN.get(hook["event"], hook["event"])
+        by_state[hook["state"]].append(f"{hook['doctype']} (when one is {when})")
     for state, (one, many) in IN_WORDS.items():
         if names := by_state.get(state):
             yield Trouble(f"{_named(names)} {_one(len(names), one, many)}.", MEND, "mend")

@@ -42,7 +42,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`place` None: the site has none, so it is kept here alone. `conversion`: see `party`."""
+    """`place` None: the site has none, so it is kept here alone. `conversion`: see `party`.
+
+    `required`: a record is called by it. `needed`, `choices` and `longest` (characters) are what
+    people say of it beyond its kind; they hold for what is typed here, not for what comes from
+    the site.
+    """
 
     name: str
     label: str
@@ -55,6 +60,12 @@ class Field:
     help: str = ""
     group: Group = "who"  # what it stands with on a page
     own: bool = False  # people added it
+    needed: bool = False
+    choices: tuple[str, ...] = ()
+    longest: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "choices", tuple(self.choices))  # as a list in JSON
 
     @property
     def is_sent(self) -> bool:
@@ -87,10 +98,17 @@ def clean(of: Field, value: Any) -> Any:
     if value is None or (isinstance(value, str) and not value.strip()):
         if of.kind == "flag":
             return False
-        if of.required:
+        if of.required or of.needed:
             raise ValueError("is needed")
         return None
-    return _CLEANERS[of.kind](value)
+    cleaned = _CLEANERS[of.kind](value)
+    if of.choices and str(cleaned) not in of.choices:
+        raise ValueError(f"is one of: {', '.join(of.choices)}")
+    if of.longest is not None and len(str(cleaned)) > of.longest:
+        raise ValueError(
+            f"has at most {of.longest:,} characters, and this has {len(str(cleaned)):,}"
+        )
+    return cleaned
 
 
 def _text(value: Any, longest: int = USUAL_LENGTH) -> str:

@@ -13,6 +13,7 @@ from bascule.errors import Invalid
 from bascule.twoway.fields import (
     DIRECTIONS,
     KINDS,
+    LONGEST,
     PARTS,
     Field,
     Part,
@@ -30,6 +31,10 @@ RESERVED = {
     *("id", "erpnextId", "version", "sync", "connector", "type", "fields"),
     *("createdAt", "updatedAt", "updatedBy", "deletedAt"),
 }
+ENTRY = {"name", "label", "place", "kind", "direction", "default", "help", "needed", "choices",
+         "longest"}  # fmt: skip
+TEXTS = ("text", "long", "email", "phone", "url")
+MOST_CHOICES = 50
 # An Address that lacks one of these is none to ERPNext.
 NEEDED_OF_ADDRESS = ("address", "city", "country")
 
@@ -124,8 +129,8 @@ def _about_company(place: Place) -> bool:
 
 
 def checked_entries(kind: RecordType, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What people may say of fields: of their own all, of the type's own the place, the direction
-    and the label. Invalid names each that cannot be taken.
+    """What people may say of fields: of their own all, of the type's own all but the kind. Invalid
+    names each that cannot be taken.
     """
     known = {field.name: field for field in kind.fields}
     wrong: dict[str, str] = {}
@@ -154,7 +159,7 @@ def checked_entries(kind: RecordType, entries: Sequence[Mapping[str, Any]]) -> l
 def _checked_entry(known: Field | None, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     if known is None and (name in RESERVED or not _NAME.fullmatch(name)):
         raise ValueError("is no name for a field: letters and digits, such as loyaltyCode")
-    unknown = set(entry) - {"name", "label", "place", "kind", "direction", "default", "help"}
+    unknown = set(entry) - ENTRY
     if unknown:
         raise ValueError(f"has no {sorted(unknown)[0]}")
     kept: dict[str, Any] = {"name": name}
@@ -174,9 +179,28 @@ def _checked_entry(known: Field | None, name: str, entry: Mapping[str, Any]) -> 
         if known is not None and known.required:
             raise ValueError("stays where it is: a record is called by it")
         kept["place"] = _checked_place(entry["place"])
+    kept |= _checked_rules((known.kind if known else kept["kind"]), entry)
     if entry.get("default") is not None:
         judged = known or Field(name, name, None, kind=kept["kind"])
         kept["default"] = clean(judged, entry["default"])
+    return kept
+
+
+def _checked_rules(kind: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What a value has to be, beyond its kind."""
+    kept: dict[str, Any] = {}
+    if entry.get("needed") and kind != "flag":
+        kept["needed"] = True
+    choices = [str(one).strip() for one in entry.get("choices") or [] if str(one).strip()]
+    if choices:
+        if kind not in TEXTS or len(choices) > MOST_CHOICES:
+            raise ValueError(f"has up to {MOST_CHOICES} choices, and they are text")
+        kept["choices"] = list(dict.fromkeys(choices))
+    if entry.get("longest") is not None:
+        longest = entry["longest"]
+        if kind not in TEXTS or not isinstance(longest, int) or not 1 <= longest <= LONGEST["long"]:
+            raise ValueError(f"is text of at most 1 to {LONGEST['long']:,} characters")
+        kept["longest"] = longest
     return kept
 
 
@@ -222,7 +246,8 @@ def check_whole(fields: Mapped, values: Mapping[str, Any], *, given: set[str]) -
     wrong = {
         field.name: "is needed"
         for field in fields.fields
-        if field.required and values.get(field.name) in (None, "")
+        if (field.required or (field.needed and field.name in given))
+        and values.get(field.name) in (None, "")
     }
     parts = {name for name in given if (f := fields.by_name.get(name)) and _is_address(f)}
     if parts and fields.wants("address", values):

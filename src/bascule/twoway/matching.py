@@ -4,11 +4,7 @@ Paired by tax number, then by e-mail address, then by name. A person sees the pa
 count, and may change them.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +20,7 @@ from bascule.twoway.fields import RecordType, same
 from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped
+from bascule.twoway.pairing import Candidate, Proposal, normal, pairs
 from bascule.twoway.party import AT_ONCE, fetch_many, values_of
 from bascule.twoway.pulling import load, start_poll
 from bascule.twoway.records import join, name_of, new_link, queue
@@ -32,68 +29,6 @@ from bascule.twoway.tables import Link, Match, Record, TwoWay
 
 OTHERS = 5  # documents that are offered where several would fit
 DECISIONS = ("pair", "bring", "send", "leave")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One side of a pair. `key`: a record's id or a document's name."""
-
-    key: Any
-    values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Proposal:
-    record: Candidate | None
-    document: Candidate | None
-    matched_by: str | None = None
-    ambiguous: bool = False
-
-
-def pairs(
-    kind: RecordType, records: Sequence[Candidate], documents: Sequence[Candidate]
-) -> list[Proposal]:
-    """Each record and each document once. Where several would fit none is taken: `ambiguous`."""
-    free_records = {one.key: one for one in records}
-    free_documents = {one.key: one for one in documents}
-    found: list[Proposal] = []
-    doubtful: dict[Any, Proposal] = {}
-    for field, by in ((kind.tax, "tax_id"), (kind.email, "email"), (kind.title, "name")):
-        here = _by_value(free_records.values(), field)
-        there = _by_value(free_documents.values(), field)
-        for value in here.keys() & there.keys():
-            if len(here[value]) == 1 and len(there[value]) == 1:
-                record, document = here[value][0], there[value][0]
-                found.append(Proposal(record, document, by))
-                del free_records[record.key], free_documents[document.key]
-                doubtful.pop(record.key, None)
-            else:
-                for record in here[value]:
-                    doubtful.setdefault(
-                        record.key, Proposal(record, there[value][0], by, ambiguous=True)
-                    )
-    taken = {one.document.key for one in found if one.document}
-    for key, record in free_records.items():
-        doubt = doubtful.get(key)
-        if doubt is not None and doubt.document and doubt.document.key not in taken:
-            found.append(doubt)
-        else:
-            found.append(Proposal(record, None))
-    found += [Proposal(None, document) for document in free_documents.values()]
-    return found
-
-
-def _by_value(candidates: Iterable[Candidate], field: str) -> dict[str, list[Candidate]]:
-    found: dict[str, list[Candidate]] = defaultdict(list)
-    for one in candidates:
-        value = _normal(one.values.get(field))
-        if value:
-            found[value].append(one)
-    return found
-
-
-def _normal(value: Any) -> str:
-    return " ".join(str(value or "").split()).casefold()
 
 
 async def prepare(hub: Hub, two_way_id: int) -> None:
@@ -319,7 +254,7 @@ async def others_that_fit(
     if record is None or not match.ambiguous:
         return []
     field = {"tax_id": kind.tax, "email": kind.email}.get(match.matched_by or "", kind.title)
-    wanted = _normal(record.values.get(field))
+    wanted = normal(record.values.get(field))
     query = (
         select(Match.document)
         .where(

@@ -70,7 +70,7 @@ class Input:
             return {"disabled": "disabled"}
         if self.field.kind in ("flag", "date"):
             return {}
-        longest = LONGEST.get(self.field.kind, USUAL_LENGTH)
+        longest = self.field.longest or LONGEST.get(self.field.kind, USUAL_LENGTH)
         return {"maxlength": str(longest), **INPUTS.get(self.field.kind, {})}
 
     @property
@@ -80,6 +80,8 @@ class Input:
     @property
     def help(self) -> str:
         told = [self.field.help]
+        if self.field.choices:
+            told.append(f"One of: {', '.join(self.field.choices)}.")
         if self.fixed:
             told.append("Comes from ERPNext and is changed there.")
         elif self.alone:

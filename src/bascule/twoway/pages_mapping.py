@@ -108,6 +108,12 @@ def _changes(two_way: TwoWay, fields: Mapped, name: str, said: Mapping[str, str]
     if known is None or not known.required:
         entry["direction"] = said.get("direction") or "both"
         entry |= _place(two_way, known, said)
+    longest = said.get("longest", "").strip()
+    entry |= {
+        "needed": bool(said.get("needed")),
+        "choices": [one for one in said.get("choices", "").split(",") if one.strip()],
+        "longest": int(longest) if longest.isdecimal() and len(longest) < 9 else longest or None,
+    }
     others = [one for one in two_way.mapping if one["name"] != name]
     changes: dict[str, Any] = {
         "mapping": [*others, entry],

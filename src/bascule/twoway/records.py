@@ -75,7 +75,8 @@ async def create(
         given = check_values(fields, values)
         whole = {one.name: one.default for one in fields.fields if one.default is not None}
         whole |= given
-        check_whole(fields, whole, given=set(given))
+        needed = {one.name for one in fields.fields if one.needed}
+        check_whole(fields, whole, given=set(given) | needed)
         record = new_record(
             kind, fields, whole, two_way.connection_id if two_way else None, name_of(by)
         )

@@ -43,6 +43,11 @@ class MappingEntry(BaseModel):
     direction: Literal["both", "to_erpnext", "from_erpnext"] | None = None
     default: Value = None
     help: str | None = Field(default=None, max_length=300)
+    needed: bool = Field(default=False, description="Nobody may leave it empty here.")
+    choices: list[str] = Field(
+        default=[], max_length=50, description="What it may be, where it is text."
+    )
+    longest: int | None = Field(default=None, ge=1, le=10_000, description="Characters.")
 
 
 class MappedField(BaseModel):
@@ -55,6 +60,9 @@ class MappedField(BaseModel):
     direction: str
     default: Value
     required: bool
+    needed: bool
+    choices: list[str]
+    longest: int | None
     own: bool
     policy: str | None
     whyNot: str | None
@@ -114,6 +122,9 @@ class TwoWayAnswer(BaseModel):
                     direction=one.direction,
                     default=one.default,
                     required=one.required,
+                    needed=one.needed,
+                    choices=list(one.choices),
+                    longest=one.longest,
                     own=one.own,
                     policy=two_way.field_policies.get(one.name),
                     whyNot=fields.why_not(one),
