@@ -166,6 +166,20 @@ def test_one_that_was_deleted_there_while_an_edit_waited_is_given_up(
     assert EDITED in values, "what was given up is in no history"
 
 
+def test_what_is_undecided_when_its_connector_is_deleted_waits_for_nobody_any_more(
+    api: Api, erp: Erp, turn_on: Callable[..., str], while_it_waits: Callable[..., int]
+) -> None:
+    slug = turn_on()
+    change = {"doctype": "Customer", "name": PLAIN["name"], "fieldname": {"website": "theirs"}}
+    method = "/api/method/frappe.client.set_value"
+    number = while_it_waits(lambda: erp.ask("POST", method, change))
+    assert len(api.get("/api/customers/conflicts").json["conflicts"]) == 1
+    assert api.delete(f"/api/connectors/{slug}").status == 200
+    assert sync_of(api, number)["state"] == "local"
+    assert api.get("/api/customers/conflicts").json["conflicts"] == []
+    assert api.get(f"/api/customers/{number}").json["website"] == EDITED
+
+
 def test_what_a_value_has_to_be_is_said_in_the_mapping_and_holds_for_what_is_typed_here(
     api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
 ) -> None:

@@ -46,10 +46,13 @@ async def open_conflicts(
     before: int | None = None,
     limit: int = 100,
 ) -> list[tuple[Conflict, Record]]:
-    """Newest first, of the records that this viewer may see."""
+    """Newest first, of the records that this viewer may see. What was open with a connection that
+    was deleted is nobody's to decide any more.
+    """
     query = (
         select(Conflict, Record)
         .join(Record, Record.id == Conflict.record_id)
+        .join(Link, Link.record_id == Conflict.record_id)
         .outerjoin(Connection, Connection.id == Record.connection_id)
         .where(Conflict.settled_at.is_(None), visible_to(viewer))
         .order_by(Conflict.id.desc())

@@ -7,21 +7,22 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import refuse_below
 from bascule.accounts.tables import User
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
-from bascule.errors import Conflict, Invalid
+from bascule.errors import Conflict as NotNow
+from bascule.errors import Invalid
 from bascule.events.live import publish
 from bascule.hub import Hub
 from bascule.twoway.fields import RecordType, same
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, check_values, check_whole, mapped, unmapped
-from bascule.twoway.tables import Link, Outbox, Record, TwoWay
+from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
 
 MACHINE = "the hub's machine"
 BEHIND = -1  # priority of jobs that are started many at a time
@@ -107,7 +108,7 @@ async def change(
         whole = await find(session, kind, record_id, by, lock=True)
         record, fields = whole.record, whole.fields
         if version is not None and version != record.version:
-            raise Conflict(
+            raise NotNow(
                 f"{record.title} was changed meanwhile: it is at version {record.version} now.",
                 next_step="Read it again and repeat the change on what is there now.",
             )
@@ -196,7 +197,7 @@ async def send_anew(
         two_way = await chosen_two_way(session, kind, by, connector)
         if whole.link is not None or two_way is None:
             why = "is sent already" if whole.link else "belongs to no connector"
-            raise Conflict(
+            raise NotNow(
                 f"{record.title} {why}.",
                 next_step=f"Turn two-way sync of {kind.plural} on for a connector, or look at how "
                 "its send stands.",
@@ -229,6 +230,12 @@ async def join(session: AsyncSession, record: Record, two_way: TwoWay, *, by: st
         and not same(one, record.values[one.name], one.default)
     }
     record.connection_id = two_way.connection_id
+    # With a connection that is deleted, what was undecided about it ended.
+    await session.execute(
+        update(Conflict)
+        .where(Conflict.record_id == record.id, Conflict.settled_at.is_(None))
+        .values(settled_at=datetime.now(UTC), settled_by=by, choice="ended")
+    )
     if changes:
         after = {**record.values, **{name: new for name, (_, new) in changes.items()}}
         set_values(record, fields, after, by=by)
