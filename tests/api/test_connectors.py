@@ -49,6 +49,14 @@ def test_a_test_asks_for_what_is_mirrored(api: Api, connect: Connect, erpnext_sa
     assert api.get(path).json["health_detail"] is None
 
 
+def test_doctypes_are_streams_by_their_own_names_also_those_of_a_preset(
+    api: Api, connect: Connect
+) -> None:
+    made = connect(streams=["Warehouse", "suppliers", "Brand"])
+    streams = api.get(f"/api/connectors/{made['slug']}/streams").json["streams"]
+    assert {stream["doctype"] for stream in streams} == {"Warehouse", "Supplier", "Brand"}
+
+
 def test_the_name_may_be_left_out(api: Api, connect: Connect) -> None:
     made = connect(name=None)
     assert made["name"].startswith("127.0.0.1")

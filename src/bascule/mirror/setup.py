@@ -52,12 +52,12 @@ async def set_up(
         new = _switched(new, streams)
     connection, report = await connect_site(hub, new, by=by, test=test, wanted=streams)
     there = [name for name in doctypes if report is not None and report.readable.get(name)]
-    presets = (
+    ready_made = (
         [preset.name for preset in presets_of(connection)]
         if streams is None
-        else [preset.name for preset in presets_named(streams)]
+        else [name for name in doctypes_named(streams) if name in PRESET_OF]
     )
-    await add_streams(hub, connection, [*presets, *there])
+    await add_streams(hub, connection, [*ready_made, *there])
     runs = await start_runs(hub, connection, kind="sync", trigger=trigger) if start else []
     return connection, report, runs
 
