@@ -1,5 +1,6 @@
 # Every verb sets up what it needs by itself: a virtual environment through uv, which it installs if it is missing.
-# uv comes by pip alone, since many systems keep Python's own venv in a package of its own.
+# uv comes by pip alone, since many systems keep Python's own venv in a package of its own; else by a venv, for those that
+# have no pip outside of one.
 # requirements.lock pins the product's packages with their hashes, requirements-dev.lock those and the tools
 # (a uv.lock would also pin the address they came from).
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
@@ -36,7 +37,7 @@ lint: setup
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml requirements-dev.lock
-	@command -v $(UV) >/dev/null 2>&1 || { echo "Installing uv into .tools"; python3 -m pip install --quiet --target .tools uv; }
+	@command -v $(UV) >/dev/null 2>&1 || { echo "Installing uv into .tools"; python3 -m pip install --quiet --target .tools uv || { python3 -m venv .tools && .tools/bin/pip install --quiet uv; }; }
 	@test -x $(BIN)/python || $(UV) venv --quiet --python ">=3.11" .venv
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
