@@ -93,6 +93,7 @@ FIELDS = {
     "doc-023": {"customer_name"},
     "doc-024": {"tax_id"},
     "doc-028": {"customer_name"},
+    "doc-029": {"name"},
     "doc-040": {"customer"},
     "doc-047": {"Supplier Group"},  # its DocType was not asked about, so a label is all there is
 }
