@@ -52,7 +52,9 @@ def test_webhooks_are_set_up_seen_to_arrive_mended_and_removed(
     broken = '{"name": "{{ doc.name }}"}'
     asked(site, "PUT", f"Webhook/{hook}", {"webhook_json": broken, "enabled": 0})
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_text("Address (when one is deleted) was altered on the site")).to_be_visible()
+    expect(
+        page.get_by_text("Address (when one is deleted) was altered on the site")
+    ).to_be_visible()
     expect(page.get_by_text("Needs attention")).to_be_visible()
     here.shoot("webhooks-trouble")
     page = here.go("/")
