@@ -21,7 +21,7 @@ from .stories import Asking, World
 
 SECRET = b"a secret of the hook"
 # A step is one thing that somebody does. `make soak` sets these.
-STEPS = int(os.environ.get("BASCULE_SOAK_STEPS", "10000"))
+STEPS = int(os.environ.get("BASCULE_SOAK_STEPS", "3000"))
 SEED = os.environ.get("BASCULE_SOAK_SEED")
 IN_ONE_GO, RULES = 25, 20
 POLICIES = ("ask", "erpnext", "hub", "newest")
