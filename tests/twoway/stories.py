@@ -354,6 +354,23 @@ class World:
             ),
         )
 
+    def made_by(self, name: str) -> Any:
+        """Whose create a document came from, by its key, and every request about that one."""
+        key = (self.there.find(self.doctype, name) or {}).get("bascule_id")
+        return (
+            key,
+            self.workers.sql(
+                "SELECT record_id, document, state, gone_at, creation, create_begun_at, create_key"
+                " FROM links WHERE create_key = %s OR document = %s",
+                [key, name],
+            ),
+            self.workers.sql(
+                "SELECT id, record_id, what, document, status, error, at::text FROM exchanges"
+                " WHERE request::text LIKE %s OR document = %s ORDER BY id DESC LIMIT 30",
+                [f"%{key}%", f"{self.doctype} {name}"],
+            ),
+        )
+
     def records(self) -> dict[int, Any]:
         found: dict[int, Any] = {}
         for state in ("", "&state=deleted"):
@@ -441,7 +458,10 @@ class World:
             if first is None:
                 first = self.first_document[number] = one["erpnextId"]
             known = self.theirs | self.at_first
-            assert first in known, f"{first} was made by nobody there: it is one too many"
+            assert first in known, (
+                f"{first} was made by nobody there: it is one too many",
+                self.made_by(first),
+            )
 
     def _check_history(self, records: dict[int, Any]) -> None:
         by_name = {one["erpnextId"]: one for one in records.values() if one["erpnextId"]}
