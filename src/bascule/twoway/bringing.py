@@ -128,11 +128,9 @@ async def _whose_name(work: Pulling, number: int, party: Party) -> int | None:
         whole = await find(session, None, number, None, lock=True)
         if whole.link is None or whole.link.document != party.name:
             return None
-        if await following.is_free(session, whole, new):
-            await following.renamed(session, whole, new)
+        if await following.follow(session, whole, new):
             work.summary.renamed += 1
         else:
-            await following.gone(session, whole, into=new)
             whole.link.document = None
             work.summary.deleted += 1
     return None
@@ -281,9 +279,7 @@ async def not_there(work: Pulling, names: list[str]) -> None:
             whole = await find(session, None, number, None, lock=True)
             if whole.link is None or whole.link.document != name:
                 continue
-            if new is not None and await following.is_free(session, whole, new):
-                await following.renamed(session, whole, new)
+            if await following.follow(session, whole, new, into=into):
                 work.summary.renamed += 1
             else:
-                await following.gone(session, whole, into=new or into)
                 work.summary.deleted += 1

@@ -90,6 +90,24 @@ async def is_free(session: AsyncSession, whole: Whole, name: str) -> bool:
     return await session.scalar(query) is None
 
 
+async def follow(
+    session: AsyncSession,
+    whole: Whole,
+    new: str | None,
+    *,
+    into: str | None = None,
+    pending: bool = False,
+) -> bool:
+    """To the document's new name, see `find_again`; else, and where another record is linked to
+    that already, it is gone. Whether it is there.
+    """
+    if new is not None and await is_free(session, whole, new):
+        await renamed(session, whole, new)
+        return True
+    await gone(session, whole, pending=pending, into=new or into)
+    return False
+
+
 async def renamed(session: AsyncSession, whole: Whole, name: str) -> None:
     link = whole.link
     assert link is not None  # noqa: S101

@@ -168,11 +168,9 @@ async def _read(work: Sending) -> Seen | None:
         new = await following.find_again(work.site, work.fields, work.link, work.two_way)
         if party is None or new not in (None, name):
             async with work.recording() as (session, whole):
-                if new is None or not await following.is_free(session, whole, new):
-                    await following.gone(session, whole, pending=True, into=new)
+                if not await following.follow(session, whole, new, pending=True):
                     await _answered(session, work)
                     return None
-                await following.renamed(session, whole, new)
             return await _read(work)
     return Seen(party, started, "send", zone, **await ahead(work))
 
