@@ -40,16 +40,12 @@ async def list_streams(
     """What is mirrored. Without a command: every stream, its rows and how it went last."""
     if context.invoked_subcommand is not None:
         return Exit.DONE
-    from bascule.connections.service import find_connection, list_connections
+    from bascule.connections.service import connections_named
     from bascule.mirror.answers import StreamAnswer
     from bascule.mirror.streams import streams_of
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
-        found = (
-            [await find_connection(session, connection, viewer)]
-            if connection
-            else await list_connections(session, viewer)
-        )
+        found = await connections_named(session, connection, viewer)
         listed = {
             one.slug: [StreamAnswer.model_validate(s) for s in await streams_of(session, one)]
             for one in found

@@ -103,16 +103,12 @@ async def _do(
     connection: str | None, streams: list[str] | None, kind: str, *, as_json: bool, quiet: bool
 ) -> "list[Any]":
     from bascule.cli.progress import work_off
-    from bascule.connections.service import find_connection, list_connections
+    from bascule.connections.service import connections_named
     from bascule.mirror.runs import start_runs
 
     async with acting_hub() as (hub, viewer):
         async with hub.db.session() as session:
-            found = (
-                [await find_connection(session, connection, viewer)]
-                if connection
-                else await list_connections(session, viewer)
-            )
+            found = await connections_named(session, connection, viewer)
             session.expunge_all()
         if not found:
             raise nothing_connected()

@@ -36,16 +36,12 @@ async def list_webhooks(
     """
     if context.invoked_subcommand is not None:
         return Exit.DONE
-    from bascule.connections.service import find_connection, list_connections
+    from bascule.connections.service import connections_named
     from bascule.inbox.answers import WebhooksAnswer
     from bascule.inbox.standing import standing_of
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
-        found = (
-            [await find_connection(session, connection, viewer)]
-            if connection
-            else await list_connections(session, viewer)
-        )
+        found = await connections_named(session, connection, viewer)
         told = {one.slug: WebhooksAnswer.of(await standing_of(session, one)) for one in found}
     if as_json:
         document({slug: answer.model_dump(mode="json") for slug, answer in told.items()})

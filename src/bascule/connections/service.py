@@ -259,6 +259,15 @@ async def list_connections(session: AsyncSession, viewer: User | None) -> list[C
     return list((await session.scalars(query)).all())
 
 
+async def connections_named(
+    session: AsyncSession, id_or_slug: str | None, viewer: User | None
+) -> list[Connection]:
+    """The one that is named, as `find_connection` finds it; without a name, all of them."""
+    if id_or_slug:
+        return [await find_connection(session, id_or_slug, viewer)]
+    return await list_connections(session, viewer)
+
+
 @asynccontextmanager
 async def open_site(hub: Hub, connection: Connection) -> AsyncIterator[Site]:
     """The connection's site, shared by all in this process who speak to it: one limit for all."""
