@@ -114,6 +114,40 @@ async def test_api_keys_of_an_older_version_are_encrypted_and_still_open_their_s
     assert opened == [(f"{KEY}{n}", f"{KEY}{n}"[-4:]) for n in (1, 2, 3)]
 
 
+async def test_records_of_an_older_version_keep_the_keys_that_their_documents_bear(
+    empty: str,
+) -> None:
+    older_hub(empty, "0007")
+    connection_id = "c0ffee00-0000-4000-8000-000000000000"
+    run(
+        empty,
+        "INSERT INTO bascule.connections (id, slug, name, api_url, api_key_encrypted,"
+        " api_key_ends_with, api_secret_encrypted)"
+        f" VALUES ('{connection_id}', 'a', 'A', 'https://a.example', '', '', '')",
+    )
+    run(
+        empty,
+        "INSERT INTO bascule.two_ways (connection_id, record_type)"
+        f" VALUES ('{connection_id}', 'customer')",
+    )
+    run(
+        empty,
+        "INSERT INTO bascule.records (record_type, title)"
+        " SELECT 'customer', 'Record ' || n FROM generate_series(1, 3) n",
+    )
+    run(
+        empty,
+        "INSERT INTO bascule.links (record_id, two_way_id, create_key)"
+        " SELECT r.id, t.id, 'key of ' || r.title FROM bascule.records r, bascule.two_ways t"
+        " WHERE r.title <> 'Record 3'",
+    )
+    async with open_hub(settings_for(empty)) as hub, hub.db.connection() as connection:
+        found = await connection.execute("SELECT key FROM bascule.records ORDER BY title")
+        first, second, alone = [key for (key,) in await found.fetchall()]
+    assert (first, second) == ("key of Record 1", "key of Record 2")
+    assert len(alone) == 32
+
+
 async def test_a_start_that_cannot_encrypt_what_an_older_version_left_changes_nothing(
     empty: str, tmp_path: Path
 ) -> None:

@@ -147,6 +147,7 @@ class Workers:
             **os.environ,
             "BASCULE_DATABASE_URL": self.url,
             "BASCULE_DATA_DIR": str(settings.data_dir),
+            "BASCULE_SETTLE_SECONDS": str(settings.settle_seconds),
             **({"BASCULE_SECRET_KEY": key.get_secret_value()} if key else {}),
             **more,
         }

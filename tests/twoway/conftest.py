@@ -11,6 +11,8 @@ from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
 from databases import FreshSettings
 
+from .both_sides import There, Workers
+
 PATIENCE = 60  # seconds until something that comes by itself has come
 
 
@@ -140,3 +142,39 @@ def synced(api: Api) -> Callable[..., Any]:
         return record
 
     return synced
+
+
+@pytest.fixture
+def shop(
+    fresh_settings: FreshSettings, erpnext_snapshot: Any
+) -> Iterator[Callable[..., tuple[Api, There, Workers]]]:
+    """A hub whose workers are processes of their own, with two-way sync of customers on."""
+    thread = SandboxThread(erpnext_snapshot)
+    with (
+        fresh_settings(secret_key="a key for tests") as config,
+        thread as site,
+        RunningHub(config, worker=False) as running,
+    ):
+        opened: list[Workers] = []
+
+        def open_it(own_field: bool, **more: str) -> tuple[Api, There, Workers]:
+            workers = Workers(config, **more)
+            opened.append(workers)
+            workers.start()
+            api = Api(running.url, running.token)
+            way_in = {"api_url": site.url, "api_key": site.api_key}
+            way_in |= {"api_secret": site.api_secret, "name": "The Shop"}
+            more_said = {"schedule": "manual", "streams": [], "start_sync": False}
+            made = api.post("/api/connectors/erpnext/setup", {**way_in, **more_said})
+            at = f"/api/connectors/{made.json['slug']}/two-way/customers"
+            defaults = {"customerGroup": "Consumers", "country": "Netherlands"}
+            assert api.patch(at, {"defaults": defaults}).status == 200
+            assert api.post(f"{at}/begin", {"own_field": own_field}).status == 200
+            until(lambda: api.get(f"{at}/matches").json["ready"])
+            assert api.post(f"{at}/confirm").status == 200
+            until(lambda: api.get(at).json["last_poll_at"])
+            return api, There(thread, site), workers
+
+        yield open_it
+        for workers in opened:
+            workers.close()

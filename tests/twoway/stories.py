@@ -135,6 +135,14 @@ class World:
     def restore_here(self, number: int) -> None:
         assert self.api.ask("POST", f"/api/{self.kind}/{number}/restore")[0] == 200
 
+    def one_to_decide(self) -> int | None:
+        """One of those that ask for somebody, if any do."""
+        state = self.random.choice(["attention", "attention", "conflict"])
+        status, told = self.api.ask("GET", f"/api/{self.kind}?state={state}&limit=20")
+        assert status == 200, told
+        numbers = [one["id"] for one in told["records"]]
+        return self.random.choice(numbers) if numbers else None
+
     def decide(self, number: int) -> None:
         """Somebody looks at one that asks for it, and does any of what can be done."""
         status, told = self.api.ask("GET", f"/api/{self.kind}/{number}/conflicts")
@@ -360,8 +368,8 @@ class World:
         return (
             key,
             self.workers.sql(
-                "SELECT record_id, document, state, gone_at, creation, create_begun_at, create_key"
-                " FROM links WHERE create_key = %s OR document = %s",
+                "SELECT id, document, state, gone_at, creation, create_begun_at, key"
+                " FROM records LEFT JOIN links ON record_id = id WHERE key = %s OR document = %s",
                 [key, name],
             ),
             self.workers.sql(
@@ -414,7 +422,7 @@ class World:
             if state == "attention":
                 assert one["sync"]["why"] and one["sync"]["nextStep"] and one["sync"]["remedy"], one
             if one["erpnextId"] is None:
-                assert gone or state in ("attention", "local"), one
+                assert gone or one["deletedAt"] or state in ("attention", "local"), one
             elif gone:
                 assert one["erpnextId"] not in there or state == "attention", one
             else:

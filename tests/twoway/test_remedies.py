@@ -349,3 +349,64 @@ def test_mended_credentials_send_what_waited_without_a_word_from_anybody(
     assert mended.status == 200, mended.body
     until(lambda: sync_of(api, record["id"])["state"] == "in_sync", "it did not go on by itself")
     assert admin.read("Customer", record["erpnextId"])["website"] == EDITED
+
+
+@pytest.fixture
+def changed_since_it_was_deleted(
+    api: Api,
+    admin: Erp,
+    site: Any,
+    turn_on: Callable[..., str],
+    create: Callable[..., Any],
+    synced: Callable[..., Any],
+) -> Callable[..., int]:
+    """Deleted here, with an edit that was on its way, and changed there before that was told."""
+
+    def changed(first: str, **edited: Any) -> int:
+        turn_on(on_delete="delete")
+        number = int(create()["id"])
+        for method in ("PUT", "DELETE"):
+            site.faults.add("maintenance", method=method, path="/api/resource/Customer")
+        if edited:
+            change(api, number, **edited)
+        assert api.delete(f"/api/customers/{number}").status == 200
+        synced(number, state="waiting")
+        body = {"doctype": "Customer", "name": PLAIN["name"]}
+        body["fieldname"] = {"website": "https://theirs.example"}  # type: ignore[assignment]
+        admin.ask("POST", "/api/method/frappe.client.set_value", body)
+        if first == "heard of":
+            told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
+            assert told["finished"] and not told["errors"]
+        site.faults.clear()
+        assert api.post("/api/customers/retry").status == 200
+        assert synced(number, state="attention")["sync"]["remedy"] == "changed_there"
+        assert admin.read("Customer", PLAIN["name"])["website"] == "https://theirs.example"
+        return number
+
+    return changed
+
+
+@pytest.mark.parametrize("first", ["sent", "heard of"])
+@pytest.mark.parametrize("edited", [{}, {"website": EDITED}], ids=["as it was", "edited"])
+def test_one_that_was_changed_there_since_it_was_deleted_here_goes_when_somebody_says_so(
+    api: Api, admin: Erp, changed_since_it_was_deleted: Callable[..., int], edited: Any, first: str
+) -> None:
+    number = changed_since_it_was_deleted(first, **edited)
+    do(api, number, "delete_anyway")
+    until(lambda: sync_of(api, number)["state"] == "in_sync")
+    assert sync_of(api, number)["goneAt"]
+    assert admin.list("Customer", [["name", "=", PLAIN["name"]]]) == []
+    assert api.get(f"/api/customers/{number}/conflicts").json["conflicts"] == []
+    steps = api.get(f"/api/customers/{number}/history").json["steps"]
+    values = {value for step in steps for pair in step["changes"].values() for value in pair}
+    assert {"https://theirs.example", *edited.values()} <= values
+
+
+def test_one_that_was_changed_there_since_it_was_deleted_here_is_disabled_instead(
+    api: Api, admin: Erp, changed_since_it_was_deleted: Callable[..., int]
+) -> None:
+    number = changed_since_it_was_deleted("sent")
+    do(api, number, "disable_instead")
+    until(lambda: sync_of(api, number)["state"] == "in_sync")
+    document = admin.read("Customer", PLAIN["name"])
+    assert (document["disabled"], document["website"]) == (1, "https://theirs.example")

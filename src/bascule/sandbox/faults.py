@@ -159,6 +159,7 @@ class Faults:
         self, request: web.Request, handler: Handler, due: list[Fault]
     ) -> web.StreamResponse:
         within: AbstractContextManager[None] = nullcontext()
+        await request.read()  # a real site has all of it, whoever hangs up while it waits
         came = time.monotonic()
         for fault in due:
             if fault.kind in ("latency", "late_commit"):

@@ -18,12 +18,14 @@ OWN_FIELD = "bascule_id"
 class Found:
     """`cannot_hold`: local field -> why. `companies`: those a credit limit may be about. `notes`:
     what limits two-way sync, in words; each with its next step. `defaults`: of these, those about
-    the default of a field, by the field.
+    the default of a field, by the field. `is_read`: whether the user may read what the DocType is
+    made of; if not, `own_field` is not known.
     """
 
     cannot_hold: dict[str, str] = field(default_factory=dict)
     companies: list[str] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    is_read: bool = False
     own_field: str | None = None
     defaults: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -50,8 +52,9 @@ async def look(site: Site, fields: Mapped) -> Found:
             continue
         found.cannot_hold |= _lacking(meta, fields, part)
         found.defaults |= await _defaults_not_there(site, meta, fields, part)
-        if part == "main" and meta.field(OWN_FIELD) is not None:
-            found.own_field = OWN_FIELD
+        if part == "main":
+            found.is_read = True
+            found.own_field = OWN_FIELD if meta.field(OWN_FIELD) is not None else None
     found.notes += found.defaults.values()
     found.companies = await _companies(site)
     return found

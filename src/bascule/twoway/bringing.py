@@ -13,12 +13,12 @@ from bascule.connections.tables import Connection
 from bascule.frappe import Invalid, Site
 from bascule.hub import Hub
 from bascule.twoway import at_the_site, creating, following
-from bascule.twoway.finding import find
+from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.party import AT_ONCE, Party, fetch_many, values_of
 from bascule.twoway.records import new_link, new_record, queue, tell
-from bascule.twoway.tables import Link, TwoWay
+from bascule.twoway.tables import Link, Record, TwoWay
 from bascule.twoway.taking import SITE, Seen, ahead_of_us, clock_of, refresh_state, take, told
 
 
@@ -100,8 +100,9 @@ async def _fetched(work: Pulling, names: list[str]) -> list[Party]:
     async with work.hub.db.session() as session:
         current = await session.get(TwoWay, work.two_way.id, with_for_update=True)
         if current is not None:
-            current.cannot_hold, current.owned_field = found.cannot_hold, found.own_field
-    work.two_way.cannot_hold, work.two_way.owned_field = found.cannot_hold, found.own_field
+            current.cannot_hold = work.two_way.cannot_hold = found.cannot_hold
+            if found.is_read:
+                current.owned_field = work.two_way.owned_field = found.own_field
     return await fetch_many(work.site, work.fields, names, more=_own(work))
 
 
@@ -116,17 +117,17 @@ async def _whose_name(work: Pulling, number: int, party: Party) -> int | None:
     async with work.hub.db.session() as session:
         whole = await find(session, None, number, None)
         session.expunge_all()
-    link = whole.link
-    if link is None or link.document != party.name:
+    before = whole.link
+    if before is None or before.document != party.name:
         return None
-    if not following.is_another(link, party.main):
+    if not following.is_another(before, party.main):
         return number
-    new = await following.find_again(work.site, work.fields, link, work.two_way)
+    new = await following.find_again(work.site, whole)
     if new is None or new == party.name:
         return number  # its own was deleted, and this was made in its place
     async with work.hub.db.session() as session:
         whole = await find(session, None, number, None, lock=True)
-        if whole.link is None or whole.link.document != party.name:
+        if whole.link is None or not following.is_as_it_was(whole.link, before):
             return None
         if await following.follow(session, whole, new):
             work.summary.renamed += 1
@@ -147,13 +148,15 @@ async def links_to(work: Pulling, names: set[str]) -> dict[str, int]:
 async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
     async with work.hub.db.session() as session:
         whole = await find(session, None, number, None, lock=True)
+        if whole.link is None and whole.record.connection_id == work.connection.id:
+            whole = await _made_after_all(session, work, whole)
         link = whole.link
         if link is None or whole.two_way is None:
             return
         if link.document != seen.party.name:
             await creating.free_name(session, link, seen.party.name)
             if link.document is None:
-                link.create_begun_at = None
+                link.create_begun_at = link.create_seen_from = None
                 link.document = seen.party.name
                 await add_change(session, whole.record, "linked", {}, note=seen.party.name)
             else:
@@ -175,6 +178,14 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
             work.summary.unchanged += 1
 
 
+async def _made_after_all(session: AsyncSession, work: Pulling, whole: Whole) -> Whole:
+    """Its create was given up when nobody could tell that it would still arrive."""
+    link = new_link(whole.record, work.two_way, create_title=whole.record.title)
+    session.add(link)
+    await session.flush()
+    return await find(session, None, whole.record.id, None)
+
+
 async def _take_new(work: Pulling, seen: Seen) -> None:
     """A document that no record is linked to: a new record."""
     fields, party = work.fields, seen.party
@@ -183,13 +194,12 @@ async def _take_new(work: Pulling, seen: Seen) -> None:
         async with work.hub.db.session() as session:
             by = str(party.main.get("modified_by") or SITE)
             record = new_record(fields.type, fields, values, work.connection.id, by)
+            key = _key_of(work, party)
+            if key and not await _is_known(session, key):
+                record.key = key
             session.add(record)
             await session.flush()
-            link = new_link(record, work.two_way, document=party.name)
-            key = party.main.get(work.two_way.owned_field or "")
-            if key and not await _is_known(session, str(key)):
-                link.create_key = str(key)
-            session.add(link)
+            session.add(new_link(record, work.two_way, document=party.name))
             await session.flush()
             whole = await find(session, None, record.id, None)
             await take(session, whole, seen)
@@ -203,22 +213,31 @@ async def _take_new(work: Pulling, seen: Seen) -> None:
 
 async def _is_known(session: AsyncSession, key: str) -> bool:
     """Whether a record has this key: then the document is a copy of that one's."""
-    return await session.scalar(select(Link.record_id).where(Link.create_key == key)) is not None
+    return await session.scalar(select(Record.id).where(Record.key == key)) is not None
+
+
+def _key_of(work: Pulling, party: Party) -> str:
+    return str(party.main.get(work.two_way.owned_field or "") or "")
 
 
 async def _by_key(work: Pulling, party: Party) -> int | None:
-    """The record whose create made this one and has not heard of it. Its name may be one that the
-    document of another record had, which is gone.
+    """The record that has this one's key and no document: it has not heard of its create, or gave
+    that up, or its document was renamed away from a name that another took. This one's name may be
+    one that the document of another record had, which is gone.
     """
-    key = party.main.get(work.two_way.owned_field or "")
+    key = _key_of(work, party)
     if not key:
         return None
     async with work.hub.db.session() as session:
-        query = select(Link.record_id).where(
-            Link.two_way_id == work.two_way.id,
-            Link.create_key == str(key),
-            Link.document.is_(None),
-            Link.gone_at.is_(None),
+        query = (
+            select(Record.id)
+            .outerjoin(Link, Link.record_id == Record.id)
+            .where(
+                Record.key == key,
+                Record.record_type == work.fields.type.name,
+                Record.connection_id == work.connection.id,
+                Link.document.is_(None),
+            )
         )
         found: int | None = await session.scalar(query)
     return found
@@ -228,13 +247,14 @@ async def _whose(work: Pulling, party: Party) -> int | None:
     """The record whose document this is, though it is not called as it was: it was renamed, or the
     answer that would have told its name was lost.
     """
-    key = party.main.get(work.two_way.owned_field or "") or ""
+    key = _key_of(work, party)
     born = str(party.main.get("creation") or "")
     async with work.hub.db.session() as session:
         of_it = select(Link.record_id, Link.document, Link.creation).where(
             Link.two_way_id == work.two_way.id
         )
-        rows = (await session.execute(of_it.where(Link.create_key == str(key)))).all()
+        by_key = of_it.join(Record, Record.id == Link.record_id).where(Record.key == key)
+        rows = (await session.execute(by_key)).all()
         if not rows and born:
             rows = (await session.execute(of_it.where(Link.creation == born))).all()
     if len(rows) != 1:
@@ -271,13 +291,14 @@ async def not_there(work: Pulling, names: list[str]) -> None:
         async with work.hub.db.session() as session:
             whole = await find(session, None, number, None)
             session.expunge_all()
-        if whole.link is None or whole.two_way is None or whole.link.gone_at is not None:
+        before = whole.link
+        if before is None or whole.two_way is None or before.gone_at is not None:
             continue
-        new = await following.find_again(work.site, work.fields, whole.link, whole.two_way)
+        new = await following.find_again(work.site, whole)
         into = None if new else await following.merged_into(work.site, work.fields, name)
         async with work.hub.db.session() as session:
             whole = await find(session, None, number, None, lock=True)
-            if whole.link is None or whole.link.document != name:
+            if not following.is_as_it_was(whole.link, before):
                 continue
             if await following.follow(session, whole, new, into=into):
                 work.summary.renamed += 1

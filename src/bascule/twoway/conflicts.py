@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +20,7 @@ from bascule.twoway.history import add_change
 from bascule.twoway.mapping import invalid
 from bascule.twoway.records import (
     edits_of,
+    keep_here_alone,
     name_of,
     new_link,
     queue,
@@ -238,11 +238,10 @@ async def _retry(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None
 async def _give_up(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
     link, _ = _both(whole)
     record, fields = whole.record, whole.fields
-    await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
-    if link.document is None and link.create_begun_at is None:
-        await add_change(session, record, "gave_up", {}, by=by, note="It is kept here alone.")
-        await session.delete(link)
+    if link.document is None:
+        await _give_up_unmade(hub, session, whole, by)
         return
+    await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
     for one in (await conflicts_open(session, record)).values():
         await _settle(session, whole, one, "there", by)
     changes = {
@@ -260,6 +259,24 @@ async def _give_up(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> No
     await refresh_state(session, link)
 
 
+async def _give_up_unmade(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+    """It is in ERPNext of no name that is known. What arrives late bears the record's key; without
+    a field for that, what an earlier try made is looked for before anything is forgotten.
+    """
+    (link, two_way), record = _both(whole), whole.record
+    if link.state == "sending":
+        raise NotNow(
+            f"{record.title} is on its way to ERPNext just now.",
+            next_step="Wait until it is there, or is told why not.",
+        )
+    if link.create_begun_at is None or two_way.owned_field:
+        await keep_here_alone(session, whole, by=by, note="It is kept here alone.")
+        return
+    note = "It is kept here alone, unless ERPNext has made it: that is looked up first."
+    await add_change(session, record, "gave_up", {}, by=by, note=note)
+    await queue(hub, session, record, two_way, by=by, operation="withdraw")
+
+
 async def _recreate(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
     link, two_way = _both(whole)
     if link.gone_at is None:
@@ -271,9 +288,7 @@ async def _recreate(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> N
     await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
     await session.delete(link)
     await session.flush()
-    anew = new_link(record, two_way, state="sending")
-    anew.create_key = uuid4().hex
-    session.add(anew)
+    session.add(new_link(record, two_way, state="sending", creation=link.creation))
     record.deleted_at = None
     after = {**record.values, "active": True}
     set_values(record, whole.fields, after, by=by)
@@ -283,14 +298,15 @@ async def _recreate(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> N
 
 
 async def _delete_anyway(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
-    """What changed there was taken in when it was found; so it is agreed on, and can go."""
+    """What changed there was taken in when it was found, or is undecided: what is there stays in
+    the history with what is here, and both go.
+    """
     link, two_way = _both(whole)
-    if not await _waiting(session, whole.record.id):
-        await queue(hub, session, whole.record, two_way, by=by, operation="delete")
-        return
+    for one in (await conflicts_open(session, whole.record)).values():
+        await _settle(session, whole, one, "there", by)
     clear_trouble(link)
-    link.state = "sending"
-    await start(hub, session, link.record_id)
+    await session.execute(delete(Outbox).where(Outbox.record_id == whole.record.id))
+    await queue(hub, session, whole.record, two_way, by=by, operation="delete")
 
 
 async def _disable_instead(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:

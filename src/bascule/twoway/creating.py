@@ -22,6 +22,7 @@ from bascule.frappe import (
     WrongCredentials,
 )
 from bascule.twoway import following
+from bascule.twoway.failures import NotSettled
 from bascule.twoway.fields import Part
 from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
@@ -36,13 +37,16 @@ MARGIN = timedelta(minutes=5)  # of the site's clock
 
 async def create_there(work: Sending) -> bool:
     """The link has a document afterwards. Whether nobody but us has touched that yet."""
-    if work.link.create_begun_at is not None:
+    earlier = work.link.create_begun_at
+    if earlier is not None:
         found = await _look_for_it(work)
         if found is not None:
             await _adopt(work, found)
             return is_fresh(found)
         if not work.two_way.owned_field:
             _refuse_too_soon(work)
+    elif work.link.creation is not None and await _is_there_yet(work):
+        return False
     await _write_down(work)
     document, sent = _document(work)
     doctype = work.fields.type.doctype
@@ -57,13 +61,38 @@ async def create_there(work: Sending) -> bool:
                 await _adopt(work, found)
                 return is_fresh(found)
         if _certainly_not_done(error):
-            await _strike_out(work)
+            # Of the try before this one that is not known.
+            await _strike_out(work, earlier if _is_left(work, earlier) > 0 else None)
         raise
     await _adopt(work, stored)
-    if work.two_way.owned_field and stored.get(work.two_way.owned_field) != work.link.create_key:
+    if work.two_way.owned_field and stored.get(work.two_way.owned_field) != work.whole.record.key:
         await _own_field_is_gone(work)
     work.sent = sent
     return True
+
+
+async def _is_there_yet(work: Sending) -> bool:
+    """One that is to be made again, since it was deleted. It may only be called otherwise."""
+    name = await following.find_again(work.site, work.whole)
+    found = await _not_taken(work, await _listed(work, [["name", "=", name]])) if name else None
+    if found is not None:
+        await _adopt(work, found)
+    return found is not None
+
+
+async def was_made(work: Sending) -> bool:
+    """Whether an earlier try made the document, which is the link's then. NotSettled: it may still
+    be under way. Afterwards it is known that there is none.
+    """
+    if work.link.create_begun_at is None:
+        return False
+    found = await _look_for_it(work)
+    if found is not None:
+        await _adopt(work, found)
+        return True
+    _refuse_too_soon(work)
+    await _strike_out(work, None)
+    return False
 
 
 async def _own_field_is_gone(work: Sending) -> None:
@@ -96,7 +125,7 @@ def _document(work: Sending) -> tuple[Document, dict[str, Any]]:
         document |= changes
         names += own
     if work.two_way.owned_field:
-        document[work.two_way.owned_field] = work.link.create_key
+        document[work.two_way.owned_field] = work.whole.record.key
     return document, {name: values[name] for name in names}
 
 
@@ -118,19 +147,27 @@ def _can_be_embedded(place: Any) -> bool:
 
 async def _look_for_it(work: Sending) -> Document | None:
     """What an earlier try of this record's create made."""
-    link, own = work.link, work.two_way.owned_field
+    own = work.two_way.owned_field
     try:
-        found = await _listed(work, [[own, "=", link.create_key]] if own else await _by_name(work))
+        by_key = [[own, "=", work.whole.record.key]]
+        found = await _listed(work, by_key if own else await _by_name(work))
     except Invalid:
         if not own:
             raise
         await _own_field_is_gone(work)
         found = await _listed(work, await _by_name(work))
+    return await _not_taken(work, found)
+
+
+async def _not_taken(work: Sending, found: list[Document]) -> Document | None:
+    """The first that no other record is linked to."""
+    link = work.link
     async with work.hub.db.session() as session:
         taken = set(
             await session.scalars(
                 select(Link.document).where(
                     Link.two_way_id == link.two_way_id,
+                    Link.record_id != link.record_id,
                     Link.document.in_([str(row["name"]) for row in found]),
                 )
             )
@@ -170,15 +207,21 @@ async def _listed(work: Sending, filters: list[Any]) -> list[Document]:
 
 def _refuse_too_soon(work: Sending) -> None:
     """The first try may still be under way, and without a unique field both would make one."""
-    begun = work.link.create_begun_at or datetime.now(UTC)
-    settled = begun + timedelta(seconds=work.hub.settings.settle_seconds)
-    left = (settled - datetime.now(UTC)).total_seconds()
+    left = _is_left(work, work.link.create_begun_at)
     if left > 0:
-        raise Unavailable(
+        raise NotSettled(
             "The answer to the first try was lost, and the site may still be busy with it.",
-            next_step="It is looked for again before a second try, so that none is made twice.",
-            retry_after=left,
+            next_step="It is looked for again before anything else, so that none is made twice.",
+            left=left,
         )
+
+
+def _is_left(work: Sending, begun: datetime | None) -> float:
+    """Seconds until a try that was begun then is over, whatever became of it."""
+    if begun is None:
+        return 0.0
+    settled = begun + timedelta(seconds=work.hub.settings.settle_seconds)
+    return (settled - datetime.now(UTC)).total_seconds()
 
 
 async def _write_down(work: Sending) -> None:
@@ -192,10 +235,13 @@ async def _write_down(work: Sending) -> None:
         whole.link.create_seen_from = whole.link.create_seen_from or from_clock
 
 
-async def _strike_out(work: Sending) -> None:
+async def _strike_out(work: Sending, earlier: datetime | None) -> None:
+    """The last try made nothing. `earlier`: when one was begun that may have."""
     async with work.recording() as (_, whole):
         if whole.link is not None:
-            whole.link.create_begun_at = whole.link.create_seen_from = None
+            whole.link.create_begun_at = earlier
+            if earlier is None:
+                whole.link.create_seen_from = None
 
 
 def _certainly_not_done(error: FrappeError) -> bool:

@@ -32,6 +32,16 @@ from bascule.twoway.fields import Part
 from bascule.twoway.mapping import Mapped
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 15 * 60.0  # seconds
+
+
+class NotSettled(FrappeError):
+    """An earlier request may still be under way at the site. `left`: seconds until it cannot be."""
+
+    def __init__(self, message: str, *, next_step: str, left: float) -> None:
+        super().__init__(message, next_step=next_step)
+        self.left = left
+
+
 # These say that nobody gets through to the site at present, whatever is sent.
 OF_THE_SITE = (Unavailable, WrongCredentials, TLSFailure, NotAFrappeSite, AddressRefused)
 
@@ -58,6 +68,8 @@ def trouble_of(error: FrappeError, fields: Mapped, part: Part = "main") -> Troub
         return Trouble("down", why, step, again=True, of_site=True, retry_after=pause)
     if isinstance(error, WrongCredentials):
         return Trouble("credentials", why, step, again=True, of_site=True)
+    if isinstance(error, NotSettled):
+        return Trouble("busy", why, step, again=True, retry_after=error.left)
     if isinstance(error, ChangedMeanwhile):
         # Somebody saves it over and over; a little later there is time.
         return Trouble("busy", why, step, again=True)

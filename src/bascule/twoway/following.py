@@ -13,7 +13,7 @@ from bascule.twoway.finding import Whole
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.records import set_values, tell
-from bascule.twoway.tables import Link, Outbox, TwoWay
+from bascule.twoway.tables import Link, Outbox
 from bascule.twoway.taking import SITE, clear_trouble, refresh_state
 
 GONE = Trouble(
@@ -28,17 +28,19 @@ CHANGED_SINCE = Trouble(
 )
 
 
-async def find_again(site: Site, fields: Mapped, link: Link, two_way: TwoWay) -> str | None:
-    """The new name of a document that was renamed: the one with the hub's own key, else the one
-    that was created at the same microsecond by the same user. None: there is none.
+async def find_again(site: Site, whole: Whole) -> str | None:
+    """The new name of a document that was renamed: the one with the record's key, else the one
+    that was created at the same microsecond. None: there is none.
     """
+    link, two_way = whole.link, whole.two_way
+    assert link is not None and two_way is not None  # noqa: S101 - it had a document
     asked: list[list[Any]] = []
-    if two_way.owned_field and link.create_key:
-        asked.append([[two_way.owned_field, "=", link.create_key]])
+    if two_way.owned_field:
+        asked.append([[two_way.owned_field, "=", whole.record.key]])
     if link.creation:
         asked.append([["creation", "=", link.creation]])
     for filters in asked:
-        found = await site.list(fields.type.doctype, ("name",), filters=filters, limit=2)
+        found = await site.list(whole.fields.type.doctype, ("name",), filters=filters, limit=2)
         if len(found) == 1:
             return str(found[0]["name"])
     return None
@@ -50,6 +52,15 @@ def is_another(link: Link, document: Mapping[str, Any]) -> bool:
     """
     born = str(document.get("creation") or "")
     return bool(link.creation and born and born != link.creation)
+
+
+def is_as_it_was(link: Link | None, before: Link) -> bool:
+    """Whether a link is to the same document still. While the site was asked about that one,
+    another look may have followed it, or a person had it made anew, perhaps by the same name.
+    """
+    if link is None:
+        return False
+    return (link.document, link.creation) == (before.document, before.creation)
 
 
 async def merged_into(site: Site, fields: Mapped, old: str) -> str | None:

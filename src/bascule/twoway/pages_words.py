@@ -119,6 +119,8 @@ def standing(whole: Whole, conflicts: int = 0) -> Standing:
         says = f"It was deleted in {site}, so it is inactive here."
         return Standing(state, says, next_step="Nothing has to be done.", acts=(again,))
     if state == "deleted":
+        if link.document is None:
+            return Standing(state, f"It is deleted here, and was not made in {site}.")
         there = "inactive" if whole.record.values.get("active") is False else "as it was"
         return Standing(state, f"It is deleted here; in {site} it is {there}.")
     return Standing(state, f"The same here and in {site}, the {kind.doctype} {link.document}.")
@@ -174,6 +176,11 @@ def _give_up(whole: Whole) -> Act:
     assert link is not None  # noqa: S101
     if link.document is None and link.create_begun_at is None:
         means = "It was never in ERPNext. It stays here, and is not sent any more."
+    elif link.document is None:
+        means = (
+            "It stays here, and is not sent any more. Should ERPNext have made it in spite of what "
+            "it answered, both go on together."
+        )
     else:
         back = [
             f"{one.label} {shown(one, record.values.get(one.name)) or 'nothing'} → "

@@ -5,8 +5,9 @@ site: what has to be sent is in the outbox when the edit is committed, and a job
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from sqlalchemy import delete as delete_from
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -155,11 +156,10 @@ async def delete(
                 record.values = {**record.values, "active": False}
                 record.edited = {**record.edited, **edits_of(["active"], record.updated_by)}
                 await add_change(session, record, "here", {"active": (True, False)})
-            if what != "keep":
-                await queue(
-                    hub, session, record, two_way, by=record.updated_by,
-                    operation="delete" if what == "delete" else "save",
-                )  # fmt: skip
+            operation = "delete" if what == "delete" else "save" if link.document else "withdraw"
+            if what != "keep" or operation == "withdraw":
+                by_whom = record.updated_by
+                await queue(hub, session, record, two_way, by=by_whom, operation=operation)
         await tell(session, record, "deleted")
         return await _whole(session, record)
 
@@ -243,6 +243,14 @@ async def join(session: AsyncSession, record: Record, two_way: TwoWay, *, by: st
         await add_change(session, record, "here", changes, by=by, note=note)
 
 
+async def keep_here_alone(session: AsyncSession, whole: Whole, *, by: str, note: str) -> None:
+    """No site is told of it any more, and none has it."""
+    await session.execute(delete_from(Outbox).where(Outbox.record_id == whole.record.id))
+    await session.delete(whole.link)
+    await add_change(session, whole.record, "gave_up", {}, by=by, note=note)
+    await session.flush()
+
+
 def new_record(
     kind: RecordType,
     fields: Mapped,
@@ -256,8 +264,7 @@ def new_record(
 
 
 def new_link(record: Record, two_way: TwoWay, **values: Any) -> Link:
-    """`create_key` is there from the start: whatever happens, one record makes one document."""
-    return Link(record_id=record.id, two_way_id=two_way.id, create_key=uuid4().hex, **values)
+    return Link(record_id=record.id, two_way_id=two_way.id, **values)
 
 
 def set_values(record: Record, fields: Mapped, values: dict[str, Any], *, by: str) -> None:

@@ -4,6 +4,12 @@ both sides last agreed on; else it is read first, merged, and what differs then 
 One job a record at a time. Everything before and after a write is committed, so a job that is
 killed anywhere is simply done again: an update that had arrived is found to be there, and a create
 is looked for before it is repeated (see `creating`).
+
+What the newest row of a record's outbox asks for:
+
+    save        the site has what the record has
+    delete      the document is not there any more
+    withdraw    what was not made yet is not made; if it was after all, as `save`
 """
 
 import logging
@@ -21,19 +27,19 @@ from bascule.frappe import ChangedMeanwhile, FrappeError, NotFound, Site
 from bascule.hub import Hub
 from bascule.twoway import circuit, creating, following
 from bascule.twoway.failures import Trouble, pause, trouble_of
-from bascule.twoway.fields import Part
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.party import (
     fetch,
 )
-from bascule.twoway.records import start, start_again, tell
-from bascule.twoway.tables import Link, Outbox, TwoWay
+from bascule.twoway.records import MACHINE, keep_here_alone, start, start_again, tell
+from bascule.twoway.tables import Change, Link, Outbox, TwoWay
 from bascule.twoway.taking import (
     Seen,
     clear_trouble,
     conflicts_open,
+    is_fresh,
     is_on,
     now,
     refresh_state,
@@ -53,20 +59,10 @@ async def send(hub: Hub, record_id: int) -> None:
     while (begun := await _begin(hub, record_id)) is not None:
         async with open_site(hub, begun.connection) as site:
             work = _work(hub, site, begun)
-            part: Part = "main"
-            try:
-                if begun.deletes and work.link.document is not None:
-                    await _delete_there(work)
-                else:
-                    await _bring_there(work)
-            except WritingFailed as failed:
-                part, error = failed.part, failed.error
-            except FrappeError as raised:
-                error = raised
-            else:
-                continue
-        await _went_wrong(work, trouble_of(error, work.fields, part))
-        return
+            trouble = await _do(work, begun.operation)
+        if trouble is not None:
+            await _went_wrong(work, trouble)
+            return
 
 
 @dataclass(frozen=True)
@@ -74,9 +70,24 @@ class Begun:
     whole: Whole
     connection: Connection
     up_to: int
-    deletes: bool
+    operation: str
     in_conflict: set[str]
     clock: datetime
+
+
+async def _do(work: Sending, operation: str) -> Trouble | None:
+    try:
+        if operation != "save" and work.link.document is None:
+            await _withdraw(work)
+        elif operation == "delete":
+            return await _delete_there(work)
+        else:
+            await _bring_there(work)
+    except WritingFailed as failed:
+        return trouble_of(failed.error, work.fields, failed.part)
+    except FrappeError as error:
+        return trouble_of(error, work.fields)
+    return None
 
 
 def _work(hub: Hub, site: Site, begun: Begun) -> Sending:
@@ -121,8 +132,7 @@ async def _begin(hub: Hub, record_id: int) -> Begun | None:
         clock = await now(session)
         await session.flush()
         session.expunge_all()
-    deletes = rows[-1].operation == "delete"
-    return Begun(whole, connection, rows[-1].id, deletes, in_conflict, clock)
+    return Begun(whole, connection, rows[-1].id, rows[-1].operation, in_conflict, clock)
 
 
 async def _bring_there(work: Sending) -> None:
@@ -165,9 +175,14 @@ async def _read(work: Sending) -> Seen | None:
     except NotFound:
         party = None
     if party is None or following.is_another(work.link, party.main):
-        new = await following.find_again(work.site, work.fields, work.link, work.two_way)
+        before, new = work.link, await following.find_again(work.site, work.whole)
         if party is None or new not in (None, name):
             async with work.recording() as (session, whole):
+                if not following.is_as_it_was(whole.link, before):
+                    raise ChangedMeanwhile(
+                        f"{name} is not this record's document any more.",
+                        next_step="It is looked at again by itself in a moment.",
+                    )
                 if not await following.follow(session, whole, new, pending=True):
                     await _answered(session, work)
                     return None
@@ -218,17 +233,40 @@ def _not_kept(fields: Mapped, names: Mapping[str, str]) -> Trouble:
     )
 
 
-async def _delete_there(work: Sending) -> None:
+async def _withdraw(work: Sending) -> None:
+    """Deleted or given up here before it was there. Nothing is sent, unless it was made after all:
+    then it goes on with the document that there is.
+    """
+    if await creating.was_made(work):
+        return
+    async with work.recording() as (session, whole):
+        if whole.record.deleted_at is not None:
+            await _finish(session, work, whole)
+        elif not await _edited_since(session, work):
+            await _answered(session, work)
+            note = "ERPNext had not made it: it is kept here alone."
+            await keep_here_alone(session, whole, by=MACHINE, note=note)
+            await tell(session, whole.record, "changed")
+
+
+async def _edited_since(session: AsyncSession, work: Sending) -> bool:
+    newer = select(Outbox.id).where(Outbox.record_id == work.record_id, Outbox.id > work.up_to)
+    return await session.scalar(newer.limit(1)) is not None
+
+
+async def _delete_there(work: Sending) -> Trouble | None:
     """Deletes what was agreed on; what was changed there since is a person's to decide about."""
     seen = await _read(work)
     if seen is None:
-        return
+        return None
+    untouched = not work.link.base and is_fresh(seen.party.main)  # it was made just now
     async with work.recording() as (session, whole):
         taken = await take(session, whole, seen)
         await told(session, whole, taken)
-    if taken.merged.taken or taken.merged.clashes:
-        await _went_wrong(work, following.CHANGED_SINCE)
-        return
+        await session.flush()
+        changed = await _changed_since_deleted(session, work) or bool(taken.merged.clashes)
+    if changed and not untouched:
+        return following.CHANGED_SINCE
     doctype, name = work.fields.type.doctype, str(work.link.document)
     async with work.said("delete", f"{doctype} {name}", None) as said:
         await work.site.delete(doctype, name)
@@ -238,6 +276,20 @@ async def _delete_there(work: Sending) -> None:
         whole.link.gone_at = datetime.now(UTC)
         await add_change(session, whole.record, "gone", {}, note="Deleted in ERPNext by the hub.")
         await _finish(session, work, whole)
+    return None
+
+
+async def _changed_since_deleted(session: AsyncSession, work: Sending) -> bool:
+    """Whether anybody there did something to it that the person who deleted it had not seen."""
+    deleted = select(func.max(Outbox.at)).where(
+        Outbox.record_id == work.record_id, Outbox.operation == "delete"
+    )
+    theirs = select(Change.id).where(
+        Change.record_id == work.record_id,
+        Change.origin.in_(("erpnext", "overruled", "conflict", "seen")),
+        Change.at > deleted.scalar_subquery(),
+    )
+    return await session.scalar(theirs.limit(1)) is not None
 
 
 async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = None) -> int:

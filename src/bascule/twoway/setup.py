@@ -201,7 +201,8 @@ async def ask_the_site(
         current.cannot_hold = found.cannot_hold
         if current.company is None and len(found.companies) == 1:
             current.company = found.companies[0]
-        current.owned_field = found.own_field
+        if found.is_read:
+            current.owned_field = found.own_field
         await session.flush()
         session.expunge(current)
     return current, found

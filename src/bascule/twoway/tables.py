@@ -5,7 +5,7 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -52,7 +52,9 @@ class TwoWay(Base):
 class Record(Base):
     """One customer (or whatever `record_type` says), as the hub has it.
 
-    `edited`: of each field that was changed here and not yet agreed on, {"at", "by"}.
+    `key`: what its document bears in the hub's own field, so that whatever happens to the link, one
+    record makes one document, and that is known as its. `edited`: of each field that was changed
+    here and not yet agreed on, {"at", "by"}.
     `private_to`: whose it is alone once its connection is gone; see `events.tables`.
     """
 
@@ -64,6 +66,7 @@ class Record(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     record_type: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True, default=lambda: uuid4().hex)
     connection_id: Mapped[UUID | None] = mapped_column(
         ForeignKey(Connection.id, ondelete="SET NULL")
     )
@@ -116,7 +119,6 @@ class Link(Base):
     gone_at: Mapped[datetime | None]  # deleted there
 
     # A create that was begun: what it is found by if its answer never came.
-    create_key: Mapped[str | None] = mapped_column(unique=True)
     create_begun_at: Mapped[datetime | None]
     create_title: Mapped[str | None]  # as it was sent
     create_seen_from: Mapped[str | None]  # the site's clock then
@@ -131,7 +133,7 @@ class Outbox(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     record_id: Mapped[int] = mapped_column(ForeignKey(Record.id, ondelete="CASCADE"))
     two_way_id: Mapped[int] = mapped_column(ForeignKey(TwoWay.id, ondelete="CASCADE"))
-    operation: Mapped[str]  # save, delete
+    operation: Mapped[str]  # save, delete, withdraw: see twoway/sending.py
     version: Mapped[int]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     by: Mapped[str] = mapped_column(server_default="")
