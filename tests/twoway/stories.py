@@ -136,11 +136,14 @@ class World:
         assert self.api.ask("POST", f"/api/{self.kind}/{number}/restore")[0] == 200
 
     def one_to_decide(self) -> int | None:
-        """One of those that ask for somebody, if any do."""
+        """One of those that ask for somebody, if any do; of those that this story knows: what was
+        made there since the last quiet moment is not made anew here.
+        """
         state = self.random.choice(["attention", "attention", "conflict"])
-        status, told = self.api.ask("GET", f"/api/{self.kind}?state={state}&limit=20")
+        status, told = self.api.ask("GET", f"/api/{self.kind}?state={state}&limit=500")
         assert status == 200, told
-        numbers = [one["id"] for one in told["records"]]
+        mine = self.known.keys() | self.ours.keys()
+        numbers = [one["id"] for one in told["records"] if one["id"] in mine]
         return self.random.choice(numbers) if numbers else None
 
     def decide(self, number: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from api.conftest import Api, RunningHub
@@ -192,3 +193,35 @@ def test_one_that_is_made_again_though_it_was_only_renamed_goes_on_with_its_docu
     assert api.get(f"/api/customers/{first}").json["erpnextId"] == "Later & Late BV"
     records = api.get("/api/customers", limit=500).json["records"]
     assert len(records) == len(erp.list("Customer"))
+
+
+def test_an_old_answer_about_one_that_was_made_anew_since_makes_no_other_record(shop: Shop) -> None:
+    api, there, workers = shop(own_field=True)
+    first, again = [
+        int(api.post("/api/customers", {**NEW, "name": name}).json["id"]) for name in ("Aa", "Zz")
+    ]
+
+    def state(number: int) -> str:
+        return str(sync_of(api, number)["state"])
+
+    until(lambda: state(first) == state(again) == "in_sync")
+    for name in ("Aa", "Zz"):
+        there.change("Customer", name, website="https://theirs.example")
+    with psycopg.connect(workers.url) as lock:
+        # A look has fetched both, and cannot go on with the first.
+        lock.execute("SELECT 1 FROM bascule.records WHERE id = %s FOR UPDATE", [first])
+        assert api.post("/api/customers/sync/enhanced?wait=0&whole=false").status == 200
+        until(lambda: workers.sql("SELECT 1 FROM pg_locks WHERE NOT granted"))
+        there.delete("Customer", "Zz")
+        assert api.ask("PUT", f"/api/customers/{again}", {"taxNumber": "NL 1"}).status == 200
+        until(lambda: state(again) == "attention")
+        # Another has the name for a while, so that it is called otherwise.
+        there.create("Customer", customer_name="Zz", customer_type="Company")
+        assert api.post(f"/api/customers/{again}/do/recreate").status == 200
+        until(lambda: state(again) == "in_sync")
+        there.delete("Customer", "Zz")
+        lock.rollback()
+    sync_now(api)
+    records = api.get("/api/customers", limit=500).json["records"]
+    known = [(one["id"], one["erpnextId"]) for one in records if one["name"] == "Zz"]
+    assert known == [(again, "Zz - 1")]

@@ -86,7 +86,7 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
                 await _take_known(work, number, seen)
             elif await _is_on_its_way(work, party):
                 later.append(party.name)
-            else:
+            elif not await _was_made_anew(work, party):
                 await _take_new(work, seen)
     return later
 
@@ -218,6 +218,20 @@ async def _is_known(session: AsyncSession, key: str) -> bool:
 
 def _key_of(work: Pulling, party: Party) -> str:
     return str(party.main.get(work.two_way.owned_field or "") or "")
+
+
+async def _was_made_anew(work: Pulling, party: Party) -> bool:
+    """Whether a record goes on with another document in this one's stead, which was deleted since
+    it was fetched. (If it is there still, it is a copy of that one, key and all.)
+    """
+    key = _key_of(work, party)
+    async with work.hub.db.session() as session:
+        if not key or not await _is_known(session, key):
+            return False
+    rows = await work.site.list(
+        work.doctype, ("creation",), filters=[["name", "=", party.name]], limit=1
+    )
+    return not rows or str(rows[0]["creation"]) != str(party.main["creation"])
 
 
 async def _by_key(work: Pulling, party: Party) -> int | None:
