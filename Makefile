@@ -7,12 +7,12 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo test soak bench lint setup chromium lock clean
+.PHONY: demo test soak bench lint setup chromium generator lock clean
 
 demo: setup
 	$(BIN)/bascule demo
 
-test: lint chromium
+test: lint chromium generator
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # The test of both sides for longer, from a number that it prints: make soak STEPS=50000 SEED=7
@@ -23,6 +23,14 @@ soak: setup
 # Says so where there is none and none can be had; the browser tests are skipped then.
 chromium:
 	@sh tests/browser/get_chromium.sh
+
+# What makes a Python client of the OpenAPI, for a test; it wants another Typer than ours.
+generator: tests/openapi/.tools/.ready
+
+tests/openapi/.tools/.ready: tests/openapi/generator.txt | setup
+	$(UV) venv --quiet --clear --python ">=3.11" tests/openapi/.tools
+	$(UV) pip install --quiet --python tests/openapi/.tools/bin/python --require-hashes -r tests/openapi/generator.txt
+	@touch $@
 
 # Other tools come into environments of their own, in bench/.tools.
 bench: setup
@@ -48,6 +56,7 @@ lock:
 	$(UV) pip compile $(PINNED) --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
 	$(UV) pip compile $(PINNED) bench/tap-erpnext.in -o bench/tap-erpnext.txt
 	$(UV) pip compile $(PINNED) bench/dlt.in -o bench/dlt.txt
+	$(UV) pip compile $(PINNED) tests/openapi/generator.in -o tests/openapi/generator.txt
 
 clean:
-	rm -rf .venv .tools bench/.tools .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools bench/.tools tests/openapi/.tools .pytest_cache .mypy_cache .ruff_cache

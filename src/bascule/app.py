@@ -58,6 +58,8 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A generated client calls its functions by these.
+        generate_unique_id_function=lambda route: route.name,
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(Recorder)

@@ -115,3 +115,13 @@ def test_the_environment_of_old_still_works(monkeypatch: Any) -> None:
     assert "s3cr3t" not in repr(settings)
     monkeypatch.setenv("BASCULE_PORT", "9103")
     assert Settings().port == 9103
+
+
+def test_generated_clients_get_names_that_people_can_read(api: Api) -> None:
+    openapi: dict[str, Any] = api.get("/openapi.json").json
+    routes = [route for methods in openapi["paths"].values() for route in methods.values()]
+    names = [route["operationId"] for route in routes]
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() and "_api_" not in name for name in names), names
+    models = openapi["components"]["schemas"]
+    assert not [name for name in models if "__" in name], "two models have one name"

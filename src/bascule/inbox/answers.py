@@ -163,7 +163,7 @@ class RemovedAnswer(BaseModel):
     removed: list[str] = Field(description="Webhooks that are gone from the site.")
 
 
-class Retried(BaseModel):
+class RetriedDeliveries(BaseModel):
     deliveries: int = Field(description="So many are told again to who listens.")
 
 

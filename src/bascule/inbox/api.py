@@ -16,7 +16,7 @@ from bascule.inbox.answers import (
     DeliveryState,
     NewSecret,
     RemovedAnswer,
-    Retried,
+    RetriedDeliveries,
     WebhooksAnswer,
     WebhooksOrder,
 )
@@ -126,9 +126,11 @@ async def deliveries(
 
 
 @router.post("/deliveries/retry")
-async def retry_deliveries(hub: TheHub, user: Editor, connection: TheConnection) -> Retried:
+async def retry_deliveries(
+    hub: TheHub, user: Editor, connection: TheConnection
+) -> RetriedDeliveries:
     """Tells again of what could not be worked off, and at once of what waits for a later try."""
-    return Retried(deliveries=await try_failed_again(hub, connection.id))
+    return RetriedDeliveries(deliveries=await try_failed_again(hub, connection.id))
 
 
 async def _shown(hub: Hub, connection: Connection, done: Brought | None = None) -> WebhooksAnswer:
