@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -21,14 +22,17 @@ from .stories import Asking, World
 
 SECRET = b"a secret of the hook"
 # A step is one thing that somebody does. `make soak` sets these.
-STEPS = int(os.environ.get("BASCULE_SOAK_STEPS", "3000"))
+STEPS = int(os.environ.get("BASCULE_SOAK_STEPS", "10000"))
 SEED = os.environ.get("BASCULE_SOAK_SEED")
 IN_ONE_GO, RULES = 25, 20
 POLICIES = ("ask", "erpnext", "hub", "newest")
 
 
-@pytest.fixture(scope="module")
-def world(fresh_settings: FreshSettings, erpnext_snapshot: Any) -> Iterator[World]:
+@pytest.fixture
+def world(
+    fresh_settings: FreshSettings, erpnext_snapshot: Any, request: pytest.FixtureRequest
+) -> Iterator[World]:
+    """Of the kind of records that the test names."""
     thread = SandboxThread(erpnext_snapshot)
     with (
         fresh_settings(secret_key="a key for tests", settle_seconds=2) as config,
@@ -38,38 +42,40 @@ def world(fresh_settings: FreshSettings, erpnext_snapshot: Any) -> Iterator[Worl
         workers = Workers(config)
         workers.start()
         try:
-            yield opened(running, thread, site, workers)
+            yield opened(running, thread, site, workers, request.param)
         finally:
             workers.close()
 
 
-def opened(running: RunningHub, thread: SandboxThread, site: Any, workers: Workers) -> World:
+def opened(
+    running: RunningHub, thread: SandboxThread, site: Any, workers: Workers, kind: str
+) -> World:
     api = Api(running.url, running.token)
     way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
     more = {"name": "The Shop", "schedule": "manual", "streams": [], "start_sync": False}
     slug = api.post("/api/connectors/erpnext/setup", {**way_in, **more}).json["slug"]
-    at = f"/api/connectors/{slug}/two-way/customers"
-    defaults = {"customerGroup": "Consumers", "country": "Netherlands"}
+    at, doctype = f"/api/connectors/{slug}/two-way/{kind}", kind[:-1].title()
+    group = {"Customer": "Consumers", "Supplier": "Rubber"}[doctype]
+    defaults = {f"{kind[:-1]}Group": group, "country": "Netherlands"}
     assert api.patch(at, {"defaults": defaults}).status == 200
     assert api.post(f"{at}/begin", {"own_field": True}).status == 200
     until(lambda: api.get(f"{at}/matches").json["ready"])
     assert api.post(f"{at}/confirm").status == 200
     until(lambda: api.get(at).json["last_poll_at"])
-    by_hand = {"doctypes": ["Customer", "Address", "Contact"], "secret": SECRET.decode()}
+    by_hand = {"doctypes": [doctype, "Address", "Contact"], "secret": SECRET.decode()}
     answer = api.ask("PUT", f"/api/connectors/{slug}/webhooks", by_hand)
     assert answer.status == 200, answer.body
-    hook = answer.json["addresses"]["Customer"].partition("/api/")[2]
-    hook = "/api/" + hook.replace("/customers", "/{}")
+    hook = "/api/" + answer.json["addresses"][doctype].partition("/api/")[2]
     there = There(thread, site)
     world = World(
-        Asking(running.url, running.token), there, workers, slug, "customers", hook,
+        Asking(running.url, running.token), there, workers, slug, kind, hook,
         SECRET, random.Random(1),
     )  # fmt: skip
-    world.at_first = there.names("Customer")
+    world.at_first = there.names(doctype)
     return world
 
 
-def machine_of(world: World, total: int, kills: bool = True) -> type[RuleBasedStateMachine]:
+def machine_of(world: World) -> type[RuleBasedStateMachine]:
     class BothSides(RuleBasedStateMachine):
         @rule(seed=st.integers(0, 2**32), policy=st.sampled_from(POLICIES))
         def a_busy_while(self, seed: int, policy: str) -> None:
@@ -78,14 +84,28 @@ def machine_of(world: World, total: int, kills: bool = True) -> type[RuleBasedSt
             world.whiles += 1
             world.random = random.Random(f"{seed} {world.whiles}")
             often = mood(world.random)
-            for _ in range(IN_ONE_GO):
-                act(world, policy, often)
+            with noting(world):
+                for _ in range(IN_ONE_GO):
+                    act(world, policy, often)
 
         def teardown(self) -> None:
-            world.quiet()
-            world.check()
+            with noting(world):
+                world.quiet()
+                world.check()
 
     return BothSides
+
+
+@contextmanager
+def noting(world: World) -> Iterator[None]:
+    """Hypothesis does what failed again, which goes otherwise, and tells of that alone."""
+    if world.failed is not None:
+        raise world.failed
+    try:
+        yield
+    except BaseException as error:
+        world.failed = error
+        raise
 
 
 # What people and machines do, and how often of a hundred times where nothing is special.
@@ -147,9 +167,12 @@ def act(world: World, policy: str, often: dict[str, float]) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(0)
-def test_both_sides_are_equal_when_it_quiets(world: World) -> None:
-    machine = machine_of(world, STEPS)
-    examples = max(1, STEPS // (IN_ONE_GO * RULES))
+@pytest.mark.parametrize(
+    ("world", "steps"), [("customers", STEPS), ("suppliers", STEPS // 10)], indirect=["world"]
+)
+def test_both_sides_are_equal_when_it_quiets(world: World, steps: int) -> None:
+    machine = machine_of(world)
+    examples = max(1, steps // (IN_ONE_GO * RULES))
     drawn = int(SEED) if SEED else None
     config = settings(
         max_examples=examples,
@@ -162,11 +185,14 @@ def test_both_sides_are_equal_when_it_quiets(world: World) -> None:
         ],  # what happened is in the hub's journal; there is no doing it again
         suppress_health_check=list(HealthCheck),
     )
-    print(f"{STEPS} steps from {drawn}")
+    print(f"{steps} steps from {drawn}")
     started = time.monotonic()
     if drawn is not None:
         machine = seed(drawn)(machine)  # type: ignore[assignment]
-    run_state_machine_as_test(machine, settings=config)
+    try:
+        run_state_machine_as_test(machine, settings=config)
+    except BaseException:
+        raise world.failed or AssertionError("Hypothesis failed by itself.") from None
     world.quiet()
     world.check()
     took = time.monotonic() - started
