@@ -377,3 +377,36 @@ def fill(page: Page, **values: Any) -> None:
     for name, value in values.items():
         label = labels.get(name, name.capitalize())
         page.get_by_label(label, exact=True).fill(str(value))
+
+
+def test_what_was_changed_there_since_it_was_deleted_here_goes_when_somebody_says_so(
+    visit: Start, person: Callable[[str], str], synced: str, site: Any, api: Api, erp: Erp
+) -> None:
+    number = api.post("/api/customers", ANN).json["id"]
+
+    until(lambda: state(api, number) == "in_sync")
+    site.faults.add("maintenance", method="DELETE")
+    assert api.delete(f"/api/customers/{number}", there="delete").status == 200
+    until(lambda: state(api, number) == "waiting")
+    name = api.get(f"/api/customers/{number}").json["erpnextId"]
+    erp.change("Customer", name, website="https://theirs.example.com")
+    site.faults.clear()
+    editor = visit()
+    editor.sign_in(person("editor"))
+    page = editor.go("/attention")
+    page.get_by_role("button", name="Retry").first.click()
+    until(lambda: state(api, number) == "attention")
+    editor.go("/attention")
+    expect(page.get_by_role("link", name=ANN["name"])).to_be_visible()  # type: ignore[arg-type]
+    editor.shoot("attention-changed-since")
+    editor.go(f"/customers/{number}")
+    expect(page.locator("main")).to_contain_text("somebody changed it after it was deleted here")
+    expect(page.locator(".timeline")).to_contain_text("https://theirs.example.com")
+    editor.shoot("customer-changed-since")
+    page.get_by_role("button", name="Delete it there all the same").click()
+    editor.shoot("customer-delete-anyway")
+    page.locator("dialog[open]").get_by_role("button", name="Delete it there").click()
+    until(lambda: not erp.list("Customer", [["name", "=", name]]))
+    expect(page.locator("main")).to_contain_text("It is deleted here and in The Shop.")
+    expect(page.get_by_role("button", name="Delete it there all the same")).to_have_count(0)
+    editor.shoot("customer-deleted-anyway")

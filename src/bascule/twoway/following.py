@@ -23,7 +23,7 @@ GONE = Trouble(
 )
 CHANGED_SINCE = Trouble(
     "changed_there",
-    "It was changed in ERPNext since it was deleted here.",
+    "It is not deleted there: somebody changed it after it was deleted here.",
     "Look at what changed; then delete it there all the same, or restore it.",
 )
 

@@ -117,6 +117,8 @@ def standing(whole: Whole, conflicts: int = 0) -> Standing:
     if link.gone_at is not None:
         again = Act("recreate", "Create it there again", "plus")
         says = f"It was deleted in {site}, so it is inactive here."
+        if state == "deleted":
+            says = f"It is deleted here and in {site}."
         return Standing(state, says, next_step="Nothing has to be done.", acts=(again,))
     if state == "deleted":
         if link.document is None:

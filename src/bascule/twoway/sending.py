@@ -59,7 +59,7 @@ async def send(hub: Hub, record_id: int) -> None:
     while (begun := await _begin(hub, record_id)) is not None:
         async with open_site(hub, begun.connection) as site:
             work = _work(hub, site, begun)
-            trouble = await _do(work, begun.operation)
+            trouble = await _do(work, begun)
         if trouble is not None:
             await _went_wrong(work, trouble)
             return
@@ -71,16 +71,17 @@ class Begun:
     connection: Connection
     up_to: int
     operation: str
+    by: str
     in_conflict: set[str]
     clock: datetime
 
 
-async def _do(work: Sending, operation: str) -> Trouble | None:
+async def _do(work: Sending, begun: Begun) -> Trouble | None:
     try:
-        if operation != "save" and work.link.document is None:
+        if begun.operation != "save" and work.link.document is None:
             await _withdraw(work)
-        elif operation == "delete":
-            return await _delete_there(work)
+        elif begun.operation == "delete":
+            return await _delete_there(work, begun.by)
         else:
             await _bring_there(work)
     except WritingFailed as failed:
@@ -132,7 +133,8 @@ async def _begin(hub: Hub, record_id: int) -> Begun | None:
         clock = await now(session)
         await session.flush()
         session.expunge_all()
-    return Begun(whole, connection, rows[-1].id, rows[-1].operation, in_conflict, clock)
+    last = rows[-1]
+    return Begun(whole, connection, last.id, last.operation, last.by, in_conflict, clock)
 
 
 async def _bring_there(work: Sending) -> None:
@@ -254,7 +256,7 @@ async def _edited_since(session: AsyncSession, work: Sending) -> bool:
     return await session.scalar(newer.limit(1)) is not None
 
 
-async def _delete_there(work: Sending) -> Trouble | None:
+async def _delete_there(work: Sending, by: str) -> Trouble | None:
     """Deletes what was agreed on; what was changed there since is a person's to decide about."""
     seen = await _read(work)
     if seen is None:
@@ -274,7 +276,8 @@ async def _delete_there(work: Sending) -> Trouble | None:
     async with work.recording() as (session, whole):
         assert whole.link is not None  # noqa: S101
         whole.link.gone_at = datetime.now(UTC)
-        await add_change(session, whole.record, "gone", {}, note="Deleted in ERPNext by the hub.")
+        note = "Deleted in ERPNext by the hub."
+        await add_change(session, whole.record, "gone", {}, by=by, note=note)
         await _finish(session, work, whole)
     return None
 
