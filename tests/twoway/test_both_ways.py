@@ -30,6 +30,7 @@ ANN = {
     "customerGroup": "Bike Shops",
     "territory": "Netherlands",
 }
+KEPT, MERGED = 'Kept & "Ü" \\ Co', "Merged & 100%_'Co'"
 
 
 def test_a_new_customer_is_made_in_erpnext_with_its_address_and_contact(
@@ -154,6 +155,23 @@ def test_a_new_customer_there_becomes_one_here_and_is_followed(
     api.post("/api/customers/sync/enhanced")
     record = api.get(f"/api/customers/{record['id']}").json
     assert record["sync"]["goneAt"] is not None
+
+
+def test_one_that_was_merged_into_another_there_is_inactive_here_and_says_into_which(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    turn_on()
+    kept, merged = (
+        int(api.post("/api/customers", {**ANN, "name": name}).json["id"]) for name in (KEPT, MERGED)
+    )
+    synced(kept), synced(merged)
+    erp.rename("Customer", MERGED, KEPT, merge=True)
+    told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
+    assert told["finished"] and not told["errors"], told
+    record = synced(merged)
+    assert (record["active"], record["sync"]["why"]) == (False, f"It is {KEPT} in ERPNext now.")
+    assert record["sync"]["goneAt"]
+    assert synced(kept)["active"] is True
 
 
 def test_what_a_sync_brought_is_told_also_when_another_look_follows_at_once(

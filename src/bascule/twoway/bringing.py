@@ -163,7 +163,7 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
                 await following.renamed(session, whole, seen.party.name)
                 work.summary.renamed += 1
         if link.gone_at is not None:
-            link.gone_at = None
+            link.gone_at = link.why = None
             await add_change(session, whole.record, "back", {}, note="It is in ERPNext again.")
         before = whole.state
         taken = await take(session, whole, seen)
@@ -306,10 +306,10 @@ async def not_there(work: Pulling, names: list[str]) -> None:
             whole = await find(session, None, number, None)
             session.expunge_all()
         before = whole.link
-        if before is None or whole.two_way is None or before.gone_at is not None:
+        if before is None or before.document != name or before.gone_at is not None:
             continue
         new = await following.find_again(work.site, whole)
-        into = None if new else await following.merged_into(work.site, work.fields, name)
+        into = None if new else await following.merged_into(work.site, whole)
         async with work.hub.db.session() as session:
             whole = await find(session, None, number, None, lock=True)
             if not following.is_as_it_was(whole.link, before):

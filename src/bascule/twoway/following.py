@@ -1,7 +1,9 @@
 """Documents that are not where they were: renamed, merged into another, deleted; and followed."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -11,11 +13,12 @@ from bascule.frappe import FrappeError, Site
 from bascule.twoway.failures import Trouble
 from bascule.twoway.finding import Whole
 from bascule.twoway.history import add_change
-from bascule.twoway.mapping import Mapped
 from bascule.twoway.records import set_values, tell
 from bascule.twoway.tables import Link, Outbox
 from bascule.twoway.taking import SITE, clear_trouble, refresh_state
 
+_MARKUP = re.compile("[&<>]")
+_BOLD = re.compile(r">([^<]*)</")
 GONE = Trouble(
     "deleted_there",
     "It was deleted in ERPNext while an edit of it was waiting here.",
@@ -63,27 +66,30 @@ def is_as_it_was(link: Link | None, before: Link) -> bool:
     return (link.document, link.creation) == (before.document, before.creation)
 
 
-async def merged_into(site: Site, fields: Mapped, old: str) -> str | None:
-    """The document that this one was merged into, as ERPNext notes it in a comment there; None
-    where it was not, or where the user may not read comments.
+async def merged_into(site: Site, whole: Whole) -> str | None:
+    """The document that a record's was merged into, as ERPNext notes it in a comment there, in the
+    language of who did it; None where it was not, or where the user may not read comments.
     """
+    assert whole.link is not None  # noqa: S101 - it had a document
+    old = str(whole.link.document)
     word = old.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+    filters: list[list[Any]] = [
+        ["reference_doctype", "=", whole.fields.type.doctype],
+        ["comment_type", "=", "Edit"],
+        ["content", "like", f"%>{_MARKUP.sub('%', word)}<%"],  # a comment is HTML
+    ]
+    if whole.link.creation:  # what happened to others of that name is older
+        filters.append(["creation", ">=", whole.link.creation])
+    fields = ("reference_name", "content")
     try:
         found = await site.list(
-            "Comment",
-            ("reference_name", "content"),
-            filters=[
-                ["reference_doctype", "=", fields.type.doctype],
-                ["comment_type", "=", "Edit"],
-                ["content", "like", f"merged %{word}%"],
-            ],
-            order_by="creation desc",
-            limit=5,
+            "Comment", fields, filters=filters, order_by="creation desc", limit=5
         )
     except FrappeError:
         return None
     for row in found:
-        if f">{old}<" in str(row["content"]).partition(" into ")[0]:
+        names = [unescape(name) for name in _BOLD.findall(str(row["content"]))]
+        if old in names and row["reference_name"] != old:
             return str(row["reference_name"])
     return None
 
@@ -123,7 +129,7 @@ async def renamed(session: AsyncSession, whole: Whole, name: str) -> None:
     link = whole.link
     assert link is not None  # noqa: S101
     note = f"{link.document} is called {name} in ERPNext now."
-    link.document, link.gone_at = name, None
+    link.document, link.gone_at, link.why = name, None, None
     await add_change(session, whole.record, "renamed", {}, by=SITE, note=note)
     await tell(session, whole.record, "state")
 
@@ -156,5 +162,6 @@ async def gone(
         link.why, link.next_step = GONE.why, GONE.next_step
     if not waiting:
         clear_trouble(link)
+        link.why = note if into else None
         await refresh_state(session, link)
     await tell(session, record, "changed")

@@ -119,6 +119,8 @@ def standing(whole: Whole, conflicts: int = 0) -> Standing:
         says = f"It was deleted in {site}, so it is inactive here."
         if state == "deleted":
             says = f"It is deleted here and in {site}."
+        elif link.why:  # it was merged into another
+            says = f"{link.why} This one is inactive here."
         return Standing(state, says, next_step="Nothing has to be done.", acts=(again,))
     if state == "deleted":
         if link.document is None:
