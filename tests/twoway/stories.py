@@ -76,7 +76,8 @@ class World:
     ours: dict[int, str] = field(default_factory=dict)  # made here: record -> its first name
     theirs: set[str] = field(default_factory=set)  # names of documents that were made there
     said: dict[tuple[int, str], list[Any]] = field(default_factory=lambda: defaultdict(list))
-    set_there: dict[tuple[str, str], Any] = field(default_factory=dict)
+    # (document, field) -> what somebody made it there, and when that document was made
+    set_there: dict[tuple[str, str], tuple[Any, str]] = field(default_factory=dict)
     hooks: list[bytes] = field(default_factory=list)
     known: dict[int, Any] = field(default_factory=dict)  # records as of the last quiet moment
 
@@ -217,7 +218,7 @@ class World:
             return
         changed = self.there.change(doctype, target, **changes)
         if value is not None:
-            self.set_there[name, field_name] = value
+            self.set_there[name, field_name] = value, document["creation"]
         self.tell(doctype, changed["name"], changed["modified"], "on_update")
 
     def delete_there(self, name: str) -> None:
@@ -411,6 +412,10 @@ class World:
                 return values
             before = f"?before={told['next']}"
 
+    def exchanges(self, number: int) -> Any:
+        """The latest that was said about a record."""
+        return self.api.ask("GET", f"/api/{self.kind}/{number}/exchanges?limit=12")[1]
+
     def check(self) -> None:
         """Both sides are equal, or it is said why not; each document is one record's; and every
         value is accounted for.
@@ -484,16 +489,18 @@ class World:
         for (number, name), values in self.said.items():
             wanted[number] |= {(name, value) for value in values}
         self.said.clear()
-        for (document, name), value in self.set_there.items():
+        for (document, name), (value, born) in self.set_there.items():
             one = by_name.get(document)
             if one is not None and one["sync"]["goneAt"] is None:
+                if (self.there.find(self.doctype, document) or {}).get("creation") != born:
+                    continue  # the hub deleted it, as it was told, and this was made since
                 # It is there still, or the hub has written over it, and then it knew it.
                 wanted[one["id"]].add((name, value))
         self.set_there.clear()
         for number, values_wanted in wanted.items():
             told = self.history(number)
             for name, value in values_wanted:
-                assert value in told[name], (number, name, value, told[name])
+                assert value in told[name], (number, name, value, told, self.exchanges(number))
 
     first_document: dict[int, str] = field(default_factory=dict)
     at_first: set[str] = field(default_factory=set)

@@ -153,6 +153,7 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
         link = whole.link
         if link is None or whole.two_way is None:
             return
+        waited = link.remedy == following.GONE.remedy
         if link.document != seen.party.name:
             await creating.free_name(session, link, seen.party.name)
             if link.document is None:
@@ -163,11 +164,11 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
                 await following.renamed(session, whole, seen.party.name)
                 work.summary.renamed += 1
         if link.gone_at is not None:
-            link.gone_at = link.why = None
+            await following.is_back(session, link)
             await add_change(session, whole.record, "back", {}, note="It is in ERPNext again.")
         before = whole.state
         taken = await take(session, whole, seen)
-        if taken.plan and before != "attention":
+        if waited or (taken.plan and before != "attention"):
             await queue(work.hub, session, whole.record, whole.two_way, by="", operation="save")
         await refresh_state(session, link)
         await told(session, whole, taken)

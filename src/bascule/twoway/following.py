@@ -129,9 +129,20 @@ async def renamed(session: AsyncSession, whole: Whole, name: str) -> None:
     link = whole.link
     assert link is not None  # noqa: S101
     note = f"{link.document} is called {name} in ERPNext now."
-    link.document, link.gone_at, link.why = name, None, None
+    link.document = name
+    await is_back(session, link)
     await add_change(session, whole.record, "renamed", {}, by=SITE, note=note)
     await tell(session, whole.record, "state")
+
+
+async def is_back(session: AsyncSession, link: Link) -> None:
+    """It is there after all: what was said of its being gone is over, and an edit that waited for
+    somebody because of that goes on.
+    """
+    if link.gone_at is not None:
+        link.gone_at = None
+        clear_trouble(link)
+        await refresh_state(session, link)
 
 
 async def gone(
