@@ -410,3 +410,21 @@ def test_one_that_was_changed_there_since_it_was_deleted_here_is_disabled_instea
     until(lambda: sync_of(api, number)["state"] == "in_sync")
     document = admin.read("Customer", PLAIN["name"])
     assert (document["disabled"], document["website"]) == (1, "https://theirs.example")
+
+
+def test_an_edit_that_waited_because_its_document_was_gone_goes_on_when_that_is_there_again(
+    api: Api,
+    admin: Erp,
+    turn_on: Callable[..., str],
+    while_it_waits: Callable[..., int],
+    synced: Callable[..., Any],
+) -> None:
+    turn_on(policy="hub")
+    number = while_it_waits(lambda: admin.delete("Customer", PLAIN["name"]))
+    assert synced(number, state="attention")["sync"]["remedy"] == "deleted_there"
+    admin.create("Customer", customer_name=PLAIN["name"], customer_type="Company")
+    told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
+    assert told["finished"] and not told["errors"], told
+    record = synced(number)
+    assert (record["sync"]["goneAt"], record["sync"]["why"]) == (None, None)
+    assert admin.read("Customer", PLAIN["name"])["website"] == EDITED
