@@ -412,6 +412,12 @@ class World:
                 return values
             before = f"?before={told['next']}"
 
+    def linked(self, number: int) -> Any:
+        return self.workers.sql(
+            "SELECT document, parts, modified, seen_at, base FROM links WHERE record_id = %s",
+            [number],
+        )
+
     def exchanges(self, number: int) -> Any:
         """The latest that was said about a record."""
         return self.api.ask("GET", f"/api/{self.kind}/{number}/exchanges?limit=12")[1]
@@ -464,7 +470,9 @@ class World:
             and name not in record["sync"]["notKept"]
         }  # fmt: skip
         if state != "attention":
-            assert not different, (record["id"], record["erpnextId"], state, different)
+            assert not different, (
+                state, different, record, self.exchanges(record["id"]), self.linked(record["id"]),
+            )  # fmt: skip
         for name, one in conflicts.items():
             assert plain(one["there"]) == plain(values[name]), (record["id"], one, values[name])
             assert plain(one["here"]) == plain(record[name]), (record["id"], one)

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -37,8 +38,11 @@ async def arrived(hub: Hub, schema: str, today: date) -> Arrived:
         "inventory_by_warehouse",
         where={"needs_reorder": "true"},
         columns=["item_code", "item_name", "warehouse", "projected_qty", "reorder_level"],
-        limit=3,
+        limit=50,
     )
+    # Those of which the warehouse itself has too little say by themselves why; of others it is the
+    # group that the warehouse belongs to.
+    short = sorted(reorder.rows, key=_has_enough)[:3]
     async with hub.db.connection() as conn:
         found = await conn.execute(
             "SELECT s.doctype, s.rows FROM bascule.streams s"
@@ -48,7 +52,11 @@ async def arrived(hub: Hub, schema: str, today: date) -> Arrived:
         )
         counts = {str(doctype): int(rows) for doctype, rows in await found.fetchall()}
         currency, sales = await _sales(conn, schema, first)
-    return Arrived(counts, reorder.rows, first, currency, sales)
+    return Arrived(counts, short, first, currency, sales)
+
+
+def _has_enough(row: Mapping[str, Any]) -> bool:
+    return float(row["projected_qty"] or 0) > float(row["reorder_level"] or 0)
 
 
 async def _sales(conn: Any, schema: str, first: date) -> tuple[str, list[dict[str, Any]]]:
