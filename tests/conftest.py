@@ -4,6 +4,7 @@ BASCULE_TEST_DATABASE_URL: use that server instead of embedded ones; its user ma
 """
 
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,13 @@ from bascule.store.embedded import EmbeddedServer
 from bascule.store.migrate import migrate
 from bascule.store.vault import Vault
 from databases import FreshSettings, on_database, remove, run
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_is_heard() -> None:
+    """Who is started in the background by a shell is deaf to it, and so are its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
