@@ -428,3 +428,33 @@ def test_an_edit_that_waited_because_its_document_was_gone_goes_on_when_that_is_
     record = synced(number)
     assert (record["sync"]["goneAt"], record["sync"]["why"]) == (None, None)
     assert admin.read("Customer", PLAIN["name"])["website"] == EDITED
+
+
+@pytest.mark.parametrize("when", ["when it is made", "later"])
+def test_what_is_given_up_before_erpnext_ever_had_it_is_not_here_either(
+    api: Api,
+    site: Any,
+    turn_on: Callable[..., str],
+    create: Callable[..., Any],
+    synced: Callable[..., Any],
+    when: str,
+) -> None:
+    turn_on()
+    email = {"email": "a@example.com"}  # goes with the customer; its Contact is changed after that
+    if when == "later":
+        number = create(**email)["id"]
+    site.faults.add("forbidden", doctype="Contact", path="/api/resource/Contact")
+    if when == "later":
+        change(api, number, contactPerson="Ann")
+    else:
+        number = create("attention", **email, contactPerson="Ann")["id"]
+    assert synced(number, state="attention")["sync"]["remedy"] == "permission"
+    site.faults.clear()
+    do(api, number, "give_up")
+    for _ in range(2):  # and it stays so
+        record = synced(number)
+        assert (record["contactPerson"], record["email"]) == (None, "a@example.com")
+        told = api.post("/api/customers/sync/enhanced?wait=30").json
+        assert told["finished"] and not told["errors"], told
+    history = api.get(f"/api/customers/{number}/history").json["steps"]
+    assert ["Ann", None] in [pair for step in history for pair in step["changes"].values()]

@@ -31,7 +31,7 @@ from bascule.twoway.records import (
     tell,
 )
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
-from bascule.twoway.taking import clear_trouble, conflicts_open, refresh_state
+from bascule.twoway.taking import clear_trouble, conflicts_open, refresh_state, unsent
 
 CHOICES = ("here", "there", "base", "value")
 ACTS = ("send", "retry", "give_up", "recreate", "delete_anyway", "disable_instead", "accept")
@@ -244,12 +244,7 @@ async def _give_up(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> No
     await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
     for one in (await conflicts_open(session, record)).values():
         await _settle(session, whole, one, "there", by)
-    changes = {
-        one.name: (record.values.get(one.name), link.base.get(one.name))
-        for one in fields.synced()
-        if one.name in link.base
-        and not same(one, record.values.get(one.name), link.base.get(one.name))
-    }
+    changes = unsent(fields, record, link)
     after = {**record.values, **{name: agreed for name, (_, agreed) in changes.items()}}
     set_values(record, fields, after, by=by)
     record.edited = {k: v for k, v in record.edited.items() if k not in changes}

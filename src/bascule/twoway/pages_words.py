@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from bascule.twoway.fields import Field, same
+from bascule.twoway.fields import Field
 from bascule.twoway.finding import Whole
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.tables import Change, Exchange
+from bascule.twoway.taking import unsent
 from bascule.ui.filters import cell, number
 
 FEW = 6  # changes that a step shows without being unfolded
@@ -186,12 +187,11 @@ def _give_up(whole: Whole) -> Act:
             "it answered, both go on together."
         )
     else:
+        fields = whole.fields.by_name
         back = [
-            f"{one.label} {shown(one, record.values.get(one.name)) or 'nothing'} → "
-            f"{shown(one, link.base.get(one.name)) or 'nothing'}"
-            for one in whole.fields.synced()
-            if one.name in link.base
-            and not same(one, record.values.get(one.name), link.base[one.name])
+            f"{fields[name].label} {shown(fields[name], here) or 'nothing'} → "
+            f"{shown(fields[name], agreed) or 'nothing'}"
+            for name, (here, agreed) in unsent(whole.fields, record, link).items()
         ]
         means = "It is left as it is in ERPNext."
         if back:

@@ -363,6 +363,22 @@ def plan_of(fields: Mapped, record: Record, link: Link, in_conflict: set[str]) -
     return plan
 
 
+def unsent(fields: Mapped, record: Record, link: Link) -> dict[str, tuple[Any, Any]]:
+    """What the site does not have of the record: field -> (here, as both last agreed). A field that
+    nothing was agreed on about is empty there; where it merely has its default here, of an Address
+    that was not made, it is no edit of anybody's. Nothing, where the site was not read yet.
+    """
+    if not link.base:
+        return {}
+    return {
+        one.name: (here, agreed)
+        for one in fields.synced()
+        if one.is_sent
+        and not same(one, here := record.values.get(one.name), agreed := link.base.get(one.name))
+        and (one.default is None or one.name in link.base)
+    }
+
+
 async def refresh_state(session: AsyncSession, link: Link) -> None:
     """What the link's state is where nothing stands in the way: see `failures`."""
     if link.state in ("attention", "waiting"):
