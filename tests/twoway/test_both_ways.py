@@ -136,6 +136,28 @@ def test_both_sides_change_a_field_and_somebody_decides(
     assert "https://theirs.example.com" in values
 
 
+def test_a_conflict_is_over_when_the_other_side_takes_its_edit_back(
+    api: Api, erp: Erp, site: Any, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    turn_on()
+    number = int(api.post("/api/customers", ANN).json["id"])
+    name = synced(number)["erpnextId"]
+    site.faults.add("maintenance", method="PUT", path="/api/resource/Customer")
+    ours = {"website": "https://ours.example.com"}
+    assert api.ask("PUT", f"/api/customers/{number}", ours).status == 200
+    synced(number, state="waiting")
+    site.faults.clear()
+    erp.change("Customer", name, website="https://theirs.example.com")
+    assert api.post("/api/customers/retry").status == 200
+    synced(number, state="conflict")
+    erp.change("Customer", name, website=ANN["website"])
+    told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
+    assert told["finished"] and not told["errors"], told
+    synced(number)
+    assert erp.read("Customer", name)["website"] == ours["website"]
+    assert api.get(f"/api/customers/{number}/conflicts").json["conflicts"] == []
+
+
 def test_a_new_customer_there_becomes_one_here_and_is_followed(
     api: Api, erp: Erp, turn_on: Callable[..., str]
 ) -> None:

@@ -270,6 +270,13 @@ async def _note(
         if name in merged.agreed or name in merged.taken or name in merged.overruled:
             conflict.settled_at, conflict.choice = datetime.now(UTC), "agreed"
             conflict.settled_by, conflict.value = "", merged.values.get(name)
+        elif name in merged.send:
+            here = merged.values.get(name)
+            conflict.settled_at, conflict.choice = datetime.now(UTC), "here"
+            conflict.settled_by, conflict.value = "", here
+            note = "ERPNext has again what both sides had before; what is here stays."
+            changes = {name: (conflict.there, here)}
+            await add_change(session, record, "settled", changes, by=there_edit(name).by, note=note)
 
 
 async def _clash(session: AsyncSession, whole: Whole, clash: Clash, known: Conflict | None) -> None:
