@@ -109,6 +109,12 @@ def until(what: Callable[[], Any], why: str = "") -> Any:
         time.sleep(0.05)
 
 
+def sync_now(api: Api) -> None:
+    """What changed in ERPNext is here when this is over."""
+    told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
+    assert told["finished"] and not told["errors"], told
+
+
 @pytest.fixture
 def turn_on(api: Api, connected: str) -> Callable[..., str]:
     """Two-way sync of a record type, with the pairs that are proposed; the connector's slug."""

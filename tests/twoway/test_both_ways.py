@@ -13,7 +13,7 @@ from api.conftest import Api, RunningHub
 from bascule.twoway.pulling import poll, told_by
 from bascule.twoway.setup import two_ways
 
-from .conftest import Erp, until
+from .conftest import Erp, sync_now, until
 
 ANN = {
     "name": 'Odd "Ü" & \\ Co',
@@ -151,8 +151,7 @@ def test_a_conflict_is_over_when_the_other_side_takes_its_edit_back(
     assert api.post("/api/customers/retry").status == 200
     synced(number, state="conflict")
     erp.change("Customer", name, website=ANN["website"])
-    told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
-    assert told["finished"] and not told["errors"], told
+    sync_now(api)
     synced(number)
     assert erp.read("Customer", name)["website"] == ours["website"]
     assert api.get(f"/api/customers/{number}/conflicts").json["conflicts"] == []
@@ -188,8 +187,7 @@ def test_one_that_was_merged_into_another_there_is_inactive_here_and_says_into_w
     )
     synced(kept), synced(merged)
     erp.rename("Customer", MERGED, KEPT, merge=True)
-    told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
-    assert told["finished"] and not told["errors"], told
+    sync_now(api)
     record = synced(merged)
     assert (record["active"], record["sync"]["why"]) == (False, f"It is {KEPT} in ERPNext now.")
     assert record["sync"]["goneAt"]

@@ -7,7 +7,7 @@ import pytest
 
 from api.conftest import Api
 
-from .conftest import Erp
+from .conftest import Erp, sync_now
 
 OLD = {
     "name": "Corner Cycles",
@@ -15,12 +15,6 @@ OLD = {
     "website": "https://old.example.com",
     "taxNumber": "NL-OLD",
 }
-
-
-def sync_now(api: Api) -> None:
-    path = "/api/customers/sync/enhanced?wait=30&whole=false"
-    told = api.post(path).json
-    assert told["finished"] and not told["errors"], told
 
 
 def rename_and_take(erp: Erp) -> None:

@@ -10,7 +10,7 @@ from api.conftest import Api, RunningHub
 from databases import FreshSettings
 
 from .both_sides import There, Workers
-from .conftest import Erp, until
+from .conftest import Erp, sync_now, until
 
 NEW = {"name": "Late & Later BV", "customerGroup": "Consumers", "website": "https://a.example"}
 THAT_ONE = [["customer_name", "=", NEW["name"]]]
@@ -22,11 +22,6 @@ Shop = Callable[..., tuple[Api, There, Workers]]
 
 def sync_of(api: Api, number: int) -> Any:
     return api.get(f"/api/customers/{number}").json["sync"]
-
-
-def sync_now(api: Api) -> None:
-    told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
-    assert told["finished"] and not told["errors"], told
 
 
 def of_that_name(api: Api) -> list[Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from api.conftest import Api
 
-from .conftest import Erp, until
+from .conftest import Erp, sync_now, until
 
 PLAIN = {"name": "Plain & Simple BV", "customerGroup": "Consumers", "website": "https://a.example"}
 EDITED = "https://edited.example"
@@ -375,8 +375,7 @@ def changed_since_it_was_deleted(
         body["fieldname"] = {"website": "https://theirs.example"}  # type: ignore[assignment]
         admin.ask("POST", "/api/method/frappe.client.set_value", body)
         if first == "heard of":
-            told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
-            assert told["finished"] and not told["errors"]
+            sync_now(api)
         site.faults.clear()
         assert api.post("/api/customers/retry").status == 200
         assert synced(number, state="attention")["sync"]["remedy"] == "changed_there"
@@ -423,8 +422,7 @@ def test_an_edit_that_waited_because_its_document_was_gone_goes_on_when_that_is_
     number = while_it_waits(lambda: admin.delete("Customer", PLAIN["name"]))
     assert synced(number, state="attention")["sync"]["remedy"] == "deleted_there"
     admin.create("Customer", customer_name=PLAIN["name"], customer_type="Company")
-    told = api.post("/api/customers/sync/enhanced?wait=30&whole=false").json
-    assert told["finished"] and not told["errors"], told
+    sync_now(api)
     record = synced(number)
     assert (record["sync"]["goneAt"], record["sync"]["why"]) == (None, None)
     assert admin.read("Customer", PLAIN["name"])["website"] == EDITED

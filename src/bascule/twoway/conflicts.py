@@ -18,6 +18,7 @@ from bascule.twoway.fields import RecordType, clean, same
 from bascule.twoway.finding import Whole, find, visible_to
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import invalid
+from bascule.twoway.plan import unsent
 from bascule.twoway.records import (
     edits_of,
     keep_here_alone,
@@ -31,7 +32,7 @@ from bascule.twoway.records import (
     tell,
 )
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
-from bascule.twoway.taking import clear_trouble, conflicts_open, refresh_state, unsent
+from bascule.twoway.taking import clear_trouble, conflicts_open, refresh_state
 
 CHOICES = ("here", "there", "base", "value")
 ACTS = ("send", "retry", "give_up", "recreate", "delete_anyway", "disable_instead", "accept")

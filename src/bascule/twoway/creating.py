@@ -39,9 +39,7 @@ async def create_there(work: Sending) -> bool:
     """The link has a document afterwards. Whether nobody but us has touched that yet."""
     earlier = work.link.create_begun_at
     if earlier is not None:
-        found = await _look_for_it(work)
-        if found is not None:
-            await _adopt(work, found)
+        if (found := await _adopt_earlier(work)) is not None:
             return is_fresh(found)
         if not work.two_way.owned_field:
             _refuse_too_soon(work)
@@ -55,11 +53,9 @@ async def create_there(work: Sending) -> bool:
             stored = await work.site.insert(doctype, document)
             said.answer = stored
     except FrappeError as error:
-        if isinstance(error, Duplicate) and work.two_way.owned_field:
-            found = await _look_for_it(work)  # the first try arrived after all
-            if found is not None:
-                await _adopt(work, found)
-                return is_fresh(found)
+        refused_second = isinstance(error, Duplicate) and work.two_way.owned_field
+        if refused_second and (found := await _adopt_earlier(work)) is not None:
+            return is_fresh(found)
         if _certainly_not_done(error):
             # Of the try before this one that is not known.
             await _strike_out(work, earlier if _is_left(work, earlier) > 0 else None)
@@ -86,9 +82,7 @@ async def was_made(work: Sending) -> bool:
     """
     if work.link.create_begun_at is None:
         return False
-    found = await _look_for_it(work)
-    if found is not None:
-        await _adopt(work, found)
+    if await _adopt_earlier(work) is not None:
         return True
     _refuse_too_soon(work)
     await _strike_out(work, None)
@@ -145,8 +139,15 @@ def _can_be_embedded(place: Any) -> bool:
     return True
 
 
+async def _adopt_earlier(work: Sending) -> Document | None:
+    """What an earlier try of this record's create made; it is the link's document then."""
+    found = await _look_for_it(work)
+    if found is not None:
+        await _adopt(work, found)
+    return found
+
+
 async def _look_for_it(work: Sending) -> Document | None:
-    """What an earlier try of this record's create made."""
     own = work.two_way.owned_field
     try:
         by_key = [[own, "=", work.whole.record.key]]

@@ -108,12 +108,7 @@ async def is_free(session: AsyncSession, whole: Whole, name: str) -> bool:
 
 
 async def follow(
-    session: AsyncSession,
-    whole: Whole,
-    new: str | None,
-    *,
-    into: str | None = None,
-    pending: bool = False,
+    session: AsyncSession, whole: Whole, new: str | None, *, into: str | None = None
 ) -> bool:
     """To the document's new name, see `find_again`; else, and where another record is linked to
     that already, it is gone. Whether it is there.
@@ -121,7 +116,7 @@ async def follow(
     if new is not None and await is_free(session, whole, new):
         await renamed(session, whole, new)
         return True
-    await gone(session, whole, pending=pending, into=new or into)
+    await gone(session, whole, into=new or into)
     return False
 
 
@@ -145,9 +140,7 @@ async def is_back(session: AsyncSession, link: Link) -> None:
         await refresh_state(session, link)
 
 
-async def gone(
-    session: AsyncSession, whole: Whole, *, pending: bool = False, into: str | None = None
-) -> None:
+async def gone(session: AsyncSession, whole: Whole, *, into: str | None = None) -> None:
     """Deleted there: inactive here. An edit that was on its way is a person's to decide about."""
     record, link = whole.record, whole.link
     assert link is not None  # noqa: S101
@@ -168,11 +161,10 @@ async def gone(
         await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
         waiting = 0
     clear_trouble(link)
-    if waiting or pending:
+    if waiting:
         link.state, link.remedy = "attention", GONE.remedy
         link.why, link.next_step = GONE.why, GONE.next_step
-    if not waiting:
-        clear_trouble(link)
+    else:
         link.why = note if into else None
         await refresh_state(session, link)
     await tell(session, record, "changed")

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from bascule.twoway.fields import Field
 from bascule.twoway.finding import Whole
 from bascule.twoway.mapping import Mapped
+from bascule.twoway.plan import unsent
 from bascule.twoway.tables import Change, Exchange
-from bascule.twoway.taking import unsent
 from bascule.ui.filters import cell, number
 
 FEW = 6  # changes that a step shows without being unfolded

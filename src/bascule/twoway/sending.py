@@ -185,7 +185,7 @@ async def _read(work: Sending) -> Seen | None:
                         f"{name} is not this record's document any more.",
                         next_step="It is looked at again by itself in a moment.",
                     )
-                if not await following.follow(session, whole, new, pending=True):
+                if not await following.follow(session, whole, new):
                     await _answered(session, work)
                     return None
             return await _read(work)

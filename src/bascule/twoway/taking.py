@@ -4,7 +4,7 @@ Who fetched it, and why, does not matter: a poll, a webhook, or a send that read
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.merge import Clash, Edit, Merged, merge
 from bascule.twoway.party import Party, value_in, values_of
+from bascule.twoway.plan import Plan, plan_of
 from bascule.twoway.records import set_values, tell
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
 
@@ -39,19 +40,6 @@ class Seen:
     source: str  # poll, webhook, send, match
     zone: str | None = None
     ahead: timedelta = timedelta(0)
-
-
-@dataclass
-class Plan:
-    """What the site has otherwise than the record. `send`: by part, the fields; `missing`: parts
-    that the record is enough for and the site has none of.
-    """
-
-    send: dict[Part, list[str]] = field(default_factory=dict)
-    missing: list[Part] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.send or self.missing)
 
 
 @dataclass
@@ -267,16 +255,20 @@ async def _note(
     for name, clash in clashing.items():
         await _clash(session, whole, clash, open_conflicts.get(name))
     for name, conflict in open_conflicts.items():
+        value = merged.values.get(name)
         if name in merged.agreed or name in merged.taken or name in merged.overruled:
-            conflict.settled_at, conflict.choice = datetime.now(UTC), "agreed"
-            conflict.settled_by, conflict.value = "", merged.values.get(name)
+            _end(conflict, "agreed", value)
         elif name in merged.send:
-            here = merged.values.get(name)
-            conflict.settled_at, conflict.choice = datetime.now(UTC), "here"
-            conflict.settled_by, conflict.value = "", here
+            _end(conflict, "here", value)
             note = "ERPNext has again what both sides had before; what is here stays."
-            changes = {name: (conflict.there, here)}
+            changes = {name: (conflict.there, value)}
             await add_change(session, record, "settled", changes, by=there_edit(name).by, note=note)
+
+
+def _end(conflict: Conflict, choice: str, value: Any) -> None:
+    """It is over without anybody's decision."""
+    conflict.settled_at, conflict.settled_by = datetime.now(UTC), ""
+    conflict.choice, conflict.value = choice, value
 
 
 async def _clash(session: AsyncSession, whole: Whole, clash: Clash, known: Conflict | None) -> None:
@@ -345,45 +337,6 @@ def _stamps(link: Link, seen: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
             parts.pop(part)
             modified.pop(part, None)
     return modified, parts
-
-
-def plan_of(fields: Mapped, record: Record, link: Link, in_conflict: set[str]) -> Plan:
-    """From what both sides last agreed on; a field that somebody has to decide about is held back,
-    and no other.
-    """
-    plan = Plan()
-    for part in PARTS:
-        own = fields.of_part(part)
-        if part != "main" and part not in link.parts:
-            if fields.wants(part, record.values):
-                plan.missing.append(part)
-            continue
-        names = [
-            one.name
-            for one in own
-            if one.is_sent
-            and one.name not in in_conflict
-            and not same(one, record.values.get(one.name), link.base.get(one.name))
-        ]
-        if names:
-            plan.send[part] = names
-    return plan
-
-
-def unsent(fields: Mapped, record: Record, link: Link) -> dict[str, tuple[Any, Any]]:
-    """What the site does not have of the record: field -> (here, as both last agreed). A field that
-    nothing was agreed on about is empty there; where it merely has its default here, of an Address
-    that was not made, it is no edit of anybody's. Nothing, where the site was not read yet.
-    """
-    if not link.base:
-        return {}
-    return {
-        one.name: (here, agreed)
-        for one in fields.synced()
-        if one.is_sent
-        and not same(one, here := record.values.get(one.name), agreed := link.base.get(one.name))
-        and (one.default is None or one.name in link.base)
-    }
 
 
 async def refresh_state(session: AsyncSession, link: Link) -> None:

@@ -17,8 +17,9 @@ from bascule.twoway.party import (
     link_field,
     value_in,
 )
+from bascule.twoway.plan import plan_of
 from bascule.twoway.tables import TwoWay
-from bascule.twoway.taking import Seen, ahead_of_us, plan_of
+from bascule.twoway.taking import Seen, ahead_of_us
 from bascule.twoway.work import Sending
 
 

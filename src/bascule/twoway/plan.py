@@ -1,0 +1,58 @@
+"""What a record has otherwise than both sides last agreed on: to be sent, or to be given up."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bascule.twoway.fields import PARTS, Field, Part, same
+from bascule.twoway.mapping import Mapped
+from bascule.twoway.tables import Link, Record
+
+
+@dataclass
+class Plan:
+    """What the site has otherwise than the record. `send`: by part, the fields; `missing`: parts
+    that the record is enough for and the site has none of.
+    """
+
+    send: dict[Part, list[str]] = field(default_factory=dict)
+    missing: list[Part] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.send or self.missing)
+
+
+def plan_of(fields: Mapped, record: Record, link: Link, in_conflict: set[str]) -> Plan:
+    """From what both sides last agreed on; a field that somebody has to decide about is held back,
+    and no other.
+    """
+    plan = Plan()
+    for part in PARTS:
+        own = fields.of_part(part)
+        if part != "main" and part not in link.parts:
+            if fields.wants(part, record.values):
+                plan.missing.append(part)
+            continue
+        names = [
+            one.name for one in own if one.name not in in_conflict and _differs(one, record, link)
+        ]
+        if names:
+            plan.send[part] = names
+    return plan
+
+
+def unsent(fields: Mapped, record: Record, link: Link) -> dict[str, tuple[Any, Any]]:
+    """What the site does not have of the record: field -> (here, as both last agreed). A field that
+    nothing was agreed on about is empty there; where it merely has its default here, of an Address
+    that was not made, it is no edit of anybody's. Nothing, where the site was not read yet.
+    """
+    if not link.base:
+        return {}
+    return {
+        one.name: (record.values.get(one.name), link.base.get(one.name))
+        for one in fields.synced()
+        if _differs(one, record, link) and (one.default is None or one.name in link.base)
+    }
+
+
+def _differs(one: Field, record: Record, link: Link) -> bool:
+    return one.is_sent and not same(one, record.values.get(one.name), link.base.get(one.name))
