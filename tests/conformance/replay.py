@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -21,7 +22,8 @@ from .comparison import Mismatch, Tokens, compare, plain
 
 GROUPS = ("auth", "list", "call", "doc", "custom_field", "webhook", "webhook_delivery")
 RECEIVER = "127.0.0.1:8899"  # where the recorded site sent its webhooks
-_HEADERS_OF_A_REQUEST = ("Content-Type", "Accept", "Authorization")
+# The time is asked for ("last year") and told (in names) in them.
+RECORDED = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -48,6 +50,8 @@ async def replay(recordings: Path) -> Outcome:
         _receiver(outcome) as address,
         aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as http,
     ):
+        since = datetime.now(UTC) - RECORDED
+        site.faults.add("clock_back", seconds=since.total_seconds())
         for group in GROUPS:
             if group == "webhook_delivery":
                 outcome.deliveries.clear()
