@@ -5,6 +5,7 @@ Says where and with which secret when it is ready; a line on its input asks how 
 
 import argparse
 import asyncio
+import gc
 import json
 import resource
 import secrets
@@ -45,6 +46,7 @@ async def receive(folder: Path) -> None:
             )
         try:
             async with serving(create_app(settings, hub=hub), "127.0.0.1", 0) as url:
+                gc.freeze()  # as `bascule up` does
                 _say({"url": url, "token": token, "secret": secret})
                 while await asyncio.to_thread(sys.stdin.readline):
                     _say(await _kept(hub, connection))

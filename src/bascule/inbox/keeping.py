@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections import defaultdict
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,6 +21,7 @@ from bascule.inbox.bodies import Said
 
 MOST = 500  # deliveries in one commit
 GATHER = 0.002  # seconds in which others may join a commit, which costs more than they do
+AT_ONCE = 2  # commits: what comes while one is slow does not wait for it
 TOLD_EVERY = 0.3  # seconds between two live events about one connection
 LONGEST_SHOWN = 2_000  # characters of a body that cannot be read
 
@@ -68,9 +70,10 @@ class Keeper:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._waiting: list[tuple[Given, asyncio.Future[bool]]] = []
-        self._keeping: asyncio.Task[None] | None = None
+        self._gathering = False
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._busy: set[asyncio.Task[None]] = set()  # gathering, keeping, telling
         self._told: dict[UUID, float] = defaultdict(lambda: float("-inf"))
-        self._telling: set[asyncio.Task[None]] = set()
 
     async def keep(self, given: Given) -> bool:
         """Returns when it is committed; False: its connection is gone. Raises what keeps the
@@ -78,34 +81,49 @@ class Keeper:
         """
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((given, kept))
-        if self._keeping is None:
-            self._keeping = asyncio.create_task(self._keep_all())
+        if not self._gathering:
+            self._gathering = True
+            self._start(self._gather())
         return await kept
 
     async def aclose(self) -> None:
-        for task in [self._keeping, *self._telling]:
-            if task is not None:
-                with suppress(asyncio.CancelledError):
-                    await task
+        while self._busy:
+            await asyncio.wait(self._busy)
 
-    async def _keep_all(self) -> None:
-        """Those that come while some are being committed go together in the next commit."""
+    async def _gather(self) -> None:
+        """Those that come close together go together."""
         try:
             while self._waiting:
                 await asyncio.sleep(GATHER)
+                await self._free.acquire()
                 batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                try:
-                    here = await self._commit([given for given, _ in batch])
-                except Exception as error:
-                    for _, kept in batch:
-                        if not kept.done():  # else its request is gone
-                            kept.set_exception(error)
-                    continue
-                for given, kept in batch:
-                    if not kept.done():
-                        kept.set_result(given.connection_id in here)
+                self._start(self._keep(batch))
         finally:
-            self._keeping = None
+            self._gathering = False
+
+    async def _keep(self, batch: list[tuple[Given, asyncio.Future[bool]]]) -> None:
+        deliveries = [given for given, _ in batch]
+        try:
+            try:
+                here = await self._commit(deliveries)
+            except psycopg.errors.DeadlockDetected:
+                # With another commit of some of the same; that one has gone on meanwhile.
+                here = await self._commit(deliveries)
+        except Exception as error:
+            for _, kept in batch:
+                if not kept.done():  # else its request is gone
+                    kept.set_exception(error)
+        else:
+            for given, kept in batch:
+                if not kept.done():
+                    kept.set_result(given.connection_id in here)
+        finally:
+            self._free.release()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
 
     async def _commit(self, batch: list[Given]) -> set[UUID]:
         """The connections of these that are still there."""
@@ -130,9 +148,7 @@ class Keeper:
             await publish(conn, "delivery", connection_id=connection_id, keep=False)
         elif self._told[connection_id] <= now:
             self._told[connection_id] = late
-            telling = asyncio.create_task(self._tell_later(connection_id, late - now))
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            self._start(self._tell_later(connection_id, late - now))
 
     async def _tell_later(self, connection_id: UUID, pause: float) -> None:
         await asyncio.sleep(pause)

@@ -23,7 +23,7 @@ from bascule.store import StoreError
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500  # deliveries
-GATHER = 0.2  # seconds; what comes in them is told together, and by the same job
+GATHER = 0.05  # seconds; what comes in them is told together, and by the same job
 TURN = 10.0  # seconds after which a job lets another one in
 PATIENCE = 600.0  # seconds that a listener may take for them
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0  # seconds; doubled with each attempt

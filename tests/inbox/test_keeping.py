@@ -1,0 +1,46 @@
+"""Deliveries that are committed at the same time as others."""
+
+import asyncio
+import hashlib
+import json
+from uuid import UUID
+
+from bascule.connections.fields import NewConnection
+from bascule.connections.service import create_connection
+from bascule.hub import Hub
+from bascule.inbox.bodies import read
+from bascule.inbox.keeping import Given, keeper_of
+
+
+def given(connection: UUID, number: int) -> Given:
+    body = json.dumps({"doctype": "Customer", "name": f"No. {number}", "modified": "1"}).encode()
+    return Given(connection, "customers", body, read(body, "customers"))
+
+
+async def test_the_same_deliveries_in_another_order_at_the_same_time_are_each_kept_once(
+    hub: Hub,
+) -> None:
+    """Each of two commits waits then for what the other has, and PostgreSQL ends one of them."""
+    new = NewConnection(name="Acme", api_url="http://127.0.0.1:1", api_key="k", api_secret="s")
+    connection = (await create_connection(hub, new, test=False)).id
+    some = [given(connection, number) for number in range(5)]
+    keep = keeper_of(hub).keep
+    async with hub.db.connection() as conn:
+        # Both wait for this one, each with two that the other will want.
+        await conn.execute(
+            "INSERT INTO bascule.deliveries (connection_id, what, event, digest, state)"
+            " VALUES (%s, 'customers', '', %s, 'kept')",
+            [connection, hashlib.sha256(some[2].body).digest()],
+        )
+        there = [asyncio.ensure_future(keep(one)) for one in some]
+        await asyncio.sleep(0.2)
+        back = [asyncio.ensure_future(keep(one)) for one in reversed(some)]
+        await asyncio.sleep(0.2)
+        await conn.rollback()
+    assert await asyncio.gather(*there, *back) == [True] * 10
+    async with hub.db.connection() as conn:
+        found = await conn.execute(
+            "SELECT name FROM bascule.deliveries WHERE connection_id = %s ORDER BY name",
+            [connection],
+        )
+        assert await found.fetchall() == [(f"No. {number}",) for number in range(5)]
