@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import select
 
 from api.conftest import Api, RunningHub
+from bascule.connections.fields import NewConnection
+from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
@@ -138,6 +140,14 @@ class End:
         due += " AND state = 'kept' AND next_try_at <= now()"
         eventually(lambda: self.sql(due, [self.connection]) == [(0,)])
         return self.rows()
+
+
+async def connected(hub: Hub) -> UUID:
+    """A connection in the database alone: no site answers there."""
+    new = NewConnection(
+        name="Acme", api_url="http://127.0.0.1:1", api_key="key", api_secret="secret"
+    )
+    return (await create_connection(hub, new, test=False)).id
 
 
 def eventually(is_so: Callable[[], Any], seconds: float = 60.0) -> Any:

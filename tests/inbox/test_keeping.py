@@ -5,11 +5,11 @@ import hashlib
 import json
 from uuid import UUID
 
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection
 from bascule.hub import Hub
 from bascule.inbox.bodies import read
 from bascule.inbox.keeping import Given, keeper_of
+
+from .conftest import connected
 
 
 def given(connection: UUID, number: int) -> Given:
@@ -21,8 +21,7 @@ async def test_the_same_deliveries_in_another_order_at_the_same_time_are_each_ke
     hub: Hub,
 ) -> None:
     """Each of two commits waits then for what the other has, and PostgreSQL ends one of them."""
-    new = NewConnection(name="Acme", api_url="http://127.0.0.1:1", api_key="k", api_secret="s")
-    connection = (await create_connection(hub, new, test=False)).id
+    connection = await connected(hub)
     some = [given(connection, number) for number in range(5)]
     keep = keeper_of(hub).keep
     async with hub.db.connection() as conn:

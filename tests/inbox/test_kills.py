@@ -15,14 +15,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection
 from bascule.hub import Hub
 from bascule.inbox import get_webhook_address
 from bascule.inbox.tables import WebhookEnd
 from bascule.settings import Settings
 
-from .conftest import eventually, send
+from .conftest import connected, eventually, send
 
 SECRET = "s3cret-of-the-hook"
 SENDERS = 8
@@ -54,16 +52,13 @@ def started(settings: Settings, *, worker: bool) -> tuple["subprocess.Popen[str]
 
 
 async def end_of(hub: Hub) -> tuple[UUID, str]:
-    new = NewConnection(
-        name="Acme", api_url="http://127.0.0.1:1", api_key="key", api_secret="secret"
-    )
-    connection = await create_connection(hub, new, test=False)
+    connection = await connected(hub)
     async with hub.db.session() as session:
         sealed = hub.vault.encrypt(SECRET)
         session.add(
-            WebhookEnd(connection_id=connection.id, token="the-token", secret_encrypted=sealed)
+            WebhookEnd(connection_id=connection, token="the-token", secret_encrypted=sealed)
         )
-    return connection.id, "the-token"
+    return connection, "the-token"
 
 
 def send_until_it_dies(url: str, token: str, sender: int, answered: list[str]) -> None:

@@ -70,7 +70,6 @@ class Keeper:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._waiting: list[tuple[Given, asyncio.Future[bool]]] = []
-        self._gathering = False
         self._free = asyncio.Semaphore(AT_ONCE)
         self._busy: set[asyncio.Task[None]] = set()  # gathering, keeping, telling
         self._told: dict[UUID, float] = defaultdict(lambda: float("-inf"))
@@ -80,10 +79,9 @@ class Keeper:
         database from it.
         """
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((given, kept))
-        if not self._gathering:
-            self._gathering = True
+        if not self._waiting:  # else somebody gathers
             self._start(self._gather())
+        self._waiting.append((given, kept))
         return await kept
 
     async def aclose(self) -> None:
@@ -92,23 +90,15 @@ class Keeper:
 
     async def _gather(self) -> None:
         """Those that come close together go together."""
-        try:
-            while self._waiting:
-                await asyncio.sleep(GATHER)
-                await self._free.acquire()
-                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                self._start(self._keep(batch))
-        finally:
-            self._gathering = False
+        while self._waiting:
+            await asyncio.sleep(GATHER)
+            await self._free.acquire()
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            self._start(self._keep(batch))
 
     async def _keep(self, batch: list[tuple[Given, asyncio.Future[bool]]]) -> None:
-        deliveries = [given for given, _ in batch]
         try:
-            try:
-                here = await self._commit(deliveries)
-            except psycopg.errors.DeadlockDetected:
-                # With another commit of some of the same; that one has gone on meanwhile.
-                here = await self._commit(deliveries)
+            here = await self._commit([given for given, _ in batch])
         except Exception as error:
             for _, kept in batch:
                 if not kept.done():  # else its request is gone
@@ -127,6 +117,13 @@ class Keeper:
 
     async def _commit(self, batch: list[Given]) -> set[UUID]:
         """The connections of these that are still there."""
+        try:
+            return await self._try_to_commit(batch)
+        except psycopg.errors.DeadlockDetected:
+            # With another commit of some of the same; that one has gone on meanwhile.
+            return await self._try_to_commit(batch)
+
+    async def _try_to_commit(self, batch: list[Given]) -> set[UUID]:
         values = _columns(batch)
         async with self._hub.db.connection() as conn:
             async with conn.pipeline():
