@@ -25,7 +25,7 @@ def run(url: str, statement: str) -> None:
 
 def remove(folder: Path) -> None:
     """Once the server in it is gone, which takes it a moment after its last user."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while (folder / "postgres" / "postmaster.pid").exists() and time.monotonic() < until:
         time.sleep(0.05)
     shutil.rmtree(folder, ignore_errors=True)

@@ -65,7 +65,7 @@ class Listener:
         finally:
             self.ended.set()
 
-    def hears(self, what: Callable[[Told], bool], within: float = 20) -> Told:
+    def hears(self, what: Callable[[Told], bool], within: float = 60) -> Told:
         """The first event that is so, waited for."""
         give_up = time.monotonic() + within
         while time.monotonic() < give_up:

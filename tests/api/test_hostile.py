@@ -135,7 +135,7 @@ def test_an_address_that_is_not_there_and_a_method_that_is_not_taken(api: Api) -
 
 def test_a_request_that_breaks_off_does_no_harm(api: Api) -> None:
     to = urlsplit(api.url)
-    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=10)
+    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
     asking.putrequest("POST", "/api/connectors/sync")
     asking.putheader("Authorization", f"Bearer {api.token}")
     asking.putheader("Content-Type", "application/json")

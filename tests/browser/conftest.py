@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from api.conftest import RunningHub
 from bascule.accounts import people
@@ -17,6 +17,7 @@ from bascule.sandbox import SandboxThread
 from databases import FreshSettings
 
 PASSWORD = "four words that rhyme"
+PATIENCE = 60_000  # milliseconds: a busy machine decides no test
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 ARGUMENTS = [
     "--disable-gpu",
@@ -40,6 +41,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium; install the package chromium or set BASCULE_CHROMIUM")
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS + as_root)
         yield browser
@@ -125,7 +127,7 @@ def visit(browser: Browser, hub: RunningHub) -> Iterator[Callable[..., Visit]]:
 
     def visit(**options: Any) -> Visit:
         context = browser.new_context(viewport=WIDE, reduced_motion="reduce", **options)  # type: ignore[arg-type]
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         made.append(Visit(context, hub.url))
         return made[-1]
 

@@ -14,7 +14,6 @@ from twoway.conftest import Erp, until
 
 from .conftest import Visit
 
-MINUTE = 60_000
 Start = Callable[..., Visit]
 ANN = {
     "name": "Café Müller & Søn",
@@ -110,7 +109,7 @@ def test_it_is_turned_on_from_the_page_after_a_look_at_the_pairs(
     admin.shoot("two-way-checked")
     page.evaluate("window.notReloaded = true")
     page.get_by_role("button", name="Begin").click()
-    expect(page.get_by_role("heading", name="What would happen")).to_be_visible(timeout=MINUTE)
+    expect(page.get_by_role("heading", name="What would happen")).to_be_visible()
     expect(page.locator(".tallies")).to_contain_text("1 pair")
     admin.shoot("two-way-preview")
     one = page.locator(".matches li").filter(has_text="One")
@@ -124,7 +123,7 @@ def test_it_is_turned_on_from_the_page_after_a_look_at_the_pairs(
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("status").first).to_contain_text("is on")
     until(lambda: erp.list("Customer", [["customer_name", "=", "Known Here Alone"]]))
-    expect(page.get_by_text("not yet")).to_have_count(0, timeout=MINUTE)
+    expect(page.get_by_text("not yet")).to_have_count(0)
     admin.shoot("two-way-on")
     admin.go("/customers")
     expect(page.locator("tbody tr").first).to_be_visible()
@@ -150,7 +149,7 @@ def test_both_sides_are_edited_and_a_click_settles_it(
     page.get_by_label("E-mail").fill("ann@example.com")
     page.get_by_role("button", name="Save").click()
     page.evaluate("window.notReloaded = true")
-    expect(page.locator("#head")).to_contain_text("In sync", timeout=MINUTE)
+    expect(page.locator("#head")).to_contain_text("In sync")
     assert page.evaluate("window.notReloaded")
     editor.shoot("customer")
     number = int(page.url.rpartition("/")[2])
@@ -166,7 +165,7 @@ def test_both_sides_are_edited_and_a_click_settles_it(
     page.get_by_label("Phone").fill("+31 20 11")
     editor.shoot("customer-edit")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#head")).to_contain_text("Conflict", timeout=MINUTE)
+    expect(page.locator("#head")).to_contain_text("Conflict")
     editor.shoot("customer-conflict")
 
     other = editor.context.new_page()
@@ -190,7 +189,7 @@ def test_both_sides_are_edited_and_a_click_settles_it(
     expect(page.get_by_text("Nothing to decide")).to_be_visible()
     expect(other.get_by_text("Nothing to decide")).to_be_visible()
     editor.go(f"/customers/{number}")
-    expect(page.locator("#head")).to_contain_text("In sync", timeout=MINUTE)
+    expect(page.locator("#head")).to_contain_text("In sync")
     expect(page.locator(".timeline")).to_contain_text("https://theirs.example.com")
     editor.shoot("customer-settled")
 
@@ -219,7 +218,7 @@ def test_what_erpnext_refuses_is_mended_by_editing(
     expect(page.locator("#error-f-territory")).to_contain_text("Atlantis")
     page.get_by_label("Territory").fill("Netherlands")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#head")).to_contain_text("In sync", timeout=MINUTE)
+    expect(page.locator("#head")).to_contain_text("In sync")
     assert len(erp.list("Customer", [["customer_name", "=", ANN["name"]]])) == 1
     editor.go("/attention")
     expect(page.get_by_text("All is sent")).to_be_visible()
@@ -245,7 +244,7 @@ def test_a_site_that_is_down_is_waited_for_and_retried_with_a_click(
         site.faults.clear()
     page.get_by_role("button", name="Retry all").click()
     editor.go(f"/customers/{number}")
-    expect(page.locator("#head")).to_contain_text("In sync", timeout=MINUTE)
+    expect(page.locator("#head")).to_contain_text("In sync")
     assert len(erp.list("Customer", [["customer_name", "=", ANN["name"]]])) == 1
 
 
@@ -266,7 +265,7 @@ def test_one_is_deleted_with_a_choice_and_restored(
     editor.shoot("customer-deleted")
     page.get_by_role("button", name="Restore").click()
     until(lambda: erp.read("Customer", name)["disabled"] == 0)
-    expect(page.locator("#head")).to_contain_text("In sync", timeout=MINUTE)
+    expect(page.locator("#head")).to_contain_text("In sync")
 
 
 def test_a_form_that_is_open_tells_of_a_change_and_loses_nothing(

@@ -22,7 +22,7 @@ def asked(site: Any, method: str, path: str, values: Any = None) -> Any:
     headers["Content-Type"] = "application/json"
     to = f"{site.url}/api/resource/{quote(path, safe='/')}"
     request = urllib.request.Request(to, body, headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["data"]
 
 

@@ -37,7 +37,7 @@ def ask(site: Any, method: str, path: str, values: Any = None) -> Any:
             "Content-Type": "application/json",
         },
     )
-    with urlopen(request, timeout=30) as answer:
+    with urlopen(request, timeout=60) as answer:
         return json.load(answer)["data"]
 
 

@@ -138,7 +138,7 @@ def test_a_running_demo_follows_its_site_and_its_lines_work_when_pasted(
     assert refused.code == 1
     assert "running already" in refused.err
     os.kill(going.process.pid, signal.SIGINT)
-    assert going.process.wait(timeout=30) == 0, going.text
+    assert going.process.wait(timeout=60) == 0, going.text
     assert demo.all_gone() == {}
 
 
@@ -164,7 +164,7 @@ def test_ctrl_c_in_the_middle_of_the_start_leaves_nothing(
         going.until("Starting")
         time.sleep(wait)
         os.kill(going.process.pid, signal.SIGINT)
-        assert going.process.wait(timeout=30) == 0, going.text
+        assert going.process.wait(timeout=60) == 0, going.text
         assert demo.all_gone() == {}
 
 

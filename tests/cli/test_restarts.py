@@ -34,7 +34,7 @@ class Load:
                 headers={"Authorization": f"Bearer {self.token}"},
             )
             try:
-                with urllib.request.urlopen(request, timeout=30) as response:
+                with urllib.request.urlopen(request, timeout=60) as response:
                     json.load(response)
                     status = response.status
             except urllib.error.HTTPError as error:
@@ -112,7 +112,7 @@ def wait_for_runs(load: Load) -> None:
             f"{load.url}/api/connectors/shop/runs?limit=200",
             headers={"Authorization": f"Bearer {load.token}"},
         )
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             left = {run["outcome"] for run in json.load(response)["runs"]} & {"queued", "running"}
         if not left:
             return

@@ -77,7 +77,7 @@ def test_a_verb_acts_for_the_owner_of_the_token_with_their_role(machine: Run) ->
 
 def post(url: str, form: dict[str, str]) -> tuple[int, str]:
     to = urlsplit(url)
-    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=30)
+    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
     try:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         asking.request("POST", to.path, urlencode(form), headers)
@@ -107,13 +107,13 @@ def test_a_first_start_prints_a_link_until_somebody_chose_a_password(
             assert post(f"{told['url']}/welcome/{token}", form)[0] == 404
             assert post(f"{told['url']}/sign-in", {"name": "admin", **form}) == (303, "/")
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         assert "/welcome/" not in out + err  # told once, and never logged
     assert len(set(links)) == 2
     process = bascule.start("serve", "--port", "0", "--json")
     assert document(process)["welcome"] is None
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 def document(process: Any) -> Any:

@@ -81,7 +81,7 @@ class Bascule:
                 found[int(folder.name)] = command.replace(b"\0", b" ").decode()
         return found
 
-    def all_gone(self, within: float = 20) -> dict[int, str]:
+    def all_gone(self, within: float = 60) -> dict[int, str]:
         """Empty once every process has ended; what is left when that takes too long."""
         give_up = time.monotonic() + within
         while (left := self.processes()) and time.monotonic() < give_up:

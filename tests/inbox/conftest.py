@@ -84,7 +84,7 @@ def send(
 ) -> Sent:
     """As Frappe's requests does it: no Content-Type, the signature over the raw body."""
     to = urlsplit(url)
-    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=30)
+    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
     told = {"User-Agent": "python-requests/2.32.5", "Accept": "*/*", **(headers or {})}
     if secret is not None:
         signature = signature_of(secret.encode(), body).decode()
@@ -205,14 +205,14 @@ def end(make_end: Callable[..., End]) -> End:
     return make_end()
 
 
-async def in_time(waiting: Any, seconds: float = 30.0) -> Any:
+async def in_time(waiting: Any, seconds: float = 60.0) -> Any:
     return await asyncio.wait_for(waiting, seconds)
 
 
 def site_asks(site: Any, method: str, path: str, values: Any = None) -> Any:
     """Somebody at work on the site."""
     to = urlsplit(site.url)
-    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=30)
+    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
     headers = {"Authorization": f"token {site.api_key}:{site.api_secret}"}
     body = None
     if values is not None:

@@ -64,7 +64,7 @@ class Mirrored:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     async def site_rows(self, doctype: str, *fields: str) -> list[tuple[Any, ...]]:

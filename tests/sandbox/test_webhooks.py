@@ -61,7 +61,7 @@ async def hook(
 
 
 async def sent(site: Client) -> None:
-    await asyncio.wait_for(site.running.deliveries.idle(), 30)
+    await asyncio.wait_for(site.running.deliveries.idle(), 60)
 
 
 async def test_each_event_of_a_documents_life_is_sent_once(

@@ -49,7 +49,7 @@ def test_it_tells_in_one_line_how_to_reach_it_and_stops_when_told(start, number)
         name = ask(told["url"], "/api/method/frappe.auth.get_logged_user", user)
         assert name == told["users"][label]["name"]
     process.send_signal(number)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def test_people_read_the_address_and_the_credentials(start):
@@ -80,7 +80,7 @@ def test_it_starts_with_the_faults_asked_for(start):
 )
 def test_what_cannot_be_done_is_said_and_exits_with_2(start, arguments, said):
     process = start(*arguments)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert said in errors
     assert "Traceback" not in errors

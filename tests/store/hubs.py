@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 SCRIPT = Path(__file__).with_name("hub_process.py")
 SOURCES = Path(__file__).parents[2] / "src"
+
+T = TypeVar("T")
 
 
 class Hubs:
@@ -63,16 +66,22 @@ class Hubs:
         return found
 
     def programs(self) -> set[Path]:
-        """What they run, of those that have not ended meanwhile."""
-        found = set()
+        """What they run."""
+        return set(self._of_each(lambda process: (process / "exe").readlink()))
+
+    def owners(self) -> set[int]:
+        """The numbers of the accounts they run as."""
+        return set(self._of_each(lambda process: process.stat().st_uid))
+
+    def _of_each(self, look: Callable[[Path], T]) -> Iterator[T]:
+        """What is seen at each that has not ended meanwhile: a server's children come and go."""
         for pid in self.servers():
             try:
-                found.add(Path(f"/proc/{pid}/exe").readlink())
+                yield look(Path(f"/proc/{pid}"))
             except OSError:
                 continue
-        return found
 
-    def gone(self, seconds: float = 20) -> float:
+    def gone(self, seconds: float = 60) -> float:
         """Waits until no server is left; the seconds that it took."""
         return eventually(lambda: not self.servers(), seconds)
 
@@ -98,7 +107,7 @@ def said(process: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
-def eventually(check: Any, seconds: float = 30) -> float:
+def eventually(check: Any, seconds: float = 60) -> float:
     started = time.monotonic()
     while not check():
         assert time.monotonic() - started < seconds, "It did not happen."

@@ -241,7 +241,7 @@ def test_who_shares_a_contact_hears_of_an_edit_that_was_made_at_the_other(
     body = json.dumps(told).encode()
     signed = base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
     headers = {"X-Frappe-Webhook-Signature": signed}
-    kept = requests.post(hooks["addresses"]["Contact"], data=body, headers=headers, timeout=10)
+    kept = requests.post(hooks["addresses"]["Contact"], data=body, headers=headers, timeout=60)
     assert kept.status_code == 200, kept.text
     until(lambda: api.get(f"/api/customers/{first}").json["contactPerson"] == "Bea")
     newest = api.get(f"/api/customers/{first}/history").json["steps"][0]
