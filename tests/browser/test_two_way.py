@@ -148,6 +148,7 @@ def test_both_sides_are_edited_and_a_click_settles_it(
     editor.shoot("customer-new-refused")
     page.get_by_label("E-mail").fill("ann@example.com")
     page.get_by_role("button", name="Save").click()
+    expect(page.locator("#head")).to_be_visible()
     page.evaluate("window.notReloaded = true")
     expect(page.locator("#head")).to_contain_text("In sync")
     assert page.evaluate("window.notReloaded")
@@ -243,6 +244,7 @@ def test_a_site_that_is_down_is_waited_for_and_retried_with_a_click(
     finally:
         site.faults.clear()
     page.get_by_role("button", name="Retry all").click()
+    expect(page.get_by_role("status").first).to_be_visible()
     editor.go(f"/customers/{number}")
     expect(page.locator("#head")).to_contain_text("In sync")
     assert len(erp.list("Customer", [["customer_name", "=", ANN["name"]]])) == 1

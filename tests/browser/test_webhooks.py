@@ -43,7 +43,7 @@ def test_webhooks_are_set_up_seen_to_arrive_mended_and_removed(
 
     asked(site, "POST", "Customer", {"customer_name": NAME})
     deliveries = page.get_by_role("region", name="Table of deliveries")
-    expect(deliveries.get_by_text(NAME).first).to_be_visible(timeout=30_000)
+    expect(deliveries.get_by_text(NAME).first).to_be_visible()
     expect(page.get_by_text("Arriving")).to_be_visible()
 
     [hook] = [
