@@ -119,13 +119,14 @@ async def test_a_lost_permission_concerns_one_doctype_by_whatever_route(site):
 
 async def test_a_late_commit_shows_up_after_newer_documents(site):
     async with client(site) as session:
-        rule = site.faults.add("late_commit", seconds=3, doctype="UOM", times=1)
+        rule = site.faults.add("late_commit", seconds=100, doctype="UOM", times=1)
         late = asyncio.create_task(insert_uom(session, "Late Load"))
         while rule in site.faults.rules:  # spent once the request is there
             await asyncio.sleep(0.01)
         _, newer = await insert_uom(session, "Early Ell")
         response, _ = await get(session, "/api/resource/UOM/Late Load")
         assert response.status == 404
+        rule.seconds = 0
         _, older = await late
         assert older["data"]["modified"] < newer["data"]["modified"]
         response, _ = await get(session, "/api/resource/UOM/Late Load")

@@ -163,7 +163,10 @@ class Faults:
         came = time.monotonic()
         for fault in due:
             if fault.kind in ("latency", "late_commit"):
-                await asyncio.sleep(fault.seconds)
+                begun = time.monotonic()
+                # Somebody in another thread may make `seconds` less meanwhile.
+                while (left := begun + fault.seconds - time.monotonic()) > 0:  # noqa: ASYNC110
+                    await asyncio.sleep(min(left, 0.05))
             if fault.kind == "late_commit" and self._clock is not None:
                 # Measured: a busy machine wakes up later than it was asked to.
                 within = self._clock.behind(timedelta(seconds=time.monotonic() - came))
