@@ -85,8 +85,9 @@ class Settings(BaseSettings):
         ge=1,
         le=3600,
         description="How long a request whose answer was lost may still be under way at a site: "
-        "before that no second document is made where the site has no field of the hub's own, and "
-        "a record that was deleted here may still have to be deleted there. Frappe ends requests "
+        "before that no second document is made where the site has no field of the hub's own, as "
+        "in an Address or a Contact, and a record that was deleted here may still have to be "
+        "deleted there. Frappe ends requests "
         "after 120 seconds; give more where its proxy waits longer.",
     )
     token: SecretStr | None = Field(

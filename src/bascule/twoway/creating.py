@@ -12,22 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.frappe import (
-    Duplicate,
-    FrappeError,
-    Invalid,
-    NoPermission,
-    RateLimited,
-    Unavailable,
-    WrongCredentials,
-)
+from bascule.frappe import Duplicate, FrappeError, Invalid
 from bascule.twoway import following
-from bascule.twoway.failures import NotSettled
 from bascule.twoway.fields import Part
 from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
 from bascule.twoway.party import Document, changes_for
 from bascule.twoway.records import tell
+from bascule.twoway.settling import certainly_not_done, is_left, refuse_too_soon
 from bascule.twoway.tables import Link, TwoWay
 from bascule.twoway.taking import is_fresh
 from bascule.twoway.work import Sending
@@ -42,7 +34,7 @@ async def create_there(work: Sending) -> bool:
         if (found := await _adopt_earlier(work)) is not None:
             return is_fresh(found)
         if not work.two_way.owned_field:
-            _refuse_too_soon(work)
+            refuse_too_soon(work.hub, earlier)
     elif work.link.creation is not None and await _is_there_yet(work):
         return False
     await _write_down(work)
@@ -56,9 +48,9 @@ async def create_there(work: Sending) -> bool:
         refused_second = isinstance(error, Duplicate) and work.two_way.owned_field
         if refused_second and (found := await _adopt_earlier(work)) is not None:
             return is_fresh(found)
-        if _certainly_not_done(error):
+        if certainly_not_done(error):
             # Of the try before this one that is not known.
-            await _strike_out(work, earlier if _is_left(work, earlier) > 0 else None)
+            await _strike_out(work, earlier if is_left(work.hub, earlier) > 0 else None)
         raise
     await _adopt(work, stored)
     if work.two_way.owned_field and stored.get(work.two_way.owned_field) != work.whole.record.key:
@@ -84,7 +76,7 @@ async def was_made(work: Sending) -> bool:
         return False
     if await _adopt_earlier(work) is not None:
         return True
-    _refuse_too_soon(work)
+    refuse_too_soon(work.hub, work.link.create_begun_at)
     await _strike_out(work, None)
     return False
 
@@ -206,25 +198,6 @@ async def _listed(work: Sending, filters: list[Any]) -> list[Document]:
     return found
 
 
-def _refuse_too_soon(work: Sending) -> None:
-    """The first try may still be under way, and without a unique field both would make one."""
-    left = _is_left(work, work.link.create_begun_at)
-    if left > 0:
-        raise NotSettled(
-            "The answer to the first try was lost, and the site may still be busy with it.",
-            next_step="It is looked for again before anything else, so that none is made twice.",
-            left=left,
-        )
-
-
-def _is_left(work: Sending, begun: datetime | None) -> float:
-    """Seconds until a try that was begun then is over, whatever became of it."""
-    if begun is None:
-        return 0.0
-    settled = begun + timedelta(seconds=work.hub.settings.settle_seconds)
-    return (settled - datetime.now(UTC)).total_seconds()
-
-
 async def _write_down(work: Sending) -> None:
     from_clock = None
     if not work.two_way.owned_field:
@@ -243,13 +216,6 @@ async def _strike_out(work: Sending, earlier: datetime | None) -> None:
             whole.link.create_begun_at = earlier
             if earlier is None:
                 whole.link.create_seen_from = None
-
-
-def _certainly_not_done(error: FrappeError) -> bool:
-    """Refusals in the site's own words roll back what was begun."""
-    if isinstance(error, Unavailable):
-        return error.undone or isinstance(error, RateLimited)
-    return isinstance(error, Invalid | NoPermission | WrongCredentials)
 
 
 async def free_name(session: AsyncSession, link: Link, name: str) -> None:

@@ -122,6 +122,8 @@ class Link(Base):
     create_begun_at: Mapped[datetime | None]
     create_title: Mapped[str | None]  # as it was sent
     create_seen_from: Mapped[str | None]  # the site's clock then
+    # The same of an Address or a Contact: {"contact": when it was begun}.
+    parts_begun: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class Outbox(Base):

@@ -7,13 +7,12 @@ from typing import Any
 
 from bascule.frappe import ChangedMeanwhile, FrappeError
 from bascule.twoway.fields import Part, same
+from bascule.twoway.parts import linked_or_made
 from bascule.twoway.party import (
-    DOCTYPES,
     Document,
     Party,
     changes_for,
     doctype_of,
-    find_part,
     link_field,
     value_in,
 )
@@ -92,36 +91,16 @@ async def _update(work: Sending, part: Part, document: Document, changes: Docume
 
 
 async def _make_part(work: Sending, part: Part) -> None:
-    """The Address or Contact that a document lacks: one that is linked to it already, else a new
-    one; and then it is its primary one. What is in it is read and merged in the next round.
+    """The document gets the Address or Contact that it lacks, as its primary one. What is in it is
+    read and merged in the next round.
     """
     kind, owner = work.fields.type, str(work.link.document)
     try:
-        found = await find_part(work.site, kind, part, owner)
-        if found is None:
-            found = await _insert_part(work, part, owner)
+        found = await linked_or_made(work, part, owner)
         main = await work.site.document(kind.doctype, owner)
         await _update(work, "main", main, {link_field(kind, part): found["name"]})
     except FrappeError as error:
         raise WritingFailed(part, error) from None
-
-
-async def _insert_part(work: Sending, part: Part, owner: str) -> Document:
-    kind, values = work.fields.type, work.whole.record.values
-    named = [one.name for one in work.fields.of_part(part) if values.get(one.name) is not None]
-    document = changes_for(work.fields, part, values, named, None)
-    document["links"] = [{"link_doctype": kind.doctype, "link_name": owner}]
-    if part == "address":
-        document |= {"address_title": work.whole.record.title, "address_type": "Billing"}
-        document["is_primary_address"] = 1
-    else:
-        document["is_primary_contact"] = 1
-        if not document.get("first_name") and not document.get("company_name"):
-            document["company_name"] = work.whole.record.title
-    async with work.said("create", f"{DOCTYPES[part]} of {owner}", document) as said:
-        stored: Document = await work.site.insert(DOCTYPES[part], document)
-        said.answer = stored
-    return stored
 
 
 def _note_dropped(
