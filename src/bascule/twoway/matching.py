@@ -4,7 +4,7 @@ Paired by tax number, then by e-mail address, then by name. A person sees the pa
 count, and may change them.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -293,7 +293,8 @@ async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: Use
             )
         two_way.status = "on"
         two_way.cursor, two_way.last_summary = {}, {}
-        two_way.next_poll_at = datetime.now(UTC)
+        # The first look is started below.
+        two_way.next_poll_at = datetime.now(UTC) + timedelta(minutes=two_way.poll_minutes)
         for match, record in await preview(session, two_way, limit=1_000_000):
             if record is not None and match.decision in ("pair", "send"):
                 await _link(hub, session, two_way, match, record, name_of(by))
