@@ -6,8 +6,8 @@ What a route does is its room's; how a refusal looks is `refusals`'; docs/api.md
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException
@@ -121,19 +121,34 @@ class _Server(uvicorn.Server):
         yield
 
 
-@asynccontextmanager
-async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
-    """Listens until the block ends; gives the address. Port 0: any free one. OSError: taken."""
+def _first_free(host: str, ports: Sequence[int]) -> socket.socket:
+    for port in ports[:-1]:
+        with suppress(OSError):
+            return _listening(host, port)
+    return _listening(host, ports[-1])
+
+
+def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named TCP, or asyncio leaves Nagle's algorithm on, and an answer may wait 40 ms for an ACK.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if os.name == "posix":  # elsewhere it would let two programs take one port
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listening.bind((host, port))
+        if os.name == "posix":  # elsewhere it would let two programs take one port
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen()  # two that are only bound may have the same
     except OSError:
-        listening.close()
+        made.close()
         raise
+    return made
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, host: str, *ports: int) -> AsyncIterator[str]:
+    """Listens until the block ends; gives the address. On the first of these ports that is free; 0:
+    any. OSError: all of them are taken.
+    """
+    listening = _first_free(host, ports)
     config = uvicorn.Config(
         app,
         log_config=None,

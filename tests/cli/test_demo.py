@@ -5,16 +5,20 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
 import pytest
 from the_command import Bascule
+
+from bascule.cli.demo_site import SITE_PORT
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +183,22 @@ def test_a_demo_that_was_killed_leaves_no_process_and_starts_again(
     said = demo("demo", "--once", "--json")
     assert said.code == 0, said.err
     assert said.json["counts"] == first["counts"]
+
+
+def test_demos_beside_a_hub_and_each_other_have_ports_of_their_own(
+    make_bascule: Callable[..., Bascule],
+) -> None:
+    hubs = SITE_PORT - 1
+    with ExitStack() as taken:
+        with suppress(OSError):  # somebody has it already, which is what is wanted
+            taken.enter_context(socket.create_server(("127.0.0.1", hubs)))
+        demos = [
+            make_bascule(CONNECTORS_SERVICE_PORT=str(hubs)).start("demo", "--once", "--json")
+            for _ in range(2)
+        ]
+        for demo in demos:
+            _, errors = demo.communicate(timeout=120)
+            assert demo.returncode == 0, errors
 
 
 def test_a_reset_demo_starts_from_nothing(demo: Bascule, first: Any) -> None:

@@ -66,7 +66,7 @@ async def demo(
 
 
 async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool) -> None:
-    from bascule.cli.demo_site import Memory, running_site
+    from bascule.cli.demo_site import Memory, after, running_site
 
     folder = settings.data_dir
     memory = Memory.of(folder)
@@ -88,7 +88,7 @@ async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool
             site = await site_start
         connection, run_ids = await _connect(hub, site)
         worker = await running.enter_async_context(working(hub))
-        api = await running.enter_async_context(listening(hub))
+        api = await running.enter_async_context(listening(hub, *after(settings.port)))
         admin = await the_admin(hub, api, memory, folder)
         memory.token, memory.site_port = admin.token, int(site.url.rsplit(":", 1)[1])
         memory.keep(folder)

@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -66,24 +65,12 @@ def demo_settings(settings: "Settings") -> "Settings":
     folder = settings.data_dir
     if not folder.name.endswith("-demo"):
         folder = folder.with_name(f"{folder.name}-demo")
-    return settings.model_copy(
-        update={
-            "database_url": None,
-            "data_dir": folder,
-            "port": free_port(settings.host, settings.port),
-        }
-    )
+    return settings.model_copy(update={"database_url": None, "data_dir": folder})
 
 
-def free_port(host: str, wanted: int) -> int:
-    """The wanted port, the next free one of ten, or 0: any."""
-    for port in range(wanted, wanted + 10):
-        try:
-            socket.create_server((host, port)).close()
-        except (OSError, OverflowError):
-            continue
-        return port
-    return 0
+def after(port: int) -> list[int]:
+    """The ports to try when this one is taken: the next few, then any."""
+    return [*range(port + 1, min(port + 10, 65_536)), 0]
 
 
 @contextmanager
@@ -139,9 +126,11 @@ def locked(path: Path) -> Iterator[bool]:
 
 @asynccontextmanager
 async def running_site(port: int) -> AsyncIterator[Site]:
-    """A sandbox with the demo company as it stands today, gone when the block ends or we do."""
+    """A sandbox with the demo company as it stands today, gone when the block ends or we do. Where
+    that port is taken it has another.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bascule.cli.tethered", str(free_port("127.0.0.1", port))),
+        *(sys.executable, "-m", "bascule.cli.tethered", *map(str, (port, *after(port)))),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         # Ctrl-C is for us alone: we stop it when the hub has let go of it.

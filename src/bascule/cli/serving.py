@@ -159,15 +159,16 @@ async def working(hub: "Hub") -> "AsyncIterator[asyncio.Task[None]]":
 
 
 @asynccontextmanager
-async def listening(hub: "Hub") -> AsyncIterator[str]:
-    """The API over this hub, at the settings' address."""
+async def listening(hub: "Hub", *others: int) -> AsyncIterator[str]:
+    """The API over this hub, at the settings' address; on one of the other ports if it is taken."""
     from bascule.app import create_app, serving
 
     settings = hub.settings
     refuse_weak_key(hub.vault, settings.host)
     async with AsyncExitStack() as running:
         try:
-            yielded = serving(create_app(settings, hub=hub), settings.host, settings.port)
+            app = create_app(settings, hub=hub)
+            yielded = serving(app, settings.host, settings.port, *others)
             url = await running.enter_async_context(yielded)
         except OSError as error:
             raise _taken(settings.host, settings.port) from error

@@ -1,9 +1,11 @@
-"""`python -m bascule.cli.tethered`: the sandbox as a child that ends when its parent does.
+"""`python -m bascule.cli.tethered PORT ...`: the sandbox as a child that ends when its parent does,
+on the first of these ports that is free.
 
 The parent holds the other end of stdin. However the parent ends, kill -9 too, the system closes
 that, and this process stops: on every operating system, with no file to look after.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -19,7 +21,16 @@ def _let_go() -> None:
 
 def main() -> None:
     threading.Thread(target=_let_go, daemon=True).start()
-    run_sandbox(int(sys.argv[1]), as_json=True)
+    *wanted, last = map(int, sys.argv[1:])
+    for port in wanted:
+        try:
+            run_sandbox(port, as_json=True)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return
+    run_sandbox(last, as_json=True)
 
 
 if __name__ == "__main__":
