@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from bascule.store.account import Account, first_closed
@@ -19,6 +20,7 @@ from bascule.store.keeper import environment
 ROLE = "bascule"
 DATABASE = "bascule"
 CLUSTER = "postgres"
+ENDING = 5.0  # seconds that an initdb may take to notice that its folder is gone
 PASSWORD = "postgres.password"  # noqa: S105  (the file's name)
 
 # A mirror writes much at once and is read by few. initdb puts these into postgresql.conf, where a
@@ -110,6 +112,10 @@ def refuse_closed(cluster: Path, account: Account) -> None:
 
 def clear_leftovers(data: Path) -> None:
     """What a killed initdb or copy left. Only under the start lock, while no keeper lives."""
+    give_up = time.monotonic() + ENDING
     for pattern in ("initdb-*", "pgsql-????????"):
         for path in data.glob(pattern):
             shutil.rmtree(path, ignore_errors=True)
+            while path.exists() and time.monotonic() < give_up:
+                time.sleep(0.1)  # its initdb outlived who started it, and still writes
+                shutil.rmtree(path, ignore_errors=True)
