@@ -47,6 +47,12 @@ def _nothing_from_outside() -> Iterator[None]:
 
 
 @pytest.fixture
+def retried_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not sent waits until the test has it retried, however slow the test is."""
+    monkeypatch.setattr("bascule.twoway.failures.FIRST_PAUSE", 600.0)
+
+
+@pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A fresh folder with a short path that an unprivileged PostgreSQL can enter."""
     folder = Path(tempfile.mkdtemp(prefix="bascule-", dir="/tmp"))

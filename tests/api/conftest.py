@@ -47,7 +47,7 @@ class Api:
         self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, **query: Any
     ) -> Answer:
         to = urlsplit(self.url)
-        asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
+        asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=180)
         headers = {"Authorization": f"Bearer {self.token}"} if self.token is not None else {}
         if body is not None or raw is not None:
             headers["Content-Type"] = "application/json"
@@ -85,7 +85,7 @@ class RunningHub:
 
     def __enter__(self) -> "RunningHub":
         self.thread.start()
-        self.url = self.ready.result(60)
+        self.url = self.ready.result(180)
         self.token = self.run(self._token())
         return self
 

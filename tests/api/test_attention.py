@@ -113,7 +113,7 @@ def test_an_api_secret_that_is_old_is_recalled_to_who_may_renew_it_until_it_is_r
     assert told(api, made) == [("expiring", "Renew the secret")]
     assert told(running_hub.somebody("editor"), made) == []
     at = f"/api/connectors/{made['slug']}"
-    assert api.patch(at, {"schedule": "hourly"}).status == 200
+    assert api.patch(at, {"lookback_days": 90}).status == 200
     assert told(api, made) == [("expiring", "Renew the secret")]
     renewed = {"api_key": erpnext_sandbox.api_key, "api_secret": erpnext_sandbox.api_secret}
     assert api.patch(at, renewed).status == 200

@@ -17,7 +17,7 @@ from bascule.connections.tables import Connection
 from bascule.events import journal, live
 
 from .conftest import Api, RunningHub
-from .listener import Listener
+from .listener import Listener, Told
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_only_admins_hear_of_the_journal_and_of_other_people(
         running_hub.run(tell())
         theirs.hears(lambda t: t.data.get("change") == "name")
         admins.hears(lambda t: t.data.get("change") == "name")
-        assert [t.kind for t in theirs.told] == ["user"]
+        assert [t.kind for t in news(theirs)] == ["user"]
         assert {"audit", "user"} <= {t.kind for t in admins.told}
 
 
@@ -271,7 +271,12 @@ def test_a_stream_ends_with_its_users_right_to_be_there(
     with Listener(running_hub.url, viewer.token or "") as browser:
         running_hub.run(deactivate())
         assert browser.ended.wait(30)
-        assert browser.told == []
+        assert news(browser) == []
+
+
+def news(listener: Listener) -> list[Told]:
+    """But for the token that the listener was given, which may be told late."""
+    return [told for told in listener.told if told.data.get("change") != "tokens"]
 
 
 async def test_what_is_old_is_forgotten(hub: Any) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page
 
@@ -14,7 +13,7 @@ from api.conftest import Api, RunningHub
 from bascule.rooms import OPEN_PAGES, PAGES
 from twoway.conftest import Erp, until
 
-from .conftest import NARROW, WIDE, Visit
+from .conftest import NARROW, PATIENCE, WIDE, Visit
 
 # Their address is what is wrong, so what a program would be told is a refusal too.
 WITHOUT_TWIN = {"/sign-in", "/nowhere", "/data/{connector}/inventory?colour=red"}
@@ -63,7 +62,6 @@ def addresses(**values: Any) -> list[str]:
     return [one.format(**values) for path in paths for one in EXAMPLES.get(path, [path])]
 
 
-@pytest.mark.timeout(400)
 def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
     hub: RunningHub, browser: Browser, visit: Callable[..., Visit], connected: str, site: Any,
     person: Callable[[str], str],
@@ -83,6 +81,7 @@ def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
         context = browser.new_context(  # type: ignore[arg-type]
             viewport=WIDE, reduced_motion="reduce", **signed_in
         )
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("console", partial(heard, address, wrong))
         heaviest[address] = weight_of(page, hub.url + address)

@@ -70,6 +70,8 @@ def test_a_site_is_connected_and_its_first_sync_watched(
     expect(page.get_by_text("Bank feeds")).to_have_count(0)
     admin.shoot("connectors-searched")
     page.get_by_role("link", name=re.compile("ERPNext")).first.click()
+    expect(page.get_by_label("ERPNext URL")).to_be_visible()
+    page.wait_for_load_state()  # its scripts are there
 
     fill_in(page, site, url="ftp://nowhere", secret="wrong")
     page.get_by_label("Name", exact=True).focus()
@@ -117,6 +119,7 @@ def test_inventory_is_searched_sorted_and_downloaded(
     expect(page).to_have_url(re.compile("search=dynamo"))
     page.get_by_role("link", name=re.compile("^Price")).click()
     expect(page.locator("th[aria-sort]")).to_have_count(1)
+    page.wait_for_load_state()  # its scripts are there
     page.get_by_role("searchbox").fill("")
     expect(page).not_to_have_url(re.compile("search="))
     page.get_by_role("link", name="Needs reorder").click()
@@ -176,6 +179,8 @@ def test_a_viewer_who_was_invited_looks_and_does_not_sync(
     # What an admin takes away is gone at once.
     admin.go("/people")
     page.get_by_role("link", name="vera").click()
+    expect(page.get_by_role("button", name="Deactivate").first).to_be_visible()
+    page.wait_for_load_state()  # its scripts are there
     page.get_by_role("button", name="Deactivate").first.click()
     page.locator("dialog[open]").get_by_role("button", name="Deactivate").click()
     expect(page.get_by_role("button", name="Activate", exact=True)).to_be_visible()
@@ -226,6 +231,7 @@ def test_the_keyboard_alone_is_enough(
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="The Shop")).to_be_visible()
+    page.wait_for_load_state()  # its scripts are there
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()
     tab_to(page, "Verify")
@@ -239,6 +245,7 @@ def test_the_keyboard_alone_is_enough(
     tab_to(page, "Verify", inside="dialog[open]")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").first).to_be_visible()
+    page.wait_for_load_state()  # its scripts are there
     page.locator(".menu.person summary").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="My settings")).to_be_visible()
@@ -266,6 +273,7 @@ def test_markup_in_names_is_text_wherever_it_is_shown(
     change(site, "Item", name, {"item_name": evil})
     page = admin.go(f"/connectors/{connected}")
     page.get_by_role("button", name="Sync now").click()
+    expect(page.get_by_role("status").first).to_be_visible()
     expect(page.get_by_text("Fine").first).to_be_visible()
     for path in (f"inventory?search={name}", f"item?search={name}", f"item/{name}"):
         admin.go(f"/data/{connected}/{path}")

@@ -226,6 +226,7 @@ def test_what_erpnext_refuses_is_mended_by_editing(
     editor.shoot("attention-empty")
 
 
+@pytest.mark.usefixtures("retried_by_hand")
 def test_a_site_that_is_down_is_waited_for_and_retried_with_a_click(
     visit: Start, person: Callable[[str], str], synced: str, api: Api, erp: Erp, site: Any
 ) -> None:
@@ -380,6 +381,7 @@ def fill(page: Page, **values: Any) -> None:
         page.get_by_label(label, exact=True).fill(str(value))
 
 
+@pytest.mark.usefixtures("retried_by_hand")
 def test_what_was_changed_there_since_it_was_deleted_here_goes_when_somebody_says_so(
     visit: Start, person: Callable[[str], str], synced: str, site: Any, api: Api, erp: Erp
 ) -> None:

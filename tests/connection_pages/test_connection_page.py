@@ -42,7 +42,7 @@ def test_sync_now_says_what_it_started_and_starts_nothing_twice(
     pulled: str, sit: Sit, site: Any, ended: Ended
 ) -> None:
     editor = sit("editor")
-    site.faults.add("latency", seconds=0.5)
+    site.faults.add("latency", seconds=5)
     for said in ("Started pulling 2 streams.", "the hub was pulling 2 streams already."):
         sent = editor.send(f"/connectors/{pulled}/sync")
         assert (sent.status, sent.to) == (303, f"/connectors/{pulled}")

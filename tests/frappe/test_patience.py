@@ -177,7 +177,7 @@ async def test_a_page_that_takes_too_long_is_asked_for_with_fewer_rows() -> None
             await asyncio.sleep(30)
         return {"message": [[f"{n:04}"] for n in range(wanted)]}
 
-    async with stage(answer) as there, there.site(timeout=1.5) as site:
+    async with stage(answer) as there, there.site(timeout=4) as site:
         page = await site.page("Item", ["name"], limit=2_000)
     assert [seen.json["limit_page_length"] for seen in there.seen] == [2_000, 500, 125]
     assert (page.asked, page.count, page.full) == (125, 125, True)
@@ -185,10 +185,10 @@ async def test_a_page_that_takes_too_long_is_asked_for_with_fewer_rows() -> None
 
 async def test_a_body_that_drips_is_a_timeout() -> None:
     async def answer(_: Seen) -> Any:
-        await asyncio.sleep(5)
+        await asyncio.sleep(30)
 
-    async with stage(answer) as there, there.site(timeout=0.2) as site:
-        with pytest.raises(Timeout, match=r"0\.2 seconds"):
+    async with stage(answer) as there, there.site(timeout=2) as site:
+        with pytest.raises(Timeout, match=r"2(\.0)? seconds"):
             await site.insert("Customer", {})
     assert len(there.seen) == 1
 
@@ -217,8 +217,8 @@ async def test_a_site_is_asked_two_things_at_first_and_more_while_it_keeps_its_p
     async with stage(crowd.answer) as there, there.site(max_concurrency=4) as site:
         await pages(site, 2)
         assert crowd.most <= 2
-        await pages(site, 40)
-        assert crowd.most > 2
+        while crowd.most <= 2:  # a machine that gets slower meanwhile looks like a site that does
+            await pages(site, 40)
     assert crowd.most <= 4
 
 
@@ -240,6 +240,9 @@ async def test_fewer_at_once_after_a_refusal() -> None:
 
     async with stage(answer) as there, there.site(max_concurrency=8) as site:
         await pages(site, 60)
+        while site.concurrency <= 2:
+            await pages(site, 20)
+        await asyncio.sleep(0.6)  # within half a second of another cut there is none
         before = site.concurrency
         refuse.append(True)
         await site.page("Item", ["name"], limit=1)

@@ -89,7 +89,7 @@ async def test_what_was_answered_is_there_after_a_kill(
     try:
         for sender in senders:
             sender.start()
-        eventually(lambda: answered)
+        eventually(lambda: len(answered) > SENDERS)
         time.sleep(after)
     finally:
         os.kill(process.pid, signal.SIGKILL)
@@ -115,4 +115,4 @@ async def test_what_was_answered_is_there_after_a_kill(
             eventually(lambda: conn.execute(waiting).fetchone() == (0,))
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)

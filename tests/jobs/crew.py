@@ -23,7 +23,7 @@ class Workers:
 
     async def start(self, *, concurrency: int = 2, mode: str = "") -> subprocess.Popen[bytes]:
         """Returns when the worker has registered itself."""
-        before = await self.alive()
+        before = await self.newest()
         log = (self.folder / f"worker-{len(self.processes)}.log").open("wb")
         with log:
             process = subprocess.Popen(
@@ -37,11 +37,15 @@ class Workers:
                 stderr=log,
             )
         self.processes.append(process)
-        await eventually(lambda: self.more_than(before))
+        await eventually(lambda: self.is_newer_than(before))
         return process
 
-    async def more_than(self, before: int) -> bool:
-        return await self.alive() > before
+    async def is_newer_than(self, before: int) -> bool:
+        return await self.newest() > before
+
+    async def newest(self) -> int:
+        [row] = await self.rows("SELECT coalesce(max(id), 0) FROM procrastinate_workers")
+        return int(row[0])
 
     async def alive(self) -> int:
         [row] = await self.rows("SELECT count(*) FROM procrastinate_workers")
@@ -65,6 +69,20 @@ class Workers:
             return [trace for trace, _ in await self.traces(key)] == list(what)
 
         await eventually(there)
+
+    async def begun(self, key: str) -> None:
+        """Waits until a job of this key has begun; it may have ended meanwhile."""
+
+        async def there() -> bool:
+            return bool(await self.traces(key))
+
+        await eventually(there)
+
+    async def let_go_on(self, key: str) -> None:
+        """A later attempt of a job that is held."""
+        await self.rows(
+            "INSERT INTO traces (what, key) VALUES ('go on', %s) RETURNING id", f"{key}, held"
+        )
 
     def end(self) -> None:
         for process in self.processes:

@@ -100,7 +100,7 @@ async def test_a_worker_that_hung_leaves_its_job_to_the_one_that_took_it_over(
     workers: Workers,
 ) -> None:
     hung = await workers.start()
-    await workers.hub.jobs.defer("work", key="a", first=1, seconds=6)
+    await workers.hub.jobs.defer("work", key="a", first=5, held=True)
     await workers.happened("a", "begin")
     hung.send_signal(signal.SIGSTOP)
     other = await workers.start()
@@ -109,6 +109,7 @@ async def test_a_worker_that_hung_leaves_its_job_to_the_one_that_took_it_over(
     await workers.happened("a", "begin", "begin", "end")
     [(status, attempts)] = await workers.rows("SELECT status, attempts FROM procrastinate_jobs")
     assert (status, attempts) == ("doing", 1)
+    await workers.let_go_on("a")
     await workers.happened("a", "begin", "begin", "end", "end")
     assert [pid for what, pid in await workers.traces("a") if what == "end"] == [
         hung.pid,
@@ -118,8 +119,11 @@ async def test_a_worker_that_hung_leaves_its_job_to_the_one_that_took_it_over(
     async def forgotten() -> bool:
         return not await workers.rows("SELECT 1 FROM procrastinate_jobs")
 
+    async def said_so() -> bool:
+        return "was given to another worker" in workers.said()
+
     await eventually(forgotten)
-    assert "was given to another worker" in workers.said()
+    await eventually(said_so)
     assert "never retrieved" not in workers.said()
 
 
@@ -166,8 +170,8 @@ async def test_a_job_of_an_unknown_name_sets_its_lock_free(workers: Workers) -> 
 
 async def test_a_worker_that_stops_lets_a_short_job_end(workers: Workers) -> None:
     process = await workers.start()
-    await workers.hub.jobs.defer("work", key="short", seconds=1)
-    await workers.happened("short", "begin")
+    await workers.hub.jobs.defer("work", key="short", seconds=3)
+    await workers.begun("short")
     process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(process.wait) == 0
     await workers.happened("short", "begin", "end")

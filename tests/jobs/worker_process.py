@@ -23,14 +23,24 @@ async def trace(hub: Hub, what: str, key: str = "") -> None:
 
 
 @task("work")
-async def work(hub: Hub, key: str, seconds: float = 0.0, first: float | None = None) -> None:
-    """`first`: seconds of the first attempt alone."""
+async def work(
+    hub: Hub, key: str, seconds: float = 0.0, first: float | None = None, held: bool = False
+) -> None:
+    """`first`: seconds of the first attempt alone. `held`: later ones wait until told to go on."""
     async with hub.db.connection() as connection:
         found = await connection.execute("SELECT 1 FROM public.traces WHERE key = %s", [key])
         again = await found.fetchone()
     await trace(hub, "begin", key)
     await asyncio.sleep(first if first is not None and not again else seconds)
+    while held and again and not await told_to_go_on(hub, key):
+        await asyncio.sleep(0.05)
     await trace(hub, "end", key)
+
+
+async def told_to_go_on(hub: Hub, key: str) -> bool:
+    async with hub.db.connection() as connection:
+        query = "SELECT 1 FROM public.traces WHERE what = 'go on' AND key = %s"
+        return await (await connection.execute(query, [f"{key}, held"])).fetchone() is not None
 
 
 @task("fail")

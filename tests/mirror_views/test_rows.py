@@ -253,6 +253,7 @@ async def test_a_page_that_takes_too_long_gives_up_with_a_way_out(orders, monkey
         with pytest.raises(BadQuery, match="more than 1 seconds") as refused:
             await orders.rows("sales_orders")
         assert "Try again" in refused.value.next_step
+    monkeypatch.undo()
     assert len(await orders.rows("sales_orders")) == 60
 
 

@@ -51,7 +51,7 @@ class Asking:
         try:
             self.line.request(*asked)
             answer = self.line.getresponse()
-        except http.client.RemoteDisconnected:  # it was idle for too long, and nobody read this
+        except ConnectionError:  # it was idle for too long, and nobody read this
             self.line.close()
             self.line.request(*asked)
             answer = self.line.getresponse()

@@ -136,6 +136,7 @@ def test_both_sides_change_a_field_and_somebody_decides(
     assert "https://theirs.example.com" in values
 
 
+@pytest.mark.usefixtures("retried_by_hand")
 def test_a_conflict_is_over_when_the_other_side_takes_its_edit_back(
     api: Api, erp: Erp, site: Any, turn_on: Callable[..., str], synced: Callable[..., Any]
 ) -> None:

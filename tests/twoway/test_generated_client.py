@@ -40,6 +40,7 @@ def generated(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return lambda name: importlib.import_module(f"bascule_client.{name}")
 
 
+@pytest.mark.usefixtures("retried_by_hand")
 def test_it_edits_waits_and_settles_a_conflict(
     running_hub: RunningHub,
     erp: Erp,

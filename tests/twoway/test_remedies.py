@@ -203,6 +203,7 @@ def test_what_a_value_has_to_be_is_said_in_the_mapping_and_holds_for_what_is_typ
     assert api.patch(f"/api/connectors/{slug}/two-way/customers", wrong).status == 422
 
 
+@pytest.mark.usefixtures("retried_by_hand")
 def test_an_attempt_that_ends_while_it_reads_is_in_the_journal_too(
     api: Api, erp: Erp, site: Any, turn_on: Callable[..., str], create: Callable[..., Any],
     synced: Callable[..., Any],
@@ -359,6 +360,7 @@ def changed_since_it_was_deleted(
     turn_on: Callable[..., str],
     create: Callable[..., Any],
     synced: Callable[..., Any],
+    retried_by_hand: None,
 ) -> Callable[..., int]:
     """Deleted here, with an edit that was on its way, and changed there before that was told."""
 
