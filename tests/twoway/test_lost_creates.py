@@ -135,6 +135,32 @@ def test_an_address_or_a_contact_that_arrives_after_its_worker_was_killed_is_the
     assert customer[f"customer_primary_{doctype.lower()}"] == part["name"]
 
 
+def test_what_was_sent_with_a_contact_before_its_worker_was_killed_is_no_edit_of_theirs(
+    shop: Shop,
+) -> None:
+    """ERPNext has both, nobody here had written so down, and both are changed here again."""
+    api, there, workers = shop(own_field=True)
+    number = int(api.post("/api/customers", NEW).json["id"])
+    until(lambda: sync_of(api, number)["state"] == "in_sync")
+    faults = there.running.faults
+    held = faults.add("latency", **HELD, method="GET", path="/api/resource/Customer/")
+    path = f"/api/customers/{number}"
+    first = {"website": "https://one.example", "contactPerson": "Ann One"}
+    assert api.ask("PUT", path, first).status == 200
+    until(lambda: not faults.rules)  # it looks at the document that has a Contact now
+    workers.kill()
+    held.seconds = 0
+    then = {"website": "https://two.example", "contactPerson": "Ann Two"}
+    assert api.ask("PUT", path, then).status == 200
+    workers.start()
+    until(lambda: sync_of(api, number)["state"] not in ("sending", "waiting"))
+    assert api.get(f"{path}/conflicts").json["conflicts"] == []
+    customer = there.read("Customer", str(NEW["name"]))
+    assert customer["website"] == then["website"]
+    [contact] = there.list("Contact", [["Dynamic Link", "link_name", "=", NEW["name"]]])
+    assert there.read("Contact", contact["name"])["last_name"] == "Two"
+
+
 @pytest.mark.parametrize("how", ["disable", "delete", "keep"])
 def test_a_record_that_is_deleted_before_it_was_sent_is_not_made_there(
     api: Api, erp: Erp, site: Any, turn_on: Callable[..., str], how: str

@@ -313,6 +313,7 @@ def _keep(
     settled = merged.agreed | theirs
     record.edited = {name: edit for name, edit in record.edited.items() if name not in settled}
     link.modified, link.parts = _stamps(link, seen)
+    link.parts_begun = {part: at for part, at in link.parts_begun.items() if part not in link.parts}
     base = dict(merged.base)
     for part in ("address", "contact"):
         if part not in link.parts and not fields.wants(part, record.values):
