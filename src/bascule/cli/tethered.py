@@ -5,7 +5,6 @@ The parent holds the other end of stdin. However the parent ends, kill -9 too, t
 that, and this process stops: on every operating system, with no file to look after.
 """
 
-import errno
 import os
 import signal
 import sys
@@ -21,16 +20,8 @@ def _let_go() -> None:
 
 def main() -> None:
     threading.Thread(target=_let_go, daemon=True).start()
-    *wanted, last = map(int, sys.argv[1:])
-    for port in wanted:
-        try:
-            run_sandbox(port, as_json=True)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-        else:
-            return
-    run_sandbox(last, as_json=True)
+    port, *others = map(int, sys.argv[1:])
+    run_sandbox(port, others=others, as_json=True)
 
 
 if __name__ == "__main__":

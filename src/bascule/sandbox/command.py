@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,20 +32,22 @@ def run_sandbox(
     *,
     as_json: bool = False,
     today: date | None = None,
+    others: Sequence[int] = (),
 ) -> None:
     """Serve until SIGINT or SIGTERM. Port 0 lets the system choose; `faults` are as `--fault`s.
+    `others`: ports to try where that one is taken.
 
     ValueError when a fault cannot be read, OSError when the port is taken or the folder missing.
     """
     snapshot = load_folder(from_dir) if from_dir else demo_company(seed, today)
     told = _tell_json if as_json else _tell
-    asyncio.run(_serve(snapshot, host, port, faults, told))
+    asyncio.run(_serve(snapshot, host, (port, *others), faults, told))
 
 
 async def _serve(
     snapshot: Snapshot,
     host: str,
-    port: int,
+    ports: Sequence[int],
     faults: Sequence[str],
     told: Callable[["Running", Snapshot], None],
 ) -> None:
@@ -52,11 +55,21 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with Sandbox(snapshot).serve(host=host, port=port) as running:
+    async with AsyncExitStack() as stack:
+        running = await _first_free(stack, Sandbox(snapshot), host, ports)
         for fault in faults:
             running.faults.add_text(fault)
         told(running, snapshot)
         await stop.wait()
+
+
+async def _first_free(
+    stack: AsyncExitStack, sandbox: Sandbox, host: str, ports: Sequence[int]
+) -> "Running":
+    for port in ports[:-1]:
+        with suppress(OSError):
+            return await stack.enter_async_context(sandbox.serve(host, port))
+    return await stack.enter_async_context(sandbox.serve(host, ports[-1]))
 
 
 def _tell_json(running: "Running", snapshot: Snapshot) -> None:
