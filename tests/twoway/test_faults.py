@@ -158,7 +158,7 @@ def test_a_site_that_is_down_is_left_alone_by_all_and_gets_all_when_it_is_back(
     ]
     for number in numbers:
         check_told(until(lambda number=number: waiting(api, number)), "down")
-    until(lambda: api.get("/api/customers").json["counts"].get("waiting") == len(numbers))
+    assert api.get("/api/customers", state="waiting").json["counts"]["waiting"] == len(numbers)
     site.faults.clear()
     assert api.post("/api/customers/retry").status == 200
     for number in numbers:

@@ -72,6 +72,7 @@ def test_one_that_arrives_after_it_was_given_up_is_that_records(
     api, there, number, held = refused_while_the_first_is_under_way
     assert api.post(f"/api/customers/{number}/do/give_up").status == 200
     assert sync_of(api, number)["state"] == "local"
+    assert there.list("Customer", THAT_ONE) == []
     there.running.faults.clear()
     held.seconds = 0
     until(lambda: there.list("Customer", THAT_ONE))
@@ -102,6 +103,7 @@ def test_one_that_arrives_after_it_was_deleted_here_is_deleted_there(
     there.running.faults.clear()
     assert api.ask("DELETE", f"/api/customers/{number}?there=delete").status == 200
     until(lambda: sync_of(api, number)["state"] == "waiting")
+    assert there.list("Customer", THAT_ONE) == []
     held.seconds = 0
     until(lambda: there.list("Customer", THAT_ONE))
     assert retry_until_settled(api, number) == "in_sync"
