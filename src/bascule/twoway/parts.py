@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from bascule.frappe import FrappeError
 from bascule.twoway.fields import Part
-from bascule.twoway.finding import find
 from bascule.twoway.party import DOCTYPES, Document, changes_for, find_part
 from bascule.twoway.settling import certainly_not_done, refuse_too_soon
 from bascule.twoway.work import Sending
@@ -62,12 +61,8 @@ def _begun(work: Sending, part: Part) -> datetime | None:
 
 
 async def _write_down(work: Sending, part: Part, begun: datetime | None) -> None:
-    """None: it was refused. One that was made is struck out when it is taken in. How requests ended
-    is not noted here: that belongs to what comes of them, see `exchanges`.
-    """
-    async with work.hub.db.session() as session:
-        whole = await find(session, None, work.record_id, None, lock=True)
+    """None: it was refused. One that was made is struck out when it is taken in."""
+    async with work.recording() as (_, whole):
         if whole.link is not None:
             others = {name: at for name, at in whole.link.parts_begun.items() if name != part}
             whole.link.parts_begun = others | ({part: begun.isoformat()} if begun else {})
-            work.link.parts_begun = whole.link.parts_begun

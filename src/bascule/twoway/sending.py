@@ -195,13 +195,12 @@ async def _read(work: Sending) -> Seen | None:
 async def _take(work: Sending, seen: Seen, *, fresh: bool = False) -> bool:
     """Merges what the site has; whether nothing is left to be sent, and so all is over."""
     async with work.recording() as (session, whole):
-        taken = await take(session, whole, seen, sent=work.sent, fresh=fresh)
+        taken = await take(session, whole, seen, fresh=fresh)
         if taken.plan:
             await told(session, whole, taken)
             work.in_conflict = set(await conflicts_open(session, whole.record))
         else:
             await _finish(session, work, whole)
-        work.sent = {}
     return not taken.plan
 
 
@@ -341,9 +340,6 @@ async def _went_wrong(work: Sending, trouble: Trouble) -> None:
         link = whole.link
         if link is None:
             return
-        if work.sent:
-            # Some of it has arrived; the next try reads it, and finds it agreed on.
-            link.base = {**link.base, **work.sent}
         until = None
         if trouble.of_site:
             until = await circuit.failed(session, work.connection, trouble)

@@ -77,13 +77,11 @@ async def take(
     whole: Whole,
     seen: Seen,
     *,
-    sent: Mapping[str, Any] | None = None,
     fresh: bool = False,
 ) -> Taken:
-    """Merges into a record whose row the caller has locked. `sent`: values that the site was
-    given just before and has taken. `fresh`: we made the document just now, so what it has beyond
-    that is the site's filling in, and no edit of anybody's. (A webhook may tell of it before the
-    answer to our create has come.)
+    """Merges into a record whose row the caller has locked. `fresh`: we made the document just now,
+    so what it has beyond that is the site's filling in, and no edit of anybody's. (A webhook may
+    tell of it before the answer to our create has come.)
     """
     record, link, two_way = whole.record, whole.link, whole.two_way
     assert link is not None and two_way is not None  # noqa: S101 - only linked ones are fetched
@@ -93,10 +91,9 @@ async def take(
     there_edit = _edits_there(fields, seen)
     if not link.base and link.create_title is not None and "main" in seen.party.documents:
         fresh = fresh or is_fresh(seen.party.main)
-    base = {**link.base, **(sent or {})}
     merged = merge(
         fields.synced(),
-        base=base | await _taken_unheard(session, record, fields, base, there),
+        base=link.base | await _taken_unheard(session, record, fields, link.base, there),
         here=record.values,
         there=there,
         policy=lambda name: (

@@ -66,10 +66,15 @@ class Sending:
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[tuple[AsyncSession, Whole]]:
-        """A transaction on the record as it is now, locked; afterwards `whole` is that."""
+        """A transaction on the record as it is now, locked; afterwards `whole` is that. What the
+        site took is agreed on with it: what was answered would be taken for an edit of theirs else.
+        """
         async with self.hub.db.session() as session:
             whole = await find(session, None, self.record_id, None, lock=True)
             await note_ends(session, self.asked)
+            if self.sent and whole.link is not None:
+                whole.link.base = {**whole.link.base, **self.sent}
+                self.sent = {}
             yield session, whole
             await session.flush()
             self.clock = await now(session)
