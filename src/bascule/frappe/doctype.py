@@ -25,6 +25,9 @@ LAYOUT_TYPES = frozenset(
     }
 )
 
+# Roles that nobody gives: Administrator is one user's, the others are everybody's.
+AUTOMATIC_ROLES = frozenset({"Administrator", "All", "Desk User", "Guest"})
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -44,6 +47,7 @@ class Field:
     hidden: bool = False
     virtual: bool = False
     custom: bool = False
+    masked: bool = False  # shown as X's to who has no right to see it; from version 16 on
     default: str | None = None
 
     @property
@@ -81,15 +85,18 @@ class DocType:
     def field(self, name: str) -> Field | None:
         return next((f for f in self.fields if f.name == name), None)
 
-    def roles_that_may(self, action: str) -> tuple[str, ...]:
-        """Roles with this right (read, write, create, delete, submit, cancel) on documents."""
+    def roles_that_may(self, action: str, level: int = 0) -> tuple[str, ...]:
+        """Roles that can be given to a user, with this right (read, write, create, delete, submit,
+        cancel, mask) to any document, or at another permission level to its fields.
+        """
         return tuple(
             dict.fromkeys(
                 str(rule["role"])
                 for rule in self.permissions
-                if rule.get("role") not in (None, "Administrator")
+                if rule.get("role") not in (None, *AUTOMATIC_ROLES)
                 and rule.get(action)
-                and not int(rule.get("permlevel") or 0)
+                and not rule.get("if_owner")
+                and int(rule.get("permlevel") or 0) == level
             )
         )
 
@@ -124,6 +131,7 @@ def field_from(row: Mapping[str, Any]) -> Field:
         hidden=_yes(row, "hidden"),
         virtual=_yes(row, "is_virtual"),
         custom=_yes(row, "is_custom_field"),
+        masked=_yes(row, "mask"),
         default=None if row.get("default") is None else str(row["default"]),
     )
 

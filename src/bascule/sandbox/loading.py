@@ -73,12 +73,16 @@ def unique_names() -> Iterator[str]:
 
 
 def _complete_rights(definition: Row, own: Row) -> None:
-    """What a folder left out of rights comes from the sandbox's own definition of the DocType."""
+    """What a folder left out of rights comes from the sandbox's own definition of the DocType: also
+    that a role has them to what its user owns alone.
+    """
     rows = definition.get("permissions") or []
     if any(row.get(right) for row in rows for right in BESIDES):
         return
     granted = {
-        (row["role"], row.get("permlevel") or 0): {right: 1 for right in BESIDES if row.get(right)}
+        (row["role"], row.get("permlevel") or 0): {
+            right: 1 for right in (*BESIDES, "if_owner") if row.get(right)
+        }
         for row in own.get("permissions", ())
     }
     for row in rows:

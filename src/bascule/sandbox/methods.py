@@ -189,6 +189,14 @@ def get_logged_user(site: Site, call: Call) -> str:
     return call.user
 
 
+@whitelisted("frappe.core.doctype.user.user.get_roles")
+def get_roles(site: Site, call: Call, **given: Any) -> list[str]:
+    """Of any user, for any user; `uid` is read from the request itself."""
+    if "uid" not in given:
+        raise python_error(KeyError("uid"))
+    return sorted(site.permissions.roles(str(given["uid"])))
+
+
 @whitelisted("frappe.client.get_time_zone", guests=True)
 def get_time_zone(site: Site, call: Call) -> Row:
     return {"time_zone": site.time_zone}
