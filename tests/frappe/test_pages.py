@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from bascule.frappe import Invalid, NotAFrappeSite, PageSize, SiteDown
+from bascule.frappe import Invalid, NoPermission, NotAFrappeSite, PageSize, SiteDown
+from bascule.frappe.pages import is_mask
 from frappe.stage import Seen, stage
 
 ROWS = [["ITM-1", 5.0, None], ["ITM-2", 0.0, 'a "quoted" é\n']]
@@ -203,3 +204,97 @@ async def test_a_short_last_page_does_not_make_the_next_ones_large() -> None:
     size = PageSize(500)
     size.saw(await page_of(3, asked=500, bytes_a_row=20, seconds=0.001))
     assert size.rows == 500
+
+
+def selecting(seen: Seen) -> Any:
+    """Version 15 to a user who may only select: nulls in arrays, no keys in objects."""
+    if seen.path.endswith("get_list"):
+        if seen.json["as_dict"]:
+            return {"message": [{"name": "ITM-1"}]}
+        return {"message": [["ITM-1", *[None] * (len(seen.json["fields"]) - 1)]]}
+    permissions = [{"role": "Stock User", "read": 1, "permlevel": 0}]
+    return {"data": {"name": "Item", "fields": [], "permissions": permissions}}
+
+
+async def test_who_may_only_select_is_told_so_and_gets_no_nulls_for_values() -> None:
+    async with stage(selecting) as there, there.site() as site:
+        with pytest.raises(NoPermission, match=r"may not read Item.*only select") as refused:
+            await site.page("Item", ["name", "modified", "docstatus", "qty"], limit=5)
+    assert refused.value.roles == ("Stock User",)
+
+
+async def test_fields_of_a_level_in_a_child_are_asked_of_the_parents() -> None:
+    rows = [["row1", "TS-1", 42.0]]
+    async with stage(lambda _: {"message": rows}) as there, there.site() as site:
+        page = await site.page(
+            "Timesheet Detail",
+            ["name", "parent", "costing_rate"],
+            filters=[["parent", "in", ["TS-1"]]],
+            after=("row0",),
+            limit=7,
+            parent="Timesheet",
+            through_parents=True,
+        )
+    assert (page.doctype, page.fields, page.rows()) == (
+        "Timesheet Detail",
+        ("name", "parent", "costing_rate"),
+        rows,
+    )
+    assert there.seen[0].json == {
+        "doctype": "Timesheet",
+        "fields": [f"`tabTimesheet Detail`.`{f}`" for f in ("name", "parent", "costing_rate")],
+        "filters": [
+            ["Timesheet Detail", "parenttype", "=", "Timesheet"],
+            ["Timesheet Detail", "parent", "in", ["TS-1"]],
+            ["Timesheet Detail", "name", ">", "row0"],
+        ],
+        "or_filters": [],
+        "order_by": "`tabTimesheet Detail`.`name` asc",
+        "limit_page_length": 7,
+        "as_dict": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "masks"),
+    [
+        ("XXXXXXXX", True),
+        ("XX-XX-XXXX", True),
+        ("XX:XX", True),
+        ("+31XXXXXX", True),
+        ("XXXXXX@example.com", True),
+        ("XXX", True),
+        ("XL", False),
+        ("MAXX", False),
+        (8, False),
+        (None, False),
+    ],
+)
+async def test_a_page_tells_whether_some_text_reads_like_a_mask(value: Any, masks: bool) -> None:
+    async with stage(lambda _: {"message": [["a", value]]}) as there, there.site() as site:
+        page = await site.page("Item", ["name", "tax_id"], limit=5)
+    assert (page.looks_masked, is_mask(value)) == (masks, masks)
+
+
+async def test_which_fields_are_masked_for_the_user_the_desk_says() -> None:
+    fields = [
+        {"fieldname": "tax_id", "fieldtype": "Data", "mask": 1},
+        {"fieldname": "phone", "fieldtype": "Data", "mask": 1},
+        {"fieldname": "website", "fieldtype": "Data"},
+    ]
+    meta = {"name": "Customer", "fields": fields}
+
+    def answer(seen: Seen) -> Any:
+        if seen.path.startswith("/api/v2/"):
+            return {"data": meta}
+        return {"docs": [{**meta, "masked_fields": ["tax_id"]}]} if desk else (403, {"exc": "[]"})
+
+    async with stage(answer) as there, there.site() as site:
+        desk = True
+        assert (await site.meta("Customer")).masked_for_user == {"tax_id"}
+        desk = False  # who cannot ask it is not given what may be masked
+        assert (await site.meta("Customer")).masked_for_user == {"tax_id", "phone"}
+        fields[0]["mask"] = fields[1]["mask"] = 0
+        asked = len(there.seen)
+        assert (await site.meta("Customer")).masked_for_user == set()
+        assert len(there.seen) == asked + 1

@@ -67,6 +67,7 @@ class DocType:
     tree: bool = False
     title_field: str | None = None
     permissions: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
+    masked_for_user: frozenset[str] = frozenset()  # fields that this user gets as XXXXXXXX
 
     @property
     def columns(self) -> list[Field]:
@@ -102,10 +103,17 @@ class DocType:
 
 
 def doctype_from(definition: Mapping[str, Any]) -> DocType:
-    """From a DocType document or its meta. KeyError, TypeError, ValueError where it is neither."""
+    """From a DocType document or its meta. KeyError, TypeError, ValueError where it is neither.
+
+    Version 16 masks fields. For whom, only the meta of the desk says (`masked_fields`); without it
+    all that may be masked are taken to be.
+    """
+    fields = [field_from(row) for row in definition["fields"]]
+    told = definition.get("masked_fields")
+    masked = (f.name for f in fields if f.masked) if told is None else map(str, told)
     return DocType(
         name=str(definition["name"]),
-        fields=[field_from(row) for row in definition["fields"]],
+        fields=fields,
         module=definition.get("module"),
         child=_yes(definition, "istable"),
         single=_yes(definition, "issingle"),
@@ -114,6 +122,7 @@ def doctype_from(definition: Mapping[str, Any]) -> DocType:
         tree=_yes(definition, "is_tree"),
         title_field=definition.get("title_field") or None,
         permissions=list(definition.get("permissions") or []),
+        masked_for_user=frozenset(masked),
     )
 
 

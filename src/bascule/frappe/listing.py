@@ -1,7 +1,9 @@
 """Fetching one page: as arrays with explicit columns, and as objects where the columns differ.
 
 Arrays are less than half the bytes; but a field that the user may not read is left out of them
-without a word, so the number of values is checked, and objects tell which field it was.
+without a word, so the number of values is checked, and objects tell which field it was. A user who
+may only select gets null for it in version 15 (`remove_field` in frappe/model/db_query.py), in the
+fields too that are null in no document: by these it is known.
 """
 
 import time
@@ -12,13 +14,27 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bascule.frappe.answer import Answer, Asked, misshapen
-from bascule.frappe.errors import Invalid, Timeout
-from bascule.frappe.pages import KEYS, Key, Page, PageSize, Position, bounds, decode_row, order
+from bascule.frappe.doctype import STANDARD_FIELDS
+from bascule.frappe.errors import Invalid, NoPermission, Timeout
+from bascule.frappe.pages import (
+    KEYS,
+    Key,
+    Page,
+    PageSize,
+    Position,
+    bounds,
+    decode_row,
+    looks_masked,
+    order,
+    put_to_parents,
+)
 from bascule.frappe.rows import PATH
 
 if TYPE_CHECKING:
     from bascule.frappe.asking import Asking
 
+# What a user who may read a DocType gets of each document, whatever his permission levels.
+_ALWAYS_GIVEN = frozenset(STANDARD_FIELDS)
 FOR_A_WHILE = 600.0  # seconds until arrays are tried again where they lacked a column
 
 
@@ -57,6 +73,7 @@ async def fetch_page(
     before: Position | None,
     limit: int,
     parent: str | None,
+    through_parents: bool,
 ) -> Page:
     """See `Site.page`."""
     _check(fields, key, limit)
@@ -69,14 +86,16 @@ async def fetch_page(
         "filters": [*filters, *between],
         "or_filters": tie or or_filters,
         "order_by": order(key, descending=descending),
-        **({"parent": parent} if parent else {}),
+        **({"parent": parent} if parent and not through_parents else {}),
     }
+    if through_parents and parent:
+        query = put_to_parents(asked.of, parent, query)
     page = None
     if not listing.wants_objects(asked.of, fields):
-        page = await _fetch(asking, asked, query, key, limit, as_objects=False)
+        page = await _fetch(asking, asked, query, fields, key, limit, as_objects=False)
     if page is None:
         listing.lacks_columns(asked.of, fields)
-        page = await _fetch(asking, asked, query, key, limit, as_objects=True)
+        page = await _fetch(asking, asked, query, fields, key, limit, as_objects=True)
     assert page is not None  # noqa: S101 - objects never lack a column without telling
     if after is not None and after in (page.first, page.last):
         raise Invalid(
@@ -100,15 +119,18 @@ async def _fetch(
     asking: "Asking",
     asked: Asked,
     query: dict[str, Any],
+    fields: tuple[str, ...],
     key: Key,
     limit: int,
     *,
     as_objects: bool,
 ) -> Page | None:
-    """None where the rows are arrays of another length than asked for."""
+    """None where the rows are arrays that do not hold what was asked for."""
     while True:
         body = {**query, "limit_page_length": limit, "as_dict": as_objects}
-        take = partial(_page, asked=asked, fields=query["fields"], key=key, limit=limit)
+        take = partial(
+            _page, asked=asked, fields=fields, key=key, limit=limit, as_objects=as_objects
+        )
         try:
             return await asking.wire.read(
                 "POST", PATH, asked, take, json=body, timeouts=False, work=True
@@ -120,7 +142,13 @@ async def _fetch(
 
 
 def _page(
-    answer: Answer, *, asked: Asked, fields: tuple[str, ...], key: Key, limit: int
+    answer: Answer,
+    *,
+    asked: Asked,
+    fields: tuple[str, ...],
+    key: Key,
+    limit: int,
+    as_objects: bool,
 ) -> Page | None:
     try:
         raw = _decode_rows(answer.body).message
@@ -131,6 +159,9 @@ def _page(
     withheld: tuple[str, ...] = ()
     if raw and bytes(memoryview(raw[0])[:1]) == b"{":
         raw, withheld = _as_arrays(raw, fields)
+        if _ALWAYS_GIVEN.intersection(withheld):
+            raise _only_selects(asked, answer.status)
+        as_objects = True
     try:
         ends = [decode_row(raw[0]), decode_row(raw[-1])] if raw else []
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -138,6 +169,8 @@ def _page(
     if ends is None:
         raise misshapen(answer, asked)
     if any(len(row) != len(fields) for row in ends):
+        return None
+    if not as_objects and _may_be_withheld(fields, ends):
         return None
     places = [fields.index(field) for field in KEYS[key]]
     first, last = (_position(asked, row, places) for row in ends) if ends else (None, None)
@@ -152,7 +185,24 @@ def _page(
         last=last,
         compact=answer.body.startswith((b'{"message":[[', b'{"message":[{"', b'{"message":[]')),
         withheld=withheld,
+        looks_masked=looks_masked(answer.body),
         served_at=answer.served_at,
+    )
+
+
+def _may_be_withheld(fields: tuple[str, ...], ends: list[list[Any]]) -> bool:
+    """Whether the first and the last row of a page lack what every document has."""
+    places = [place for place, field in enumerate(fields) if field in _ALWAYS_GIVEN]
+    return bool(ends) and any(all(row[place] is None for row in ends) for place in places)
+
+
+def _only_selects(asked: Asked, status: int) -> NoPermission:
+    return NoPermission(
+        f"The user may not {asked}: he may only select its documents in links, and gets their "
+        "names.",
+        next_step="Give the user a role that may read it (in ERPNext: User, Roles).",
+        doctype=asked.doctype,
+        status=status,
     )
 
 

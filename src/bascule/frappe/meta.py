@@ -2,7 +2,8 @@
 this site and this user have.
 
 API v2 from version 15 on and the desk's own call in all versions are open to every desk user; the
-DocType documents themselves only to a System Manager.
+DocType documents themselves only to a System Manager. Only the desk's call says which fields are
+masked for the user, so it is made where some may be.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ _CUSTOM_FIELDS = (
     "fieldname", "fieldtype", "label", "options", "reqd", "unique", "permlevel", "length",
     "read_only", "hidden", "is_virtual", "default",
 )  # fmt: skip
-_NUMBERS = {"reqd", "unique", "permlevel", "length", "read_only", "hidden", "is_virtual"}
+_NUMBERS = {"reqd", "unique", "permlevel", "length", "read_only", "hidden", "is_virtual", "mask"}
 
 
 async def fetch_meta(asking: "Asking", doctype: str) -> DocType:
@@ -33,7 +34,8 @@ async def fetch_meta(asking: "Asking", doctype: str) -> DocType:
     refused: FrappeError | None = None
     for route in routes:
         try:
-            return await route(asking, doctype)
+            found = await route(asking, doctype)
+            return await _as_the_desk_says(asking, found) if route is _by_v2 else found
         except (NotFound, NoPermission, Invalid, NotAFrappeSite) as error:
             # What is not found may be the route: the last refusal knows best, unless it is vaguer.
             if refused is None or not isinstance(error, NotFound) or route is _by_documents:
@@ -59,6 +61,18 @@ async def _by_v2(asking: "Asking", doctype: str) -> DocType:
         return _doctype(answer, asked, member(answer, asked, "data"))
 
     return await asking.wire.read("GET", path, asked, take)
+
+
+async def _as_the_desk_says(asking: "Asking", found: DocType) -> DocType:
+    """The same with the fields masked that are masked for this user. Who may not ask the desk has
+    every field taken from him that may be masked.
+    """
+    if not found.masked_for_user:
+        return found
+    try:
+        return await _by_desk(asking, found.name)
+    except (NotFound, NoPermission, Invalid, NotAFrappeSite):
+        return found
 
 
 async def _by_desk(asking: "Asking", doctype: str) -> DocType:

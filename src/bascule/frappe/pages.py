@@ -3,6 +3,7 @@
 Rows stay as the site wrote them: a page of 10,000 rows decodes two of them, for their positions.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,20 @@ Position = tuple[str, ...]
 Key = Literal["name", "modified"]
 
 KEYS: dict[Key, tuple[str, ...]] = {"name": ("name",), "modified": ("modified", "name")}
+# What frappe/model/utils/mask.py of version 16 puts in the place of a value: of most, of a phone
+# and an e-mail address (with what it leaves of them), of a date, a time, and a short phone.
+_MASKS = (b"XXXXXX", b'"XX-XX-XXXX"', b'"XX:XX"', b'"XXX"', b'"XX"', b'"X"')
+_MASK = re.compile(r"X{8}|XX-XX-XXXX|XX:XX|X{1,3}|.{3}X{6}|X{6}(@.*)?", re.DOTALL)
+
+
+def looks_masked(body: bytes) -> bool:
+    """Whether some text in the body reads like a mask."""
+    return any(mask in body for mask in _MASKS)
+
+
+def is_mask(value: Any) -> bool:
+    """Whether the value reads as Frappe 16 masks one."""
+    return isinstance(value, str) and _MASK.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +37,7 @@ class Page:
 
     `compact`: the site wrote no white space between values, so `raw` is compact too. `withheld`:
     fields that the site left out, for want of a permission; they are null in every row.
+    `looks_masked`: some text in it reads as Frappe 16 masks one; the definition tells whether.
     `asked`: how many rows were asked for. `bytes`: of the answer, once decompressed. `seconds`: of
     the request. `served_at`: the answer's Date header.
     """
@@ -36,6 +52,7 @@ class Page:
     last: Position | None
     compact: bool = True
     withheld: tuple[str, ...] = ()
+    looks_masked: bool = False
     served_at: datetime | None = None
 
     @property
@@ -121,6 +138,28 @@ def bounds(
         filters.append(["modified", f"{sign}=", modified])
         or_filters += [["modified", sign, modified], ["name", sign, name]]
     return filters, or_filters
+
+
+def put_to_parents(doctype: str, parent: str, query: dict[str, Any]) -> dict[str, Any]:
+    """The query of a child DocType's rows, put to the DocType that they belong to.
+
+    Frappe compares the permission level of a child's field with the child's own permissions where
+    the child is listed, and it has none: only here are such fields given to who may read them.
+    """
+
+    def column(field: str) -> str:
+        return f"`tab{doctype}`.`{field}`"
+
+    parts = [part.split(" ") for part in query["order_by"].split(", ")]
+    of_child = [["parenttype", "=", parent], *query["filters"]]
+    return {
+        **query,
+        "doctype": parent,
+        "fields": [column(field) for field in query["fields"]],
+        "filters": [[doctype, *one] for one in of_child],
+        "or_filters": [[doctype, *one] for one in query["or_filters"]],
+        "order_by": ", ".join(f"{column(field)} {direction}" for field, direction in parts),
+    }
 
 
 def order(key: Key, *, descending: bool) -> str:

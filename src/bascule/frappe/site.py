@@ -205,12 +205,15 @@ class Site(Writing):
         before: Position | None = None,
         limit: int,
         parent: str | None = None,
+        through_parents: bool = False,
     ) -> Page:
         """One page of a walk in the order of `key`, between two positions, both left out.
 
         `after` and `before` are meant in the order of the walk: descending, what comes after is
         less. A page that takes too long is asked for again with fewer rows. ValueError where the
         key is not among the fields, or `or_filters` meet a position by `modified`: it needs them.
+        `through_parents`: rows of a child DocType are asked of their parents, which is the only
+        way to its fields of a permission level (version 14 and later).
         """
         reading = fetch_page(
             self,
@@ -225,6 +228,7 @@ class Site(Writing):
             before=before,
             limit=limit,
             parent=parent,
+            through_parents=through_parents,
         )
         return await self._explained(reading, "read", doctype, parent)
 
