@@ -198,8 +198,8 @@ def _may_be_withheld(fields: tuple[str, ...], ends: list[list[Any]]) -> bool:
 
 def _only_selects(asked: Asked, status: int) -> NoPermission:
     return NoPermission(
-        f"The user may not {asked}: he may only select its documents in links, and gets their "
-        "names.",
+        f"The user may not {asked}, only select it in links: of its documents the site gives "
+        "the names alone.",
         next_step="Give the user a role that may read it (in ERPNext: User, Roles).",
         doctype=asked.doctype,
         status=status,
