@@ -117,6 +117,7 @@ async def make_site() -> AsyncIterator[MakeSite]:
             documents: dict[str, list[Row]] | None = None,
             role_permissions: dict[str, dict[str, list[str]]] | None = None,
             time_zone: str = "Europe/Amsterdam",
+            major: int = 15,
         ) -> Client:
             users = {
                 label: {"name": name, "api_key": f"{label}-k", "api_secret": f"{label}-s",
@@ -129,6 +130,7 @@ async def make_site() -> AsyncIterator[MakeSite]:
                 users=users,
                 time_zone=time_zone,
                 role_permissions=role_permissions or {},
+                major=major,
             )
             site = Sandbox(snapshot, webhook_patience=0.0)
             running = await stack.enter_async_context(site.serve())

@@ -5,6 +5,7 @@ from typing import Any
 from bascule.sandbox.errors import Call
 from bascule.sandbox.metadata import meta
 from bascule.sandbox.methods import whitelisted
+from bascule.sandbox.permissions import MASKS_SINCE
 from bascule.sandbox.reads import get_list
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row, quoted
@@ -16,7 +17,12 @@ def getdoctype(site: Site, call: Call, doctype: Any, with_parent: bool = False) 
     """The DocType and those of its child tables, to any user who is logged in."""
     found = site.doctype(call, doctype)
     children = [entry.get("options") for entry in found.tables]
-    docs = [meta(found), *(meta(site.schema[str(name)]) for name in dict.fromkeys(children))]
+    bundle = [found, *(site.schema[str(name)] for name in dict.fromkeys(children))]
+    docs = [meta(one) for one in bundle]
+    if site.schema.major >= MASKS_SINCE:
+        for one, shown in zip(bundle, docs, strict=True):
+            masked = site.permissions.masked(call.user, one)
+            shown["masked_fields"] = [entry["fieldname"] for entry in masked]
     call.extras |= {"docs": docs, "user_settings": "{}"}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bascule.sandbox.errors import bold
-from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Schema
+from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Field, Schema
 
 ADMINISTRATOR = "Administrator"
 GUEST = "Guest"
@@ -18,6 +18,7 @@ RIGHTS = (
 )
 # Those that the REST API itself asks for nowhere.
 BESIDES = ("print", "email", "report", "import", "export", "share")
+MASKS_SINCE = 16  # Frappe's major version
 # DocTypes whose columns Frappe shows without looking at permission levels.
 CORE = (
     *("DefaultValue", "DocType", "DocField", "DocPerm", "DocType Action", "DocType Link"),
@@ -107,11 +108,18 @@ class Permissions:
 
     def levels(self, user: str, doctype: DocType, right: str = "read") -> set[int]:
         """The permission levels at which that user has the right."""
-        return {
-            int(entry.get("permlevel") or 0)
-            for entry in self._of_user(user, doctype)
-            if entry.get(right)
-        }
+        having = doctype.permissions if user == ADMINISTRATOR else self._of_user(user, doctype)
+        return {int(entry.get("permlevel") or 0) for entry in having if entry.get(right)}
+
+    def masked(self, user: str, doctype: DocType) -> list[Field]:
+        """The fields that version 16 shows to that user masked; those of a child to everybody but
+        the Administrator, as its own permissions are looked at and there are none.
+        """
+        fields = [entry for entry in doctype.stored if entry.get("mask")]
+        if not fields or user == ADMINISTRATOR or self._schema.major < MASKS_SINCE:
+            return []
+        levels = self.levels(user, doctype, "mask")
+        return [entry for entry in fields if int(entry.get("permlevel") or 0) not in levels]
 
     def readable(self, user: str, doctype: DocType, parent: str | None = None) -> list[str]:
         """The columns that a list shows to that user; of a child, by its parent's permissions."""

@@ -14,6 +14,7 @@ from bascule.sandbox.access import Access
 from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.fields import FieldCheck, check_safe, columns_of, known_doctype
 from bascule.sandbox.filters import Condition, condition, filter_tuple, literal
+from bascule.sandbox.masks import mask_rows
 from bascule.sandbox.schema import OPTIONAL, DocType, Schema
 from bascule.sandbox.tables import Tables, no_table, quoted, syntax_error
 from bascule.sandbox.values import cint
@@ -84,6 +85,8 @@ class ListQuery:
         names, rows = self.tables.select(sql, shown)
         if asked.debug:
             self.call.debug += ["Execution time: 0.00 sec", shown]
+        if masked := self.access.permissions.masked(self.call.user, self.doctype):
+            rows = mask_rows(masked, names, rows)
         if not asked.as_dict:
             return rows
         return [dict(zip(names, row, strict=True)) for row in rows]

@@ -164,14 +164,16 @@ def _finish_rows(site: "Site", call: Call, document: Document) -> None:
 
 
 def _reset_levels(site: "Site", call: Call, document: Document) -> None:
-    """Fields above the user's permission level keep the value that they had, or their default.
+    """Fields above the user's permission level keep the value that they had, or their default, and
+    masked ones the mask: what was there is known as that user gets it.
 
     So do those of the rows of a document that is there; rows of a new one stay as they came.
     """
     levels = site.levels(call.user, document, "write")
     if levels is None:
         return
-    if fields := _above(document, levels):
+    masked = [entry["fieldname"] for entry in site.permissions.masked(call.user, document.doctype)]
+    if fields := _above(document, levels) + masked:
         _reset(document, document.before or _blank(site, call, document), fields)
     if document.before is None:
         return

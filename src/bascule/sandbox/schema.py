@@ -134,7 +134,9 @@ class DocType:
 class Schema:
     """The site's DocTypes, by name; customisations are put on them by `customise`."""
 
-    def __init__(self, definitions: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, definitions: dict[str, dict[str, Any]], major: int = 15) -> None:
+        """`major`: Frappe's version, by whose rules the site goes."""
+        self.major = major
         self._definitions = definitions
         self._doctypes: dict[str, DocType] = {}
         self._customs: dict[str, list[Field]] = {}

@@ -30,6 +30,7 @@ from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import virtual_value
 from bascule.sandbox.fields import known_doctype
 from bascule.sandbox.loading import definitions, load_snapshot
+from bascule.sandbox.masks import mask_values
 from bascule.sandbox.metadata import as_document
 from bascule.sandbox.permissions import ADMINISTRATOR, Permissions, User
 from bascule.sandbox.query import Asked, ListQuery
@@ -63,7 +64,7 @@ class Site:
             label: User(one["name"], one["api_key"], one["api_secret"], list(one["roles"]))
             for label, one in snapshot.users.items()
         }
-        self.schema = Schema(definitions(snapshot))
+        self.schema = Schema(definitions(snapshot), snapshot.major)
         self.permissions = Permissions(self.schema, list(self.users.values()))
         self.tables = Tables()
         self.access = Access(self.schema, self.tables, self.permissions)
@@ -129,8 +130,10 @@ class Site:
         return self.doctype(call, doctype)
 
     def document(self, call: Call, doctype: str, name: str) -> Document:
-        """The document, whoever asks; 404 if the name is unknown."""
-        return found(call, self.schema, self.tables, self.controller(call, doctype), name)
+        """The document, whoever asks; 404 if the name is unknown. Masked for who may not see it."""
+        document = found(call, self.schema, self.tables, self.controller(call, doctype), name)
+        mask_values(self.permissions.masked(call.user, document.doctype), document.values)
+        return document
 
     def load(self, doctype: str, name: str) -> Document | None:
         return load(self.schema, self.tables, self.schema[doctype], name)

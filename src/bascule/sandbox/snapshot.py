@@ -16,7 +16,7 @@ class Snapshot:
     """`doctypes` by name, `documents` by DocType in order of creation, `users` by label.
 
     A user has name, api_key, api_secret and roles; `role_permissions` adds rights to what the
-    DocTypes say: role -> DocType -> ["read", ...].
+    DocTypes say: role -> DocType -> ["read", ...]. `major` is Frappe's version.
     """
 
     doctypes: dict[str, dict[str, Any]]
@@ -24,6 +24,7 @@ class Snapshot:
     users: dict[str, dict[str, Any]] = field(repr=False)
     time_zone: str
     role_permissions: dict[str, dict[str, list[str]]]
+    major: int = 15
 
 
 def load_folder(path: Path) -> Snapshot:
