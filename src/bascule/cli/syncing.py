@@ -82,6 +82,7 @@ _MEANT = {
     "missing": "missing here",
     "extra": "only here",
     "stale": "stale",
+    "changed": "with other values, though the time of change has not moved",
     "children": "with other child rows",
 }
 
@@ -97,6 +98,8 @@ def _differences(doctype: str, report: dict[str, Any], *, repaired: bool) -> Non
         more = ", ..." if count > 5 else ""
         tail = " (repaired)" if repaired else ""
         out.print(f"  {escape(doctype)}: {count:,} {_MEANT[what]}{tail}: {some}{more}")
+    for column, rows in report.get("columns", {}).items():
+        out.print(f"    {escape(column)}: another value in {rows:,}")
 
 
 async def _do(

@@ -211,12 +211,13 @@ def _as_arrays(
 ) -> tuple[list[msgspec.Raw], tuple[str, ...]]:
     """Objects as arrays in the order of the fields, and which fields no object has."""
     rows, seen = [], set[str]()
+    keys = [field.rpartition(" as ")[2] for field in fields]
     for one in raw:
         row = _decode_object(one)
         seen.update(row)
-        values = b",".join([row.get(field, b"null") for field in fields])
+        values = b",".join([row.get(key, b"null") for key in keys])
         rows.append(msgspec.Raw(b"[" + values + b"]"))
-    return rows, tuple(field for field in fields if field not in seen)
+    return rows, tuple(field for field, key in zip(fields, keys, strict=True) if key not in seen)
 
 
 def _position(asked: Asked, row: Sequence[Any], places: Sequence[int]) -> Position:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from bascule.frappe import checksums
 from bascule.frappe.address import site_url
 from bascule.frappe.answer import Asked, document
 from bascule.frappe.asking import REMEMBERED, document_path, fits_a_path
@@ -64,6 +65,7 @@ class Site(Writing):
         )
         self._zone: tuple[float, str] | None = None
         self._listing = Listing()
+        self._checksums: tuple[float, bool] | None = None
 
     def __repr__(self) -> str:
         return f"<Site {self.url}>"
@@ -191,6 +193,41 @@ class Site(Writing):
             doctype, ("count(name) as total",), filters=filters, limit=1, parent=parent
         )
         return int(rows[0]["total"] or 0) if rows else 0
+
+    async def has_checksums(self, doctype: str) -> bool:
+        """Whether lists may ask the site's database for `checksums`; tried on this DocType."""
+        if self._checksums is None or self._checksums[0] < time.monotonic():
+            try:
+                able = await self._try_checksum(doctype)
+            except (NoPermission, NotFound):
+                return False  # which says nothing of other DocTypes
+            self._checksums = (time.monotonic() + REMEMBERED, able)
+        return self._checksums[1]
+
+    async def _try_checksum(self, doctype: str) -> bool:
+        if self.major is None:
+            await self.versions()
+        if self.major is not None and self.major >= checksums.WITHOUT_SINCE:
+            return False
+        try:
+            await self.list(doctype, (checksums.row_checksum(("name",)),), limit=1)
+        except Invalid:
+            return False
+        return True
+
+    async def total_checksum(
+        self,
+        doctype: str,
+        fields: Sequence[str],
+        filters: Filters = (),
+        *,
+        parent: str | None = None,
+    ) -> checksums.Total:
+        """Count and checksum of all rows that a list would give, in one request."""
+        rows = await self.list(
+            doctype, checksums.total_checksum(fields), filters=filters, limit=1, parent=parent
+        )
+        return checksums.as_total(rows[0]) if rows else checksums.Total(0, 0)
 
     async def page(
         self,

@@ -59,7 +59,7 @@ class Attempt:
     filters: list[list[object]]  # what the site is asked for
     run_id: int
     fence: int
-    by_hand: bool  # a person asked for it, so look closely
+    trigger: str  # what began it, see `Run`
     cursor: Cursor
     shape: Shape
     tables: Tables
@@ -67,9 +67,15 @@ class Attempt:
     asked_definition: bool = True  # this attempt spent a request on it
     newest: str | None = None  # `modified` that this attempt has seen
     reappeared: bool = False  # a document was renamed, or came into the filter: so it seems
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
     totals: Tally = field(default_factory=Tally)
     _told_at: float = 0.0  # when progress was last told
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def by_hand(self) -> bool:
+        """A person asked for it, so look closely."""
+        return self.trigger not in ("schedule", "demo")
 
     @property
     def schema(self) -> str:
@@ -163,6 +169,11 @@ class Attempt:
                 [self.run_id, level, message],
             )
             await self._tell(conn, "log")
+
+    async def saw(self, page: Page) -> None:
+        """Count a page that is only compared."""
+        async with self.lane() as conn, self.committing(conn) as tally:
+            tally.saw(page)
 
     async def expect(self, rows: int | None) -> None:
         """Tell how many rows this run has still to read, for those who watch it."""

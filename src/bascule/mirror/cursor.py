@@ -38,11 +38,16 @@ class Cursor(msgspec.Struct):
     since: str | None = None  # of the incremental pull under way
     position: list[str] | None = None
     meta_at: str | None = None
-    counted_at: str | None = None
     count_offset: int | None = (
         None  # the site's count less the rows here, when both were known equal
     )
     deleted_documents: bool = True  # whether the user may read them
+    checksummed: dict[str, int] = {}  # DocType -> which fields its rows' checksums are of
+    # DocType -> count and checksum of rows that the site counts and gives nobody: child rows of
+    # documents outside the stream
+    unreachable: dict[str, list[int]] = {}
+    looked_at: str | None = None  # when checksums were last compared, and how long that took
+    look_seconds: float = 0.0
 
     @classmethod
     def load(cls, stored: dict[str, Any]) -> "Cursor":

@@ -4,16 +4,18 @@ The overlap makes it see the same rows again, which costs a comparison and no wr
 requests a DocType at the most: the changes, the deletions, and by turns the definition or a count.
 """
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 
 from psycopg import AsyncConnection, sql
 
-from bascule.frappe import NoPermission, NotFound, Page
+from bascule.frappe import NoPermission, NotFound, Page, PageSize
 from bascule.mirror import children
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.copying import MISFITS, merge, stage, staged_state
 from bascule.mirror.cursor import Cursor
-from bascule.mirror.full import widen_to_fit
+from bascule.mirror.full import MOST_BYTES, widen_to_fit
 
 ROWS_AT_ONCE = 2_000
 NAMES_AT_ONCE = 500
@@ -45,12 +47,24 @@ async def pull_changes(attempt: Attempt) -> None:
             break
     await _take_deletions(attempt, cursor.since)
     reading = clock
+    newest = newest or await _newest_here(attempt)
 
     def finish(c: Cursor) -> None:
         c.begin(reading, began)
         c.max_modified, c.since, c.position = newest, None, None
 
     await attempt.save(finish)
+
+
+async def _newest_here(attempt: Attempt) -> str | None:
+    """The newest `modified` of the documents here, as the site writes it."""
+    query = sql.SQL("SELECT max(modified) FROM {} WHERE _deleted_at IS NULL").format(
+        attempt.tables.parent.identifier
+    )
+    async with attempt.db.connection() as conn:
+        row = await (await conn.execute(query)).fetchone()
+    newest = row[0] if row else None
+    return newest.isoformat(" ", "microseconds") if isinstance(newest, datetime) else newest
 
 
 async def _ask_from(attempt: Attempt, start: datetime | None) -> None:
@@ -84,19 +98,19 @@ async def merge_page(
         try:
             changed = await _changed_in(attempt, conn, page)
             if all_children:
-                changed = names_in(attempt, page)
+                changed = names_in(page)
             family = await children.of_parents(attempt, changed)
             await _merge(attempt, conn, page, family, keep_position=keep_position)
         except MISFITS:
             await conn.rollback()
             await widen_to_fit(attempt, attempt.tables.parent, page, family)
-            changed = names_in(attempt, page)
+            changed = names_in(page)
             family = family or await children.of_parents(attempt, changed)
             await _merge(attempt, conn, page, family, keep_position=keep_position)
 
 
-def names_in(attempt: Attempt, page: Page) -> list[str]:
-    position = attempt.tables.parent.fields.index("name")
+def names_in(page: Page) -> list[str]:
+    position = page.fields.index("name")
     return [str(row[position]) for row in page.rows()]
 
 
@@ -142,18 +156,38 @@ async def _merge(
             tally.moves = lambda c: setattr(c, "position", position)
 
 
-async def fetch_documents(attempt: Attempt, names: list[str]) -> None:
-    """Fetch these documents and merge them with their children, whatever their `modified`."""
+async def named_documents(attempt: Attempt, names: list[str]) -> AsyncGenerator[Page]:
+    """Pages of these documents, as the site has them, whatever their `modified`."""
+    size = PageSize(max_rows=NAMES_AT_ONCE, max_bytes=MOST_BYTES)
     for start in range(0, len(names), NAMES_AT_ONCE):
-        page = await attempt.site.page(
-            attempt.doctype,
-            attempt.tables.parent.fields,
-            filters=[*attempt.filters, ["name", "in", names[start : start + NAMES_AT_ONCE]]],
-            key="name",
-            limit=NAMES_AT_ONCE + 1,
-        )
-        if page.count:
+        after = None
+        while True:
+            page = await attempt.site.page(
+                attempt.doctype,
+                attempt.tables.parent.fields,
+                filters=[*attempt.filters, ["name", "in", names[start : start + NAMES_AT_ONCE]]],
+                key="name",
+                after=after,
+                limit=size.rows,
+            )
+            size.saw(page)
+            if page.count:
+                yield page
+            if not page.full:
+                break
+            after = page.last
+
+
+async def fetch_documents(attempt: Attempt, names: list[str]) -> set[str]:
+    """Fetch these documents and merge them with their children, whatever their `modified`; the
+    names of those that the site has.
+    """
+    there: set[str] = set()
+    async with aclosing(named_documents(attempt, names)) as pages:
+        async for page in pages:
             await merge_page(attempt, page, all_children=True)
+            there.update(names_in(page))
+    return there
 
 
 async def _take_deletions(attempt: Attempt, since: str | None) -> None:

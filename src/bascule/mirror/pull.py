@@ -4,19 +4,16 @@ Decides what a run has to do from the cursor; how it is done is `full`'s, `incre
 `reconcile`'s.
 """
 
-from datetime import datetime, timedelta
-
 from bascule.connections.warehouses import without_stock
+from bascule.mirror import silent
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.cursor import Cursor, Lane
+from bascule.mirror.findings import By, Findings
 from bascule.mirror.full import plan_lanes, pull_everything
 from bascule.mirror.incremental import pull_changes
-from bascule.mirror.reconcile import Findings, count_here, reconcile
+from bascule.mirror.reconcile import count_here, reconcile
 from bascule.mirror.schema import gather_statistics
 from bascule.mirror.views import rebuild_views
-
-# Between two looks at the site's count of a DocType.
-COUNT_EVERY = timedelta(minutes=10)
 
 
 async def sync(attempt: Attempt, *, afresh: bool) -> None:
@@ -27,21 +24,42 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
     if afresh or cursor.phase == "new" or cursor.filters != attempt.filters:
         await _tell_unknown_warehouses(attempt)
         await _begin_full(attempt, await plan_lanes(attempt))
-    elif attempt.tables.added and cursor.phase == "incremental":
-        await attempt.log(f"New columns to fill: {attempt.tables.added}")
-        with_parent = attempt.filters or attempt.doctype in attempt.tables.added
-        lanes = [attempt.doctype] if with_parent else []
-        await _begin_full(attempt, await plan_lanes(attempt, [*lanes, *attempt.tables.added]))
+    elif cursor.phase == "incremental" and (refilled := _to_fill(attempt)):
+        await _begin_full(attempt, await plan_lanes(attempt, refilled))
     if cursor.phase == "full":
         await _finish_full(attempt)
+    elif silent.due(attempt) and not await silent.differing(attempt):
+        await attempt.save()
+        return  # every value of every row is the site's
     await pull_changes(attempt)
     if cursor.refresh:
-        await reconcile(attempt, repair=True)
+        await reconcile(attempt, repair=True, by=_cheapest(attempt))
         await attempt.save(lambda c: setattr(c, "refresh", False))
+    elif silent.due(attempt):
+        await _find_silent_changes(attempt)
     elif await _counts_differ(attempt):
         await attempt.log("The site counts other documents than are here: comparing name by name")
-        await reconcile(attempt, repair=True)
+        await reconcile(attempt, repair=True, by=_cheapest(attempt))
     await refresh_views(attempt)
+
+
+def _to_fill(attempt: Attempt) -> list[str]:
+    """The DocTypes whose rows here lack values: of new columns, or of their checksums."""
+    added = list(attempt.tables.added)
+    wanted = [*added, *(name for name in silent.outdated(attempt) if name not in added)]
+    if attempt.filters and wanted:  # children of a filtered stream come with their parents
+        wanted.insert(0, attempt.doctype)
+    return wanted
+
+
+def _cheapest(attempt: Attempt) -> By:
+    return "name and time" if attempt.tables.parent.checksum is None else "checksum"
+
+
+async def _find_silent_changes(attempt: Attempt) -> None:
+    if others := await silent.differing(attempt):
+        await attempt.log(f"Other values on the site than here: {', '.join(others)}")
+        await reconcile(attempt, repair=True, by="checksum")
 
 
 async def verify(attempt: Attempt, *, repair: bool) -> Findings:
@@ -50,7 +68,7 @@ async def verify(attempt: Attempt, *, repair: bool) -> Findings:
         await sync(attempt, afresh=False)
     else:
         await pull_changes(attempt)
-    return await reconcile(attempt, repair=repair)
+    return await reconcile(attempt, repair=repair, by="value")
 
 
 async def _begin_full(attempt: Attempt, lanes: list[Lane]) -> None:
@@ -74,7 +92,11 @@ async def _tell_unknown_warehouses(attempt: Attempt) -> None:
 
 async def _finish_full(attempt: Attempt) -> None:
     await pull_everything(attempt)
-    await attempt.save(lambda c: setattr(c, "phase", "incremental"))
+
+    def move(c: Cursor) -> None:
+        c.phase, c.checksummed = "incremental", silent.signatures(attempt)
+
+    await attempt.save(move)
     await count_here(attempt)
     async with attempt.db.connection() as conn:
         for table in attempt.tables.all():
@@ -84,17 +106,12 @@ async def _finish_full(attempt: Attempt) -> None:
 async def _counts_differ(attempt: Attempt) -> bool:
     """Whether the site counts other rows than when both were known equal: renamed, deleted unseen.
 
-    Asked where something points to it, and now and then when no other question was due.
+    Asked at every sync, but for webhooks only where something points to it.
     """
-    cursor = attempt.cursor
-    last = datetime.fromisoformat(cursor.counted_at) if cursor.counted_at else None
-    due = last is None or hub_clock() - last > COUNT_EVERY
-    unseen = not cursor.deleted_documents and (due or attempt.by_hand)
-    if not (attempt.reappeared or unseen or (due and not attempt.asked_definition)):
+    if attempt.trigger == "webhook" and not attempt.reappeared:
         return False
     offset = await attempt.site.count(attempt.doctype, attempt.filters) - attempt.rows
-    await attempt.save(lambda c: setattr(c, "counted_at", hub_clock().isoformat()))
-    return offset != (cursor.count_offset or 0)
+    return offset != (attempt.cursor.count_offset or 0)
 
 
 async def refresh_views(attempt: Attempt) -> None:

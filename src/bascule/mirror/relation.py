@@ -32,6 +32,7 @@ select c.relkind::text, a.attname, format_type(a.atttypid, null),
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+   and a.attname <> '_checksum'
   left join pg_index k on k.indrelid = c.oid and k.indisprimary
  where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'v', 'm')
  order by a.attnum"""

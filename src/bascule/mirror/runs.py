@@ -223,6 +223,8 @@ async def _attempt(
         if mine.rowcount == 0:
             raise Superseded(f"stream {stream.id} was taken over or deleted")
         tables = await ensure_tables(conn, connection.slug, shape, omit=stream.omit)
+    if await site.has_checksums(stream.doctype):
+        tables = tables.with_checksums()
     return Attempt(
         db=hub.db,
         site=site,
@@ -232,7 +234,7 @@ async def _attempt(
         filters=effective_filters(connection, stream.doctype, stream.filters, floor),
         run_id=run.id,
         fence=run.fence or 0,
-        by_hand=run.trigger not in ("schedule", "demo"),
+        trigger=run.trigger,
         cursor=cursor,
         shape=shape,
         tables=tables,
@@ -285,9 +287,9 @@ async def _finish(
             .where(Connection.id == connection.id)
             .values(time_zone=connection.time_zone)
         )
-        heard = attempt.cursor.hub_clock  # it answered after this moment, perhaps not much
-        since = datetime.fromisoformat(heard) if heard else now
-        await _note_health(session, connection, "ok", None, now, unless_refused_since=since)
+        # It answered after this moment, perhaps not much.
+        began = attempt.began
+        await _note_health(session, connection, "ok", None, now, unless_refused_since=began)
         await _tell(session, run, "done")
         await publish(
             session, "stream", connection_id=connection.id, stream_id=stream.id, change="synced"

@@ -7,11 +7,12 @@ ever widen, and at the end of that road is text, which holds everything.
 
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from psycopg import AsyncConnection, sql
 
+from bascule.frappe.checksums import CHECKSUM, row_checksum
 from bascule.mirror import views
 from bascule.mirror.columns import Column, Shape
 from bascule.mirror.names import table_name
@@ -22,6 +23,8 @@ _SAME_NAME = {"timestamp without time zone": "timestamp", "time without time zon
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """`columns`: what is asked of the site, in that order; a checksum of the others may be last."""
+
     schema: str
     name: str
     doctype: str
@@ -36,6 +39,20 @@ class Table:
     def fields(self) -> tuple[str, ...]:
         return tuple(column.field for column in self.columns)
 
+    @property
+    def values(self) -> tuple[Column, ...]:
+        """The columns of the DocType's own fields."""
+        return tuple(column for column in self.columns if column.name != CHECKSUM)
+
+    @property
+    def checksum(self) -> Column | None:
+        return next((column for column in self.columns if column.name == CHECKSUM), None)
+
+    def with_checksum(self) -> "Table":
+        """The same, and the site is asked for a checksum of each row, which is kept beside it."""
+        checksum = row_checksum([column.field for column in self.values])
+        return replace(self, columns=(*self.values, Column(checksum, CHECKSUM, "bigint")))
+
 
 @dataclass(slots=True)
 class Tables:
@@ -49,6 +66,10 @@ class Tables:
 
     def all(self) -> list[Table]:
         return [self.parent, *self.children.values()]
+
+    def with_checksums(self) -> "Tables":
+        children = {doctype: table.with_checksum() for doctype, table in self.children.items()}
+        return Tables(self.parent.with_checksum(), children, self.added)
 
 
 async def ensure_tables(
@@ -72,6 +93,7 @@ async def ensure_tables(
             await stack.enter_async_context(views.views_aside(conn, schema))
         for plan in planned:
             await _carry_out(conn, plan)
+    await _add_checksums(conn, schema, [plan.name for plan in planned if plan.there is not None])
     found = {plan.shape.doctype: await _table(conn, plan) for plan in planned}
     return Tables(
         found.pop(shape.doctype),
@@ -192,6 +214,24 @@ async def _carry_out(conn: AsyncConnection, plan: _Plan) -> None:
         await _widen(conn, plan.schema, plan.name, column.name, column.type)
 
 
+async def _add_checksums(conn: AsyncConnection, schema: str, names: list[str]) -> None:
+    """The column for checksums, to tables that were made before there was one."""
+    lacking = await conn.execute(
+        """
+        SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = %s AND c.relname = ANY(%s) AND NOT EXISTS
+               (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = %s)
+        """,
+        [schema, names, CHECKSUM],
+    )
+    for (name,) in await lacking.fetchall():
+        await conn.execute(
+            sql.SQL("ALTER TABLE {} ADD COLUMN {} bigint").format(
+                sql.Identifier(schema, name), sql.Identifier(CHECKSUM)
+            )
+        )
+
+
 async def _table(conn: AsyncConnection, plan: _Plan) -> Table:
     there = await columns_there(conn, plan.schema, plan.name)
     columns = tuple(there[column.field] for column in plan.wanted)
@@ -202,7 +242,7 @@ def _with_distinct_names(columns: tuple[Column, ...]) -> tuple[Column, ...]:
     """Column names are PostgreSQL's: not two the same, none of the mirror's own, 63 bytes at
     most.
     """
-    used = {"_deleted_at", "_synced_at"}
+    used = {"_deleted_at", "_synced_at", CHECKSUM}
     distinct = []
     for column in columns:
         name = candidate = column.name.encode()[:59].decode(errors="ignore")
@@ -225,8 +265,10 @@ async def _create(
     await conn.execute(
         sql.SQL(
             "CREATE TABLE {} ({}, _deleted_at timestamptz, _synced_at timestamptz DEFAULT now(), "
-            "PRIMARY KEY (name))"
-        ).format(sql.Identifier(schema, name), sql.SQL(", ").join(definitions))
+            "{} bigint, PRIMARY KEY (name))"
+        ).format(
+            sql.Identifier(schema, name), sql.SQL(", ").join(definitions), sql.Identifier(CHECKSUM)
+        )
     )
     await conn.execute(
         sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(schema, name), doctype)

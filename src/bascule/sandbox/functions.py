@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,24 @@ class _Sum:
 class _Average(_Sum):
     def finalize(self) -> float | None:
         return round(self.total / self.count, self.digits) if self.count else None
+
+
+class _BitXor:
+    """Of no row 0."""
+
+    def __init__(self) -> None:
+        self.bits = 0
+
+    def step(self, value: Any) -> None:
+        if value is not None:
+            self.bits ^= int(number(value))
+
+    def finalize(self) -> int:
+        return self.bits
+
+
+def _crc32(value: Any) -> int | None:
+    return None if value is None else zlib.crc32(cstr(value).encode())
 
 
 def _part(name: str) -> Any:
@@ -73,6 +92,8 @@ def _changed(change: Callable[[str], str]) -> Callable[[Any], str | None]:
 def install(connection: sqlite3.Connection) -> None:
     connection.create_aggregate("sum", 1, _Sum)  # type: ignore[arg-type]
     connection.create_aggregate("avg", 1, _Average)  # type: ignore[arg-type]
+    connection.create_aggregate("bit_xor", 1, _BitXor)
+    connection.create_function("crc32", 1, _crc32, deterministic=True)
     for name in ("year", "month", "day", "hour", "minute", "second"):
         connection.create_function(name, 1, _part(name), deterministic=True)
     connection.create_function("dayofmonth", 1, _part("day"), deterministic=True)

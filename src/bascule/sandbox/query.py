@@ -286,7 +286,8 @@ class ListQuery:
         return f"limit {limit} offset {cint(self.asked.start)}" if limit else ""
 
     def _aggregated(self) -> bool:
-        return any(given.lower().lstrip().startswith(_AGGREGATES) for given in self.fields)
+        aggregates = (*_AGGREGATES, "bit_xor(")
+        return any(given.lower().lstrip().startswith(aggregates) for given in self.fields)
 
     def _by_itself(self) -> str:
         """The order in which MariaDB comes upon the rows when it is asked for none.

@@ -1,0 +1,124 @@
+"""Changes that left `modified` alone, found at a sync by one request a table.
+
+The site's database is asked for a checksum of all values of all rows, and the checksums of the
+rows here, which came with them, have to give the same. Where they do not, the rows are listed with
+their checksums, and those that differ are fetched. ERPNext renames, reposts and closes by nightly
+jobs in this way, in some two hundred places.
+"""
+
+import asyncio
+import time
+import zlib
+from datetime import datetime, timedelta
+
+from psycopg import AsyncConnection, sql
+
+from bascule.frappe.checksums import Total
+from bascule.mirror.attempt import Attempt, hub_clock
+from bascule.mirror.children import of_parent_type
+from bascule.mirror.schema import Table
+
+PARENTS_AT_ONCE = 2_000
+# A look that took a second is taken once in so many.
+SHARE = 20
+NOTHING = Total(0, 0)
+
+
+def outdated(attempt: Attempt) -> list[str]:
+    """The DocTypes whose rows here have no checksum, or one of other fields than today's."""
+    known = attempt.cursor.checksummed
+    return [
+        table.doctype
+        for table in attempt.tables.all()
+        if table.checksum is not None and known.get(table.doctype) != signature(table)
+    ]
+
+
+def signatures(attempt: Attempt) -> dict[str, int]:
+    """By DocType, for a stream whose rows were all fetched with their checksums."""
+    return {
+        table.doctype: signature(table)
+        for table in attempt.tables.all()
+        if table.checksum is not None
+    }
+
+
+def signature(table: Table) -> int:
+    """Which fields, in which order, the checksums of this table are of."""
+    return zlib.crc32("\n".join(table.fields).encode())
+
+
+def due(attempt: Attempt) -> bool:
+    """Whether it is time for a look: at each sync, but of large tables more seldom, and not for
+    each webhook.
+    """
+    cursor = attempt.cursor
+    if attempt.trigger == "webhook" or attempt.tables.parent.checksum is None:
+        return False
+    if attempt.by_hand or cursor.looked_at is None:
+        return True
+    pause = timedelta(seconds=SHARE * cursor.look_seconds)
+    return hub_clock() - datetime.fromisoformat(cursor.looked_at) >= pause
+
+
+async def differing(attempt: Attempt) -> list[str]:
+    """The DocTypes of this stream whose rows on the site are not those here."""
+    began = time.monotonic()
+    tables = attempt.tables.all()
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(_differs(attempt, table)) for table in tables]
+    seconds = time.monotonic() - began
+    moment = hub_clock().isoformat()
+    attempt.cursor.looked_at, attempt.cursor.look_seconds = moment, seconds
+    return [table.doctype for table, task in zip(tables, asked, strict=True) if task.result()]
+
+
+async def _differs(attempt: Attempt, table: Table) -> bool:
+    if not table.child or not attempt.filters:
+        async with attempt.db.connection() as conn:
+            here = await _here(attempt, conn, table)
+        there = await _there(attempt, table, [])
+        beyond = attempt.cursor.unreachable.get(table.doctype, list(NOTHING))
+        return there != Total(here.rows + beyond[0], here.checksum ^ beyond[1])
+    async with attempt.db.connection() as conn:
+        parents = await _parents(attempt, conn)
+    for start in range(0, len(parents), PARENTS_AT_ONCE):
+        some = parents[start : start + PARENTS_AT_ONCE]
+        async with attempt.db.connection() as conn:
+            here = await _here(attempt, conn, table, some)
+        if here != await _there(attempt, table, some):
+            return True
+    return False
+
+
+async def _there(attempt: Attempt, table: Table, parents: list[str]) -> Total:
+    filters = of_parent_type(attempt.doctype) if table.child else attempt.filters
+    return await attempt.site.total_checksum(
+        table.doctype,
+        [column.field for column in table.values],
+        [*filters, *([["parent", "in", parents]] if parents else [])],
+        parent=attempt.doctype if table.child else None,
+    )
+
+
+async def _here(
+    attempt: Attempt, conn: AsyncConnection, table: Table, parents: list[str] | None = None
+) -> Total:
+    query = sql.SQL(
+        "SELECT count(*), coalesce(bit_xor(_checksum), 0) FROM {} WHERE _deleted_at IS NULL"
+    ).format(table.identifier)
+    if table.child:
+        query += sql.SQL(" AND parenttype = {}").format(attempt.doctype)
+    if parents is not None:
+        query += sql.SQL(" AND parent = ANY({})").format(parents)
+    row = await (await conn.execute(query, prepare=False)).fetchone()
+    return Total(*row) if row else NOTHING
+
+
+async def _parents(attempt: Attempt, conn: AsyncConnection) -> list[str]:
+    rows = await conn.execute(
+        sql.SQL("SELECT name FROM {} WHERE _deleted_at IS NULL ORDER BY name").format(
+            attempt.tables.parent.identifier
+        )
+    )
+    return [name for (name,) in await rows.fetchall()]
