@@ -7,12 +7,12 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo test soak bench lint setup chromium generator lock clean
+.PHONY: demo test soak bench lint setup chromium pgbouncer generator lock clean
 
 demo: setup
 	$(BIN)/bascule demo
 
-test: lint chromium generator
+test: lint chromium pgbouncer generator
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # The test of both sides for longer, from a number that it prints: make soak STEPS=50000 SEED=7
@@ -23,6 +23,10 @@ soak: setup
 # Says so where there is none and none can be had; the browser tests are skipped then.
 chromium:
 	@sh tests/browser/get_chromium.sh
+
+# Likewise, for the tests of what stands between a hub and its database.
+pgbouncer:
+	@sh tests/get_pgbouncer.sh
 
 # What makes a Python client of the OpenAPI, for a test; it wants another Typer than ours.
 generator: tests/openapi/.tools/.ready

@@ -20,6 +20,7 @@ from bascule.store import StoreError, open_database
 from bascule.store.address import conninfo, libpq_url
 from bascule.store.base import HUB_SCHEMA, Base
 from bascule.store.migrate import MIGRATIONS, newest, upgrade
+from bascule.store.session import connect_blocking
 from bascule.store.vault import Vault
 from databases import on_database, run
 
@@ -45,7 +46,7 @@ def test_the_migrated_database_has_the_tables_that_the_rooms_declare(database_ur
         importlib.import_module(f"bascule.{room}.tables")
     engine = create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(conninfo(database_url)),
+        creator=lambda: connect_blocking(conninfo(database_url)),
         poolclass=NullPool,
     )
     with engine.connect() as connection:
@@ -165,7 +166,7 @@ def older_hub(url: str, revision: str) -> None:
     """The hub's tables as they were at this revision."""
     engine = create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(conninfo(url)),
+        creator=lambda: connect_blocking(conninfo(url)),
         poolclass=NullPool,
     )
     with engine.begin() as connection:

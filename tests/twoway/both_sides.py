@@ -20,7 +20,7 @@ from bascule.sandbox import SandboxThread
 from bascule.sandbox.api import Api as SandboxApi
 from bascule.sandbox.api import Ask
 from bascule.settings import Settings
-from bascule.store.address import JOBS_SCHEMA
+from bascule.store.session import JOBS_SCHEMA
 
 NURSERY = Path(__file__).with_name("nursery.py")
 

@@ -63,9 +63,16 @@ async def psql(
     async with open_hub() as hub:
         schemas = await _schemas(hub, connection)
         environment = {**os.environ, **_libpq(hub.db.url)}
-        path = ",".join([*schemas, "public"])
-        options = f"{environment.get('PGOPTIONS', '')} -c search_path={path}"
-        environment["PGOPTIONS"] = options.strip()
+        if hub.db.pooled:
+            err.print(
+                "The pooler before the database takes no search path: name tables with their "
+                f"schema, such as {(schemas or ['schema'])[0]}.inventory.",
+                style="dim",
+            )
+        else:
+            path = ",".join([*schemas, "public"])
+            options = f"{environment.get('PGOPTIONS', '')} -c search_path={path}"
+            environment["PGOPTIONS"] = options.strip()
         return await _run(program, context.args, environment)
 
 

@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from bascule.events.live import CHANNEL, Happened, position, told_since
 from bascule.store import Database
+from bascule.store.session import connect
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class Live:
         to = make_conninfo(
             self._db.conninfo(), keepalives_idle=20, keepalives_interval=10, keepalives_count=3
         )
-        async with await psycopg.AsyncConnection.connect(to, autocommit=True) as conn:
+        async with await connect(to, autocommit=True) as conn:
             await conn.execute(f"LISTEN {CHANNEL}")
             await self._catch_up()
             self._listening.set()

@@ -20,6 +20,7 @@ from psycopg_pool import PoolTimeout
 from bascule.jobs.registry import PERIODIC, TASKS, Job
 from bascule.store import Database
 from bascule.store.pool import Pool
+from bascule.store.session import pin
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,12 @@ async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> Non
     """One life of Procrastinate's worker: until the event, or until the database is gone."""
     # Not the hub's pool: jobs may use that up, and a heart that waits for it stands still.
     connector = PsycopgConnector(
-        pool_factory=Pool, conninfo=hub.db.conninfo, min_size=1, max_size=5, timeout=10
+        pool_factory=Pool,
+        conninfo=hub.db.conninfo,
+        configure=pin,  # its listener has a connection outside of the pool
+        min_size=1,
+        max_size=5,
+        timeout=10,
     )
     app = App(connector=connector)
     app.job_manager = OwnJobs(connector)

@@ -84,8 +84,6 @@ async def export_rows(
             selection = await selection_of(
                 conn, schema, relation, where=where, sort=sort, columns=columns, search=search
             )
-            await conn.execute("set local datestyle to iso")
-            await conn.execute("set local timezone to utc")
             async with aclosing(_pieces(conn, selection, tally, format, exact=exact)) as pieces:
                 async for piece in pieces:
                     tally.bytes += len(piece)

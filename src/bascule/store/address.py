@@ -5,11 +5,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bascule.store.errors import CannotConnect, StoreError
 
-OLDEST = 140_000
-JOBS_SCHEMA = "bascule_jobs"
-# Procrastinate names its tables without their schema.
-SESSION = f"-c search_path={JOBS_SCHEMA},public -c timezone=UTC"
-
 
 def libpq_url(url: str) -> str:
     """postgres://, postgresql:// and SQLAlchemy's postgresql+driver:// as libpq takes them."""
@@ -32,16 +27,42 @@ def libpq_url(url: str) -> str:
 
 
 def conninfo(url: str) -> str:
-    """The address with what every connection of ours wants; its own options stay."""
-    given = conninfo_to_dict(url)
-    options = f"{given.get('options') or ''} {SESSION}".strip()
+    """The address with how we connect; its own options stay. What the session has is `session`'s.
+
+    The encoding comes first: it is that of the first statement too.
+    """
+    given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
     wanted = {"application_name": "bascule", "connect_timeout": "10"}
-    return make_conninfo(
-        url, **{**wanted, **{k: str(v) for k, v in given.items()}, "options": options}
-    )
+    return make_conninfo(url, **{**wanted, **given, "client_encoding": "UTF8"})
 
 
 _REASONS = (
+    (
+        "unsupported startup parameter",
+        "A pooler before the database takes no such option at the start of a session.",
+        "Take it out of BASCULE_DATABASE_URL (and PGOPTIONS), or let the pooler ignore it (in "
+        "PgBouncer ignore_startup_parameters).",
+    ),
+    (
+        "query_wait_timeout",
+        "The pooler before the database has no connection left.",
+        "Let it give more (in PgBouncer default_pool_size), or stop what holds them.",
+    ),
+    (
+        "no more connections allowed",
+        "The pooler before the database takes no more clients.",
+        "Let it take more (in PgBouncer max_client_conn), or stop what holds them.",
+    ),
+    (
+        "server down",
+        "The pooler before the database does not reach it.",
+        "Start that server, or correct the pooler (in PgBouncer under [databases], and its log).",
+    ),
+    (
+        "no such database",
+        "The pooler before the database does not know this database.",
+        "Add it to the pooler (in PgBouncer under [databases]), or correct its name.",
+    ),
     (
         "password authentication failed",
         "The database refuses the user or the password.",

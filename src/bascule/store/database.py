@@ -22,10 +22,12 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from bascule.settings import Settings
-from bascule.store.address import OLDEST, cannot_connect, conninfo, libpq_url
-from bascule.store.errors import CannotStart, WrongVersion
+from bascule.store.address import cannot_connect, conninfo, libpq_url
+from bascule.store.errors import CannotStart
 from bascule.store.migrate import migrate_database
 from bascule.store.pool import Pool
+from bascule.store.session import connect
+from bascule.store.suitable import refuse_unsuitable
 
 if TYPE_CHECKING:
     from bascule.store.embedded import EmbeddedServer
@@ -74,18 +76,18 @@ class Database:
     ) -> None:
         self._server = server
         self._watch = watch
+        self.pooled = False  # whether something like PgBouncer stands before the server
         self.pool = Pool(
             self.conninfo,  # asked anew for each connection: an embedded server may move
             min_size=1,
             max_size=connections,
             max_idle=120,
-            check=Pool.check_connection,
             name="bascule",
             open=False,
         )
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+psycopg://",
-            async_creator=self._connect,
+            async_creator=self.connect,
             pool_size=10,
             max_overflow=10,
             pool_pre_ping=True,
@@ -109,8 +111,9 @@ class Database:
         """How we connect ourselves."""
         return conninfo(self._server.fast_url)
 
-    async def _connect(self) -> psycopg.AsyncConnection:
-        return await psycopg.AsyncConnection.connect(self.conninfo())
+    async def connect(self) -> psycopg.AsyncConnection:
+        """One outside of the pools, for who closes it."""
+        return await connect(self.conninfo())
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -165,7 +168,7 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
         server = await asyncio.to_thread(EmbeddedServer.join, settings.data_dir)
         database = Database(server, connections, asyncio.create_task(_watch(server)))
     try:
-        await _check_version(database)
+        await _check(database)
         if migrate:
             await migrate_database(database.conninfo(), settings)
         await database.pool.open()
@@ -175,14 +178,10 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
     return database
 
 
-async def _check_version(database: Database) -> None:
+async def _check(database: Database) -> None:
     async with await _first_connection(database) as connection:
-        version = connection.info.server_version
-    if version < OLDEST:
-        raise WrongVersion(
-            f"The database is PostgreSQL {version // 10_000}; Bascule needs 14 or newer.",
-            next_step="Upgrade that server, or unset BASCULE_DATABASE_URL for the embedded one.",
-        )
+        if not database.embedded:
+            database.pooled = await refuse_unsuitable(database.connect, connection)
 
 
 async def _first_connection(database: Database) -> psycopg.AsyncConnection:
@@ -190,7 +189,7 @@ async def _first_connection(database: Database) -> psycopg.AsyncConnection:
     until = time.monotonic() + (PATIENCE if database.embedded else 0)
     while True:
         try:
-            return await psycopg.AsyncConnection.connect(database.conninfo())
+            return await database.connect()
         except psycopg.Error as error:
             if database.embedded and "does not exist" in str(error):
                 await _make_database(database)

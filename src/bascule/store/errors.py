@@ -16,6 +16,10 @@ class CannotConnect(StoreError):
     """A PostgreSQL was named and lets nobody in, or is not there."""
 
 
+class Unsuitable(StoreError):
+    """A PostgreSQL lets us in and cannot hold a hub: a standby, an encoding, how it is pooled."""
+
+
 class WrongVersion(StoreError):
     """The server, the cluster's files or the hub's tables are of a version that does not fit."""
 

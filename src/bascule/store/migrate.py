@@ -17,9 +17,9 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from bascule.settings import Settings
-from bascule.store.address import JOBS_SCHEMA
 from bascule.store.base import HUB_SCHEMA
 from bascule.store.errors import StoreError, WrongVersion
+from bascule.store.session import JOBS_SCHEMA, connect, connect_blocking
 from bascule.store.vault import load_vault
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -64,7 +64,7 @@ async def _is_current(conninfo: str) -> bool:
         "SELECT version_num, obj_description(to_regnamespace({jobs}), 'pg_namespace') FROM {table}"
     ).format(jobs=JOBS_SCHEMA, table=sql.Identifier(HUB_SCHEMA, VERSIONS))
     try:
-        async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+        async with await connect(conninfo) as connection:
             row = await (await connection.execute(query)).fetchone()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return False
@@ -80,16 +80,15 @@ async def _is_current(conninfo: str) -> bool:
 def migrate(conninfo: str, encrypt: Callable[[str], str]) -> None:
     """Whatever version the database has; blocks. `encrypt`: what was in the clear before."""
 
-    def connect() -> psycopg.Connection:
-        return psycopg.connect(conninfo)
-
-    engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: connect_blocking(conninfo), poolclass=NullPool
+    )
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {HUB_SCHEMA}"))
             upgrade(connection, encrypt)
-        with psycopg.connect(conninfo, autocommit=True) as raw:
+        with connect_blocking(conninfo, autocommit=True) as raw:
             _upgrade_queue(raw)
     except Exception as error:
         cause = error.__cause__ or error

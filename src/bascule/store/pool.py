@@ -1,10 +1,13 @@
 """A pool of connections that loses neither a cancellation nor a connection."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
+
+from bascule.store.session import pin
 
 RETURNING: set["asyncio.Task[None]"] = set()  # asyncio itself keeps only a weak reference
 
@@ -17,8 +20,12 @@ class Pool(AsyncConnectionPool[psycopg.AsyncConnection]):
     giving a connection back makes it lose the connection. Its workers and its scheduler take a
     cancellation for a failure of what they were at, and wait for more; the scheduler also waits by
     `asyncio.wait_for`, which forgets one now and then until Python 3.12. A Ctrl-C in that moment
-    ended nothing.
+    ended nothing. Its check looks in autocommit, and leaves the connection there when it is cut off
+    in the moment before its query.
     """
+
+    def __init__(self, conninfo: str | Callable[[], str], **options: Any) -> None:
+        super().__init__(conninfo, **{"configure": pin, **options, "check": _check})
 
     def _start_workers(self) -> None:
         self._sched._event = _UntilCancelledEvent()  # type: ignore[assignment]
@@ -41,6 +48,18 @@ class Pool(AsyncConnectionPool[psycopg.AsyncConnection]):
         RETURNING.add(giving_back)
         giving_back.add_done_callback(RETURNING.discard)
         await asyncio.shield(giving_back)
+
+
+async def _check(connection: psycopg.AsyncConnection) -> None:
+    """One that was not looked at to the end is closed: nobody knows what it is left in.
+
+    The pool makes another in its place.
+    """
+    try:
+        await Pool.check_connection(connection)
+    except BaseException:
+        await connection.close()
+        raise
 
 
 class _UntilCancelled:

@@ -1,0 +1,76 @@
+"""What every session of ours relies on, whatever the database, its role or this machine say.
+
+A database or a role may have a date style, time zone, isolation level or limit of its own (ALTER
+ROLE ... SET ...). These are set by a statement once the connection stands and not as startup
+options, which a pooler such as PgBouncer refuses.
+"""
+
+from typing import Any
+
+import psycopg
+
+JOBS_SCHEMA = "bascule_jobs"
+_PINNED = {
+    "search_path": f"{JOBS_SCHEMA}, public",  # Procrastinate names its tables without their schema
+    "client_encoding": "UTF8",
+    # Values as text: what COPY reads and writes, and what views and comparisons cast.
+    "datestyle": "ISO, MDY",
+    "timezone": "UTC",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "xmloption": "content",
+    # Statements mean what they say.
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    "check_function_bodies": "on",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    # A pull of a large DocType, a lock that is waited for and a quiet listener take their time.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+_SINCE_17 = {"transaction_timeout": "0"}
+
+
+async def connect(conninfo: str, **options: Any) -> psycopg.AsyncConnection:
+    """A connection of ours; outside of a pool, which does the same by `pin`."""
+    connection = await psycopg.AsyncConnection.connect(conninfo, **options)
+    try:
+        await pin(connection)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def connect_blocking(conninfo: str, *, autocommit: bool = False) -> psycopg.Connection:
+    """The same for a thread."""
+    connection = psycopg.connect(conninfo, autocommit=True)
+    try:
+        connection.execute(_statement(connection.info.server_version))
+    except BaseException:
+        connection.close()
+        raise
+    connection.autocommit = autocommit
+    return connection
+
+
+async def pin(connection: psycopg.AsyncConnection) -> None:
+    """One round trip. Outside of a transaction, whose rollback would take the settings back."""
+    before = connection.autocommit
+    await connection.set_autocommit(True)
+    await connection.execute(_statement(connection.info.server_version))
+    await connection.set_autocommit(before)
+
+
+def _statement(server_version: int) -> bytes:
+    pinned = _PINNED | (_SINCE_17 if server_version >= 170_000 else {})
+    return b"SELECT " + b", ".join(
+        f"set_config('{name}', '{value}', false)".encode() for name, value in pinned.items()
+    )
