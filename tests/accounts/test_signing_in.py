@@ -105,12 +105,46 @@ def test_a_refresh_token_is_used_once_and_each_answer_holds_the_next(
     assert opens(stranger, third.json["access_token"])
 
 
-def test_a_refresh_token_that_comes_twice_ends_what_came_from_the_same_sign_in(
+def a_while_passes(sql: Sql, user_id: int) -> None:
+    sql(
+        "UPDATE bascule.refresh_tokens SET used_at = used_at - interval '31 seconds'"
+        " WHERE user_id = %s",
+        [user_id],
+    )
+
+
+def test_who_repeats_a_refresh_at_once_gets_the_same_pair_again(
     make_person: Make, stranger: Visitor
+) -> None:
+    first = make_person().login()
+    second = refreshed(stranger, first["refresh_token"]).json
+    again = refreshed(stranger, first["refresh_token"])
+    assert again.status == 200
+    for name in ("access_token", "refresh_token"):
+        assert again.json[name] == second[name]
+    third = refreshed(stranger, again.json["refresh_token"]).json
+    assert opens(stranger, third["access_token"])
+    assert (
+        refreshed(stranger, second["refresh_token"]).json["refresh_token"]
+        == (third["refresh_token"])
+    )
+
+
+def test_who_signed_out_gets_nothing_again(make_person: Make, stranger: Visitor) -> None:
+    first = make_person().login()
+    second = refreshed(stranger, first["refresh_token"]).json
+    assert stranger.with_token(second["access_token"]).post("/api/auth/logout").status == 200
+    for token in (first["refresh_token"], second["refresh_token"]):
+        assert refreshed(stranger, token).status == 401
+
+
+def test_a_refresh_token_that_comes_again_later_ends_what_came_from_the_same_sign_in(
+    make_person: Make, stranger: Visitor, sql: Sql
 ) -> None:
     anna = make_person()
     first, elsewhere = anna.login(), anna.login()
     second = refreshed(stranger, first["refresh_token"]).json
+    a_while_passes(sql, anna.id)
     assert refreshed(stranger, first["refresh_token"]).status == 401
     assert not opens(stranger, first["access_token"])
     assert not opens(stranger, second["access_token"])
@@ -119,13 +153,20 @@ def test_a_refresh_token_that_comes_twice_ends_what_came_from_the_same_sign_in(
     assert refreshed(stranger, elsewhere["refresh_token"]).status == 200
 
 
-def test_of_ten_who_use_a_refresh_token_at_once_one_gets_in(
-    make_person: Make, stranger: Visitor
+def test_ten_who_use_a_refresh_token_at_once_share_one_pair_and_later_end_it(
+    make_person: Make, stranger: Visitor, sql: Sql
 ) -> None:
-    token = make_person().login()["refresh_token"]
+    anna = make_person()
+    token = anna.login()["refresh_token"]
     with ThreadPoolExecutor(10) as at_once:
         answers = list(at_once.map(lambda _: refreshed(stranger, token), range(10)))
-    assert sorted(answer.status for answer in answers) == [200] + [401] * 9
+    assert {answer.status for answer in answers} == {200}
+    assert len({(a.json["access_token"], a.json["refresh_token"]) for a in answers}) == 1
+    a_while_passes(sql, anna.id)
+    with ThreadPoolExecutor(10) as at_once:
+        late = list(at_once.map(lambda _: refreshed(stranger, token), range(10)))
+    assert {answer.status for answer in late} == {401}
+    assert not opens(stranger, answers[0].json["access_token"])
 
 
 def test_an_access_token_is_no_refresh_token_nor_the_other_way(

@@ -52,8 +52,9 @@ async def login(request: Request, hub: TheHub, body: Credentials) -> SignedIn:
 
 @open_router.post("/refresh")
 async def refresh(hub: TheHub, body: RefreshRequest) -> SignedIn:
-    """The next access and refresh token for a refresh token, which is used up by it. One that was
-    used before ends every token that came from the same sign-in.
+    """The next access and refresh token for a refresh token, which is used up by it. For 30 seconds
+    it gets the same two again, as a program may ask twice or lose the answer; later it ends every
+    token that came from the same sign-in.
     """
     return _signed_in(*await bearer.refresh(hub, body.refresh_token))
 

@@ -2,14 +2,17 @@
 
 An access token lives for minutes and names its family: the chain of refresh tokens that began with
 one sign-in. Signing out ends the family; a changed password, or being deactivated, ends them all.
-A refresh token is used once. A used one that comes again is in two hands, so its family ends.
+A refresh token is used once. One that comes again shortly after is a program's that asked twice or
+lost the answer: it gets the same again. Later it is in two hands, so its family ends.
 """
 
+import base64
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import jwt
 from sqlalchemy import delete, exists, func, select, update
@@ -24,6 +27,8 @@ ALGORITHM = "HS256"
 ISSUER, AUDIENCE = "bascule", "bascule-api"
 ACCESS_LASTS = timedelta(minutes=15)
 REFRESH_LASTS = timedelta(days=30)
+GRACE = timedelta(seconds=30)  # after its use, in which a refresh token gets the same answer again
+SUCCESSION = "refresh tokens that follow others"
 PURPOSE = "bascule access tokens"  # the key is derived for this alone, see `store.vault`
 CLAIMS = ["iss", "aud", "sub", "exp", "iat", "jti", "sid", "ver"]
 
@@ -38,26 +43,33 @@ class Issued:
 
 async def start_family(hub: Hub, session: AsyncSession, user: User) -> Issued:
     """The tokens of a program that has just signed in."""
-    return await _next(hub, session, user, uuid4())
+    token = secrets.token_urlsafe(32)
+    return _issued(hub, user, await _kept(session, user, uuid4(), token), token)
 
 
 async def refresh(hub: Hub, refresh_token: str) -> tuple[User, Issued]:
-    """The next tokens for a refresh token; it is used up by that."""
+    """The next tokens for a refresh token, which is used up by that; within GRACE the same ones."""
     async with hub.db.session() as session:
         query = (
-            select(RefreshToken, User)
+            select(RefreshToken, User, RefreshToken.used_at > func.now() - GRACE)
             .join(User, User.id == RefreshToken.user_id)
             .where(RefreshToken.token_hash == hash_of(refresh_token))
             .with_for_update(of=RefreshToken)
         )
         found = (await session.execute(query)).first()
         if found is not None:
-            kept, user = found
-            if kept.used_at is None and kept.expires_at > datetime.now(UTC) and user.active:
-                kept.used_at = datetime.now(UTC)
-                issued = await _next(hub, session, user, kept.family)
+            kept, user, just_used = found
+            follower = None
+            if user.active and kept.expires_at > datetime.now(UTC):
+                token = _following(hub, refresh_token)
+                if kept.used_at is None:
+                    kept.used_at = func.now()
+                    follower = await _kept(session, user, kept.family, token)
+                elif just_used:
+                    follower = await session.get(RefreshToken, hash_of(token))
+            if follower is not None:
                 session.expunge(user)
-                return user, issued
+                return user, _issued(hub, user, follower, token)
             await end_family(session, kept.family)
     raise Unauthenticated(
         "This refresh token opens nothing: it is unknown, expired or was used before.",
@@ -97,33 +109,49 @@ async def forget_old_families(session: AsyncSession) -> None:
     await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < func.now()))
 
 
-async def _next(hub: Hub, session: AsyncSession, user: User, family: UUID) -> Issued:
+def _following(hub: Hub, refresh_token: str) -> str:
+    """What comes after it: as random as that one, and known only to who has it and the hub's key.
+
+    So it can be given again, though only its hash is kept.
+    """
+    key = hub.vault.derived(SUCCESSION)
+    after = hmac.digest(key, refresh_token.encode("utf-8", "surrogatepass"), "sha256")
+    return base64.urlsafe_b64encode(after).rstrip(b"=").decode()
+
+
+async def _kept(session: AsyncSession, user: User, family: UUID, token: str) -> RefreshToken:
     now = datetime.now(UTC)
-    refresh_token = secrets.token_urlsafe(32)
-    session.add(
-        RefreshToken(
-            token_hash=hash_of(refresh_token),
-            family=family,
-            user_id=user.id,
-            expires_at=now + REFRESH_LASTS,
-        )
+    kept = RefreshToken(
+        token_hash=hash_of(token),
+        family=family,
+        user_id=user.id,
+        created_at=now,
+        expires_at=now + REFRESH_LASTS,
     )
+    session.add(kept)
     await session.flush()
+    return kept
+
+
+def _issued(hub: Hub, user: User, kept: RefreshToken, refresh_token: str) -> Issued:
+    """Both tokens; the access token, too, is the same whenever it is made."""
+    ends = kept.created_at + ACCESS_LASTS
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": str(user.id),
-        "iat": now,
-        "exp": now + ACCESS_LASTS,
-        "jti": str(uuid4()),
-        "sid": str(family),
+        "iat": kept.created_at,
+        "exp": ends,
+        "jti": str(uuid5(kept.family, kept.token_hash)),
+        "sid": str(kept.family),
         "ver": user.version,
     }
+    now = datetime.now(UTC)
     return Issued(
         access_token=jwt.encode(claims, hub.vault.derived(PURPOSE), ALGORITHM),
-        expires_in=int(ACCESS_LASTS.total_seconds()),
+        expires_in=round((ends - now).total_seconds()),
         refresh_token=refresh_token,
-        refresh_expires_in=int(REFRESH_LASTS.total_seconds()),
+        refresh_expires_in=round((kept.expires_at - now).total_seconds()),
     )
 
 
