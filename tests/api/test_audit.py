@@ -164,13 +164,17 @@ def test_the_file_says_what_the_pages_say(api: Api, connect: Callable[..., Any])
 def test_a_cell_that_a_spreadsheet_would_run_is_only_text(
     running_hub: RunningHub, api: Api
 ) -> None:
+    objects = ['=HYPERLINK("http://evil")', "\n=1", "＝1+1", "+1-800-555-0199", "-5", "a-b"]
+
     async def done() -> None:
         async with running_hub.hub.db.session() as session:
-            await journal.record(session, action="odd", object='=HYPERLINK("http://evil")')
+            for one in objects:
+                await journal.record(session, action="odd", object=one)
 
     running_hub.run(done())
-    row = next(csv.DictReader(io.StringIO(api.get("/api/audit.csv", action="odd").body.decode())))
-    assert row["object"].startswith("'=")
+    file = io.StringIO(api.get("/api/audit.csv", action="odd").body.decode(), newline="")
+    cells = [row["object"] for row in csv.DictReader(file)]
+    assert sorted(cells) == sorted([f"'{one}" for one in objects[:4]] + objects[4:])
 
 
 def test_only_admins_read_the_journal(somebody: Callable[[str], tuple[Api, int]]) -> None:

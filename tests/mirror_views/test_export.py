@@ -137,7 +137,11 @@ async def test_exports_are_filtered_sorted_and_cut_to_columns(orders, tmp_path):
 
 
 FORMULAS = ["=1+1", "@SUM(A1)", "\tx", "+cmd|' /C calc'!A0", "-2+cmd|x", '=HYPERLINK("http://x")']
-HARMLESS = ["+31 6 1234-5678", "-5", "-", "a=b", "'quoted", "1+1"]
+FORMULAS += ["\n=1+1", "\r=1+1", " \t =1+1", "\u3000\u200b\ufeff=1+1", "\xa0+1+1", "\ntext"]
+FORMULAS += ["＝1+1", "＋1+1", "－1+1", "＠SUM(A1)", "−1+1", "﹦1+1"]
+FORMULAS += ["+1-800-555-0199", "-5-3", "+31 6 1234-5678", "-(5)", "-5%-3", "+A1", "-5\n", "--5"]
+HARMLESS = ["-5", "+5", "-", "+", "-1.234,56", "+1,234.5", "-1e-5", "+31612345678"]
+HARMLESS += ["a=b", "'quoted", "1+1", "1-800-555-0199", "x\n=1"]
 
 
 async def test_text_that_a_spreadsheet_would_run_is_disarmed_in_csv(mirror, tmp_path):
@@ -146,7 +150,7 @@ async def test_text_that_a_spreadsheet_would_run_is_disarmed_in_csv(mirror, tmp_
         await mirror.add("Supplier", {"name": f"{number:02}", "supplier_name": name})
     for exact in (False, True):
         await export(mirror, "suppliers", tmp_path / "s.csv", sort="supplier_id", exact=exact)
-        with (tmp_path / "s.csv").open(newline="") as file:
+        with (tmp_path / "s.csv").open(newline="", encoding="utf-8") as file:
             names = [row["supplier_name"] for row in csv.DictReader(file)]
         mark = "" if exact else "'"
         assert names == [*(mark + formula for formula in FORMULAS), *HARMLESS]

@@ -14,12 +14,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import Admin, TheHub
 from bascule.events.journal import Wanted, entries, recorded
+from bascule.spreadsheets import disarmed
 
 router = APIRouter(tags=["Audit"])
 BIGGEST = 2**63 - 1  # of a bigint
 AT_ONCE = 1_000
 COLUMNS = ("id", "at", "username", "action", "via", "address", "connection_id", "object", "detail")
-RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes such a cell for a formula
 
 
 class AuditEntry(BaseModel):
@@ -129,7 +129,7 @@ async def audit_csv(hub: TheHub, user: Admin, asked: Asked) -> StreamingResponse
 def _cells(entry: AuditEntry) -> list[str]:
     told = entry.model_dump(mode="json")
     cells = [json.dumps(v) if isinstance(v, dict) else str(v or "") for v in map(told.get, COLUMNS)]
-    return [f"'{cell}" if cell.startswith(RISKY) else cell for cell in cells]
+    return [disarmed(cell) for cell in cells]
 
 
 def _csv(cells: tuple[str, ...] | list[str]) -> str:

@@ -8,6 +8,7 @@ other two formats always are.
 import asyncio
 import errno
 import os
+import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, closing, suppress
@@ -22,6 +23,7 @@ from psycopg.sql import SQL, Composable, Identifier
 
 from bascule.errors import HubError
 from bascule.mirror.relation import BadQuery, Selection, selected, selection_of
+from bascule.spreadsheets import COMPUTED
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -33,10 +35,11 @@ MEDIA_TYPES = {
 
 _CHUNK = 128 * 1024
 _BATCH = 2_000
-_TEXTS = {"text", "character varying"}
-# What a spreadsheet takes for the start of a formula. A sign before nothing but a number or a
-# telephone number ("+31 6 1234") runs nothing, and stays.
-_FORMULA = r"^([=@\t\r]|[-+](?![0-9 ().,/-]*$))"
+# What a column of these holds cannot be a formula. Other kinds can: text, JSON, whatever comes.
+_NO_TEXTS = re.compile(
+    "smallint|integer|bigint|numeric|real|double precision|boolean|date|interval|uuid"
+    "|time(stamp)? with(out)? time zone"
+)
 
 
 class ExportFailed(HubError):
@@ -138,10 +141,9 @@ def _cell(column: str, kind: str, *, exact: bool) -> Composable:
     name = Identifier(column)
     if kind == "boolean":
         return SQL("{}::text as {}").format(name, name)  # true and false, where COPY has t and f
-    if kind in _TEXTS and not exact:
-        return SQL("case when {} ~ {} then '''' || {} else {} end as {}").format(
-            name, _FORMULA, name, name, name
-        )
+    if not exact and not _NO_TEXTS.fullmatch(kind):
+        guarded = "case when {}::text ~ {} then '''' || {}::text else {}::text end as {}"
+        return SQL(guarded).format(name, COMPUTED, name, name, name)
     return name
 
 
