@@ -192,3 +192,74 @@ async def test_a_webhook_is_checked_when_it_is_made(make_site: MakeSite) -> None
         status, _ = await site.insert("Webhook", **good | wrong)
         assert status == 417, wrong
     assert (await site.inserted("Webhook", **good))["request_method"] == "POST"
+
+
+async def test_on_change_tells_of_each_save_and_of_the_end_but_not_of_the_making(
+    make_site: MakeSite, receiver: Receiver
+) -> None:
+    site = await shop(make_site)
+    await hook(site, receiver, "after_insert")
+    await hook(site, receiver, "on_change")
+    await hook(site, receiver, "on_change", "kept", condition="not doc.flags.in_delete")
+    await hook(site, receiver, "on_trash")
+    await site.inserted("Bike", frame="A")
+    await site.update("Bike", "A", price=1)
+    await site.update("Bike", "A", docstatus=1)
+    await site.update("Bike", "A", docstatus=2)
+    await site.delete("Bike", "A")
+    await sent(site)
+    paths = receiver.paths()
+    assert paths[0] == "/after_insert"
+    assert sorted(paths[1:7]) == [
+        "/kept",
+        "/kept",
+        "/kept",
+        "/on_change",
+        "/on_change",
+        "/on_change",
+    ]
+    assert sorted(paths[7:]) == ["/on_change", "/on_trash"]
+
+
+async def test_a_condition_sees_who_saved_and_what_was_there_before(
+    make_site: MakeSite, receiver: Receiver
+) -> None:
+    site = await shop(make_site)
+    mine = (await site.inserted("Bike", frame="B"))["modified_by"]
+    await hook(site, receiver, "on_change", "others", condition=f'doc.modified_by != "{mine}"')
+    moved = "doc.get_doc_before_save().price != doc.price"
+    moved += " and utils.get_datetime(doc.modified) > utils.get_datetime(doc.creation)"
+    await hook(site, receiver, "on_change", "price", condition=moved)
+    await site.inserted("Bike", frame="A", price=1)
+    await site.update("Bike", "A", price=1)
+    await sent(site)
+    assert receiver.paths() == []
+    await site.update("Bike", "A", price=2)
+    await sent(site)
+    assert receiver.paths() == ["/price"]
+
+
+async def test_the_queue_can_be_asked_what_waits_in_it(
+    make_site: MakeSite, receiver: Receiver
+) -> None:
+    site = await shop(make_site)
+    await hook(site, receiver, "after_insert")
+    site.running.deliveries.held = True
+    for frame in "ABC":
+        await site.inserted("Bike", frame=frame)
+    waiting = [["RQ Job", "status", "in", ["queued", "started"]]]
+    rows = await site.list("RQ Job", filters=waiting, order_by="creation asc", fields=["name"])
+    told = [json.loads(row["arguments"])["kwargs"] for row in rows]
+    assert [one["doc"]["name"] for one in told] == ["A", "B", "C"]
+    assert {one["webhook"]["name"] for one in told} == {"after_insert"}
+    assert {row["status"] for row in rows} == {"queued"}
+    assert all(row["creation"].endswith(("+01:00", "+02:00", "+00:00")) for row in rows)
+    # As the real one: an order has to be given, and filters that name their DocType.
+    assert (await site.get("/api/resource/RQ Job", filters=waiting))[0] == 500
+    short = [["status", "=", "queued"]]
+    asked = await site.get("/api/resource/RQ Job", filters=short, order_by="creation asc")
+    assert asked[0] == 500
+    site.running.deliveries.held = False
+    await sent(site)
+    assert len(receiver.got) == 3
+    assert await site.list("RQ Job", filters=waiting, order_by="creation asc") == []

@@ -45,8 +45,9 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
     if known is None or document is None:
         raise Refusal("DoesNotExistError")
     _check_allowed(site, call, document, unchecked=unchecked)
-    fire(site, call, document, "on_trash", inserting=False)
-    fire(site, call, document, "on_change", inserting=False)
+    fire(site, call, document, "on_trash")
+    document.in_delete = True
+    fire(site, call, document, "on_change")
     _check_links(site, call, document)
     take_back(site, document)
     site.tables.move_passwords(known, document.name, None)
@@ -54,7 +55,7 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
     for entry in document.doctype.tables:
         if entry.get("options") in site.schema:
             site.tables.delete(str(entry["options"]), parenttype=known, parent=document.name)
-    fire(site, call, document, "after_delete", inserting=False)
+    fire(site, call, document, "after_delete")
     _keep(site, call, document)
     _forget(site, call, document)
     _tell(site, call, document)

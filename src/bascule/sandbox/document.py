@@ -18,7 +18,9 @@ _RESERVED = {"doctype", "meta", "flags", "parent_doc", "_table_fields", "_valid_
 class Document:
     """`values` by field; `rows` are the child documents by table field.
 
-    `is_new` until it is stored; `unsaved` marks a row that came with this call.
+    `is_new` until it is stored; `unsaved` marks a row that came with this call. `in_insert` and
+    `in_delete` are Frappe's flags while it is made or deleted; `before` is what it was, None of one
+    that was made just now (`made`).
     """
 
     def __init__(self, doctype: DocType, values: Row, *, is_new: bool = False) -> None:
@@ -28,6 +30,9 @@ class Document:
         self.is_new = is_new
         self.unsaved = False
         self.before: Document | None = None
+        self.made = False
+        self.in_insert = False
+        self.in_delete = False
 
     @property
     def name(self) -> str:

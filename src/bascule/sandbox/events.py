@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal
+from bascule.sandbox.tables import Row
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -27,9 +28,9 @@ OF_FRAPPE = (
 
 @dataclass
 class Due:
-    """A webhook that is due for a document as it stood at the end of the call."""
+    """A webhook that is due, as it was then, for a document as it stood at the end of the call."""
 
-    webhook: str
+    webhook: Row
     document: Document
     user: str
 
@@ -57,7 +58,8 @@ def virtual_value(document: Document, field: str) -> Any:
     return value(document) if value else None
 
 
-def fire(site: "Site", call: Call, document: Document, event: str, *, inserting: bool) -> None:
+def fire(site: "Site", call: Call, document: Document, event: str) -> None:
+    """`on_change` tells of every save and `db_set`, but of none while the document is made."""
     try:
         for doing in _DOINGS.get((document.doctype.name, event), ()):
             doing(site, call, document)
@@ -66,14 +68,14 @@ def fire(site: "Site", call: Call, document: Document, event: str, *, inserting:
         if refusal.status != 404 and document.doctype.definition.get("module") not in OF_FRAPPE:
             refusal.source = "erpnext (app)"
         raise
-    if event in _WITH_WEBHOOKS or (event in _NOT_WHILE_INSERTED and not inserting):
-        for name in site.webhooks_for(document, event):
-            call.webhooks.append(Due(name, document, call.user))
+    if event in _WITH_WEBHOOKS or (event in _NOT_WHILE_INSERTED and not document.in_insert):
+        for webhook in site.webhooks_for(document, event):
+            call.webhooks.append(Due(webhook, document, call.user))
 
 
 def due(call: Call) -> list[Due]:
     """One a webhook and document, with the document's last state, in the order of the last."""
     last: dict[tuple[str, str], Due] = {}
     for one in reversed(call.webhooks):
-        last.setdefault((one.webhook, one.document.name), one)
+        last.setdefault((one.webhook["name"], one.document.name), one)
     return list(reversed(last.values()))

@@ -30,7 +30,7 @@ def set_name(site: "Site", call: Call, document: Document) -> None:
     elif document.doctype.is_single:
         document["name"] = document.doctype.name
     if not document["name"]:
-        fire(site, call, document, "autoname", inserting=True)
+        fire(site, call, document, "autoname")
     if not document["name"]:
         document["name"] = _by_rule(site, call, document, rule)
     name = document["name"] or random_name()

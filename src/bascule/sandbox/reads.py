@@ -6,6 +6,7 @@ from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.methods import call_function, parsed, whitelisted
 from bascule.sandbox.permissions import ADMINISTRATOR, RIGHTS
 from bascule.sandbox.query import Asked
+from bascule.sandbox.queue import RQ_JOB, jobs_of
 from bascule.sandbox.schema import NUMBERS, kind_of
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row, stored
@@ -28,6 +29,10 @@ def get_list(
     as_dict: bool = True,
     or_filters: Any = None,
 ) -> list[Any]:
+    if doctype == RQ_JOB:
+        given = parsed(filters) if filters else None
+        listed: list[Any] = jobs_of(site, call, given, order_by, limit_start, limit_page_length)
+        return listed
     known = site.schema.find(str(doctype))
     if known is not None and site.schema[known].is_child:
         site.access.check_parent(call, site.schema[known], parent)

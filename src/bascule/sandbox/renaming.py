@@ -40,7 +40,7 @@ def rename(
         _rename_row(site, document, new)
         _repoint(site, document, new)
     renamed = site.document(call, document.doctype.name, new)
-    fire(site, call, renamed, "after_rename", inserting=False)
+    fire(site, call, renamed, "after_rename")
     _comment(site, call, renamed, old, merged=bool(sbool(merge)))
     if sbool(merge):
         deleting.delete(site, call, document.doctype.name, old)

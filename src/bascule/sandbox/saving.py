@@ -37,12 +37,14 @@ def insert(site: "Site", call: Call, document: Document, *, unchecked: bool = Fa
     checks.check_links(site, call, document)
     if not unchecked:
         site.check(call, document, "create")
-    fire(site, call, document, "before_insert", inserting=True)
+    fire(site, call, document, "before_insert")
     _name(site, call, document)
     if not unchecked:
         _reset_levels(site, call, document)
+    document.in_insert = True
     _before(site, call, document, action)
     _check(site, call, document)
+    document.in_insert = False
     _finish_rows(site, call, document)
     if doctype.is_single:
         site.tables.fill_single(doctype.name, document.values)
@@ -51,9 +53,11 @@ def insert(site: "Site", call: Call, document: Document, *, unchecked: bool = Fa
     for row in document.children():
         check_columns(row)
         site.tables.insert(row.doctype, row.values)
-    document.is_new = False
-    fire(site, call, document, "after_insert", inserting=True)
-    _after(site, call, document, action, inserting=True)
+    document.is_new, document.made = False, True
+    fire(site, call, document, "after_insert")
+    document.in_insert = True
+    _after(site, call, document, action)
+    document.in_insert = False
     return document
 
 
@@ -82,7 +86,7 @@ def save(site: "Site", call: Call, document: Document, *, unchecked: bool = Fals
         checks.check_after_submit(call, document)
     _finish_rows(site, call, document)
     _update_rows(site, document)
-    _after(site, call, document, action, inserting=False)
+    _after(site, call, document, action)
     return document
 
 
@@ -214,7 +218,7 @@ def _before(site: "Site", call: Call, document: Document, action: str) -> None:
         "update_after_submit": ("before_update_after_submit",),
     }
     for event in events[action]:
-        fire(site, call, document, event, inserting=document.is_new)
+        fire(site, call, document, event)
     _set_title(document)
 
 
@@ -294,7 +298,7 @@ def _update_row(site: "Site", document: Document) -> None:
     site.tables.update(document.doctype.name, document.name, values)
 
 
-def _after(site: "Site", call: Call, document: Document, action: str, *, inserting: bool) -> None:
+def _after(site: "Site", call: Call, document: Document, action: str) -> None:
     events = {
         "save": ("on_update",),
         "submit": ("on_update", "on_submit"),
@@ -302,14 +306,18 @@ def _after(site: "Site", call: Call, document: Document, action: str, *, inserti
         "update_after_submit": ("on_update_after_submit",),
     }
     for event in events[action]:
-        fire(site, call, document, event, inserting=inserting)
+        fire(site, call, document, event)
     if action == "cancel":
         site.check_back_links(call, document)
-    fire(site, call, document, "on_change", inserting=inserting)
+    fire(site, call, document, "on_change")
 
 
 def set_values(site: "Site", call: Call, document: Document, values: Row, *, moved: bool) -> None:
-    """Frappe's `db_set`: straight into the table, without checks; `moved` moves `modified`."""
+    """Frappe's `db_set`: straight into the table, without checks, and told of by `on_change`.
+    `moved` moves `modified`.
+    """
+    if document.before is None and not document.made:
+        document.before = site.load(document.doctype.name, document.name)
     document.values |= values
     if moved:
         values = values | {"modified": site.now(), "modified_by": call.user}
@@ -317,3 +325,4 @@ def set_values(site: "Site", call: Call, document: Document, values: Row, *, mov
     kinds = document.doctype.kinds
     row = {field: stored(kinds[field], value) for field, value in values.items()}
     site.tables.update(document.doctype.name, document.name, row)
+    fire(site, call, document, "on_change")

@@ -13,9 +13,9 @@ from aiohttp import web
 from bascule.sandbox.api import Api, Ask
 from bascule.sandbox.faults import Faults
 from bascule.sandbox.permissions import User
+from bascule.sandbox.queue import Deliveries
 from bascule.sandbox.site import Site
 from bascule.sandbox.snapshot import Snapshot
-from bascule.sandbox.webhooks import Deliveries
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware

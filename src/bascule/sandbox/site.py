@@ -68,6 +68,7 @@ class Site:
         self.permissions = Permissions(self.schema, list(self.users.values()))
         self.tables = Tables()
         self.access = Access(self.schema, self.tables, self.permissions)
+        self.jobs: list[Any] = []  # see `queue`; the oldest first
         self._last = ""
         self._unrecorded: set[str] = set()
         self._customised: set[str] = set()
@@ -173,7 +174,7 @@ class Site:
         """Whether links to that DocType are taken as they come."""
         return doctype in self._unrecorded or doctype not in self.schema
 
-    def webhooks_for(self, document: Document, event: str) -> list[str]:
+    def webhooks_for(self, document: Document, event: str) -> list[Row]:
         if "Webhook" not in self.schema:
             return []
         rows = self.tables.rows(
@@ -183,7 +184,7 @@ class Site:
             webhook_docevent=event,
             enabled=1,
         )
-        return [row["name"] for row in rows if webhooks.meets(row["condition"], document)]
+        return [row for row in rows if webhooks.meets(row["condition"], document)]
 
     def check_back_links(self, call: Call, document: Document) -> None:
         """A document is not cancelled while submitted ones link to it."""

@@ -1,41 +1,33 @@
-"""Webhooks: their checks, and their delivery after a call as Frappe's worker does it.
-
-One after another, so that one that fails holds up the others. Three tries; then the event is gone
-but for its rows in Webhook Request Log.
-"""
+"""Webhooks: their checks, their conditions, and the request that one makes of a document."""
 
 import ast
-import asyncio
 import base64
 import hashlib
 import hmac
 import json
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-import aiohttp
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call
-from bascule.sandbox.events import Due, on, virtual
-from bascule.sandbox.naming import random_name
+from bascule.sandbox.events import on, virtual
 from bascule.sandbox.tables import Row
-from bascule.sandbox.values import cint, cstr
+from bascule.sandbox.values import cint, cstr, flt
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
 
 SIGNATURE = "X-Frappe-Webhook-Signature"
-_HEADERS = {
-    "User-Agent": "python-requests/2.32.5",
-    "Accept-Encoding": "gzip, deflate, br",
-    "Accept": "*/*",
-    "Connection": "keep-alive",
-}
-_TRACEBACK = "Traceback (most recent call last):\n"
 _TEMPLATES = SandboxedEnvironment(autoescape=False)
+_UTILS = {
+    **{"cint": cint, "cstr": cstr, "flt": flt},
+    "get_datetime": lambda value: datetime.fromisoformat(cstr(value)),
+    "getdate": lambda value: date.fromisoformat(cstr(value)[:10]),
+}
 _OF_SUBMITTABLE = ("on_submit", "on_cancel", "on_update_after_submit")
 
 
@@ -95,12 +87,12 @@ def secret(site: "Site", webhook: Document) -> str:
 
 
 def meets(condition: str | None, document: Document) -> bool:
-    """A Python expression over `doc`, in Jinja's sandbox."""
+    """A Python expression over `doc` and `utils`, in Jinja's sandbox."""
     if not condition:
         return True
     try:
         expression = _TEMPLATES.compile_expression(condition)
-        return bool(expression(doc=_shown(document)))
+        return bool(expression(doc=_Live(document), utils=_UTILS))
     except jinja2.TemplateError:
         return False
 
@@ -110,6 +102,22 @@ class _Doc(dict[str, Any]):
 
     def __getattr__(self, name: str) -> Any:
         return self.get(name)
+
+
+class _Live(_Doc):
+    """A document to a condition, which is asked while it is worked on."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(_shown(document))
+        self._document = document
+
+    @property
+    def flags(self) -> _Doc:
+        return _Doc(in_insert=self._document.in_insert, in_delete=self._document.in_delete)
+
+    def get_doc_before_save(self) -> _Doc | None:
+        before = self._document.before
+        return _shown(before) if before is not None else None
 
 
 def _shown(document: Document) -> _Doc:
@@ -138,92 +146,8 @@ def request_of(site: "Site", webhook: Document, document: Document) -> tuple[Row
     return headers, body, content
 
 
-class Deliveries:
-    """The worker. Between tries it waits a second, then four, then seven, times `patience`."""
-
-    def __init__(self, site: "Site", patience: float = 1.0) -> None:
-        self._site = site
-        self._patience = patience
-        self._queue: asyncio.Queue[Due] = asyncio.Queue()
-
-    def add(self, due: list[Due]) -> None:
-        for one in due:
-            self._queue.put_nowait(one)
-
-    async def idle(self) -> None:
-        """Returns when everything that is due was sent or given up."""
-        await self._queue.join()
-
-    async def run(self) -> None:
-        """Sends until it is cancelled."""
-        timeout = aiohttp.ClientTimeout(total=None)
-        async with aiohttp.ClientSession(
-            timeout=timeout, skip_auto_headers=["Content-Type"]
-        ) as http:
-            while True:
-                one = await self._queue.get()
-                try:
-                    await self._deliver(http, one)
-                finally:
-                    self._queue.task_done()
-
-    async def _deliver(self, http: aiohttp.ClientSession, one: Due) -> None:
-        webhook = self._site.load("Webhook", one.webhook)
-        if webhook is None:
-            return
-        url = cstr(webhook["request_url"])
-        try:
-            if cint(webhook["is_dynamic_url"]):
-                url = _TEMPLATES.from_string(url).render(doc=_shown(one.document))
-            headers, body, content = request_of(self._site, webhook, one.document)
-        except (ValueError, TypeError, jinja2.TemplateError) as error:
-            self._log(one, url, None, None, None, f"{_TRACEBACK}{type(error).__name__}: {error}")
-            return
-        for attempt in range(3):
-            answer, error_text = await self._send(http, webhook, url, headers, body)
-            self._log(one, url, headers, content, answer, error_text)
-            if not error_text or error_text.endswith("ReadTimeout"):
-                if not error_text:
-                    return
-                continue
-            await asyncio.sleep((3 * attempt + 1) * self._patience)
-
-    async def _send(
-        self, http: aiohttp.ClientSession, webhook: Document, url: str, headers: Row, body: bytes
-    ) -> tuple[str | None, str]:
-        """The answer's text, if any, and what went wrong, if anything."""
-        limit = aiohttp.ClientTimeout(total=cint(webhook["timeout"]) or 5)
-        method = cstr(webhook["request_method"]) or "POST"
-        try:
-            async with http.request(
-                method, url, data=body, headers=_HEADERS | headers, timeout=limit
-            ) as answer:
-                text = await answer.text()
-                if answer.status < 400:
-                    return text, ""
-                told = f"{answer.status} Error: {answer.reason} for url: {url}"
-                return text, f"{_TRACEBACK}requests.exceptions.HTTPError: {told}"
-        except TimeoutError:
-            return None, f"{_TRACEBACK}requests.exceptions.ReadTimeout"
-        except (aiohttp.ClientError, ValueError, OSError) as error:
-            return None, f"{_TRACEBACK}requests.exceptions.ConnectionError: {error}"
-
-    def _log(
-        self, one: Due, url: str, headers: Row | None, content: Any, answer: str | None, error: str
-    ) -> None:
-        """A row of Webhook Request Log. Frappe writes the signature as the list of its bytes."""
-        shown = {
-            key: list(value.encode()) if key == SIGNATURE else value
-            for key, value in (headers or {}).items()
-        }
-        now = self._site.now()
-        row = {
-            **{"name": random_name(), "owner": one.user, "modified_by": one.user},
-            **{"creation": now, "modified": now, "user": one.user, "webhook": one.webhook},
-            **{"reference_document": one.document.name, "url": url, "response": answer},
-            "headers": json.dumps(shown, indent=1) if shown else None,
-            "data": json.dumps(content, indent=1, sort_keys=True) if content else None,
-            "error": error,
-        }
-        with self._site.transaction():
-            self._site.tables.insert(self._site.schema["Webhook Request Log"], row)
+def url_of(webhook: Document, document: Document) -> str:
+    url = cstr(webhook["request_url"])
+    if cint(webhook["is_dynamic_url"]):
+        return _TEMPLATES.from_string(url).render(doc=_shown(document))
+    return url
