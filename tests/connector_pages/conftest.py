@@ -44,6 +44,7 @@ def typed(site: Any, user: str = "hub", **values: str) -> dict[str, str]:
         "api_secret": somebody.api_secret,
         "streams": "suppliers\ninventory",
         "lookback_days": "90",
+        "proof_days": "7",
         "warehouse_filter": "",
         "schedule": "manual",
         "max_concurrency": "4",

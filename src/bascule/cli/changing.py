@@ -36,6 +36,9 @@ async def change(
     orders: Annotated[Switch, typer.Option(help="Sales orders.")] = None,
     suppliers: Annotated[Switch, typer.Option(help="Suppliers.")] = None,
     lookback_days: Annotated[int | None, typer.Option(help="How old an order may be.")] = None,
+    proof_days: Annotated[
+        int | None, typer.Option(help="Within how many nights every row is compared by value.")
+    ] = None,
     warehouse: Annotated[
         list[str] | None,
         typer.Option(help="Only stock in this one; may be given more than once."),
@@ -79,6 +82,7 @@ async def change(
         "sync_orders": orders,
         "sync_suppliers": suppliers,
         "lookback_days": lookback_days,
+        "proof_days": proof_days,
         "warehouse_filter": [] if all_warehouses else warehouse or None,
         "include_disabled": include_disabled,
         "allow_http": allow_http,

@@ -55,6 +55,8 @@ def _tell(one: "ConnectorStatus") -> None:
         f"  {one.records:,} documents, synced {ago(one.last_sync_at)}, next"
         f" {ago(one.next_sync_at) if one.next_sync_at else 'when asked'} ({one.schedule})"
     )
+    compared = f"; by {one.compared_by}, {ago(one.compared_at)}" if one.compared_by else ""
+    out.print(f"  {one.proof}{compared}")
     if one.health_detail:
         out.print(f"  [red]✗[/] {escape(one.health_detail)}")
     made = table("  Stream", "Documents", numbers=("Documents",))

@@ -55,11 +55,10 @@ async def list_streams(
         return Exit.DONE
     if not listed:
         raise nothing_connected()
-    headings = ("Connection", "Stream", "Preset", "Table", "On", "Rows", "Synced", "Verified")
+    headings = ("Connection", "Stream", "Preset", "Table", "On", "Rows", "Synced", "Proof")
     made = table(*headings, numbers=("Rows",))
     for slug, streams in listed.items():
         for one in streams:
-            proof = {None: "not yet", True: "equal", False: "[red]not equal[/]"}
             made.add_row(
                 slug,
                 escape(one.doctype),
@@ -68,7 +67,7 @@ async def list_streams(
                 "yes" if one.enabled else "no",
                 f"{one.rows:,}",
                 ago(one.last_success_at),
-                proof[one.verified_equal],
+                one.proof if one.verified_equal is not False else f"[red]{one.proof}[/]",
             )
     show(made)
     return Exit.DONE

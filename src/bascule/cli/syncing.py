@@ -60,6 +60,7 @@ async def verify(
     seen = await _do(connection, stream, kind, as_json=as_json, quiet=quiet)
     answers = [{**one.as_json(), "equal": equal(one.run.report, one.run.outcome)} for one in seen]
     proven = all(answer["equal"] for answer in answers)
+    documents = sum(one.run.report.get("checked", 0) for one in seen)
     if as_json:
         document({"equal": proven, "runs": answers})
     elif not quiet or not proven:
@@ -69,7 +70,7 @@ async def verify(
         for one in seen:
             _differences(one.doctype, one.run.report, repaired=repair)
         out.print(
-            "[green]The mirror is equal to the site.[/]"
+            f"[green]The mirror is equal to the site: {documents:,} documents by value.[/]"
             if proven
             else "[red]The mirror is not equal to the site.[/]"
         )

@@ -67,6 +67,9 @@ class Connector(BaseModel):
     sync_orders: bool
     sync_suppliers: bool
     lookback_days: int
+    proof_days: int = Field(
+        description="Within so many nights every row is compared with the site by value."
+    )
     warehouse_filter: list[str]
     include_disabled: bool
     health: str = Field(description="unknown, ok, refused or down, when it was last asked.")

@@ -22,6 +22,7 @@ CONNECTOR: dict[str, Any] = {
     "sync_orders": True,
     "sync_suppliers": True,
     "lookback_days": 90,
+    "proof_days": 7,
     "warehouse_filter": [],
     "include_disabled": False,
     "health": "ok",

@@ -20,6 +20,7 @@ from bascule.reach import MayConnect
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 # Schemas that are not ours to take, and words that our own addresses use in a slug's place.
 RESERVED = {"bascule", "public", "information_schema", "new", "status", "sync", "types"}
+MOST_PROOF_DAYS = 90
 MOST_LOOKBACK_DAYS = 36_500
 MOST_CONCURRENCY = 16
 LARGEST_BUNDLE = 10_000_000  # bytes; all authorities of the world have 0.3 MB
@@ -40,6 +41,7 @@ class NewConnection:
     sync_orders: bool = True
     sync_suppliers: bool = True
     lookback_days: int = 90
+    proof_days: int = 7
     warehouse_filter: list[str] = field(default_factory=list)
     include_disabled: bool = False
     schedule: str = "daily"
@@ -185,6 +187,7 @@ RULES: dict[str, Callable[[Any], Any]] = {
     "sync_orders": _switch,
     "sync_suppliers": _switch,
     "lookback_days": _between(1, MOST_LOOKBACK_DAYS, "days"),
+    "proof_days": _between(1, MOST_PROOF_DAYS, "days"),
     "warehouse_filter": _warehouses,
     "include_disabled": _switch,
     "schedule": _schedule,

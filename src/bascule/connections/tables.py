@@ -39,6 +39,7 @@ class Connection(Base):
     sync_orders: Mapped[bool] = mapped_column(server_default="true")
     sync_suppliers: Mapped[bool] = mapped_column(server_default="true")
     lookback_days: Mapped[int] = mapped_column(server_default="90")
+    proof_days: Mapped[int] = mapped_column(server_default="7")  # for every row by value
     warehouse_filter: Mapped[list[str]] = mapped_column(server_default="[]")
     include_disabled: Mapped[bool] = mapped_column(server_default="false")
 

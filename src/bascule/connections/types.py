@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.connections.check import NEEDS
 from bascule.connections.examples import TYPE
-from bascule.connections.fields import MOST_CONCURRENCY, MOST_LOOKBACK_DAYS
+from bascule.connections.fields import MOST_CONCURRENCY, MOST_LOOKBACK_DAYS, MOST_PROOF_DAYS
 from bascule.connections.schedules import CHOICES
 
 FieldKind = Literal[
@@ -217,6 +217,18 @@ _WHEN = [
         options=list(CHOICES),
         labels=[FREQUENCIES[choice] for choice in CHOICES],
         help="How often the hub asks the site what changed.",
+    ),
+    FormField(
+        name="proof_days",
+        label="Proof by value within",
+        type="number",
+        group="When",
+        default=7,
+        unit="nights",
+        minimum=1,
+        maximum=MOST_PROOF_DAYS,
+        help="Every row is compared with the site value by value: small streams each night, of "
+        "those with more than 100,000 documents a part each night.",
     ),
 ]
 _ADVANCED = [

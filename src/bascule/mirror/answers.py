@@ -31,6 +31,12 @@ class StreamAnswer(BaseModel):
     last_success_at: datetime | None
     last_verified_at: datetime | None
     verified_equal: bool | None
+    proof: str = Field(description="What was compared value by value, and when (UTC).")
+    compared_at: datetime | None = Field(description="When a sync last compared it.")
+    compared_by: str | None = Field(
+        description="What that sync compared: `checksum` (of all values, which the site computes), "
+        "`value`, or `count and time`."
+    )
     last_error: str | None
     last_error_step: str | None = Field(description="What can be done about it.")
 
@@ -182,6 +188,9 @@ class Setup(BaseModel):
         description="Presets and DocTypes, instead of what the switches say.",
     )
     lookback_days: int = Field(default=90, description="How old an order may be to be fetched.")
+    proof_days: int = Field(
+        default=7, description="Within so many nights every row is compared by value."
+    )
     warehouse_filter: list[str] = Field(
         default=[], description="Only stock in these; empty: in all."
     )
@@ -224,6 +233,7 @@ class ConnectorChange(BaseModel):
     sync_orders: bool = Field(default_factory=bool)
     sync_suppliers: bool = Field(default_factory=bool)
     lookback_days: int = Field(default_factory=int)
+    proof_days: int = Field(default_factory=int)
     warehouse_filter: list[str] = Field(default_factory=list)
     include_disabled: bool = Field(default_factory=bool)
     schedule: str = Field(
@@ -311,6 +321,13 @@ class ConnectorStatus(BaseModel):
     )
     verified_equal: bool | None = Field(
         description="Every stream that was compared was equal; null: none was yet."
+    )
+    proof: str = Field(description="What was compared value by value, and when (UTC).")
+    compared_at: datetime | None = Field(
+        description="When the stream that was longest not compared was, at a sync."
+    )
+    compared_by: str | None = Field(
+        description="What syncs compare: `checksum`, `value` or `count and time`, the least of all."
     )
     problems: list[dict[str, str]] = Field(description="Stream, what went wrong, next step.")
     attention: list[Attention]

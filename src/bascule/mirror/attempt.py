@@ -20,6 +20,7 @@ from bascule.events.live import publish
 from bascule.frappe import Page, Site
 from bascule.mirror.columns import Shape
 from bascule.mirror.cursor import Cursor
+from bascule.mirror.findings import By
 from bascule.mirror.schema import Tables
 from bascule.store import Database
 
@@ -64,8 +65,10 @@ class Attempt:
     shape: Shape
     tables: Tables
     rows: int  # live rows here
+    streams: int = 1  # that are on, of this connection
     asked_definition: bool = True  # this attempt spent a request on it
     newest: str | None = None  # `modified` that this attempt has seen
+    compared_by: By | None = None  # what a sync held against the site, once it has
     reappeared: bool = False  # a document was renamed, or came into the filter: so it seems
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     totals: Tally = field(default_factory=Tally)

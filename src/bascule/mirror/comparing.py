@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, sql
 
 from bascule.frappe import Page, PageSize
 from bascule.mirror import children
-from bascule.mirror.attempt import Attempt
+from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.copying import MISFITS, stage
 from bascule.mirror.findings import Findings
 from bascule.mirror.full import MOST_BYTES, MOST_PARENTS, MOST_ROWS, widen_to_fit
@@ -24,23 +24,69 @@ from bascule.mirror.schema import Table
 async def compare_values(attempt: Attempt) -> Findings:
     """Every value of every row of the stream, child rows included, against the site's."""
     found = Findings("value")
-    together = bool(attempt.filters and attempt.tables.children)
-    most = MOST_PARENTS if together else MOST_ROWS
+    tables, most = _to_walk(attempt)
     async with attempt.db.pool.connection() as conn:
-        tables = [attempt.tables.parent] if together else attempt.tables.all()
         for table in tables:
             await _begin_seen(conn, table)
             async with aclosing(walk(attempt, table, most=most)) as pages:
                 async for page in pages:
                     await _compare_page(attempt, conn, table, page, found)
-                    if together:
-                        await compare_children(attempt, conn, names_in(page), found)
             await _find_extra(attempt, conn, table, found)
     found.children -= found.missing | found.extra
     return found
 
 
-async def walk(attempt: Attempt, table: Table, *, most: int = MOST_ROWS) -> AsyncGenerator[Page]:
+async def compare_part(attempt: Attempt, found: Findings) -> None:
+    """So many rows by value that all of them are within `proof_days` nights, from where the last
+    night ended.
+    """
+    found.by, found.part = "value", True
+    cursor = attempt.cursor
+    tables, most = _to_walk(attempt)
+    async with attempt.db.pool.connection() as conn:
+        left = -(-await _rows_here(attempt, conn) // max(1, attempt.connection.proof_days))
+        start = {table.doctype: place for place, table in enumerate(tables)}
+        begun = start.get(cursor.proof_at[0], 0) if cursor.proof_at else 0
+        for table in tables[begun:]:
+            after = None
+            if cursor.proof_at and cursor.proof_at[0] == table.doctype:
+                after = (cursor.proof_at[1],)
+            await _begin_seen(conn, table)
+            async with aclosing(walk(attempt, table, most=most, after=after)) as pages:
+                async for page in pages:
+                    await _compare_page(attempt, conn, table, page, found)
+                    left -= page.count
+                    cursor.proof_seen += 0 if table.child else page.count
+                    cursor.proof_at = [table.doctype, page.last[0]] if page.last else None
+                    if left <= 0:
+                        return
+    cursor.proof_at, cursor.proof_seen = None, 0
+    cursor.proof_round_at = hub_clock().isoformat()
+
+
+def _to_walk(attempt: Attempt) -> tuple[list[Table], int]:
+    """The tables to walk and the rows of a page: children of a filtered stream come with their
+    documents.
+    """
+    if attempt.filters and attempt.tables.children:
+        return [attempt.tables.parent], MOST_PARENTS
+    return attempt.tables.all(), MOST_ROWS
+
+
+async def _rows_here(attempt: Attempt, conn: AsyncConnection) -> int:
+    rows = 0
+    for table in _to_walk(attempt)[0]:
+        counted = await conn.execute(
+            sql.SQL("SELECT count(*) FROM {} WHERE _deleted_at IS NULL").format(table.identifier)
+        )
+        rows += int((await counted.fetchone() or (0,))[0])
+    await conn.rollback()
+    return rows
+
+
+async def walk(
+    attempt: Attempt, table: Table, *, most: int, after: tuple[str, ...] | None = None
+) -> AsyncGenerator[Page]:
     """The pages of a table by name, `most` rows each, fetched while the one before is worked on."""
     size = PageSize(max_rows=most, max_bytes=MOST_BYTES)
     places = pages_in_memory()
@@ -62,7 +108,7 @@ async def walk(attempt: Attempt, table: Table, *, most: int = MOST_ROWS) -> Asyn
             places.release()
             raise
 
-    coming: asyncio.Task[Page] | None = asyncio.create_task(fetch(None))
+    coming: asyncio.Task[Page] | None = asyncio.create_task(fetch(after))
     try:
         while coming is not None:
             page = await coming
@@ -127,6 +173,8 @@ async def _compare_page(
         sql.SQL("INSERT INTO pg_temp.seen SELECT name FROM {}").format(staging), prepare=False
     )
     await conn.commit()
+    if attempt.filters and not table.child:
+        await compare_children(attempt, conn, names_in(page), found)
 
 
 async def _staged(

@@ -46,6 +46,11 @@ class Cursor(msgspec.Struct):
     # DocType -> count and checksum of rows that the site counts and gives nobody: child rows of
     # documents outside the stream
     unreachable: dict[str, list[int]] = {}
+    # The proof by value that is spread over nights: where it goes on, how many documents it has
+    # compared since it began, and when it last came to its end.
+    proof_at: list[str] | None = None
+    proof_seen: int = 0
+    proof_round_at: str | None = None
     looked_at: str | None = None  # when checksums were last compared, and how long that took
     look_seconds: float = 0.0
 

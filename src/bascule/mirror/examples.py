@@ -15,6 +15,9 @@ STREAM: dict[str, Any] = {
     "last_success_at": "2026-11-25T02:00:04Z",
     "last_verified_at": "2026-11-25T03:00:02Z",
     "verified_equal": True,
+    "proof": "equal: 711 of 711 by value, 03:00",
+    "compared_at": "2026-11-25T08:15:01Z",
+    "compared_by": "checksum",
     "last_error": None,
     "last_error_step": None,
 }
@@ -62,6 +65,9 @@ STATUS: dict[str, Any] = {
     "health_detail": None,
     "verified_at": "2026-11-25T03:00:02Z",
     "verified_equal": True,
+    "proof": "equal: 928 of 928 by value, 03:00",
+    "compared_at": "2026-11-25T08:15:01Z",
+    "compared_by": "checksum",
     "problems": [
         {
             "stream": "Item Price",

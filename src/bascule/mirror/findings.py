@@ -1,15 +1,22 @@
 """What a proof found: which documents differ from the site's, in which columns."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 EXAMPLES = 20
 KINDS = ("missing", "extra", "stale", "changed", "children")
 
-# How rows are compared: every value of them, the checksum that the site has of them, or the time
-# of change alone.
-By = Literal["value", "checksum", "name and time"]
+# How rows are compared: every value of them, the checksum that the site has of them, the time of
+# change of each, or how many there are and which is the newest. From the most to the least.
+By = Literal["value", "checksum", "name and time", "count and time"]
+
+
+def least_of(ways: Iterable[str]) -> str | None:
+    """The way that says least; None where there is none."""
+    order = get_args(By)
+    return max(ways, key=order.index, default=None)
 
 
 @dataclass(slots=True)
@@ -25,6 +32,7 @@ class Findings:
     checked: int = 0
     rows: int = 0
     part: bool = False
+    proven_before: int | None = None  # of a part: those compared by value, last nights included
     missing: set[str] = field(default_factory=set)
     extra: set[str] = field(default_factory=set)
     stale: set[str] = field(default_factory=set)
@@ -40,9 +48,16 @@ class Findings:
     def documents(self) -> set[str]:
         return self.missing | self.extra | self.stale | self.changed | self.children
 
+    @property
+    def proven(self) -> int:
+        """Documents that are equal now."""
+        compared = self.checked if self.proven_before is None else self.proven_before
+        return max(0, compared - (0 if self.repaired else len(self.documents() - self.extra)))
+
     def report(self) -> dict[str, Any]:
         return {
             "equal": self.equal,
+            "proven": self.proven,
             "by": self.by,
             "checked": self.checked,
             "rows": self.rows,

@@ -12,6 +12,8 @@ from bascule.connections.service import list_connections
 from bascule.connections.tables import Connection
 from bascule.mirror.answers import ConnectorStatus, RunAnswer
 from bascule.mirror.attention import attention_of
+from bascule.mirror.findings import least_of
+from bascule.mirror.proof_words import proof_words
 from bascule.mirror.tables import Run, Stream
 
 
@@ -45,6 +47,9 @@ def _status(connection: Connection, streams: list[Stream], syncing: bool) -> Con
     failed = [s for s in enabled if s.last_error is not None]
     compared = [s for s in enabled if s.verified_equal is not None]
     proofs = [s.last_verified_at for s in compared if s.last_verified_at is not None]
+    looks = [s.compared_at for s in enabled if s.compared_at is not None]
+    equal = all(s.verified_equal for s in compared) if compared else None
+    proven, here = sum(s.proven or 0 for s in enabled), sum(s.rows for s in enabled)
     if syncing:
         status = "syncing"
     elif connection.health in ("refused", "down"):
@@ -69,7 +74,10 @@ def _status(connection: Connection, streams: list[Stream], syncing: bool) -> Con
         health=connection.health,
         health_detail=connection.health_detail,
         verified_at=min(proofs, default=None),
-        verified_equal=all(s.verified_equal for s in compared) if compared else None,
+        verified_equal=equal,
+        proof=proof_words(equal, proven, here, min(proofs, default=None)),
+        compared_at=min(looks, default=None),
+        compared_by=least_of([s.compared_by for s in enabled if s.compared_by]),
         attention=list(attention_of(connection, enabled)),
         problems=[
             {

@@ -8,12 +8,15 @@ from bascule.connections.warehouses import without_stock
 from bascule.mirror import silent
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.cursor import Cursor, Lane
-from bascule.mirror.findings import By, Findings
+from bascule.mirror.findings import Findings
 from bascule.mirror.full import plan_lanes, pull_everything
 from bascule.mirror.incremental import pull_changes
-from bascule.mirror.reconcile import count_here, reconcile
+from bascule.mirror.reconcile import cheapest, count_here, reconcile
 from bascule.mirror.schema import gather_statistics
 from bascule.mirror.views import rebuild_views
+
+# Documents of a stream that the nightly proof compares by value in one night.
+WHOLE_AT_NIGHT = 100_000
 
 
 async def sync(attempt: Attempt, *, afresh: bool) -> None:
@@ -24,22 +27,25 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
     if afresh or cursor.phase == "new" or cursor.filters != attempt.filters:
         await _tell_unknown_warehouses(attempt)
         await _begin_full(attempt, await plan_lanes(attempt))
-    elif cursor.phase == "incremental" and (refilled := _to_fill(attempt)):
-        await _begin_full(attempt, await plan_lanes(attempt, refilled))
+    elif cursor.phase == "incremental" and (lacking := _to_fill(attempt)):
+        if attempt.tables.added:
+            await attempt.log(f"New columns to fill: {attempt.tables.added}")
+        await _begin_full(attempt, await plan_lanes(attempt, lacking))
     if cursor.phase == "full":
         await _finish_full(attempt)
-    elif silent.due(attempt) and not await silent.differing(attempt):
+    elif silent.by_checksum(attempt) and not await silent.differing(attempt):
+        attempt.compared_by = "checksum"
         await attempt.save()
         return  # every value of every row is the site's
     await pull_changes(attempt)
     if cursor.refresh:
-        await reconcile(attempt, repair=True, by=_cheapest(attempt))
+        attempt.compared_by = cheapest(attempt)
+        await reconcile(attempt, repair=True, by=attempt.compared_by)
         await attempt.save(lambda c: setattr(c, "refresh", False))
     elif silent.due(attempt):
-        await _find_silent_changes(attempt)
-    elif await _counts_differ(attempt):
-        await attempt.log("The site counts other documents than are here: comparing name by name")
-        await reconcile(attempt, repair=True, by=_cheapest(attempt))
+        attempt.compared_by = await silent.find(attempt)
+    elif attempt.trigger != "webhook" or attempt.reappeared:
+        await _compare_counts(attempt)
     await refresh_views(attempt)
 
 
@@ -47,28 +53,21 @@ def _to_fill(attempt: Attempt) -> list[str]:
     """The DocTypes whose rows here lack values: of new columns, or of their checksums."""
     added = list(attempt.tables.added)
     wanted = [*added, *(name for name in silent.outdated(attempt) if name not in added)]
-    if attempt.filters and wanted:  # children of a filtered stream come with their parents
+    if attempt.filters and wanted:  # children of a filtered stream come with their documents
         wanted.insert(0, attempt.doctype)
     return wanted
 
 
-def _cheapest(attempt: Attempt) -> By:
-    return "name and time" if attempt.tables.parent.checksum is None else "checksum"
-
-
-async def _find_silent_changes(attempt: Attempt) -> None:
-    if others := await silent.differing(attempt):
-        await attempt.log(f"Other values on the site than here: {', '.join(others)}")
-        await reconcile(attempt, repair=True, by="checksum")
-
-
 async def verify(attempt: Attempt, *, repair: bool) -> Findings:
-    """Prove the stream equal to its site, or say what is not, and mend it where `repair`."""
-    if attempt.cursor.phase != "incremental":
+    """Prove the stream equal to its site by value, or say what is not, and mend it where `repair`.
+    At night a large stream is compared over several nights.
+    """
+    if attempt.cursor.phase != "incremental" or _to_fill(attempt):
         await sync(attempt, afresh=False)
     else:
         await pull_changes(attempt)
-    return await reconcile(attempt, repair=repair, by="value")
+    part = attempt.trigger == "schedule" and attempt.rows > WHOLE_AT_NIGHT
+    return await reconcile(attempt, repair=repair, by="value", part=part)
 
 
 async def _begin_full(attempt: Attempt, lanes: list[Lane]) -> None:
@@ -103,15 +102,16 @@ async def _finish_full(attempt: Attempt) -> None:
             await gather_statistics(conn, table)
 
 
-async def _counts_differ(attempt: Attempt) -> bool:
-    """Whether the site counts other rows than when both were known equal: renamed, deleted unseen.
-
-    Asked at every sync, but for webhooks only where something points to it.
+async def _compare_counts(attempt: Attempt) -> None:
+    """Where the site counts other rows than when both were known equal, something was renamed or
+    deleted unseen: compare name by name.
     """
-    if attempt.trigger == "webhook" and not attempt.reappeared:
-        return False
     offset = await attempt.site.count(attempt.doctype, attempt.filters) - attempt.rows
-    return offset != (attempt.cursor.count_offset or 0)
+    attempt.compared_by = "count and time"
+    if offset != (attempt.cursor.count_offset or 0):
+        await attempt.log("The site counts other documents than are here: comparing name by name")
+        attempt.compared_by = cheapest(attempt)
+        await reconcile(attempt, repair=True, by=attempt.compared_by)
 
 
 async def refresh_views(attempt: Attempt) -> None:

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, sql
 
 from bascule.mirror.attempt import Attempt
 from bascule.mirror.columns import Column
-from bascule.mirror.comparing import compare_documents, compare_values, walk
+from bascule.mirror.comparing import compare_documents, compare_part, compare_values, walk
 from bascule.mirror.copying import copy_page
 from bascule.mirror.findings import By, Findings
 from bascule.mirror.incremental import (
@@ -26,13 +26,20 @@ from bascule.mirror.schema import Table
 MOST_STAMPS = 50_000
 
 
-async def reconcile(attempt: Attempt, *, repair: bool, by: By) -> Findings:
+async def reconcile(attempt: Attempt, *, repair: bool, by: By, part: bool = False) -> Findings:
     """Compare, and bring the mirror to the site where `repair`. The findings are those before the
-    repair.
+    repair. `part`: by value only as many rows as are due tonight, all others by what costs less.
     """
     what = "name and time of change" if by == "name and time" else by
     await attempt.log(f"Comparing every document with the site, by {what}")
-    found = await (compare_values(attempt) if by == "value" else _compare_stamps(attempt, by))
+    if by == "value" and not part:
+        found = await compare_values(attempt)
+    else:
+        found = await _compare_stamps(attempt, cheapest(attempt) if part else by)
+    if part:
+        await compare_part(attempt, found)
+        round_done = attempt.cursor.proof_round_at is not None
+        found.proven_before = attempt.rows if round_done else attempt.cursor.proof_seen
     if not found.equal:
         await pull_changes(attempt)
         found = await _look_again(attempt, found)
@@ -47,6 +54,11 @@ async def reconcile(attempt: Attempt, *, repair: bool, by: By) -> Findings:
     return found
 
 
+def cheapest(attempt: Attempt) -> By:
+    """How all rows of the stream can be compared in a few columns."""
+    return "name and time" if attempt.tables.parent.checksum is None else "checksum"
+
+
 async def mend(attempt: Attempt, names: list[str]) -> None:
     """Fetch these documents with their children; those that the site has not are gone."""
     there = await fetch_documents(attempt, names)
@@ -55,7 +67,7 @@ async def mend(attempt: Attempt, names: list[str]) -> None:
 
 async def _look_again(attempt: Attempt, before: Findings) -> Findings:
     """The documents that differed, by value, now that the mirror has caught up."""
-    found = Findings(before.by, before.checked, before.rows, before.part)
+    found = Findings(before.by, before.checked, before.rows, before.part, before.proven_before)
     suspects = sorted(before.documents())
     there: set[str] = set()
     async with (

@@ -222,6 +222,11 @@ async def _attempt(
         )
         if mine.rowcount == 0:
             raise Superseded(f"stream {stream.id} was taken over or deleted")
+        others = await conn.execute(
+            "SELECT count(*) FROM bascule.streams WHERE connection_id = %s AND enabled",
+            [connection.id],
+        )
+        streams = (await others.fetchone() or (1,))[0]
         tables = await ensure_tables(conn, connection.slug, shape, omit=stream.omit)
     if await site.has_checksums(stream.doctype):
         tables = tables.with_checksums()
@@ -239,6 +244,7 @@ async def _attempt(
         shape=shape,
         tables=tables,
         rows=stream.rows,
+        streams=streams,
         asked_definition=asked,
     )
 
@@ -276,10 +282,13 @@ async def _finish(
             "last_error": None,
             "last_error_step": None,
         }
+        if attempt.compared_by is not None:
+            success |= {"compared_at": now, "compared_by": attempt.compared_by}
         if report:
             success |= {
                 "last_verified_at": now,
                 "verified_equal": bool(report["equal"] or report["repaired"]),
+                "proven": report["proven"],
             }
         await session.execute(update(Stream).where(Stream.id == stream.id).values(**success))
         await session.execute(

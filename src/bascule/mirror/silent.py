@@ -3,12 +3,15 @@
 The site's database is asked for a checksum of all values of all rows, and the checksums of the
 rows here, which came with them, have to give the same. Where they do not, the rows are listed with
 their checksums, and those that differ are fetched. ERPNext renames, reposts and closes by nightly
-jobs in this way, in some two hundred places.
+jobs in this way, in some two hundred places. A site that has no checksums, such as version 16, is
+compared by value instead, the more seldom the longer that takes.
 """
 
 import asyncio
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from psycopg import AsyncConnection, sql
@@ -16,11 +19,14 @@ from psycopg import AsyncConnection, sql
 from bascule.frappe.checksums import Total
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.children import of_parent_type
+from bascule.mirror.findings import By
+from bascule.mirror.reconcile import reconcile
 from bascule.mirror.schema import Table
 
 PARENTS_AT_ONCE = 2_000
-# A look that took a second is taken once in so many.
-SHARE = 20
+# All looks of a connection together take at most one second in so many.
+SHARE = 4
+LONG = 10.0  # seconds: who syncs by hand does not wait for a longer one each time
 NOTHING = Total(0, 0)
 
 
@@ -49,27 +55,50 @@ def signature(table: Table) -> int:
 
 
 def due(attempt: Attempt) -> bool:
-    """Whether it is time for a look: at each sync, but of large tables more seldom, and not for
+    """Whether it is time for a look: at each sync, but of large streams more seldom, and not for
     each webhook.
     """
     cursor = attempt.cursor
-    if attempt.trigger == "webhook" or attempt.tables.parent.checksum is None:
+    if attempt.trigger == "webhook":
         return False
-    if attempt.by_hand or cursor.looked_at is None:
+    if cursor.looked_at is None or (attempt.by_hand and cursor.look_seconds < LONG):
         return True
-    pause = timedelta(seconds=SHARE * cursor.look_seconds)
+    pause = timedelta(seconds=SHARE * attempt.streams * cursor.look_seconds)
     return hub_clock() - datetime.fromisoformat(cursor.looked_at) >= pause
+
+
+def by_checksum(attempt: Attempt) -> bool:
+    """Whether one request a table tells that nothing is otherwise, and it is time to ask."""
+    return attempt.tables.parent.checksum is not None and due(attempt)
+
+
+async def find(attempt: Attempt) -> By:
+    """Find and mend what changed in silence; what was compared for it."""
+    if attempt.tables.parent.checksum is None:
+        with _timed(attempt):
+            await reconcile(attempt, repair=True, by="value")
+        return "value"
+    if others := await differing(attempt):
+        await attempt.log(f"Other values on the site than here: {', '.join(others)}")
+        await reconcile(attempt, repair=True, by="checksum")
+    return "checksum"
+
+
+@contextmanager
+def _timed(attempt: Attempt) -> Iterator[None]:
+    """Note how long a look took, and that it was taken; the caller's next commit keeps it."""
+    began = time.monotonic()
+    yield
+    attempt.cursor.looked_at = hub_clock().isoformat()
+    attempt.cursor.look_seconds = time.monotonic() - began
 
 
 async def differing(attempt: Attempt) -> list[str]:
     """The DocTypes of this stream whose rows on the site are not those here."""
-    began = time.monotonic()
     tables = attempt.tables.all()
-    async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(_differs(attempt, table)) for table in tables]
-    seconds = time.monotonic() - began
-    moment = hub_clock().isoformat()
-    attempt.cursor.looked_at, attempt.cursor.look_seconds = moment, seconds
+    with _timed(attempt):
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(_differs(attempt, table)) for table in tables]
     return [table.doctype for table, task in zip(tables, asked, strict=True) if task.result()]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.connections.tables import Connection
+from bascule.mirror.proof_words import proof_words
 from bascule.store.base import Base
 
 
@@ -42,9 +43,16 @@ class Stream(Base):
     last_success_at: Mapped[datetime | None]
     last_verified_at: Mapped[datetime | None]
     verified_equal: Mapped[bool | None]
+    proven: Mapped[int | None] = mapped_column(BigInteger)  # documents, by value
+    compared_at: Mapped[datetime | None]  # at the last sync, and how
+    compared_by: Mapped[str | None]
     last_error: Mapped[str | None]
     last_error_step: Mapped[str | None]  # what the person can do about it
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def proof(self) -> str:
+        return proof_words(self.verified_equal, self.proven, self.rows, self.last_verified_at)
 
 
 class Run(Base):

@@ -1,0 +1,14 @@
+"""How a proof is told, in the same words everywhere: "equal: 217 of 217 by value, 03:05"."""
+
+from datetime import UTC, datetime
+
+NOT_YET = "not yet compared by value"
+
+
+def proof_words(equal: bool | None, proven: int | None, rows: int, at: datetime | None) -> str:
+    """`proven`: documents whose every value was found equal; `rows`: those here. Times in UTC."""
+    if equal is None or at is None or proven is None:
+        return NOT_YET
+    at = at.astimezone(UTC)
+    when = f"{at:%H:%M}" if at.date() == datetime.now(UTC).date() else f"{at:%-d %b %H:%M}"
+    return f"{'equal' if equal else 'differs'}: {proven:,} of {rows:,} by value, {when}"
