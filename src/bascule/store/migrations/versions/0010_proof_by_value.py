@@ -11,7 +11,7 @@ SCHEMA = "bascule"
 
 def upgrade() -> None:
     op.add_column("streams", sa.Column("proven", sa.BigInteger()), schema=SCHEMA)
-    op.add_column("streams", sa.Column("compared_by", sa.Text()), schema=SCHEMA)
+    op.add_column("streams", sa.Column("compared_by", sa.String()), schema=SCHEMA)
     moment = sa.Column("compared_at", sa.DateTime(timezone=True))
     op.add_column("streams", moment, schema=SCHEMA)
     days = sa.Column("proof_days", sa.Integer(), nullable=False, server_default="7")
