@@ -31,6 +31,11 @@ _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]+")
 _PERSON = re.compile(r"^[\w][\w'\-]*( \w[\w'\-]*)*$")
 _PHONE = r"[0-9 +_\-,.*#()]{1,20}$"
 _LARGEST = 2**31 - 1
+# Nobody counts how often these are linked to; see frappe/model/utils/link_count.py.
+_UNCOUNTED = {
+    *("DocType", "Print Format", "Role", "Module Def", "Communication", "ToDo", "Version", "User"),
+    *("Error Log", "Activity Log", "Notification Log", "Email Queue", "DocShare", "View Log"),
+}
 _SET_ONCE = (("creation", "Created On", "Datetime"), ("owner", "Created By", "Data"))
 
 
@@ -79,6 +84,8 @@ def _check_link(
             missing.append(told)
         return
     one[field] = found["name"]
+    if linked.name not in _UNCOUNTED and not one.doctype.is_child:
+        site.linked[linked.name, found["name"]] += 1
     _fetch(one, field, found)
     submittable = document.doctype.is_submittable and linked.is_submittable
     if submittable and field != "amended_from" and found.get("docstatus") == 2:

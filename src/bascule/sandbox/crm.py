@@ -7,6 +7,7 @@ Contact that link to it; later those documents are changed themselves.
 from typing import TYPE_CHECKING, Any
 
 from bascule.sandbox import saving
+from bascule.sandbox.after_renames import named_by_title
 from bascule.sandbox.deleting import delete
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call
@@ -23,7 +24,9 @@ _PARTIES = {"Customer": "customer", "Supplier": "supplier"}
 
 @on("Customer", "autoname")
 def _name_customer(site: "Site", call: Call, customer: Document) -> None:
-    """By its name; one that is taken gets the next number behind it."""
+    """By its name, unless by series; one that is taken gets the next number behind it."""
+    if not named_by_title(site, "Customer"):
+        return
     wanted = customer["customer_name"]
     if wanted and site.tables.value("Customer", wanted, "name") is not None:
         rows = site.tables.run(
@@ -39,7 +42,8 @@ def _name_customer(site: "Site", call: Call, customer: Document) -> None:
 
 @on("Supplier", "autoname")
 def _name_supplier(site: "Site", call: Call, supplier: Document) -> None:
-    supplier["name"] = supplier["supplier_name"]
+    if named_by_title(site, "Supplier"):
+        supplier["name"] = supplier["supplier_name"]
 
 
 @on("Supplier", "validate")
@@ -219,18 +223,6 @@ def _title_links(site: "Site", document: Document) -> None:
             linked = site.load(str(row["link_doctype"]), cstr(row["link_name"]))
             title = linked and linked[str(linked.doctype.definition.get("title_field") or "name")]
             row["link_title"] = title or row["link_name"]
-
-
-@on("Customer", "after_rename")
-@on("Supplier", "after_rename")
-def _rename_party(site: "Site", call: Call, party: Document) -> None:
-    named = f"{_PARTIES[party.doctype.name]}_name"
-    saving.set_values(site, call, party, {named: party.name}, moved=True)
-
-
-@on("Item", "after_rename")
-def _rename_item(site: "Site", call: Call, item: Document) -> None:
-    saving.set_values(site, call, item, {"item_code": item.name}, moved=True)
 
 
 @on("Address", "autoname")

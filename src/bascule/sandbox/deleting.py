@@ -11,6 +11,7 @@ from bascule.sandbox.naming import random_name, take_back
 from bascule.sandbox.permissions import ADMINISTRATOR
 from bascule.sandbox.schema import DocType
 from bascule.sandbox.tables import Row
+from bascule.sandbox.values import cint
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -35,6 +36,9 @@ _ABOUT = {
     "Communication Link": ("link_doctype", "link_name"),
     "Tag Link": ("document_type", "document_name"),
 }
+# What a voucher entered in these does not keep it from being cancelled. It goes with the voucher,
+# without a trace, where the Accounts Settings say so.
+_LEDGERS = ("GL Entry", "Payment Ledger Entry", "Stock Ledger Entry")
 _UNTOLD = {"Comment", "Communication", "DocShare", "File", "Version", "Deleted Document"}
 
 
@@ -45,6 +49,7 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
     if known is None or document is None:
         raise Refusal("DoesNotExistError")
     _check_allowed(site, call, document, unchecked=unchecked)
+    _delete_entries(site, document)
     fire(site, call, document, "on_trash")
     document.in_delete = True
     fire(site, call, document, "on_change")
@@ -59,6 +64,16 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
     _keep(site, call, document)
     _forget(site, call, document)
     _tell(site, call, document)
+
+
+def _delete_entries(site: "Site", document: Document) -> None:
+    settings = site.single("Accounts Settings") if "Accounts Settings" in site.schema else {}
+    if not cint(settings.get("delete_linked_ledger_entries")):
+        return
+    for ledger in _LEDGERS:
+        if ledger in site.schema:
+            place = {"voucher_type": document.doctype.name, "voucher_no": document.name}
+            site.tables.delete(ledger, **place)
 
 
 def _forget(site: "Site", call: Call, document: Document) -> None:
@@ -121,7 +136,8 @@ def check_back_links(site: "Site", call: Call, document: Document, *, cancelling
         elif site.single(doctype.name).get(field) == document.name:
             _refuse(call, document, "", doctype.name)
     for doctype, field, named in site.schema.dynamic_links():
-        if doctype.is_single or doctype.name in _INDIFFERENT:
+        entered = cancelling and doctype.name in _LEDGERS
+        if doctype.is_single or doctype.name in _INDIFFERENT or entered:
             continue
         for row in site.tables.rows(doctype.name, **{named: about, field: document.name}):
             if row["docstatus"] != 2:

@@ -1,9 +1,10 @@
 """What people do at a document from its form: comment, assign, tag, share and attach files."""
 
+import json
 from html import escape
 from typing import Any
 
-from bascule.sandbox import saving
+from bascule.sandbox import notes, saving
 from bascule.sandbox.errors import Call, Refusal, python_error
 from bascule.sandbox.methods import parsed, whitelisted
 from bascule.sandbox.permissions import GUEST
@@ -130,6 +131,27 @@ def _set_tags(site: Site, call: Call, about: tuple[str, str], tags: list[str]) -
     for tag in tags:
         link = saving.new(site, call, "Tag Link", {**place, "tag": tag, "title": title or ""})
         saving.insert(site, call, link, unchecked=True)
+
+
+@whitelisted("frappe.core.doctype.deleted_document.deleted_document.restore")
+def restore(site: Site, call: Call, name: Any, alert: Any = True) -> None:
+    """A deleted document is made again, with a name and times of its own; what was kept of it says
+    so, past its own `modified`."""
+    kept = site.document(call, "Deleted Document", str(name))
+    if cint(kept["restored"]):
+        call.refuse(f"Document {name} Already Restored", "DocumentAlreadyRestored")
+    values = json.loads(cstr(kept["data"]))
+    document = saving.new(site, call, str(kept["deleted_doctype"]), values)
+    if document.docstatus == 2:
+        call.tell("Cancelled Document restored as Draft")
+        document["docstatus"] = 0
+    saving.insert(site, call, document)
+    about = (document.doctype.name, document.name)
+    told = f"restored {kept['deleted_name']} as {document.name}"
+    notes.add_comment(site, call, *about, "Edit", told)
+    restored = {"new_name": document.name, "restored": 1}
+    saving.set_values(site, call, kept, restored, moved=False)
+    call.tell("Document Restored")
 
 
 @whitelisted("frappe.share.add")

@@ -4,6 +4,7 @@ Knows its own values only: checks are in `checks`, saving in `saving`.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from bascule.sandbox.errors import Call, Refusal
@@ -15,12 +16,21 @@ from bascule.sandbox.values import cint
 _RESERVED = {"doctype", "meta", "flags", "parent_doc", "_table_fields", "_valid_columns"}
 
 
+@dataclass(frozen=True)
+class Renaming:
+    """A document gets the name `new`; or what links to it will link to `new`, in a merge."""
+
+    old: str
+    new: str
+    merge: bool
+
+
 class Document:
     """`values` by field; `rows` are the child documents by table field.
 
     `is_new` until it is stored; `unsaved` marks a row that came with this call. `in_insert` and
     `in_delete` are Frappe's flags while it is made or deleted; `before` is what it was, None of one
-    that was made just now (`made`).
+    that was made just now (`made`); `renaming` is there while it is renamed.
     """
 
     def __init__(self, doctype: DocType, values: Row, *, is_new: bool = False) -> None:
@@ -33,6 +43,7 @@ class Document:
         self.made = False
         self.in_insert = False
         self.in_delete = False
+        self.renaming: Renaming | None = None
 
     @property
     def name(self) -> str:

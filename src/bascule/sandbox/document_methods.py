@@ -11,6 +11,7 @@ from bascule.sandbox.methods import not_whitelisted, parsed, whitelisted
 from bascule.sandbox.renaming import rename
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
+from bascule.sandbox.values import sbool
 from bascule.sandbox.writes import given
 
 
@@ -33,7 +34,8 @@ def _rename(
     force: Any = False,
     validate_rename: Any = True,
 ) -> None:
-    rename(site, call, document.doctype.name, document.name, str(name), merge=merge)
+    about, forced = (document.doctype.name, document.name), bool(sbool(force))
+    rename(site, call, *about, str(name), merge=merge, force=forced)
 
 
 def _add_comment(

@@ -14,13 +14,13 @@ from bascule.sandbox.values import cstr, flt
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
 
-# DocType -> (its party, its status once it is submitted)
+# DocType -> (its party, its status once it is submitted; that of invoices is `order_status`'s)
 _PAPERS = {
     "Quotation": ("Customer", "Open"),
-    "Sales Invoice": ("Customer", "Unpaid"),
+    "Sales Invoice": ("Customer", ""),
     "Delivery Note": ("Customer", "To Bill"),
     "Supplier Quotation": ("Supplier", "Submitted"),
-    "Purchase Invoice": ("Supplier", "Unpaid"),
+    "Purchase Invoice": ("Supplier", ""),
     "Purchase Receipt": ("Supplier", "To Bill"),
     "Material Request": ("", "Pending"),
     "Stock Entry": ("", ""),
@@ -115,7 +115,6 @@ def _fill_payment(site: "Site", call: Call, payment: Document) -> None:
         if payment[place]:
             fill(payment, {rate: 1.0})
         payment[f"base_{amount}"] = round(flt(payment[amount]) * flt(payment[rate]), 2)
-    payment["unallocated_amount"] = payment["paid_amount"]
 
 
 @on("Payment Entry", "before_submit", "before_cancel")

@@ -1,9 +1,10 @@
 """A document's new name, and everything that links to the old one."""
 
+import json
 from typing import TYPE_CHECKING
 
 from bascule.sandbox import deleting, saving
-from bascule.sandbox.document import Document
+from bascule.sandbox.document import Document, Renaming, stored_fields
 from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import fire
 from bascule.sandbox.naming import valid_name
@@ -21,31 +22,51 @@ _NAMED = (
 
 
 def rename(
-    site: "Site", call: Call, doctype: str, old: str, new: str, *, merge: object = False
+    site: "Site",
+    call: Call,
+    doctype: str,
+    old: str,
+    new: str,
+    *,
+    merge: object = False,
+    force: bool = False,
 ) -> str:
-    """The new name. A comment tells the old one; a Deleted Document is left by a merge alone, and
-    nobody's `modified` moves by it. See frappe/model/rename_doc.py.
+    """The new name; `force` renames what its DocType lets nobody rename. See rename_doc.py.
 
-    It moves for DocTypes that change a field when they are renamed: Customer, Supplier, Item.
+    A comment tells the old one; a Deleted Document is left by a merge alone. Nobody's `modified`
+    moves by it but that of Singles, of what a merge leaves, and of documents of DocTypes that
+    change a field when they are renamed: see `after_renames`.
     """
     if not new:
         told = "{doctype, old, new} or {doc, new} are required arguments"
         told += " for frappe.model.rename_doc"
         raise Refusal("TypeError", told, module="", status=500)
     document = site.document(call, site.doctype(call, doctype).name, old)
-    new = _checked(site, call, document, old, new, merge=bool(sbool(merge)))
-    if sbool(merge):
-        _repoint(site, document, new)
+    old, merging = document.name, bool(sbool(merge))
+    document.renaming = Renaming(old, new, merging)
+    fire(site, call, document, "before_rename")
+    new = _checked(site, call, document, new, merge=merging, force=force)
+    if merging:
+        _join_assignments(site, call, document, new)
     else:
         _rename_row(site, document, new)
-        _repoint(site, document, new)
+    _repoint(site, call, document, new)
     renamed = site.document(call, document.doctype.name, new)
+    renamed.renaming = Renaming(old, new, merging)
     fire(site, call, renamed, "after_rename")
-    _comment(site, call, renamed, old, merged=bool(sbool(merge)))
-    if sbool(merge):
+    _comment(site, call, renamed, old, merged=merging)
+    if merging:
         deleting.delete(site, call, document.doctype.name, old)
     call.tell(f"Document renamed from {bold(old)} to {bold(new)}", indicator="green", alert=True)
     return new
+
+
+def _join_assignments(site: "Site", call: Call, document: Document, new: str) -> None:
+    """What a merge leaves is assigned to whom either was; its `modified` moves by that."""
+    there = site.document(call, document.doctype.name, new)
+    users = {user for one in (document, there) for user in json.loads(one["_assign"] or "[]")}
+    values = {"_assign": json.dumps(sorted(users)), "modified": site.now()}
+    site.tables.update(there.doctype.name, new, values | {"modified_by": call.user})
 
 
 def _comment(site: "Site", call: Call, renamed: Document, old: str, *, merged: bool) -> None:
@@ -64,9 +85,9 @@ def _comment(site: "Site", call: Call, renamed: Document, old: str, *, merged: b
 
 
 def _checked(
-    site: "Site", call: Call, document: Document, old: str, new: str, *, merge: bool
+    site: "Site", call: Call, document: Document, new: str, *, merge: bool, force: bool
 ) -> str:
-    doctype = document.doctype
+    doctype, old = document.doctype, document.name
     there = site.tables.value(doctype.name, new, "name")
     if old == new:
         call.refuse("No changes made because old and new name are the same.")
@@ -78,7 +99,7 @@ def _checked(
         call.refuse(f"Another {doctype.name} with name {new} exists, select another name")
     if site.access.denied(call.user, document, "write") is not None:
         call.refuse("You need write permission to rename")
-    if not doctype.definition.get("allow_rename"):
+    if not (force or doctype.definition.get("allow_rename")):
         call.refuse(f"{doctype.name} not allowed to be renamed")
     return valid_name(call, doctype.name, new)
 
@@ -99,31 +120,34 @@ def _rename_row(site: "Site", document: Document, new: str) -> None:
             )
 
 
-def _repoint(site: "Site", document: Document, new: str) -> None:
+def _repoint(site: "Site", call: Call, document: Document, new: str) -> None:
     about, old = document.doctype.name, document.name
     for doctype, field in site.schema.links_to(about):
         if doctype.is_single:
-            site.tables.run(
-                "UPDATE `tabSingles` SET `value` = ?"
-                " WHERE `doctype` = ? AND `field` = ? AND `value` = ?",
-                (new, doctype.name, field, old),
-            )
+            _repoint_single(site, call, doctype.name, field, old, new)
             continue
         place = column(field)
         site.tables.run(
             f"UPDATE {quoted(doctype.name)} SET {place} = ? WHERE {place} = ?", (new, old)
         )
-    for holder, names, field in _NAMED:
-        if holder in site.schema:
-            site.tables.run(
-                f"UPDATE {quoted(holder)} SET {column(field)} = ?"
-                f" WHERE {column(names)} = ? AND {column(field)} = ?",
-                (new, about, old),
-            )
+    named = [(holder, field, names) for holder, names, field in _NAMED if holder in site.schema]
     for doctype, field, names in site.schema.dynamic_links():
         if not doctype.is_single:
-            site.tables.run(
-                f"UPDATE {quoted(doctype.name)} SET {column(field)} = ?"
-                f" WHERE {column(names)} = ? AND {column(field)} = ?",
-                (new, about, old),
-            )
+            named.append((doctype.name, field, names))
+            continue
+        kept = stored_fields(site.tables, doctype.name)
+        if (kept.get(names), kept.get(field)) == (about, old):
+            site.tables.set_single(doctype.name, {field: new})
+    for holder, field, names in named:
+        site.tables.run(
+            f"UPDATE {quoted(holder)} SET {column(field)} = ?"
+            f" WHERE {column(names)} = ? AND {column(field)} = ?",
+            (new, about, old),
+        )
+
+
+def _repoint_single(site: "Site", call: Call, doctype: str, field: str, old: str, new: str) -> None:
+    """A Single is saved as a document, because what it holds may be defaults as well."""
+    if stored_fields(site.tables, doctype).get(field) == old:
+        stamps = {"modified": site.now(), "modified_by": call.user}
+        site.tables.set_single(doctype, {field: new} | stamps)

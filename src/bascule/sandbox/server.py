@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import web
 
 from bascule.sandbox.api import Api, Ask
+from bascule.sandbox.controls import Controls
 from bascule.sandbox.faults import Faults
 from bascule.sandbox.permissions import User
 from bascule.sandbox.queue import Deliveries
@@ -76,6 +77,7 @@ class Sandbox:
             middlewares=[cast("Middleware", faults.middleware)], client_max_size=_LARGEST_BODY
         )
         app.add_routes(faults.routes())
+        app.add_routes(Controls(site).routes())
         app.router.add_route("*", "/{path:.*}", handle)
         runner = web.AppRunner(
             app,

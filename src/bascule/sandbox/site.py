@@ -4,20 +4,26 @@ Everything here is synchronous; a call is one transaction.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bascule.sandbox import (
+    after_renames,
     attachments,
     crm,
     customs,
     made_doctypes,
     notes,
+    order_status,
     own_names,
     papers,
     stock,
+    stock_moves,
+    system_settings,
     transactions,
     trees,
     webhooks,
@@ -32,6 +38,7 @@ from bascule.sandbox.fields import known_doctype
 from bascule.sandbox.loading import definitions, load_snapshot
 from bascule.sandbox.masks import mask_values
 from bascule.sandbox.metadata import as_document
+from bascule.sandbox.moments import Moment
 from bascule.sandbox.permissions import ADMINISTRATOR, Permissions, User
 from bascule.sandbox.query import Asked, ListQuery
 from bascule.sandbox.schema import DocType, Schema
@@ -42,14 +49,18 @@ from bascule.sandbox.values import cstr
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
 BEHAVIOURS = (
+    after_renames,
     attachments,
     crm,
     customs,
     made_doctypes,
     notes,
+    order_status,
     own_names,
     papers,
     stock,
+    stock_moves,
+    system_settings,
     transactions,
     trees,
     webhooks,
@@ -57,6 +68,8 @@ BEHAVIOURS = (
 
 
 class Site:
+    """`linked` counts links to (DocType, name) and `to_repost` holds (item, warehouse) for jobs."""
+
     def __init__(self, snapshot: Snapshot) -> None:
         self.clock = Clock(snapshot.time_zone)
         self.time_zone = snapshot.time_zone
@@ -69,6 +82,8 @@ class Site:
         self.tables = Tables()
         self.access = Access(self.schema, self.tables, self.permissions)
         self.jobs: list[Any] = []  # see `queue`; the oldest first
+        self.linked: Counter[tuple[str, str]] = Counter()
+        self.to_repost: set[tuple[str, str]] = set()
         self._last = ""
         self._unrecorded: set[str] = set()
         self._customised: set[str] = set()
@@ -91,6 +106,26 @@ class Site:
             for name in self._customised:
                 self._refresh(name)
             self._customised.clear()
+
+    def keep(self) -> Moment:
+        """The site as it is now."""
+        definitions = {doctype.name: self.schema.original(doctype.name) for doctype in self.schema}
+        waiting = Counter(self.linked), frozenset(self.to_repost)
+        return Moment(*self.tables.kept(), definitions, *waiting)
+
+    def restore(self, moment: Moment) -> None:
+        """The site as it was then; its clock goes on."""
+        for doctype in [one.name for one in self.schema]:
+            self.schema.remove(doctype)
+        for definition in moment.definitions.values():
+            self.schema.add(definition)
+        self.tables.restore(moment.rows, moment.made)
+        customs.refresh_all(self.schema, self.tables)
+        self.linked, self.to_repost = Counter(moment.linked), set(moment.to_repost)
+
+    def set_time_zone(self, name: str) -> None:
+        """From now on the site tells its local time of there; what was written stays as it is."""
+        self.clock.zone, self.time_zone = ZoneInfo(name), name
 
     def customise(self, doctype: str) -> None:
         """That DocType, its Custom Fields, Property Setters or rights changed."""

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.events import on
+from bascule.sandbox.tables import column, quoted
 from bascule.sandbox.values import cint, cstr, flt
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
+
+_OF_BOMS = ("BOM Item", "BOM Explosion Item")
 
 
 @on("Item", "before_validate")
@@ -51,6 +54,39 @@ def _check_reorder_levels(site: "Site", call: Call, item: Document) -> None:
                 )
             )
         seen.add(about)
+
+
+@on("Item", "validate")
+def _describe_in_boms(site: "Site", call: Call, item: Document) -> None:
+    """Another description goes into the BOMs of the item, and those that it is a part of."""
+    if item.is_new or item.before is None or item.before["description"] == item["description"]:
+        return
+    for doctype, field in (("BOM", "item"), *((rows, "item_code") for rows in _OF_BOMS)):
+        if doctype in site.schema:
+            site.tables.run(
+                f"UPDATE {quoted(doctype)} SET `description` = ?"
+                f" WHERE {column(field)} = ? AND `docstatus` < 2",
+                (item["description"], item.name),
+            )
+
+
+@on("Item", "on_update")
+def _tell_prices(site: "Site", call: Call, item: Document) -> None:
+    """Its prices have its name, description and brand; their `modified` stays."""
+    if "Item Price" in site.schema:
+        site.tables.run(
+            "UPDATE `tabItem Price` SET `item_name` = ?, `item_description` = ?, `brand` = ?"
+            " WHERE `item_code` = ?",
+            (item["item_name"], item["description"], item["brand"], item.name),
+        )
+
+
+@on("Item", "on_trash")
+def _leave_no_bin(site: "Site", call: Call, item: Document) -> None:
+    """Its Bins and prices go without a trace."""
+    for doctype in ("Bin", "Item Price"):
+        if doctype in site.schema:
+            site.tables.delete(doctype, item_code=item.name)
 
 
 @on("Item Price", "validate")

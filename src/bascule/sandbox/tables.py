@@ -81,6 +81,15 @@ class Tables:
     def close(self) -> None:
         self._db.close()
 
+    def kept(self) -> tuple[bytes, frozenset[str]]:
+        """Everything, as bytes, and the DocTypes that have a table."""
+        return self._db.serialize(), frozenset(self._made)
+
+    def restore(self, rows: bytes, made: frozenset[str]) -> None:
+        """What was kept, in place of everything."""
+        self._db.deserialize(rows)
+        self._made = set(made)
+
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
         """Commits at the end of the block; takes all back on any error, or without `keep`."""
@@ -125,7 +134,9 @@ class Tables:
             self._db.execute(f"CREATE TABLE {table} ({columns}, PRIMARY KEY (`name`))")
             for name in ("parent",) if doctype.is_child else ("modified",):
                 index = column(f"{doctype.name}.{name}")
-                self._db.execute(f"CREATE INDEX {index} ON {table} ({column(name)}, `name`)")
+                self._db.execute(
+                    f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({column(name)}, `name`)"
+                )
             self._made.add(doctype.name)
             return
         there = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
@@ -137,6 +148,11 @@ class Tables:
                 if kind in ("int", "float") and default:
                     filled = _KEPT[kind](default)
                     self._db.execute(f"UPDATE {table} SET {column(name)} = ?", (filled,))
+
+    def rename(self, old: str, new: str) -> None:
+        """The table of a DocType that has another name from now on."""
+        self._db.execute(f"ALTER TABLE {quoted(old)} RENAME TO {quoted(new)}")
+        self._made = self._made - {old} | {new}
 
     def fill(self, doctype: DocType, rows: Sequence[Row]) -> None:
         kept = [(name, _KEPT[kind]) for name, kind in doctype.kinds.items()]
@@ -157,6 +173,13 @@ class Tables:
                 for field, value in values.items()
                 if field != "doctype" and not isinstance(value, list)
             ),
+        )
+
+    def set_single(self, doctype: str, values: Row) -> None:
+        """Some of a Single's values; the others stay."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO `tabSingles` VALUES (?, ?, ?)",
+            ((doctype, field, value) for field, value in values.items()),
         )
 
     def insert(self, doctype: DocType, row: Row) -> None:

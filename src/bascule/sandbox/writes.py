@@ -10,6 +10,7 @@ from bascule.sandbox.renaming import rename
 from bascule.sandbox.schema import OF_CHILDREN, STANDARD
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
+from bascule.sandbox.values import sbool
 
 _CHANGING = ("POST", "PUT")
 _MOST = 200
@@ -150,9 +151,16 @@ def delete_document(site: Site, call: Call, doctype: str, name: str) -> None:
 
 @whitelisted("frappe.rename_doc", _CHANGING)
 def rename_doc_in_short(
-    site: Site, call: Call, doctype: Any, old: Any, new: Any, merge: Any = False
+    site: Site,
+    call: Call,
+    doctype: Any,
+    old: Any,
+    new: Any,
+    force: Any = False,
+    merge: Any = False,
 ) -> str:
-    return rename(site, call, doctype, str(old), str(new), merge=merge)
+    forced = bool(sbool(force))
+    return rename(site, call, doctype, str(old), str(new), merge=merge, force=forced)
 
 
 @whitelisted("frappe.model.rename_doc.update_document_title")

@@ -91,7 +91,7 @@ class Masters:
         for name, parent, is_group, left, right in _nested(nodes):
             place = {name_field: name, "is_group": int(is_group), "lft": left, "rgt": right}
             if parent:
-                place[parent_field] = parent + suffix
+                place[parent_field] = place["old_parent"] = parent + suffix
             self.write(doctype, name + suffix, **place, **values.get(name, {}))
 
     def write_world(self) -> None:

@@ -1,0 +1,77 @@
+"""What happens to a site past its REST API: a job, another app's SQL, a restore.
+
+`POST /sandbox/jobs` runs what the site's scheduler would, `POST /sandbox/sql` what another app
+writes past all documents, `POST /sandbox/moments` keeps the site's state and restores it. These
+routes are the sandbox's own and take no credentials.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from bascule.sandbox.jobs import JOBS
+
+if TYPE_CHECKING:
+    from bascule.sandbox.moments import Moment
+    from bascule.sandbox.site import Site
+
+_Values = dict[str, Any]
+
+
+class Controls:
+    def __init__(self, site: "Site") -> None:
+        self._site = site
+        self._moments: dict[str, Moment] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/sandbox/jobs", self._show),
+            web.post("/sandbox/jobs", self._answering(self._run_job)),
+            web.post("/sandbox/sql", self._answering(self._run_sql)),
+            web.post("/sandbox/moments", self._answering(self._moment)),
+        ]
+
+    async def _show(self, request: web.Request) -> web.Response:
+        return web.json_response({"jobs": sorted(JOBS)})
+
+    def _answering(self, act: Callable[[_Values], _Values]) -> Callable[[web.Request], Any]:
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                values = json.loads(await request.text())
+                told = act(values if isinstance(values, dict) else {})
+            except (ValueError, sqlite3.Error) as error:
+                return web.json_response({"error": str(error)}, status=400)
+            return web.json_response(told)
+
+        return answer
+
+    def _run_job(self, values: _Values) -> _Values:
+        job = JOBS.get(str(values.get("job")))
+        if job is None:
+            raise ValueError(
+                f"No job is called {values.get('job')!r}: GET /sandbox/jobs lists them."
+            )
+        with self._site.transaction():
+            job(self._site)
+        return {"job": values["job"]}
+
+    def _run_sql(self, values: _Values) -> _Values:
+        """One statement with `?` for each of `values`; `changed` is the number of rows."""
+        with self._site.transaction():
+            done = self._site.tables.run(str(values.get("sql")), values.get("values") or ())
+        return {"changed": done.rowcount}
+
+    def _moment(self, values: _Values) -> _Values:
+        """`{"keep": NAME}` keeps the site as it is, `{"restore": NAME}` makes it so again."""
+        if "keep" in values:
+            name = str(values["keep"])
+            self._moments[name] = self._site.keep()
+            return {"kept": name}
+        name = str(values.get("restore"))
+        if name not in self._moments:
+            raise ValueError(f"No moment is called {name!r}: keep it first.")
+        self._site.restore(self._moments[name])
+        return {"restored": name}
