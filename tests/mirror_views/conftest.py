@@ -39,6 +39,7 @@ TABLES = {
     "Purchase Order": f"{STANDARD}, supplier text, supplier_name text, status text, currency text, "
     "transaction_date date, schedule_date date, grand_total numeric, net_total numeric, "
     "advance_paid numeric, total_qty numeric, per_received numeric",
+    "Purchase Order Item": f"{CHILD}, qty numeric, received_qty numeric",
     "Supplier": f"{STANDARD}, supplier_name text, supplier_group text, supplier_type text, "
     "country text, tax_id text, payment_terms text, default_currency text, on_hold smallint, "
     "disabled smallint",

@@ -62,6 +62,25 @@ async def test_pending_is_what_was_ordered_and_not_yet_delivered(mirror):
     assert len(rows) == 7
 
 
+async def test_the_lines_and_not_the_share_in_the_order_tell_what_was_delivered(mirror):
+    await mirror.rebuild()
+    await mirror.add(
+        "Sales Order",
+        order("1 old share", "To Deliver and Bill", 1, 0),
+        order("2 share ahead", "To Deliver and Bill", 1, 100),
+        order("3 draft", "Draft", 0, 100),
+    )
+    for parent, done in (("1 old share", 2), ("2 share ahead", 1), ("3 draft", 2)):
+        lines = [
+            {"name": f"{parent} {idx}", "parent": parent, "idx": idx, "qty": 2, **delivered}
+            for idx, delivered in ((1, {"delivered_qty": done}), (2, {"delivered_qty": 3}))
+        ]
+        await mirror.add("Sales Order Item", *lines)
+    rows = await mirror.rows("sales_orders")
+    assert [r["order_id"][0] for r in rows if r["is_delivered"]] == ["1"]
+    assert [r["order_id"][0] for r in rows if r["is_pending"]] == ["2"]
+
+
 async def test_the_lines_of_orders_follow_their_order(mirror):
     await mirror.rebuild()
     await mirror.add("Sales Order", order("SO-1", "Draft", 0))

@@ -5,12 +5,17 @@ from psycopg.sql import Composed
 from bascule.mirror.views.sources import Sources
 from bascule.mirror.views.view import define
 
-# Of an order that needs no delivery ERPNext moves the status on, and leaves per_delivered at 0.
-# Either field alone decides where the other is not mirrored.
+# Of an order that needs no delivery ERPNext moves the status on, and its lines stay undelivered.
+# Either alone decides where the other is not mirrored. The share that ERPNext keeps in the order
+# (per_delivered) changes without the order's `modified`, so it counts only where there are no
+# lines here.
 _ARRIVED = (
     """({x_docstatus} = 1 and coalesce({by_share} or {by_status}, {by_share}, {by_status}))"""
 )
 _BY_SHARE = "coalesce({x_%(per)s}, {zero_x_%(per)s}) >= 100"
+_BY_LINES = """(exists (select from {l} where {l_parent} = x.name and {l_live})
+    and not exists (select from {l} where {l_parent} = x.name and {l_live}
+                       and coalesce({l_%(done)s}, 0) < {l_qty}))"""
 _BY_STATUS = "{x_status} in ('To Bill', 'Completed', 'Delivered')"
 
 _ORDERS = """
@@ -33,12 +38,16 @@ select x.name as order_id,
 _SALES = {
     "party": "customer",
     "due": "delivery_date",
+    "lines": "Sales Order Item",
+    "done": "delivered_qty",
     "per": "per_delivered",
     "arrived": "delivered",
 }
 _PURCHASE = {
     "party": "supplier",
     "due": "schedule_date",
+    "lines": "Purchase Order Item",
+    "done": "received_qty",
     "per": "per_received",
     "arrived": "received",
 }
@@ -67,8 +76,9 @@ select l.name as line_id,
 
 
 def _orders(s: Sources, doctype: str, words: dict[str, str]) -> Composed:
-    s.using(x=doctype)
-    share, status = s.query(_BY_SHARE % words), s.query(_BY_STATUS)
+    s.using(x=doctype, l=words["lines"])
+    by_lines = s.has(words["lines"], "parent", "qty", words["done"])
+    share, status = s.query((_BY_LINES if by_lines else _BY_SHARE) % words), s.query(_BY_STATUS)
     arrived = s.query(_ARRIVED, by_share=share, by_status=status)
     return s.query(_ORDERS % words, arrived=arrived)
 
@@ -105,7 +115,8 @@ define(
             "is_delivered",
             "boolean",
             "Whether nothing is left to deliver",
-            "docstatus = 1 and (per_delivered >= 100 or status is To Bill or Completed)",
+            "docstatus = 1 and (delivered_qty >= qty in each line, or status is To Bill or "
+            "Completed)",
         ),
         (
             "is_pending",
@@ -180,7 +191,8 @@ define(
             "is_received",
             "boolean",
             "Whether nothing is left to receive",
-            "docstatus = 1 and (per_received >= 100 or status is To Bill, Completed or Delivered)",
+            "docstatus = 1 and (received_qty >= qty in each line, or status is To Bill, Completed "
+            "or Delivered)",
         ),
         (
             "is_pending",

@@ -97,6 +97,7 @@ _fields(
     numeric="grand_total net_total advance_paid total_qty per_received",
     bigint="docstatus",
 )
+_fields("Purchase Order Item", text="parent", numeric="qty received_qty")
 _fields(
     "Supplier",
     text="supplier_name supplier_group supplier_type country tax_id payment_terms default_currency",
