@@ -324,6 +324,11 @@ async def test_requests_cancelled_at_any_moment_leave_every_place_free() -> None
         ("https://erp.example.com/api/method/ping", "Use https://erp.example.com"),
         ("/login?redirect-to=/api", "Check the site's address"),
         ("https://user:pass@evil.example.com/", "Check the site's address"),
+        ("https://127.0.0.1/api/method/ping", "Use https://127.0.0.1 as the site's address."),
+        ("https://127.0.0.1/login", "Check the site's address"),
+        ("https://sso.example.com/login?rd=https://erp/api/method/ping", "That is another host"),
+        ("https://sso.example.com/realms/a/api/method/ping", "That is another host"),
+        ("https://sso.example.com", "That is another host"),
     ],
 )
 async def test_credentials_do_not_follow_a_redirect(to: str, step: str) -> None:
@@ -372,3 +377,43 @@ async def test_a_site_that_is_not_open_says_how_to_open_it() -> None:
     site = Site("http://127.0.0.1:1", KEY, SECRET)
     with pytest.raises(RuntimeError, match="async with site"):
         await site.logged_user()
+
+
+@pytest.mark.parametrize("bytes_", [9_000, 100_000])
+async def test_a_long_header_is_read(bytes_: int) -> None:
+    def answer(_: Seen) -> Any:
+        return as_frappe(
+            {"message": "hub"}, headers={"Link": "</a.js>; rel=preload," * (bytes_ // 21)}
+        )
+
+    async with stage(answer) as there, there.site() as site:
+        assert await site.logged_user() == "hub"
+
+
+async def test_a_header_without_end_is_named() -> None:
+    def answer(_: Seen) -> Any:
+        return as_frappe({"message": "hub"}, headers={"Link": "x" * 300_000})
+
+    async with stage(answer) as there, there.site() as site:
+        with pytest.raises(NotAFrappeSite, match="longer than the hub reads") as caught:
+            await site.logged_user()
+    assert "proxy" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("status", "scheme"),
+    [(401, 'Basic realm="intranet"'), (401, "Negotiate"), (401, ""), (407, "Basic")],
+)
+async def test_a_password_that_a_proxy_asks_for_is_not_the_keys(status: int, scheme: str) -> None:
+    def answer(_: Seen) -> Any:
+        page = page_of_html(status, "Authorization Required")
+        if scheme:
+            page.headers["WWW-Authenticate"] = scheme
+        return page
+
+    async with stage(answer) as there, there.site() as site:
+        with pytest.raises(NotAFrappeSite, match="proxy before the site asks") as caught:
+            await site.logged_user()
+    assert scheme.partition(" ")[0] in str(caught.value)
+    assert "Generate new keys" not in caught.value.next_step
+    assert "/api" in caught.value.next_step

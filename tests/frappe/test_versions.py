@@ -1,5 +1,6 @@
 """Frappe 13 to 16: each answers as its own source does where they differ, and the client copes."""
 
+import json
 from typing import Any
 
 import pytest
@@ -117,6 +118,66 @@ async def test_a_known_version_is_spoken_to_in_its_own_way_at_once() -> None:
         assert site.major == 16
         await site.list("Item", ["count(distinct item_group) as total"], group_by="item_group")
         assert len(there.seen) == 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_what_a_site_told_before_is_spoken_to_it_at_once(version: str) -> None:
+    async with stage(Frappe(version)) as there:
+        for _ in range(2):
+            async with there.site(versions={"frappe": version}) as site:
+                assert await site.count("Item") == 300
+        assert len(there.seen) == 2
+
+
+@pytest.mark.parametrize(("before", "now"), [("15.44.2", "16.2.0"), ("16.2.0", "15.44.2")])
+async def test_a_site_that_is_another_version_than_it_was_is_asked_once(
+    before: str, now: str
+) -> None:
+    async with stage(Frappe(now)) as there, there.site(versions={"frappe": before}) as site:
+        assert await site.count("Item") == 300
+        assert await site.count("Item") == 300
+        assert len(there.seen) == 4
+
+
+async def test_a_refusal_of_a_field_names_it_and_roles_of_its_level() -> None:
+    """Version 16 refuses a filter on a field above the user's permission level."""
+    item = {
+        **ITEM,
+        "fields": [{"fieldname": "cost", "fieldtype": "Currency", "permlevel": 1}],
+        "permissions": [
+            {"role": "Stock User", "read": 1},
+            {"role": "Accounts Manager", "read": 1, "permlevel": 1},
+            {"role": "Accounts User", "read": 1, "permlevel": 1},
+        ],
+    }
+
+    def answer(seen: Seen) -> Any:
+        if seen.path.startswith("/api/v2/"):
+            return {"data": item}
+        told = "You do not have permission to access field: <strong>Item.cost</strong>"
+        said = json.dumps([json.dumps({"message": told})])
+        return 403, {"exc_type": "PermissionError", "_server_messages": said}
+
+    async with stage(answer) as there, there.site() as site:
+        error = await refused(site)
+    assert error.field == ("Item", "cost")
+    assert error.roles == ("Accounts User", "Accounts Manager")
+    assert "Item.cost" in str(error)
+    assert "field cost at permission level 1" in error.next_step
+    assert "Stock User" not in error.next_step
+
+
+async def test_few_roles_are_named_and_none_that_nobody_has_a_use_for() -> None:
+    roles = ["System Manager", "HR Manager", "Academics User", "HR User", "Auditor", "Stock User"]
+    item = {**ITEM, "permissions": [{"role": role, "read": 1} for role in roles]}
+
+    def answer(seen: Seen) -> Any:
+        return {"data": item} if seen.path.startswith("/api/v2/") else FORBIDDEN
+
+    async with stage(answer) as there, there.site() as site:
+        error = await refused(site)
+    assert error.next_step.endswith("in ERPNext: HR User, Auditor, Stock User.")
+    assert error.roles == ("HR User", "Auditor", "Stock User", "HR Manager", "System Manager")
 
 
 async def test_a_function_that_is_refused_for_its_own_sake_is_told_as_it_was() -> None:

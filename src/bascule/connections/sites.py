@@ -97,4 +97,5 @@ def unpooled_site(hub: Hub, connection: Connection) -> Site:
         ca_bundle=Path(ca_bundle) if ca_bundle else None,
         max_concurrency=connection.max_concurrency,
         may_connect=hub.settings.may_connect,
+        versions=connection.versions,
     )

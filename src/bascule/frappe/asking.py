@@ -18,7 +18,7 @@ from bascule.frappe.doctype import DocType
 from bascule.frappe.errors import FrappeError, NoPermission
 from bascule.frappe.filters import site_value
 from bascule.frappe.meta import fetch_meta
-from bascule.frappe.refusals import with_roles
+from bascule.frappe.refusals import above_the_level, with_roles
 from bascule.frappe.wire import Wire
 
 T = TypeVar("T")
@@ -27,11 +27,12 @@ REMEMBERED = 600.0  # seconds that a definition is taken to stay what it was
 
 
 class Asking:
-    """`major`: Frappe's major version, once `versions` was asked."""
+    """`major`: Frappe's major version, as the site told here (`major_was_told`) or before."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.major: int | None = None
+        self.major_was_told = False
         self._known: dict[str, tuple[float, DocType | None]] = {}
 
     async def __aenter__(self) -> Self:
@@ -88,6 +89,9 @@ class Asking:
             return await exchange
         except NoPermission as error:
             refused = error
+        if refused.field:
+            of, name = refused.field
+            raise above_the_level(refused, await self._definition(of), name)
         meta = await self._definition(parent or doctype)
         if meta is not None and meta.child:
             raise NoPermission(

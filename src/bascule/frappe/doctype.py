@@ -27,6 +27,11 @@ LAYOUT_TYPES = frozenset(
 
 # Roles that nobody gives: Administrator is one user's, the others are everybody's.
 AUTOMATIC_ROLES = frozenset({"Administrator", "All", "Desk User", "Guest"})
+# Roles of parts that have left ERPNext (education, agriculture) or that are of one small thing.
+# They still stand in permission rows, and nobody has a use for them.
+LEFT_OVER_ROLES = frozenset(
+    {"Academics User", "Agriculture Manager", "Agriculture User", "Fulfillment User", "Inbox User"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +93,24 @@ class DocType:
 
     def roles_that_may(self, action: str, level: int = 0) -> tuple[str, ...]:
         """Roles that can be given to a user, with this right (read, write, create, delete, submit,
-        cancel, mask) to any document, or at another permission level to its fields.
+        cancel, mask) to any document, or at another permission level to its fields. Those that
+        open least come first, and what is left over of old parts only where nothing else is there.
         """
-        return tuple(
-            dict.fromkeys(
-                str(rule["role"])
-                for rule in self.permissions
-                if rule.get("role") not in (None, *AUTOMATIC_ROLES)
-                and rule.get(action)
-                and not rule.get("if_owner")
-                and int(rule.get("permlevel") or 0) == level
-            )
+        having = dict.fromkeys(
+            str(rule["role"])
+            for rule in self.permissions
+            if rule.get("role") not in (None, *AUTOMATIC_ROLES)
+            and rule.get(action)
+            and not rule.get("if_owner")
+            and int(rule.get("permlevel") or 0) == level
         )
+        in_use = [role for role in having if role not in LEFT_OVER_ROLES]
+        return tuple(sorted(in_use or having, key=_opens))
+
+
+def _opens(role: str) -> int:
+    """How much a role opens beside the one right, as its name tells."""
+    return 2 if role == "System Manager" else int(role.endswith("Manager"))
 
 
 def doctype_from(definition: Mapping[str, Any]) -> DocType:

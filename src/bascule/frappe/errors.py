@@ -37,7 +37,9 @@ class WrongCredentials(FrappeError):
 
 
 class NoPermission(FrappeError):
-    """`roles`: those that would help, where the DocType's permissions could be read."""
+    """`roles`: those that would help, where the DocType's permissions could be read. `field`: the
+    DocType and the field that the user may not read, where the refusal is about that field alone.
+    """
 
     def __init__(
         self,
@@ -47,9 +49,11 @@ class NoPermission(FrappeError):
         doctype: str | None = None,
         status: int | None = None,
         roles: tuple[str, ...] = (),
+        field: tuple[str, str] | None = None,
     ) -> None:
         super().__init__(message, next_step=next_step, doctype=doctype, status=status)
         self.roles = roles
+        self.field = field
 
 
 class NotFound(FrappeError):

@@ -20,6 +20,7 @@ from bascule.frappe.errors import (
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 _NO_TLS_THERE = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
+_TOO_LONG = "Got more than"  # aiohttp's, of a header or its first line
 
 
 class OutOfReach(OSError):
@@ -50,6 +51,11 @@ def failure(error: Exception, *, connecting: float, in_all: float) -> FrappeErro
         return SiteDown(
             "The site closed the connection before its answer was complete.",
             next_step="Try again in a few minutes; if it stays, look at the site's logs.",
+        )
+    if isinstance(error, aiohttp.ClientResponseError) and _TOO_LONG in error.message:
+        return NotAFrappeSite(
+            "The site's answer has a header that is longer than the hub reads (256 KB).",
+            next_step="Look at what the proxy before the site adds to its answers.",
         )
     return NotAFrappeSite(
         "What answers at this address does not speak HTTP as a Frappe site does.",

@@ -12,6 +12,15 @@ import msgspec
 
 from bascule.frappe import said
 from bascule.frappe.answer import Answer, Asked
+from bascule.frappe.before_the_site import (
+    FEWER_REQUESTS,
+    LATER,
+    MANY_REQUESTS,
+    NEW_KEYS,
+    UNKNOWN_KEY,
+    from_the_web_server,
+)
+from bascule.frappe.doctype import DocType
 from bascule.frappe.errors import (
     ChangedMeanwhile,
     Duplicate,
@@ -19,7 +28,6 @@ from bascule.frappe.errors import (
     Invalid,
     Linked,
     NoPermission,
-    NotAFrappeSite,
     NotFound,
     RateLimited,
     SiteDown,
@@ -81,25 +89,26 @@ _FRAPPES_OWN = {"exc_type", "exception", "exc", "_server_messages", "_error_mess
 _BAD_STATEMENT = re.compile(r"\((?:1052|1054|1064|1146|1264|1292|1366|1406),")
 _NO_METHOD = re.compile(r"^Failed to get method for command |^No module named ")
 
+MOST_ROLES = 3  # named to a person, who gives one of them
+
 _STEPS: dict[type[FrappeError], str] = {
-    WrongCredentials: "Generate new keys for the user in ERPNext (User, Settings, API Access) and "
-    "give Bascule both the API key and the API secret.",
+    WrongCredentials: NEW_KEYS,
     NotFound: "Check the name; what is asked for may have been renamed or deleted.",
     ChangedMeanwhile: "Read the document again and repeat the change on what is there now.",
     Duplicate: "Use the document that is there, or choose another name.",
     Linked: "Delete or unlink the documents that it names first, or disable this one instead.",
     Invalid: "Correct what the site names and send it again.",
-    RateLimited: "Wait a little, then try again with fewer requests at a time.",
-    SiteDown: "Try again in a few minutes; if it stays, look at the site itself and its logs.",
+    RateLimited: FEWER_REQUESTS,
+    SiteDown: LATER,
     Unavailable: "Try again in a few minutes.",
 }
 
 
-def refusal(answer: Answer, asked: Asked) -> FrappeError:
-    """The error of an answer that is not 2xx."""
+def refusal(answer: Answer, asked: Asked, site: str) -> FrappeError:
+    """The error of an answer that is not 2xx. `site`: the address that was asked."""
     body = _object(answer.body)
     if body is None or not _FRAPPES_OWN & set(body):
-        return _from_the_web_server(answer, asked)
+        return from_the_web_server(answer, asked, site)
     told = said.messages(body)
     kind = _kind(answer, body, told)
     text = said.sentences(told)
@@ -135,12 +144,12 @@ def _kind(answer: Answer, body: Mapping[str, Any], told: list[str]) -> type[Frap
 
 def _unsaid(kind: type[FrappeError], answer: Answer, asked: Asked) -> str:
     if kind is WrongCredentials:
-        return "The site does not know this API key with this secret."
+        return UNKNOWN_KEY
     if kind is NotFound:
         quoted = f" '{asked.name}'" if asked.name else ""
         return f"The site has no {asked.of}{quoted}."
     if kind is RateLimited:
-        return "The site got more requests than it allows."
+        return MANY_REQUESTS
     return f"The site refused to {asked} with status {answer.status} and gave no reason."
 
 
@@ -150,6 +159,7 @@ def _no_permission(answer: Answer, asked: Asked, text: str) -> NoPermission:
         next_step="Give the user a role that may do this (in ERPNext: User, Roles).",
         doctype=asked.doctype,
         status=answer.status,
+        field=said.field_refused(text),
     )
 
 
@@ -167,57 +177,28 @@ def with_roles(error: NoPermission, roles: tuple[str, ...]) -> NoPermission:
         return error
     return NoPermission(
         str(error),
-        next_step=f"Give the user one of these roles in ERPNext: {', '.join(roles)}.",
+        next_step=f"Give the user one of these roles in ERPNext: {', '.join(roles[:MOST_ROLES])}.",
         doctype=error.doctype,
         status=error.status,
         roles=roles,
     )
 
 
-def _from_the_web_server(answer: Answer, asked: Asked) -> FrappeError:
-    """The error of an answer that is no JSON object: Frappe did not write it for a client."""
-    status = answer.status
-    about: dict[str, Any] = {"doctype": asked.doctype, "status": status}
-    if 300 <= status < 400:
-        return _redirected(answer, about)
-    if status in (401, 429):
-        kind = _STATUSES[status]
-        if kind is RateLimited:
-            about["retry_after"] = answer.retry_after
-        return kind(_unsaid(kind, answer, asked), next_step=_STEPS[kind], **about)
-    if status >= 500:
-        return SiteDown(
-            f"The site is down or overloaded: its web server answered {status}.",
-            next_step=_STEPS[SiteDown],
-            retry_after=answer.retry_after,
-            **about,
-        )
-    if status in (400, 413, 414, 431):
-        return Invalid(
-            f"The site's web server refused the request with status {status}: it is too large "
-            "for it, or malformed.",
-            next_step="Send less at once; what a URL cannot hold goes by POST.",
-            **about,
-        )
-    return NotAFrappeSite(
-        f"What answers at this address answered {status}, and not as a Frappe site does.",
-        next_step="Check the site's address; a firewall or proxy before it must let /api through.",
-        **about,
-    )
-
-
-def _redirected(answer: Answer, about: dict[str, Any]) -> FrappeError:
-    to = answer.headers.get("Location", "").partition("?")[0].partition("#")[0]
-    address = to.partition("/api/")[0] if "://" in to and "@" not in to else None
-    if address:
-        step = f"Use {address} as the site's address."
-    else:
-        step = "Check the site's address: it leads to a page for people, perhaps a login."
-    return NotAFrappeSite(
-        f"The address redirects{f' to {address}' if address else ''}, and credentials are not "
-        "sent on to where a redirect leads.",
-        next_step=step,
-        **about,
+def above_the_level(error: NoPermission, meta: DocType | None, name: str) -> NoPermission:
+    """The same refusal, of a field: roles that read the DocType do not help at its level."""
+    field = meta.field(name) if meta else None
+    level = field.permlevel if field else 0
+    roles = meta.roles_that_may("read", level) if meta and level else ()
+    such = f", such as {', '.join(roles[:MOST_ROLES])}" if roles else ""
+    at = f" at permission level {level}" if level else ""
+    return NoPermission(
+        str(error),
+        next_step=f"Give the user a role that may read the field {name}{at}{such} (in ERPNext: "
+        "Role Permissions Manager), or leave the field out of what is asked for.",
+        doctype=error.doctype,
+        status=error.status,
+        roles=roles,
+        field=error.field,
     )
 
 

@@ -3,7 +3,7 @@
 Copes with what versions of Frappe do not agree on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bascule.frappe.answer import Answer, Asked, member, misshapen
@@ -36,17 +36,21 @@ async def fetch_rows(
     }
     if not has_functions(fields):
         return await _objects(asking, asked, {**body, "fields": fields})
-    if asking.major is None or asking.major < FUNCTION_DICTS_SINCE:
-        refused = None
-        try:
-            return await _objects(asking, asked, {**body, "fields": fields})
-        except Invalid as error:
-            refused = error
-        if asking.major is None:
-            await fetch_versions(asking)
-        if (asking.major or 0) < FUNCTION_DICTS_SINCE:
-            raise refused
-    return await _objects(asking, asked, {**body, "fields": function_dicts(fields)})
+    tried = asking.major
+    refused = None
+    try:
+        return await _objects(asking, asked, {**body, "fields": _written(fields, tried)})
+    except Invalid as error:
+        refused = error
+    if not asking.major_was_told:  # the site may be another one than it was when it told
+        await fetch_versions(asking)
+    if _written(fields, asking.major) == _written(fields, tried):
+        raise refused
+    return await _objects(asking, asked, {**body, "fields": _written(fields, asking.major)})
+
+
+def _written(fields: Sequence[str], major: int | None) -> Sequence[Any]:
+    return fields if (major or 0) < FUNCTION_DICTS_SINCE else function_dicts(fields)
 
 
 async def _objects(asking: "Asking", asked: Asked, body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -67,6 +71,12 @@ async def fetch_versions(asking: "Asking") -> dict[str, str]:
         for app, about in (apps.items() if isinstance(apps, dict) else ())
         if isinstance(about, dict) and about.get("version")
     }
-    major = found.get("frappe", "").partition(".")[0]
-    asking.major = int(major) if major.isdigit() else asking.major
+    asking.major = major_of(found) or asking.major
+    asking.major_was_told = True
     return found
+
+
+def major_of(versions: Mapping[str, str] | None) -> int | None:
+    """Frappe's major version, from what `fetch_versions` gave."""
+    major = str((versions or {}).get("frappe") or "").partition(".")[0]
+    return int(major) if major.isdigit() else None

@@ -159,5 +159,16 @@ def fields(body: Mapping[str, Any], told: list[str], meta: DocType | None) -> di
     return found
 
 
+_FIELD_REFUSED = re.compile(r": ([A-Z][^:.]*)\.([A-Za-z_]\w*)\W*$")
+
+
+def field_refused(text: str) -> tuple[str, str] | None:
+    """The DocType and field that a refusal of version 16 is about (_check_field_permission in
+    frappe/database/query.py), in any language: it ends with them.
+    """
+    match = _FIELD_REFUSED.search(text)
+    return (match[1], match[2]) if match else None
+
+
 def _named(label: str, meta: DocType | None) -> str:
     return (fieldname_of(label, meta.fields) if meta else None) or label

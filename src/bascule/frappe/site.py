@@ -5,7 +5,7 @@ refusal means `refusals`'.
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from bascule.frappe.filters import Filters, conditions
 from bascule.frappe.listing import Listing, fetch_page
 from bascule.frappe.pages import Key, Page, PageSize, Position
 from bascule.frappe.refusals import taken_for_guest
-from bascule.frappe.rows import fetch_rows, fetch_versions
+from bascule.frappe.rows import fetch_rows, fetch_versions, major_of
 from bascule.frappe.wire import MayConnect, Wire
 from bascule.frappe.writing import Writing
 
@@ -35,8 +35,9 @@ class Site(Writing):
 
     `allow_http`: plain HTTP to other machines than this one. `ca_bundle`: PEM of a CA to trust
     beside the usual ones. `timeout`: seconds for one request with its answer. `may_connect`: asked
-    about each IP address before it is connected to; redirects are never followed. ValueError for
-    an address or a key that cannot be one.
+    about each IP address before it is connected to; redirects are never followed. `versions`: of
+    the site's apps, as it told them at another time. ValueError for an address or a key that cannot
+    be one.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Site(Writing):
         max_concurrency: int = 4,
         timeout: float = 60.0,
         may_connect: MayConnect | None = None,
+        versions: Mapping[str, str] | None = None,
     ) -> None:
         self.url = site_url(url, allow_http=allow_http)
         super().__init__(
@@ -63,6 +65,7 @@ class Site(Writing):
                 may_connect=may_connect,
             )
         )
+        self.major = major_of(versions)
         self._zone: tuple[float, str] | None = None
         self._listing = Listing()
         self._checksums: tuple[float, bool] | None = None

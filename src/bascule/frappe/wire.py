@@ -40,6 +40,7 @@ log = logging.getLogger("bascule.frappe")
 
 ATTEMPTS = 5
 FIRST_WAIT = 0.2  # seconds; doubled each time, and a random part of it waited
+LONGEST_HEADER = 2**18  # bytes; proxies and policies write long ones
 CONNECTING = 10.0  # seconds for the connection alone
 
 T = TypeVar("T")
@@ -106,6 +107,8 @@ class Wire:
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECTING),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=2**19,  # fewer pauses in pages of megabytes
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
         )
 
     def _socket(self, to: AddrInfoType) -> socket.socket:
@@ -172,7 +175,7 @@ class Wire:
             outcome = await self._exchange(session, method, path, body)
             if isinstance(outcome, Answer) and outcome.status >= 300:
                 self.limiter.heed(outcome.headers)
-                outcome = refusal(outcome, asked)
+                outcome = refusal(outcome, asked, self.url)
             if isinstance(outcome, Unavailable):
                 self.limiter.struggled(outcome.retry_after)
             elif isinstance(outcome, Answer):
