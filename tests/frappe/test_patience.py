@@ -417,3 +417,21 @@ async def test_a_password_that_a_proxy_asks_for_is_not_the_keys(status: int, sch
     assert scheme.partition(" ")[0] in str(caught.value)
     assert "Generate new keys" not in caught.value.next_step
     assert "/api" in caught.value.next_step
+
+
+async def test_a_site_whose_database_is_down_is_told_by_the_last_line_of_its_traceback() -> None:
+    told = (
+        "Traceback (most recent call last):\n"
+        '  File "apps/frappe/frappe/app.py", line 107, in application\n    validate_auth()\n'
+        "ConnectionRefusedError: [Errno 111] Connection refused\n\n"
+        "During handling of the above exception, another exception occurred:\n\n"
+        "Traceback (most recent call last):\n"
+        "pymysql.err.OperationalError: (2003, \"Can't connect to MySQL server on '127.0.0.1'\")\n"
+    )
+
+    async with stage(lambda _: (503, {"exc_type": "X", "exception": told})) as here:
+        async with here.site() as site:
+            with pytest.raises(FrappeError) as raised:
+                await site.list("Item")
+    assert "Traceback" not in str(raised.value)
+    assert "Can't connect to MySQL server" in str(raised.value)

@@ -63,7 +63,7 @@ def messages(body: Mapping[str, Any]) -> list[str]:
     told = [*_server_messages(body), *_v2_messages(body)]
     told += [plain(str(body["_error_message"]))] if not told and body.get("_error_message") else []
     if not told and isinstance(body.get("exception"), str):
-        told = [without_class(plain(body["exception"]))]
+        told = [without_class(plain(_raised_last(body["exception"])))]
     return [text for text in dict.fromkeys(told) if text]
 
 
@@ -87,7 +87,7 @@ def _v2_messages(body: Mapping[str, Any]) -> Iterator[str]:
     errors = body.get("errors")
     for error in errors if isinstance(errors, list) else []:
         if isinstance(error, dict):
-            yield plain(str(error.get("message") or error.get("exception") or ""))
+            yield plain(str(error.get("message") or _raised_last(error.get("exception") or "")))
 
 
 def _json(text: Any) -> Any:
@@ -112,6 +112,13 @@ def exc_type(body: Mapping[str, Any]) -> str:
 
 def exception(body: Mapping[str, Any]) -> str:
     return body["exception"] if isinstance(body.get("exception"), str) else ""
+
+
+def _raised_last(raised: str) -> str:
+    """The exception itself, where the site wrote the whole traceback in its place."""
+    lines = str(raised).strip().splitlines()
+    traced = any(line.startswith("Traceback (most recent call last)") for line in lines)
+    return lines[-1] if traced else str(raised)
 
 
 def without_class(raised: str) -> str:
