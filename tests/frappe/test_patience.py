@@ -429,9 +429,11 @@ async def test_a_site_whose_database_is_down_is_told_by_the_last_line_of_its_tra
         "pymysql.err.OperationalError: (2003, \"Can't connect to MySQL server on '127.0.0.1'\")\n"
     )
 
-    async with stage(lambda _: (503, {"exc_type": "X", "exception": told})) as here:
-        async with here.site() as site:
-            with pytest.raises(FrappeError) as raised:
-                await site.list("Item")
+    async with (
+        stage(lambda _: (503, {"exc_type": "X", "exception": told})) as here,
+        here.site() as site,
+    ):
+        with pytest.raises(FrappeError) as raised:
+            await site.list("Item")
     assert "Traceback" not in str(raised.value)
     assert "Can't connect to MySQL server" in str(raised.value)
