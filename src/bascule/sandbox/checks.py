@@ -27,7 +27,7 @@ _HARMLESS = {
     *("tbody", "td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "video"),
 }
 _RAW = ("Attach", "Attach Image", "Barcode", "Code")
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]+")
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]+", re.ASCII)
 _PERSON = re.compile(r"^[\w][\w'\-]*( \w[\w'\-]*)*$")
 _PHONE = r"[0-9 +_\-,.*#()]{1,20}$"
 _LARGEST = 2**31 - 1

@@ -153,6 +153,19 @@ def _link(party: Document) -> Row:
     return {"link_doctype": party.doctype.name, "link_name": party.name}
 
 
+@on("Customer", "on_update")
+def _save_primary_parts(site: "Site", call: Call, customer: Document) -> None:
+    """Version 16 saves the primary Contact and Address of a Customer with it, as its user."""
+    if site.schema.major < 16 or customer.before is None:
+        return
+    for part, doctype in (("contact", "Contact"), ("address", "Address")):
+        named = customer[f"customer_primary_{part}"]
+        document = site.load(doctype, cstr(named)) if named else None
+        if document is not None:
+            document[f"is_primary_{part}"] = 1
+            saving.save(site, call, document)
+
+
 @on("Customer", "on_trash")
 @on("Supplier", "on_trash")
 def _delete_contact_and_address(site: "Site", call: Call, party: Document) -> None:

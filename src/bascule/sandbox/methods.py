@@ -13,7 +13,7 @@ from bascule.sandbox.permissions import ADMINISTRATOR, GUEST
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
 
-FRAPPE, ERPNEXT = "15.44.2", "15.90.0"
+VERSIONS = {15: ("15.44.2", "15.90.0"), 16: ("16.13.0", "16.12.0")}  # of Frappe, of ERPNext
 # Modules that are there and that a caller may have tried; what they hold may not be called.
 _MODULES = {
     *("frappe", "frappe.api", "frappe.auth", "frappe.client", "frappe.core", "frappe.core.doctype"),
@@ -204,18 +204,19 @@ def get_time_zone(site: Site, call: Call) -> Row:
 
 @whitelisted("frappe.utils.change_log.get_versions")
 def get_versions(site: Site, call: Call) -> Row:
+    frappe, erpnext = VERSIONS[site.schema.major]
     return {
         "frappe": {
             "title": "Frappe Framework",
             "description": "Full stack web framework with Python, Javascript, MariaDB, Redis, Node",
             "branch": "",
-            "version": FRAPPE,
+            "version": frappe,
         },
         "erpnext": {
             "title": "ERPNext",
             "description": "ERP made simple",
             "branch": "",
-            "version": ERPNEXT,
+            "version": erpnext,
         },
     }
 
