@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bascule.frappe import DocType, Field, Site
-from bascule.frappe.rights import above, is_given, is_owners_alone, masked, roles_of_user
+from bascule.frappe.rights import above, is_given, is_owners_alone, roles_of_user
 from bascule.sandbox import Sandbox
 
 MASTER = "Sales Master Manager"
@@ -52,7 +52,7 @@ async def test_an_address_is_the_business_of_sales_user_and_not_of_sales_master_
         assert await site.list("Address") != []
 
 
-def test_fields_above_ones_level_and_masked_ones_are_told() -> None:
+def test_fields_above_ones_level_are_told() -> None:
     rows = [
         {"role": "Sales User", "read": 1, "write": 1},
         {"role": "Sales User", "permlevel": 1, "read": 1},
@@ -62,20 +62,15 @@ def test_fields_above_ones_level_and_masked_ones_are_told() -> None:
     fields = [
         Field("plain", "Data"),
         Field("level", "Data", permlevel=1),
-        Field("tax_id", "Data", masked=True),
-        Field("secret", "Data", masked=True, permlevel=1),
     ]
     meta = DocType("Customer", fields, permissions=rows)
 
     def names(found: list[Field]) -> list[str]:
         return [one.name for one in found]
 
-    assert names(above(meta, {"Sales User"}, "write")) == ["level", "secret"]
+    assert names(above(meta, {"Sales User"}, "write")) == ["level"]
     assert names(above(meta, {"Sales User"}, "read")) == []
     assert names(above(meta, {"Sales User", MASTER}, "write")) == []
-    assert names(masked(meta, {"Sales User"})) == ["tax_id", "secret"]
-    assert names(masked(meta, {"Sales User", MASTER})) == ["tax_id"]
-    assert names(masked(meta, {"Accounts User", MASTER})) == []
-    assert above(meta, {"Administrator"}, "write") == masked(meta, {"Administrator"}) == []
+    assert above(meta, {"Administrator"}, "write") == []
     assert meta.roles_that_may("mask") == ("Accounts User",)
     assert meta.roles_that_may("write", 1) == (MASTER,)

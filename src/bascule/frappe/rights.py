@@ -57,16 +57,6 @@ def above(meta: DocType, roles: Roles, right: str) -> list[Field]:
     return [one for one in meta.fields if one.permlevel and one.permlevel not in levels]
 
 
-def masked(meta: DocType, roles: Roles) -> list[Field]:
-    """Fields of which the user reads X's in place of the value. What is shown so of a document may
-    be written over what is there when that user saves it.
-    """
-    if ADMINISTRATOR in roles:
-        return []
-    levels = {_level(rule) for rule in _rules(meta, roles, "mask")}
-    return [one for one in meta.fields if one.masked and one.permlevel not in levels]
-
-
 def _rules(meta: DocType, roles: Roles, right: str) -> list[Any]:
     return [rule for rule in meta.permissions if rule.get("role") in roles and rule.get(right)]
 
