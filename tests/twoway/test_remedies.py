@@ -84,19 +84,21 @@ def test_a_value_that_the_site_refuses_is_told_at_its_field_and_mended_by_an_edi
     assert sync["remedy"] == "invalid"
     assert "Nope" in sync["wrong"]["customerGroup"]
     assert sync["nextStep"] and "Nope" in sync["why"]
-    assert record["erpnextId"] is None
+    assert record["customerGroup"] == "Nope", "what was typed is lost"
+    assert erp.read("Customer", record["erpnextId"]).get("customer_group") != "Nope"
     change(api, record["id"], customerGroup="Bike Shops")
     record = synced(record["id"])
     assert (record["sync"]["wrong"], record["sync"]["why"]) == ({}, None)
     assert erp.read("Customer", record["erpnextId"])["customer_group"] == "Bike Shops"
-    # The same of an edit, which leaves what was there.
+    # The same of an edit, which leaves what was there, and holds up no other field.
     change(api, record["id"], customerGroup="Nope", website=EDITED)
     record = synced(record["id"], state="attention")
     assert "Nope" in record["sync"]["wrong"]["customerGroup"]
-    assert erp.read("Customer", record["erpnextId"])["website"] == PLAIN["website"]
+    stored = erp.read("Customer", record["erpnextId"])
+    assert (stored["customer_group"], stored["website"]) == ("Bike Shops", EDITED)
     do(api, record["id"], "give_up")
     record = synced(record["id"])
-    assert (record["customerGroup"], record["website"]) == ("Bike Shops", PLAIN["website"])
+    assert (record["customerGroup"], record["website"]) == ("Bike Shops", EDITED)
 
 
 def test_a_right_that_is_missing_is_told_with_the_roles_that_have_it(

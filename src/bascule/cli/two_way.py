@@ -69,7 +69,10 @@ async def list_two_ways(context: typer.Context, as_json: AsJson = False) -> int:
 @app.command()
 @verb("editor", group="two-way")
 async def check(kind: Type, connection: Of = None, as_json: AsJson = False) -> int:
-    """Ask the site which fields it can hold. Writes nothing there."""
+    """Ask the site which fields it can hold, and try each right that is needed.
+
+    Writes nothing there. Fails where two-way sync cannot be turned on.
+    """
     from bascule.twoway.kinds import record_type
     from bascule.twoway.setup import ask_the_site
     from bascule.twoway.setup_answers import Checked
@@ -80,11 +83,14 @@ async def check(kind: Type, connection: Of = None, as_json: AsJson = False) -> i
         told = Checked.of(*asked)
     if as_json:
         document(told.model_dump(mode="json"))
-        return Exit.DONE
+        return Exit.SITE if told.refused else Exit.DONE
     for name, why in told.cannot_hold.items():
         out.print(f"[yellow]![/] {escape(name)}: {escape(why)}")
-    for note in told.notes:
-        out.print(f"[yellow]![/] {escape(note['what'])}\n  → {escape(note['next_step'])}")
+    _tell_notes(told.notes)
+    _tell_notes(told.refused, sign="[red]✗[/]")
+    if told.refused:
+        out.print("It cannot be turned on before that is mended.")
+        return Exit.SITE
     if not (told.cannot_hold or told.notes):
         out.print("[green]The site has a place for every field.[/]")
     out.print(f"  → 'bascule two-way begin {escape(kind)}' pairs what both sides have.")
@@ -112,12 +118,14 @@ async def begin(
     from bascule.cli.serving import working
     from bascule.twoway.kinds import record_type
     from bascule.twoway.setup import begin as begun
+    from bascule.twoway.setup_answers import TwoWayAnswer
 
     of = record_type(kind)
     async with acting_hub() as (hub, by), working(hub) as worker:
         found = await one_connection(hub, by, connection)
-        await begun(hub, found, of, by=by, own_field=own_field)
+        begun_so = await begun(hub, found, of, by=by, own_field=own_field)
         if not as_json:
+            _tell_notes(TwoWayAnswer.of(begun_so, found.slug).notes)
             err.print("Reading both sides …", style="dim")
         while not (told := await _preview(hub, found, of)).ready:
             if worker.done():
@@ -218,6 +226,11 @@ async def off(kind: Type, connection: Of = None, yes: Yes = False, as_json: AsJs
         confirmed(f"Turn two-way sync of {of.plural} off for {found.slug}", yes=yes)
         _standing(await setup.turn_off(hub, found, of, by=by), found, as_json=as_json)
     return Exit.DONE
+
+
+def _tell_notes(notes: list[dict[str, str]], sign: str = "[yellow]![/]") -> None:
+    for note in notes:
+        out.print(f"{sign} {escape(note['what'])}\n  → {escape(note['next_step'])}")
 
 
 async def _refuse_if_it_ended(hub: "Hub", connection: "Connection", kind: "RecordType") -> None:

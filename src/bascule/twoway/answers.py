@@ -9,6 +9,7 @@ from bascule.twoway.fields import KINDS, RecordType
 from bascule.twoway.fields import Field as RecordField
 from bascule.twoway.finding import Whole
 from bascule.twoway.tables import Change, Conflict, Exchange, Record
+from bascule.twoway.withheld import unread
 
 Value = str | float | bool | None
 State = Literal["local", "in_sync", "sending", "waiting", "attention", "conflict"]
@@ -45,7 +46,8 @@ _TYPES: dict[str, Any] = {
 
 class Sync(BaseModel):
     """How the record and its document stand. `why` and `nextStep` tell what is wrong and what to
-    do; `wrong` names fields; `notKept`: fields that the site has no place for, and why.
+    do; `wrong` names fields; `notKept`: fields that the site has no place for, and why. `unread`:
+    fields of an Address or a Contact that the hub's user may not read, which is not empty.
     """
 
     state: State
@@ -57,6 +59,7 @@ class Sync(BaseModel):
     attempts: int = 0
     goneAt: datetime | None = Field(default=None, description="When it was deleted in ERPNext.")
     notKept: dict[str, str] = {}
+    unread: dict[str, str] = {}
 
 
 class RecordAnswer(BaseModel):
@@ -112,6 +115,7 @@ class RecordAnswer(BaseModel):
                 attempts=link.attempts,
                 goneAt=link.gone_at,
                 notKept=not_kept,
+                unread=unread(fields, link),
             )
         return RecordAnswer(
             id=record.id,

@@ -7,9 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bascule.frappe import DocType, Duplicate, FrappeError, NoPermission, NotFound, Site
+from bascule.frappe.rights import above, roles_of_user
 from bascule.twoway.fields import PARTS, Field, Part
 from bascule.twoway.mapping import Mapped
+from bascule.twoway.masks import masks
 from bascule.twoway.party import CHILDREN, DOCTYPES, doctype_of, link_field
+from bascule.twoway.rights import (
+    Note,
+    Right,
+    lacks,
+    not_given,
+    of_own_field,
+    refusals,
+    rights_of,
+    unfilled,
+)
 
 OWN_FIELD = "bascule_id"
 
@@ -18,21 +30,42 @@ OWN_FIELD = "bascule_id"
 class Found:
     """`cannot_hold`: local field -> why. `companies`: those a credit limit may be about. `notes`:
     what limits two-way sync, in words; each with its next step. `defaults`: of these, those about
-    the default of a field, by the field. `is_read`: whether the user may read what the DocType is
-    made of; if not, `own_field` is not known.
+    the default of a field, by the field. `refused`: why it cannot be turned on, in the same way.
+    `rights`: those that were tried. `is_read`: whether the user may read what the DocType is made
+    of; if not, `own_field` is not known.
     """
 
     cannot_hold: dict[str, str] = field(default_factory=dict)
     companies: list[str] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     is_read: bool = False
     own_field: str | None = None
-    defaults: dict[str, tuple[str, str]] = field(default_factory=dict)
+    defaults: dict[str, Note] = field(default_factory=dict)
+    refused: list[Note] = field(default_factory=list)
+    rights: list[Right] = field(default_factory=list)
+    metas: dict[Part, DocType] = field(default_factory=dict)
+    roles: frozenset[str] = frozenset()
+
+
+async def examine(site: Site, fields: Mapped) -> Found:
+    """What `look` finds, and whether the user holds the rights that two-way sync needs, and a
+    record has what the site wants.
+    """
+    found = await look(site, fields)
+    found.rights = await rights_of(site, fields, found.metas, found.roles)
+    found.refused = [*refusals(fields, found.rights), *await masks(site, fields, found.metas)]
+    owners = [*lacks(fields, found.rights)]
+    found.notes += owners
+    if not owners:
+        found.notes += await not_given(site, fields)
+    found.notes += of_own_field(found.rights, found.own_field)
+    found.notes += unfilled(fields, found.metas)
+    return found
 
 
 async def look(site: Site, fields: Mapped) -> Found:
     """A handful of requests; FrappeError where the site does not answer at all."""
-    found = Found()
+    found = Found(roles=await roles_of_user(site) or frozenset())
     for part in PARTS:
         doctype = doctype_of(fields.type, part)
         try:
@@ -50,7 +83,9 @@ async def look(site: Site, fields: Mapped) -> Found:
                 one.name: f"The site has no DocType {doctype}." for one in _of(fields, part)
             }
             continue
+        found.metas[part] = meta
         found.cannot_hold |= _lacking(meta, fields, part)
+        found.cannot_hold |= _above(meta, found.roles, fields, part)
         found.defaults |= await _defaults_not_there(site, meta, fields, part)
         if part == "main":
             found.is_read = True
@@ -89,11 +124,36 @@ def _lacking(meta: DocType, fields: Mapped, part: Part) -> Mapping[str, str]:
     return lacking
 
 
+def _above(meta: DocType, roles: frozenset[str], fields: Mapped, part: Part) -> dict[str, str]:
+    """Fields of a permission level that the user has not: of these it reads nothing, and what it
+    writes is put back without a word. One that names the Address hides whether there is one.
+    """
+    told: dict[str, str] = {}
+    if not roles:
+        return told
+    for right in ("write", "read"):
+        for one in above(meta, roles, right):
+            helping = ", ".join(meta.roles_that_may(right, one.permlevel)) or "no role"
+            why = (
+                f"The hub's user may not {right} {one.name}: it has permission level "
+                f"{one.permlevel} of {meta.name}, which these roles have: {helping}."
+            )
+            for other in DOCTYPES if right == "read" else ():
+                if one.name == link_field(fields.type, other):
+                    told |= {each.name: why for each in _of(fields, other)}
+            told |= {
+                each.name: why
+                for each in _of(fields, part)
+                if each.place and (each.place.table or each.place.field) == one.name
+            }
+    return told
+
+
 async def _defaults_not_there(
     site: Site, meta: DocType, fields: Mapped, part: Part
-) -> dict[str, tuple[str, str]]:
+) -> dict[str, Note]:
     """Defaults that name a document which the site does not have, such as a customer group."""
-    notes: dict[str, tuple[str, str]] = {}
+    notes: dict[str, Note] = {}
     for one in _of(fields, part):
         assert one.place is not None  # noqa: S101
         there = meta.field(one.place.field)
@@ -122,9 +182,9 @@ async def _companies(site: Site) -> list[str]:
     return [str(row["name"]) for row in rows]
 
 
-async def add_own_field(site: Site, doctype: str) -> tuple[str | None, str | None]:
+async def add_own_field(site: Site, doctype: str) -> tuple[str | None, Note | None]:
     """The field by which a document is known to be a record's, unique so that the site itself
-    refuses a second one; its name, or None and why not.
+    refuses a second one; its name, or None and why not, with the next step.
     """
     field_values = {
         "dt": doctype,
@@ -145,5 +205,7 @@ async def add_own_field(site: Site, doctype: str) -> tuple[str | None, str | Non
     except FrappeError as error:
         if "already exists" in str(error):
             return OWN_FIELD, None
-        return None, f"{error} {error.next_step}"
+        what = f"The hub's own field {OWN_FIELD} could not be added to {doctype}. {error}"
+        return None, (what, f"{error.next_step} Then begin again; without it a document is looked "
+                      "for by name, owner and time.")  # fmt: skip
     return OWN_FIELD, None

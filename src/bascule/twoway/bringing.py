@@ -2,7 +2,7 @@
 where they were. Which documents, and why, is `pulling`'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import select
@@ -16,7 +16,8 @@ from bascule.twoway import at_the_site, creating, following
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped, unchecked
-from bascule.twoway.party import AT_ONCE, Party, fetch_many, values_of
+from bascule.twoway.masks import refuse_masked, refuse_what_looks_masked
+from bascule.twoway.party import AT_ONCE, UNREAD, Party, fetch_many, values_of
 from bascule.twoway.records import new_link, new_record, queue, tell
 from bascule.twoway.tables import Link, Record, TwoWay
 from bascule.twoway.taking import SITE, Seen, ahead_of_us, clock_of, refresh_state, take, told
@@ -92,18 +93,42 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
 
 
 async def _fetched(work: Pulling, names: list[str]) -> list[Party]:
-    """A field that is mapped may have gone from the site: then it is looked again what is there."""
+    """A field that is mapped may have gone from the site: then it is looked again what is there.
+    What the hub's user may not read is told, and no value that is masked is taken for one.
+    """
+    await refuse_masked(work.site, work.connection, work.fields)
     try:
-        return await fetch_many(work.site, work.fields, names, more=_own(work))
+        found = await fetch_many(work.site, work.fields, names, more=_own(work))
     except Invalid:
-        found = await at_the_site.look(work.site, unchecked(work.two_way))
+        found = await _fetched_anew(work, names)
+    documents = [document for party in found for document in party.documents.values()]
+    await refuse_what_looks_masked(work.site, work.connection, work.fields, documents)
+    unread = {column for document in documents for column in document[UNREAD]}
+    if unread:
+        await _look_again(work, unread)
+    return found
+
+
+async def _fetched_anew(work: Pulling, names: list[str]) -> list[Party]:
+    await _look_again(work)
+    return await fetch_many(work.site, work.fields, names, more=_own(work))
+
+
+async def _look_again(work: Pulling, unread: Collection[str] = ()) -> None:
+    """What the site can hold, and the hub's user may read and write. `unread`: columns that were
+    asked for and not given, whatever the definition says.
+    """
+    found = await at_the_site.look(work.site, unchecked(work.two_way))
+    for one in work.fields.synced():
+        if one.place and one.place.field in unread:
+            why = f"The site does not give {one.place} to the hub's user."
+            found.cannot_hold.setdefault(one.name, why)
     async with work.hub.db.session() as session:
         current = await session.get(TwoWay, work.two_way.id, with_for_update=True)
         if current is not None:
             current.cannot_hold = work.two_way.cannot_hold = found.cannot_hold
             if found.is_read:
                 current.owned_field = work.two_way.owned_field = found.own_field
-    return await fetch_many(work.site, work.fields, names, more=_own(work))
 
 
 def _own(work: Pulling) -> list[str]:
@@ -166,8 +191,9 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
         if link.gone_at is not None:
             await following.is_back(session, link)
             await add_change(session, whole.record, "back", {}, note="It is in ERPNext again.")
-        before = whole.state
+        before, withheld = whole.state, set(link.withheld)
         taken = await take(session, whole, seen)
+        waited = waited or (before == "attention" and bool(withheld - set(link.withheld)))
         if waited or (taken.plan and before != "attention"):
             await queue(work.hub, session, whole.record, whole.two_way, by="", operation="save")
         await refresh_state(session, link)

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.frappe import Duplicate, FrappeError, Invalid
 from bascule.twoway import following
-from bascule.twoway.fields import Part
+from bascule.twoway.failures import refused_of, trouble_of
+from bascule.twoway.fields import PARTS, Part
 from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
 from bascule.twoway.party import Document, changes_for
@@ -38,12 +39,8 @@ async def create_there(work: Sending) -> bool:
     elif work.link.creation is not None and await _is_there_yet(work):
         return False
     await _write_down(work)
-    document, sent = _document(work)
-    doctype = work.fields.type.doctype
     try:
-        async with work.said("create", f"{doctype} {work.whole.record.title}", document) as said:
-            stored = await work.site.insert(doctype, document)
-            said.answer = stored
+        stored, sent = await _insert(work)
     except FrappeError as error:
         refused_second = isinstance(error, Duplicate) and work.two_way.owned_field
         if refused_second and (found := await _adopt_earlier(work)) is not None:
@@ -57,6 +54,38 @@ async def create_there(work: Sending) -> bool:
         await _own_field_is_gone(work)
     work.sent = sent
     return True
+
+
+async def _insert(work: Sending) -> tuple[Document, dict[str, Any]]:
+    """What the site made, and the record's fields in it. A value that it refuses holds up none of
+    the others, but for what the record is called by.
+    """
+    doctype = work.fields.type.doctype
+    while True:
+        document, sent = _document(work)
+        try:
+            about = f"{doctype} {work.whole.record.title}"
+            async with work.said("create", about, document) as said:
+                stored: Document = await work.site.insert(doctype, document)
+                said.answer = stored
+        except Duplicate:
+            raise
+        except Invalid as error:
+            refused = _refused(work, error, sent)
+            if not refused:
+                raise
+            work.refuse(refused, trouble_of(error, work.fields))
+        else:
+            return stored, sent
+
+
+def _refused(work: Sending, error: Invalid, sent: dict[str, Any]) -> dict[str, str]:
+    refused: dict[str, str] = {}
+    for part in PARTS:
+        own = {one.name for one in work.fields.of_part(part) if not one.required}
+        values = {name: value for name, value in sent.items() if name in own}
+        refused |= refused_of(error, work.fields, part, values)
+    return refused
 
 
 async def _is_there_yet(work: Sending) -> bool:
@@ -94,7 +123,7 @@ def _document(work: Sending) -> tuple[Document, dict[str, Any]]:
     """What is sent, and the record's fields in it. Address, e-mail address and mobile number go
     with it: the site makes an Address and a Contact of them in the same transaction.
     """
-    fields, values = work.fields, work.whole.record.values
+    fields, values = work.fields, work.sendable
     document: Document = {}
     names: list[str] = []
     for part in _embedded(work):
@@ -117,7 +146,7 @@ def _document(work: Sending) -> tuple[Document, dict[str, Any]]:
 
 def _embedded(work: Sending) -> list[Part]:
     parts: list[Part] = ["main"]
-    if work.fields.wants("address", work.whole.record.values):
+    if work.fields.wants("address", work.sendable):
         parts.append("address")
     return [*parts, "contact"]
 

@@ -13,6 +13,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from bascule.frappe import (
     AddressRefused,
@@ -93,6 +94,29 @@ def local_names(said: Mapping[str, str], fields: Mapped, part: Part) -> dict[str
         # A row of a child table is named credit_limits[1].company, or by the table alone.
         last = name.rpartition(".")[2].lower()
         found[known.get(name.lower()) or known.get(last) or name] = words
+    return found
+
+
+def is_about_values(error: FrappeError) -> bool:
+    """Whether the site would take the document with other values, or a right is missing: what else
+    the record has can go all the same.
+    """
+    return isinstance(error, Invalid | NoPermission) and not isinstance(error, Linked)
+
+
+def refused_of(
+    error: FrappeError, fields: Mapped, part: Part, values: Mapping[str, Any]
+) -> dict[str, str]:
+    """Of the values that were sent those that the site names in its refusal, with its words. It
+    names a field, or quotes the value: 'abc is not a valid Phone Number'.
+    """
+    if not isinstance(error, Invalid):
+        return {}
+    named = local_names(error.fields, fields, part)
+    found = {name: words for name, words in named.items() if name in values}
+    if not found and " is not a valid " in str(error):
+        quoted = str(error).partition(" is not a valid ")[0].strip("'\" ")
+        found = {name: str(error) for name, value in values.items() if str(value).strip() == quoted}
     return found
 
 

@@ -79,7 +79,9 @@ class Field:
 @dataclass(frozen=True)
 class RecordType:
     """What can be kept the same: `doctype` with its primary Address and Contact, whose fields
-    there are called `{prefix}_primary_address` and so on.
+    there are called `{prefix}_primary_address` and so on. `shows_address`: saving
+    the Address changes the document, which shows it. `saves_parts_since`: ERPNext's major version
+    from which on saving the document saves these two as well.
     """
 
     name: str
@@ -91,6 +93,8 @@ class RecordType:
     tax: str  # of these two, and the title, records and documents are paired
     email: str
     fields: tuple[Field, ...] = field(repr=False)
+    shows_address: bool = False
+    saves_parts_since: int | None = None
 
 
 def clean(of: Field, value: Any) -> Any:

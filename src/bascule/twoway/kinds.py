@@ -70,6 +70,8 @@ CUSTOMER = RecordType(
               group="terms"),
         *_terms(),
     ),
+    shows_address=True,
+    saves_parts_since=16,
 )  # fmt: skip
 
 SUPPLIER = RecordType(

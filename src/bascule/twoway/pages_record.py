@@ -29,6 +29,7 @@ from bascule.twoway.pages_words import (
     timeline,
 )
 from bascule.twoway.setup import two_ways
+from bascule.twoway.withheld import unread
 from bascule.ui import back_to, page_url, render
 
 STEPS, ATTEMPTS = 20, 10  # on a page
@@ -57,12 +58,15 @@ def add_to(router: APIRouter, kind: RecordType) -> None:
 
 @dataclass(frozen=True)
 class Shown:
-    """A field of the record. `alone`: why the site has not got it; `wrong`: what it says of it."""
+    """A field of the record. `alone`: why the site has not got it; `wrong`: what it says of it;
+    `unread`: why nobody knows what the site has.
+    """
 
     field: Field
     text: str
     alone: str = ""
     wrong: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,13 +150,14 @@ def _groups(whole: Whole) -> list[tuple[str, list[Shown]]]:
     """The fields that say something, group by group."""
     found: dict[str, list[Shown]] = {name: [] for name in GROUPS}
     wrong = whole.link.wrong if whole.link else {}
+    not_read = unread(whole.fields, whole.link) if whole.link else {}
     for one in whole.fields.fields:
         text = shown(one, whole.record.values.get(one.name))
-        if not text and one.name not in wrong:
+        if not text and one.name not in wrong and one.name not in not_read:
             continue
         alone = (whole.fields.why_not(one) or "") if whole.link is not None else ""
         found["own" if one.own else one.group].append(
-            Shown(one, text, alone, str(wrong.get(one.name, "")))
+            Shown(one, text, alone, str(wrong.get(one.name, "")), not_read.get(one.name, ""))
         )
     return [(GROUPS[name], listed) for name, listed in found.items() if listed]
 

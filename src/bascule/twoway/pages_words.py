@@ -128,7 +128,15 @@ def standing(whole: Whole, conflicts: int = 0) -> Standing:
             return Standing(state, f"It is deleted here, and was not made in {site}.")
         there = "inactive" if whole.record.values.get("active") is False else "as it was"
         return Standing(state, f"It is deleted here; in {site} it is {there}.")
-    return Standing(state, f"The same here and in {site}, the {kind.doctype} {link.document}.")
+    says = f"The same here and in {site}, the {kind.doctype} {link.document}"
+    if not link.withheld:
+        return Standing(state, f"{says}.")
+    names = " and ".join(map(str, link.withheld.values()))
+    return Standing(
+        state,
+        f"{says}, but for what is not read: {names}.",
+        next_step="Check, on the connection's page of two-way sync, tells which role may read it.",
+    )
 
 
 def _sending(whole: Whole, site: str) -> Standing:

@@ -40,7 +40,7 @@ async def _make(work: Sending, part: Part, owner: str) -> Document:
 
 
 def _document(work: Sending, part: Part, owner: str) -> Document:
-    kind, values = work.fields.type, work.whole.record.values
+    kind, values = work.fields.type, work.sendable
     named = [one.name for one in work.fields.of_part(part) if values.get(one.name) is not None]
     document = changes_for(work.fields, part, values, named, None)
     document["links"] = [{"link_doctype": kind.doctype, "link_name": owner}]

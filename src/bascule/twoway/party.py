@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bascule.frappe import NotFound, Site
+from bascule.frappe import NoPermission, NotFound, Site
 from bascule.twoway.fields import PARTS, Field, Part, Place, RecordType, from_site
 from bascule.twoway.mapping import Mapped
 
@@ -28,12 +28,16 @@ _NAME_PARTS = ("first_name", "middle_name", "last_name")
 
 @dataclass
 class Party:
-    """`documents`: by part, those that are there, with the child tables that are mapped.
-    `looked_at`: the parts that were asked for; of the others nothing is known.
+    """`documents`: by part, those that were given, with the child tables that are mapped.
+    `looked_at`: the parts that are known, there or not. `withheld`: by part, the name of what the
+    document names and the site did not give; nothing else is known of that. `moved`: parts that
+    the site itself has saved since, so that their time of change is a later one.
     """
 
     documents: dict[Part, Document] = field(default_factory=dict)
     looked_at: frozenset[Part] = frozenset(PARTS)
+    withheld: dict[Part, str] = field(default_factory=dict)
+    moved: frozenset[Part] = frozenset()
 
     @property
     def main(self) -> Document:
@@ -144,16 +148,23 @@ async def fetch(site: Site, kind: RecordType, name: str) -> Party:
     found = await asyncio.gather(
         *(_part(site, part, str(main[link_field(kind, part)])) for part in parts)
     )
-    party = Party({"main": main})
-    party.documents |= {part: doc for part, doc in zip(parts, found, strict=True) if doc}
-    return party
+    return _party(kind, main, {part: doc for part, doc in zip(parts, found, strict=True) if doc})
 
 
 async def _part(site: Site, part: Part, name: str) -> Document | None:
     try:
         return await site.document(DOCTYPES[part], name)
-    except NotFound:  # deleted, and the document still names it
+    except (NoPermission, NotFound):
         return None
+
+
+def _party(kind: RecordType, main: Document, given: Mapping[Part, Document]) -> Party:
+    """What the document names and the site did not give is there for all that anybody knows: a list
+    leaves out what the user may not read, as it does what is not there.
+    """
+    named = {part: str(main.get(link_field(kind, part)) or "") for part in DOCTYPES}
+    withheld = {part: name for part, name in named.items() if name and part not in given}
+    return Party({"main": main, **given}, frozenset(PARTS) - set(withheld), withheld)
 
 
 async def fetch_many(
@@ -173,16 +184,24 @@ async def _fetch_some(
 ) -> list[Party]:
     kind = fields.type
     mains = await _listed(site, fields, "main", kind.doctype, names, more)
-    parties = [Party({"main": main}) for main in mains]
+    there: dict[Part, dict[str, Document]] = {}
     for part, doctype in DOCTYPES.items():
         field_name = link_field(kind, part)
-        wanted = sorted({str(p.main[field_name]) for p in parties if p.main.get(field_name)})
-        there = {d["name"]: d for d in await _listed(site, fields, part, doctype, wanted, ())}
-        for party in parties:
-            document = there.get(party.main.get(field_name) or "")
-            if document is not None:
-                party.documents[part] = document
-    return parties
+        wanted = sorted({str(main[field_name]) for main in mains if main.get(field_name)})
+        try:
+            given = await _listed(site, fields, part, doctype, wanted, ())
+        except NoPermission:
+            given = []
+        there[part] = {str(document["name"]): document for document in given}
+    return [_party(kind, main, _own(kind, main, there)) for main in mains]
+
+
+def _own(
+    kind: RecordType, main: Document, there: Mapping[Part, Mapping[str, Document]]
+) -> dict[Part, Document]:
+    """Of all that were given, the Address and the Contact that the document names."""
+    named = {part: str(main.get(link_field(kind, part)) or "") for part in there}
+    return {part: there[part][name] for part, name in named.items() if name in there[part]}
 
 
 async def _listed(

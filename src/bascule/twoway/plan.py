@@ -11,31 +11,34 @@ from bascule.twoway.tables import Link, Record
 @dataclass
 class Plan:
     """What the site has otherwise than the record. `send`: by part, the fields; `missing`: parts
-    that the record is enough for and the site has none of.
+    that the record is enough for and the site has none of. `kept_back`: by part, fields that
+    cannot be sent, as the site does not give what is there.
     """
 
     send: dict[Part, list[str]] = field(default_factory=dict)
     missing: list[Part] = field(default_factory=list)
+    kept_back: dict[Part, list[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.send or self.missing)
 
 
-def plan_of(fields: Mapped, record: Record, link: Link, in_conflict: set[str]) -> Plan:
-    """From what both sides last agreed on; a field that somebody has to decide about is held back,
-    and no other.
+def plan_of(fields: Mapped, record: Record, link: Link, held: set[str]) -> Plan:
+    """From what both sides last agreed on; a field that somebody has to decide about, or that the
+    site will not have, is `held` back, and no other.
     """
     plan = Plan()
+    values = {name: value for name, value in record.values.items() if name not in held}
     for part in PARTS:
         own = fields.of_part(part)
-        if part != "main" and part not in link.parts:
-            if fields.wants(part, record.values):
+        names = [one.name for one in own if one.name not in held and _differs(one, record, link)]
+        if part in link.withheld:
+            if names:
+                plan.kept_back[part] = names
+        elif part != "main" and part not in link.parts:
+            if fields.wants(part, values):
                 plan.missing.append(part)
-            continue
-        names = [
-            one.name for one in own if one.name not in in_conflict and _differs(one, record, link)
-        ]
-        if names:
+        elif names:
             plan.send[part] = names
     return plan
 

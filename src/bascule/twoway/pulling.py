@@ -25,6 +25,7 @@ from bascule.twoway.bringing import Pulling, Summary, bring, links_to, not_there
 from bascule.twoway.mapping import mapped
 from bascule.twoway.party import DOCTYPES
 from bascule.twoway.tables import Link, TwoWay
+from bascule.twoway.withheld import given_back
 
 log = logging.getLogger(__name__)
 SWEPT_EVERY = timedelta(hours=24)
@@ -144,9 +145,10 @@ async def _poll(work: Pulling, *, whole: bool) -> dict[str, Any]:
         changed, last = await _changed(work, doctype, since)
         names |= dict.fromkeys(changed)
         newest = max(filter(None, (newest, last)), default=None)
-    later = await bring(work, list(names))
     swept = known.get("swept_at")
     due = swept is None or datetime.fromisoformat(swept) < began - SWEPT_EVERY
+    names |= dict.fromkeys(await given_back(work, all_of_them=due or whole))
+    later = await bring(work, list(names))
     if since is None or due or not await _take_deletions(work, since):
         await _sweep(work, always=due or whole)
         swept = began.isoformat()

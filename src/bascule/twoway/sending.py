@@ -30,9 +30,10 @@ from bascule.twoway.failures import Trouble, pause, trouble_of
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
-from bascule.twoway.party import (
-    fetch,
-)
+from bascule.twoway.masks import refuse_masked, refuse_what_looks_masked
+from bascule.twoway.notkept import note_not_kept_of_new
+from bascule.twoway.party import fetch
+from bascule.twoway.plan import plan_of
 from bascule.twoway.records import MACHINE, keep_here_alone, start, start_again, tell
 from bascule.twoway.tables import Change, Link, Outbox, TwoWay
 from bascule.twoway.taking import (
@@ -46,6 +47,7 @@ from bascule.twoway.taking import (
     take,
     told,
 )
+from bascule.twoway.withheld import trouble_of_kept_back
 from bascule.twoway.work import Sending
 from bascule.twoway.writing import WritingFailed, ahead, write
 
@@ -78,12 +80,14 @@ class Begun:
 
 async def _do(work: Sending, begun: Begun) -> Trouble | None:
     try:
+        await refuse_masked(work.site, work.connection, work.fields)
         if begun.operation != "save" and work.link.document is None:
             await _withdraw(work)
         elif begun.operation == "delete":
             return await _delete_there(work, begun.by)
         else:
             await _bring_there(work)
+            return work.refusal_of_all() or await trouble_of_kept_back(work)
     except WritingFailed as failed:
         return trouble_of(failed.error, work.fields, failed.part)
     except FrappeError as error:
@@ -139,12 +143,16 @@ async def _begin(hub: Hub, record_id: int) -> Begun | None:
 
 async def _bring_there(work: Sending) -> None:
     """Until the site has all that the record has."""
-    fresh, to_read = False, "main" not in work.link.modified
-    if work.link.document is None:
+    link = work.link
+    plan = plan_of(work.fields, work.whole.record, link, work.held)
+    fresh, to_read = False, "main" not in link.modified or bool(plan.kept_back)
+    if link.document is None:
         fresh, to_read = await creating.create_there(work), True
     for _ in range(ROUNDS):
         if to_read:
             seen = await _read(work)
+            if seen is not None and fresh:
+                await note_not_kept_of_new(work, seen)
             if seen is None or await _take(work, seen, fresh=fresh):
                 return
             fresh = False
@@ -189,16 +197,21 @@ async def _read(work: Sending) -> Seen | None:
                     await _answered(session, work)
                     return None
             return await _read(work)
+    documents = party.documents.values()
+    await refuse_what_looks_masked(work.site, work.connection, work.fields, documents)
     return Seen(party, started, "send", zone, **await ahead(work))
 
 
 async def _take(work: Sending, seen: Seen, *, fresh: bool = False) -> bool:
     """Merges what the site has; whether nothing is left to be sent, and so all is over."""
     async with work.recording() as (session, whole):
-        taken = await take(session, whole, seen, fresh=fresh)
+        taken = await take(session, whole, seen, fresh=fresh, held=work.refused)
+        work.kept_back = taken.plan.kept_back
         if taken.plan:
             await told(session, whole, taken)
             work.in_conflict = set(await conflicts_open(session, whole.record))
+        elif work.refused or work.kept_back:  # it waits in the outbox, and that is told
+            await told(session, whole, taken)
         else:
             await _finish(session, work, whole)
     return not taken.plan

@@ -195,7 +195,7 @@ async def ask_the_site(
         two_way = await the_two_way(session, connection, kind)
         session.expunge(two_way)
     async with open_site(hub, connection) as site:
-        found = await at_the_site.look(site, unchecked(two_way))
+        found = await at_the_site.examine(site, unchecked(two_way))
     async with hub.db.session() as session:
         current = await the_two_way(session, connection, kind, lock=True)
         current.cannot_hold = found.cannot_hold
@@ -213,6 +213,7 @@ async def begin(
 ) -> TwoWay:
     """The first of two steps: asks the site, adds the hub's own field where that is wanted and
     allowed, and starts to pair what both sides have. Nothing else is written before `confirm`.
+    Conflict: it is on already, or the hub's user lacks what it cannot do without.
     """
     two_way, found = await ask_the_site(hub, connection, kind, by=by)
     if two_way.status == "on":
@@ -220,15 +221,21 @@ async def begin(
             f"Two-way sync of {kind.plural} is on already.",
             next_step="Turn it off first, if you want to pair both sides anew.",
         )
-    owned = two_way.owned_field
+    if found.refused:
+        raise Conflict(
+            " ".join(what for what, _ in found.refused),
+            next_step=" ".join(dict.fromkeys(step for _, step in found.refused)),
+        )
+    owned, notes = two_way.owned_field, list(found.notes)
     if owned is None and own_field:
         async with open_site(hub, connection) as site:
-            owned, _ = await at_the_site.add_own_field(site, kind.doctype)
+            owned, why_not = await at_the_site.add_own_field(site, kind.doctype)
+        notes += [why_not] if why_not is not None else []
     async with hub.db.session() as session:
         current = await the_two_way(session, connection, kind, lock=True)
         current.owned_field, current.status = owned, "matching"
         current.last_error = current.last_error_step = None
-        current.last_summary = {"matching": "under way", "notes": found.notes}
+        current.last_summary = {"matching": "under way", "notes": notes}
         await hub.jobs.defer("twoway.match", connection=session, two_way_id=current.id)
         await _tell(session, connection, "matching")
         await session.flush()

@@ -1,5 +1,6 @@
 """How a connector's records are kept the same, as the API takes and shows it."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -102,17 +103,22 @@ class TwoWayAnswer(BaseModel):
     last_error: str | None
     last_error_step: str | None
     owned_field: str | None
+    notes: list[dict[str, str]] = Field(
+        default=[], description="Until it is confirmed: what limits it, and the hub's own field."
+    )
     fields: list[MappedField]
 
     @staticmethod
     def of(two_way: TwoWay, connector: str) -> "TwoWayAnswer":
         fields = mapped(two_way)
-        names = set(TwoWayAnswer.model_fields) - {"connector", "type", "fields", "last_summary"}
+        own = {"connector", "type", "fields", "last_summary", "notes"}
+        names = set(TwoWayAnswer.model_fields) - own
         summary = {k: v for k, v in two_way.last_summary.items() if k != "tickets"}
         return TwoWayAnswer(
             connector=connector,
             type=fields.type.plural,
             last_summary=summary,
+            notes=_told(two_way.last_summary.get("notes") or []),
             fields=[
                 MappedField(
                     name=one.name,
@@ -135,12 +141,25 @@ class TwoWayAnswer(BaseModel):
         )
 
 
+class RightAnswer(BaseModel):
+    """One right that was tried. `given` null: the site does not say. `roles`: who has it."""
+
+    doctype: str
+    right: str
+    given: bool | None
+    roles: list[str]
+
+
 class Checked(BaseModel):
-    """What the site can hold. `cannot_hold`: fields that it has no place for."""
+    """What the site can hold. `cannot_hold`: fields that it has no place for, or that the hub's
+    user may not write. `refused`: why two-way sync cannot be turned on; empty where it can.
+    """
 
     cannot_hold: dict[str, str]
     companies: list[str]
     notes: list[dict[str, str]]
+    refused: list[dict[str, str]]
+    rights: list[RightAnswer]
     owned_field: str | None
 
     @staticmethod
@@ -148,9 +167,20 @@ class Checked(BaseModel):
         return Checked(
             cannot_hold={k: str(v) for k, v in two_way.cannot_hold.items()},
             companies=found.companies,
-            notes=[{"what": what, "next_step": step} for what, step in found.notes],
+            notes=_told(found.notes),
+            refused=_told(found.refused),
+            rights=[
+                RightAnswer(
+                    doctype=one.doctype, right=one.right, given=one.given, roles=list(one.roles)
+                )
+                for one in found.rights
+            ],
             owned_field=two_way.owned_field,
         )
+
+
+def _told(notes: Iterable[Sequence[str]]) -> list[dict[str, str]]:
+    return [{"what": what, "next_step": step} for what, step in notes]
 
 
 class Begin(BaseModel):

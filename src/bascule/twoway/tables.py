@@ -86,8 +86,11 @@ class Link(Base):
     """What joins a record to a document, and how that stands.
 
     `base`: the value of each field that both sides last agreed on. `modified` and `parts`: of the
-    documents behind it ({"main", "address", "contact"}), their times and names. `seen_at`: when
-    the newest answer of the site that went in here had arrived (the database's clock).
+    documents behind it ({"main", "address", "contact"}), their times and names. `withheld`: the
+    names of those that the document has and the site does not give, because the hub's user may not
+    read them. `moved`: those that the site itself saved since, by a write of ours to another of
+    them: of these the time is a lower bound. `seen_at`: when the newest answer of the site that
+    went in here had arrived (the database's clock).
     """
 
     __tablename__ = "links"
@@ -106,6 +109,8 @@ class Link(Base):
     base: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     modified: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     parts: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    withheld: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    moved: Mapped[list[str]] = mapped_column(JSONB, server_default="[]")
     seen_at: Mapped[datetime | None]
 
     state: Mapped[str] = mapped_column(server_default="in_sync")  # see twoway/failures.py

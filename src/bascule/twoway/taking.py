@@ -3,7 +3,7 @@
 Who fetched it, and why, does not matter: a poll, a webhook, or a send that read before it wrote.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,10 +78,12 @@ async def take(
     seen: Seen,
     *,
     fresh: bool = False,
+    held: Collection[str] = (),
 ) -> Taken:
     """Merges into a record whose row the caller has locked. `fresh`: we made the document just now,
     so what it has beyond that is the site's filling in, and no edit of anybody's. (A webhook may
-    tell of it before the answer to our create has come.)
+    tell of it before the answer to our create has come.) `held`: fields that are not to be sent
+    now.
     """
     record, link, two_way = whole.record, whole.link, whole.two_way
     assert link is not None and two_way is not None  # noqa: S101 - only linked ones are fetched
@@ -110,7 +112,7 @@ async def take(
     await _note(session, whole, seen, merged, there_edit, edits_here, open_conflicts)
     in_conflict = {clash.field for clash in merged.clashes}
     in_conflict |= {name for name, one in open_conflicts.items() if one.settled_at is None}
-    taken = Taken(merged, plan_of(fields, record, link, in_conflict))
+    taken = Taken(merged, plan_of(fields, record, link, in_conflict | set(held)))
     if merged.taken or merged.overruled or merged.clashes:
         heard(session, two_way.id, record.id, seen.source,
               f"{fields.type.doctype} {link.document}",
@@ -309,11 +311,14 @@ def _keep(
             record.deleted_at = None
     settled = merged.agreed | theirs
     record.edited = {name: edit for name, edit in record.edited.items() if name not in settled}
-    link.modified, link.parts = _stamps(link, seen)
+    moved = {part for part in link.moved if part not in seen.party.documents}
+    link.modified, link.parts, link.withheld = _stamps(link, seen)
+    link.moved = sorted(moved | seen.party.moved)
     link.parts_begun = {part: at for part, at in link.parts_begun.items() if part not in link.parts}
     base = dict(merged.base)
     for part in ("address", "contact"):
-        if part not in link.parts and not fields.wants(part, record.values):
+        is_there = part in link.parts or part in link.withheld
+        if not is_there and not fields.wants(part, record.values):
             # There is no document that could say otherwise, and none will be made for this.
             base |= {one.name: record.values.get(one.name) for one in fields.of_part(part)}
     link.base = base
@@ -322,9 +327,18 @@ def _keep(
     link.seen_at = max(link.seen_at or arrived, arrived)
 
 
-def _stamps(link: Link, seen: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Times of change and names of the documents behind the record, as they are known now."""
-    modified, parts = dict(link.modified), dict(link.parts)
+def _stamps(link: Link, seen: Seen) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Times of change and names of the documents behind the record, as they are known now, and the
+    names of those that are not given: what was known of a part before may be another's.
+    """
+    modified, parts, withheld = dict(link.modified), dict(link.parts), dict(link.withheld)
+    if "main" in seen.party.documents and _is_news(link, seen, "main"):
+        for part, name in seen.party.withheld.items():
+            withheld[part] = name
+            parts.pop(part, None)
+            modified.pop(part, None)
+        for part in seen.party.looked_at:
+            withheld.pop(part, None)
     for part in seen.party.looked_at:
         document = seen.party.documents.get(part)
         if document is not None and _is_news(link, seen, part):
@@ -334,7 +348,7 @@ def _stamps(link: Link, seen: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
         elif document is None and part in parts and _is_news(link, seen, "main"):
             parts.pop(part)
             modified.pop(part, None)
-    return modified, parts
+    return modified, parts, withheld
 
 
 async def refresh_state(session: AsyncSession, link: Link) -> None:

@@ -1,8 +1,8 @@
 """One job's work at one record: what each of its steps needs, and how it writes things down."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from bascule.connections.tables import Connection
 from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.twoway.exchanges import Said, asking, exchange, note_ends
+from bascule.twoway.failures import Trouble
+from bascule.twoway.fields import Part
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.tables import Link, TwoWay
@@ -31,6 +33,9 @@ class Sending:
     up_to: int  # the newest edit in the outbox that this work is about
     in_conflict: set[str]
     clock: datetime  # the database's, at the end of the last transaction
+    refused: dict[str, str] = field(default_factory=dict)  # field -> the site's words
+    refusal: Trouble | None = None  # the first of them
+    kept_back: dict[Part, list[str]] = field(default_factory=dict)  # see `plan`
     sent: dict[str, Any] = field(default_factory=dict)  # taken by the site, not yet agreed on
     asked: list[Said] = field(default_factory=list)  # requests whose end is not written down
     not_kept: dict[str, str] = field(default_factory=dict)
@@ -52,6 +57,37 @@ class Sending:
     @property
     def fields(self) -> Mapped:
         return self.whole.fields
+
+    @property
+    def held(self) -> set[str]:
+        """Fields that are not sent now: somebody has to decide about them, or the site will not
+        have them.
+        """
+        return self.in_conflict | set(self.refused)
+
+    @property
+    def sendable(self) -> dict[str, Any]:
+        """The record's values without what the site will not have."""
+        values = self.whole.record.values
+        return {name: value for name, value in values.items() if name not in self.refused}
+
+    @property
+    def saves_parts(self) -> bool:
+        """Whether the site saves a document's Address and Contact each time it saves that."""
+        since = self.fields.type.saves_parts_since
+        version = str(self.connection.versions.get("erpnext") or "")
+        major = version.partition(".")[0]
+        return since is not None and major.isdigit() and int(major) >= since
+
+    def refusal_of_all(self) -> Trouble | None:
+        """The first refusal, with the words about each field that was refused."""
+        wrong = {**self.not_kept, **self.refused}
+        return self.refusal and replace(self.refusal, wrong={**self.refusal.wrong, **wrong})
+
+    def refuse(self, names: Mapping[str, str], trouble: Trouble) -> None:
+        """The site will not have these; the others are sent all the same."""
+        self.refused |= names
+        self.refusal = self.refusal or trouble
 
     @asynccontextmanager
     async def said(self, what: str, document: str, request: Any) -> AsyncIterator[Said]:

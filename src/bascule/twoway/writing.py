@@ -2,13 +2,17 @@
 that it is as both sides last agreed on. When, and what becomes of it, is `sending`'s.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from bascule.frappe import ChangedMeanwhile, FrappeError
+from bascule.frappe import ChangedMeanwhile, FrappeError, Invalid, NoPermission
+from bascule.twoway.failures import is_about_values, local_names, refused_of, trouble_of
 from bascule.twoway.fields import Part, same
+from bascule.twoway.masks import refuse_what_looks_masked
+from bascule.twoway.notkept import mark_not_kept, note_not_kept
 from bascule.twoway.parts import linked_or_made
 from bascule.twoway.party import (
+    DOCTYPES,
     Document,
     Party,
     changes_for,
@@ -17,7 +21,6 @@ from bascule.twoway.party import (
     value_in,
 )
 from bascule.twoway.plan import plan_of
-from bascule.twoway.tables import TwoWay
 from bascule.twoway.taking import Seen, ahead_of_us
 from bascule.twoway.work import Sending
 
@@ -32,38 +35,56 @@ class WritingFailed(Exception):
 
 async def write(work: Sending) -> Seen | None:
     """What the record has otherwise than both sides last agreed on; what the site answered. None:
-    an Address or a Contact was made, and has to be read.
+    an Address or a Contact was made, and has to be read. What the site refuses is in
+    `work.refused`, and holds up nothing else.
 
-    The document itself goes first: saving its Address may move its time of change.
+    The document itself goes first: saving its Address moves its time of change.
     """
-    plan = plan_of(work.fields, work.whole.record, work.link, work.in_conflict)
+    plan = plan_of(work.fields, work.whole.record, work.link, work.held)
     started = work.clock
-    values = dict(work.whole.record.values)
     stored: dict[Part, Document] = {}
     for part, names in plan.send.items():
-        document = await _known(work, part, names)
-        changes = changes_for(work.fields, part, values, names, document)
-        stored[part] = await _update(work, part, document, changes)
-        _note_dropped(work, part, names, values, stored[part])
-        work.sent |= {name: values.get(name) for name in names if name not in work.not_kept}
-    await _mark_not_kept(work)
+        try:
+            moved = part in work.link.moved or (work.saves_parts and "main" in stored)
+            document = await _known(work, part, names, moved=moved)
+            taken = await _send(work, part, document, names)
+        except WritingFailed as failed:
+            if not is_about_values(failed.error):
+                raise
+            _refuse(work, part, names, failed.error)
+            continue
+        if taken is not None:
+            stored[part] = taken
+    await mark_not_kept(work)
     for part in plan.missing:
         await _make_part(work, part)
     if plan.missing:
         return None
-    party = Party(stored, frozenset(stored))
+    party = Party(stored, frozenset(stored), moved=_moved(work, stored))
     return Seen(party, started, "send", work.connection.time_zone, **await ahead(work))
 
 
-async def _known(work: Sending, part: Part, names: list[str]) -> Document:
+def _moved(work: Sending, stored: Collection[Part]) -> frozenset[Part]:
+    """What the site saved beside what it was sent, and after it had answered."""
+    kind, moved = work.fields.type, set[Part]()
+    if "main" in stored and work.saves_parts:
+        moved |= {part for part in DOCTYPES if part in work.link.parts and part not in stored}
+    shown = "address" in stored or ("main" in stored and work.saves_parts)
+    if kind.shows_address and shown and "address" in work.link.parts:
+        moved.add("main")
+    return frozenset(moved)
+
+
+async def _known(work: Sending, part: Part, names: list[str], *, moved: bool) -> Document:
     """The document as both sides last agreed on it: its name and time of change, and where a row of
-    a child table is to be changed, the rows that are there beside it.
+    a child table is to be changed, the rows that are there beside it. `moved`: the site itself has
+    saved it since; then it is known by its values.
     """
     link = work.link
     name = str(link.document if part == "main" else link.parts[part])
     known: Document = {"name": name, "modified": str(link.modified.get(part) or "")}
     places = [work.fields.by_name[each].place for each in names]
-    if not any(place and place.table for place in places):
+    if not moved and not any(place and place.table for place in places):
         return known
     doctype = doctype_of(work.fields.type, part)
     try:
@@ -71,9 +92,66 @@ async def _known(work: Sending, part: Part, names: list[str]) -> Document:
             document = await work.site.document(doctype, name)
     except FrappeError as error:
         raise WritingFailed(part, error) from None
-    if document["modified"] != known["modified"]:
+    unchanged = document["modified"] == known["modified"]
+    if not unchanged and not (moved and _is_as_agreed(work, part, document)):
         raise WritingFailed(part, ChangedMeanwhile("It was changed.", next_step="Read it."))
     return document
+
+
+def _is_as_agreed(work: Sending, part: Part, document: Document) -> bool:
+    return all(
+        same(one, value_in(work.fields, one, document), work.link.base.get(one.name))
+        for one in work.fields.of_part(part)
+    )
+
+
+async def _send(work: Sending, part: Part, document: Document, names: list[str]) -> Document | None:
+    """What of these fields the site takes; the document as it answered last, None: it took none.
+    Of what it refuses as a whole without naming a field, it is tried which part it takes.
+    """
+    values = {name: work.whole.record.values.get(name) for name in names}
+    try:
+        stored = await _update(
+            work, part, document, changes_for(work.fields, part, values, names, document)
+        )
+    except WritingFailed as failed:
+        if not is_about_values(failed.error):
+            raise
+        return await _send_the_rest(work, part, document, names, failed.error)
+    await refuse_what_looks_masked(work.site, work.connection, work.fields, [stored])
+    note_not_kept(work, part, values, stored)
+    work.sent |= {name: value for name, value in values.items() if name not in work.not_kept}
+    return stored
+
+
+async def _send_the_rest(
+    work: Sending, part: Part, document: Document, names: list[str], error: FrappeError
+) -> Document | None:
+    values = {name: work.whole.record.values.get(name) for name in names}
+    refused = refused_of(error, work.fields, part, values)
+    of_others = bool(getattr(error, "fields", None)) and not refused
+    if len(names) == 1 or of_others or isinstance(error, NoPermission):
+        _refuse(work, part, names, error)
+        return None
+    rest = [name for name in names if name not in refused]
+    if refused:
+        work.refuse(refused, trouble_of(error, work.fields, part))
+        groups = [rest] if rest else []
+    else:
+        groups = [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+    stored = None
+    for group in groups:
+        stored = await _send(work, part, stored or document, group) or stored
+    return stored
+
+
+def _refuse(work: Sending, part: Part, names: Iterable[str], error: FrappeError) -> None:
+    """All of them, with the site's words, at the fields that it names where it names any."""
+    said = local_names(error.fields, work.fields, part) if isinstance(error, Invalid) else {}
+    work.refuse(
+        said | {name: said.get(name) or str(error) for name in names},
+        trouble_of(error, work.fields, part),
+    )
 
 
 async def _update(work: Sending, part: Part, document: Document, changes: Document) -> Document:
@@ -92,40 +170,27 @@ async def _update(work: Sending, part: Part, document: Document, changes: Docume
 
 async def _make_part(work: Sending, part: Part) -> None:
     """The document gets the Address or Contact that it lacks, as its primary one. What is in it is
-    read and merged in the next round.
+    read and merged in the next round. ChangedMeanwhile: it does not lack it any more.
     """
     kind, owner = work.fields.type, str(work.link.document)
-    try:
-        found = await linked_or_made(work, part, owner)
-        main = await work.site.document(kind.doctype, owner)
-        await _update(work, "main", main, {link_field(kind, part): found["name"]})
-    except FrappeError as error:
-        raise WritingFailed(part, error) from None
-
-
-def _note_dropped(
-    work: Sending, part: Part, names: list[str], values: Mapping[str, Any], stored: Document
-) -> None:
-    """Fields that the site was sent and has not: it says nothing of them by itself."""
-    for name in names:
-        one = work.fields.by_name[name]
-        kept = value_in(work.fields, one, stored)
-        if kept in (None, "") and not same(one, kept, values.get(name)):
-            doctype = doctype_of(work.fields.type, part)
-            work.not_kept[name] = (
-                f"The site took it and did not keep it: its {doctype} has no field {one.place}, or "
-                "the hub's user may not write it."
-            )
-
-
-async def _mark_not_kept(work: Sending) -> None:
-    """From now on these are kept here alone, and everybody can read why."""
-    if not work.not_kept:
-        return
-    async with work.hub.db.session() as session:
-        two_way = await session.get(TwoWay, work.two_way.id, with_for_update=True)
-        if two_way is not None:
-            two_way.cannot_hold = {**two_way.cannot_hold, **work.not_kept}
+    while work.fields.wants(part, work.sendable):
+        try:
+            main = await work.site.document(kind.doctype, owner)
+            if main.get(link_field(kind, part)):
+                raise ChangedMeanwhile("It was changed.", next_step="Read it.")
+            found = await linked_or_made(work, part, owner)
+            await _update(work, "main", main, {link_field(kind, part): found["name"]})
+        except FrappeError as error:
+            values = {one.name: work.sendable.get(one.name) for one in work.fields.of_part(part)}
+            refused = refused_of(error, work.fields, part, values)
+            if not is_about_values(error):
+                raise WritingFailed(part, error) from None
+            if not refused:
+                _refuse(work, part, [name for name in values if values[name] is not None], error)
+                return
+            work.refuse(refused, trouble_of(error, work.fields, part))
+        else:
+            return
 
 
 async def ahead(work: Sending) -> dict[str, Any]:
