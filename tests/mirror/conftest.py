@@ -26,9 +26,9 @@ class Mirrored:
     def __init__(self, hub: Hub, site: Any, connection: Connection) -> None:
         self.hub, self.site, self.connection = hub, site, connection
 
-    async def sync(self, *names: str, kind: str = "sync") -> list[Run]:
+    async def sync(self, *names: str, kind: str = "sync", trigger: str = "cli") -> list[Run]:
         ids = await start_runs(
-            self.hub, self.connection, names=list(names) or None, kind=kind, trigger="cli"
+            self.hub, self.connection, names=list(names) or None, kind=kind, trigger=trigger
         )
         runs = []
         for run_id in ids:

@@ -19,6 +19,7 @@ from bascule.inbox.checking import tell
 from bascule.inbox.hearing import LISTENERS, Heard, Registered
 from bascule.inbox.keeping import LOCK_ALONE, queue_work
 from bascule.store import StoreError
+from bascule.store.causes import FAULT, cause_of
 
 log = logging.getLogger(__name__)
 
@@ -120,15 +121,16 @@ def joined(waiting: Iterable[Waiting]) -> list[Heard]:
 
 
 def _failure(listener: Registered, doctype: str, error: Exception) -> Failed:
-    if isinstance(error, HubError | FrappeError | StoreError):
-        return Failed(listener.name, doctype, str(error), error.next_step)
+    known = cause_of(error) or error
+    if isinstance(known, HubError | FrappeError | StoreError):
+        return Failed(listener.name, doctype, str(known), known.next_step)
     log.error("%s failed over %s", listener.name, doctype, exc_info=error)
     what = "took too long" if isinstance(error, TimeoutError) else f"{type(error).__name__}"
     return Failed(
         listener.name,
         doctype,
         f"{what} in the hub, at {listener.name}",
-        "This is a fault of the hub: its log has the details. It tries again by itself.",
+        f"{FAULT} It tries again by itself.",
     )
 
 

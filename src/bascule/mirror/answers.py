@@ -39,6 +39,10 @@ class StreamAnswer(BaseModel):
     )
     last_error: str | None
     last_error_step: str | None = Field(description="What can be done about it.")
+    retry_at: datetime | None = Field(
+        description="Set while it fails for a reason that only a person can mend: the schedule "
+        "does not ask before. A sync by hand asks at once."
+    )
 
 
 class Streams(BaseModel):

@@ -20,6 +20,7 @@ STREAM: dict[str, Any] = {
     "compared_by": "checksum",
     "last_error": None,
     "last_error_step": None,
+    "retry_at": None,
 }
 RUN: dict[str, Any] = {
     "id": 42,

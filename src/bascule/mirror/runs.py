@@ -18,12 +18,14 @@ from bascule.hub import Hub
 from bascule.mirror import pull
 from bascule.mirror.attempt import Attempt, Superseded
 from bascule.mirror.cursor import Cursor
+from bascule.mirror.patience import FORGOTTEN, after_failure, again, rests
 from bascule.mirror.presets import doctypes_named, effective_filters, look_back_floor
 from bascule.mirror.schema import ensure_tables
 from bascule.mirror.shapes import forget_shapes, shape_for
 from bascule.mirror.streams import streams_of
 from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.store import StoreError
+from bascule.store.causes import FAULT, cause_of
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,8 @@ async def start_runs(
 ) -> list[int]:
     """Queue a run for each stream that is on, or for those named (DocTypes or presets); their ids.
 
-    A stream that has one waiting already gets no second. With `pause` it begins no earlier than
+    A stream that has one waiting already gets no second, nor does one that rests after failures
+    (see `patience`), unless a person asks. With `pause` it begins no earlier than
     that after the newest run of its stream was queued. NoSuch: a name that no stream has.
     """
     ids = []
@@ -47,7 +50,10 @@ async def start_runs(
         # First, as who deletes it does: taken after a stream's lock, each would wait for the other.
         here = select(Connection.id).where(Connection.id == connection.id)
         await session.execute(here.with_for_update(read=True, key_share=True))
+        now = datetime.now(UTC)
         for stream in await chosen(session, connection, names):
+            if rests(stream, trigger, now):
+                continue
             await session.execute(select(Stream.id).where(Stream.id == stream.id).with_for_update())
             waiting = await session.scalar(
                 select(Run.id).where(
@@ -151,6 +157,9 @@ async def carry_out(hub: Hub, run_id: int) -> None:
         if isinstance(error, Superseded):
             log.warning("Run %s was taken over by a later attempt", run_id)
             return
+        if known := cause_of(error):
+            log.warning("Run %s: %s", run_id, known, exc_info=error)
+            error = known
         if not isinstance(error, FrappeError | HubError | StoreError):
             if isinstance(error, Exception):
                 await _fail(hub, run, stream, connection, error)
@@ -281,6 +290,7 @@ async def _finish(
             "last_success_at": now,
             "last_error": None,
             "last_error_step": None,
+            **FORGOTTEN,
         }
         if attempt.compared_by is not None:
             success |= {"compared_at": now, "compared_by": attempt.compared_by}
@@ -314,9 +324,7 @@ async def _fail(
     now = datetime.now(UTC)
     known = isinstance(error, FrappeError | HubError | StoreError)
     message = str(error) if known else f"{type(error).__name__} in the hub"
-    step = getattr(error, "next_step", None) or (
-        "This is a fault of the hub: its log has the details. `bascule sync` tries again."
-    )
+    step = getattr(error, "next_step", None) or f"{FAULT} `bascule sync` tries again."
     async with hub.db.session() as session:
         still = await session.execute(
             update(Run)
@@ -332,11 +340,13 @@ async def _fail(
         )
         if still.first() is None:
             return
-        session.add(RunLog(run_id=run.id, level="error", message=f"{message} {step}"))
+        patience = after_failure(stream, error, now)
+        told = f"{message} {step}{again(stream.doctype, patience)}"
+        session.add(RunLog(run_id=run.id, level="error", message=told))
         await session.execute(
             update(Stream)
             .where(Stream.id == stream.id)
-            .values(last_error=message, last_error_step=step)
+            .values(last_error=message, last_error_step=step, **after_failure(stream, error, now))
         )
         health = "refused" if isinstance(error, WrongCredentials) else None
         if isinstance(error, Unavailable):

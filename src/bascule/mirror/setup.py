@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import update
+
 from bascule.accounts.tables import User
 from bascule.connections.check import CheckReport
 from bascule.connections.fields import NewConnection
@@ -11,6 +13,7 @@ from bascule.connections.service import change_connection, connect_site
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
+from bascule.mirror.patience import FORGOTTEN
 from bascule.mirror.presets import (
     PRESET_OF,
     PRESETS,
@@ -20,6 +23,7 @@ from bascule.mirror.presets import (
 )
 from bascule.mirror.runs import start_runs
 from bascule.mirror.streams import add_streams, change_stream, streams_of
+from bascule.mirror.tables import Stream
 from bascule.mirror.views import rebuild_views
 
 SHOWN_BY = {"include_disabled", "warehouse_filter"}  # what the views ask of a connection
@@ -83,6 +87,9 @@ async def change(
 ) -> Connection:
     """A changed connection; its streams follow their switches, its views show what they shall."""
     changed = await change_connection(hub, connection, changes, by=by, test=test)
+    async with hub.db.session() as session:  # what made a stream fail may be mended by it
+        its = update(Stream).where(Stream.connection_id == changed.id)
+        await session.execute(its.values(**FORGOTTEN))
     for preset in PRESETS.values():
         if preset.switch in changes:
             await _switch(hub, changed, preset.name, on=getattr(changed, preset.switch))

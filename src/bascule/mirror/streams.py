@@ -123,6 +123,7 @@ async def change_stream(
             )
         for field, value in changes.items():
             setattr(found, field, checks[field](value) if field in checks else value)
+        found.failures, found.retry_at = 0, None  # what was wrong may be mended by it
         await session.flush()
         await session.refresh(found)
         await _tell(session, found, "changed")

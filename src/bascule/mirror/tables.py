@@ -48,6 +48,8 @@ class Stream(Base):
     compared_by: Mapped[str | None]
     last_error: Mapped[str | None]
     last_error_step: Mapped[str | None]  # what the person can do about it
+    failures: Mapped[int] = mapped_column(server_default="0")  # one after another, of one kind
+    retry_at: Mapped[datetime | None]  # when the schedule asks again; see mirror/patience.py
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     @property
