@@ -137,7 +137,7 @@ def test_webhooks_are_set_up_watched_mended_and_removed_from_the_shell(
     assert "off" in machine("webhooks").out
     made = machine("webhooks", "set-up", "--url", "http://127.0.0.1:8099", "--json")
     assert made.code == 0, made
-    assert len(made.json["made"]) == 9
+    assert len(made.json["made"]) == 10
     [hook, *_] = ask(shop, "GET", "Webhook")
     ask(shop, "PUT", f"Webhook/{hook['name']}", {"enabled": 0})
     checked = machine("webhooks", "check")
@@ -151,5 +151,5 @@ def test_webhooks_are_set_up_watched_mended_and_removed_from_the_shell(
     assert machine("webhooks", "rotate", "--json").json["both_secrets_until"]
     assert machine("webhooks", "retry").code == 0
     assert machine("webhooks", "remove").code == 2
-    assert len(machine("webhooks", "remove", "--yes", "--json").json["removed"]) == 9
+    assert len(machine("webhooks", "remove", "--yes", "--json").json["removed"]) == 10
     assert ask(shop, "GET", "Webhook") == []

@@ -98,6 +98,14 @@ def send(
     return got
 
 
+def sql(hub: RunningHub, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    url = hub.settings.database_url
+    assert url is not None
+    with psycopg.connect(url.get_secret_value(), autocommit=True) as conn:
+        found = conn.execute(statement.encode(), values)
+        return found.fetchall() if found.description else []
+
+
 @dataclass
 class End:
     """A connection whose webhooks arrive at the hub."""
@@ -128,11 +136,7 @@ class End:
         )
 
     def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        url = self.hub.settings.database_url
-        assert url is not None
-        with psycopg.connect(url.get_secret_value(), autocommit=True) as conn:
-            found = conn.execute(statement.encode(), values)
-            return found.fetchall() if found.description else []
+        return sql(self.hub, statement, values)
 
     def worked_off(self) -> list[tuple[Any, ...]]:
         """Waits until nothing is due any more."""
@@ -209,11 +213,12 @@ async def in_time(waiting: Any, seconds: float = 60.0) -> Any:
     return await asyncio.wait_for(waiting, seconds)
 
 
-def site_asks(site: Any, method: str, path: str, values: Any = None) -> Any:
-    """Somebody at work on the site."""
+def site_asks(site: Any, method: str, path: str, values: Any = None, *, who: str = "admin") -> Any:
+    """Somebody at work on the site, who is not the hub's user unless `who` is "hub"."""
+    user = site.users[who]
     to = urlsplit(site.url)
     asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
-    headers = {"Authorization": f"token {site.api_key}:{site.api_secret}"}
+    headers = {"Authorization": f"token {user.api_key}:{user.api_secret}"}
     body = None
     if values is not None:
         headers["Content-Type"], body = "application/json", json.dumps(values)

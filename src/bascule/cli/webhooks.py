@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Webhooks of a connection: set up, check, mend, rotate, remove.")
 
-_COLOURS = {"arriving": "green", "waiting": "yellow", "trouble": "red", "off": "dim"}
+_COLOURS = {
+    "arriving": "green",
+    "waiting": "yellow",
+    "late": "yellow",
+    "trouble": "red",
+    "off": "dim",
+}
 
 
 @app.callback(invoke_without_command=True)
@@ -191,6 +197,8 @@ def _tell(slug: str, answer: "WebhooksAnswer") -> None:
     for word in ("made", "changed", "removed"):
         if names := getattr(answer, word):
             out.print(f"  {len(names)} {word}")
+    if answer.late:
+        out.print(f"  {escape(answer.late)}")
     for trouble in answer.troubles:
         out.print(f"  [red]✗[/] {escape(trouble.what)}\n    → {escape(trouble.next_step)}")
     if answer.state == "off":

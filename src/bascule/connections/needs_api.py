@@ -17,7 +17,7 @@ class NeedAnswer(BaseModel):
             "example": {
                 "kind": "webhooks",
                 "name": "Acme Trading",
-                "what": "Customer on_update is switched off on the site.",
+                "what": "Customer (when one is changed) is switched off on the site.",
                 "next_step": "Mend them, which sets them up again.",
                 "page": "/connectors/acme_trading/webhooks",
                 "mend": "Mend the webhooks",

@@ -385,12 +385,10 @@ RIPPLES: dict[str, tuple[Ripple, ...]] = {
     ),
 }
 
-# Written by SQL alone: a Webhook for them is told of nothing but, at most, that one was made. Whose
-# webhook leads there instead.
+# A Webhook for it is told of nothing: who wants to hear of it listens to that other one.
 WITHOUT_EVENTS = {"Bin": "Stock Ledger Entry"}
-
-# What ERPNext moves by SQL, with `modified` but with no event: that one of these changed is no
-# proof that somebody should have been told.
+MADE_BY_SQL = frozenset({"Bin", "Serial No", "Batch"})
+# Moved by SQL, at times with `modified`: that one changed is no proof that anybody was to be told.
 MOVED = frozenset(ripple.to for ripples in RIPPLES.values() for ripple in ripples)
 
 

@@ -10,6 +10,7 @@ PLURALS = {
     "addresses": "Address",
     "contacts": "Contact",
 }
+RENAMES = "renames"  # of documents of any DocType
 _PLURAL_OF = {doctype: plural for plural, doctype in PLURALS.items()}
 
 
@@ -28,5 +29,8 @@ def slug_of(doctype: str) -> str:
 
 
 def is_at(slug: str, doctype: str) -> bool:
-    """Whether this is the address of that DocType, as its plural or as its slug."""
-    return quote(slug, safe="") in (slug_of(doctype), quote("-".join(doctype.lower().split())))
+    """Whether this is the address of that DocType, as its plural or as its slug, or of all."""
+    return slug == RENAMES or quote(slug, safe="") in (
+        slug_of(doctype),
+        quote("-".join(doctype.lower().split())),
+    )

@@ -55,7 +55,9 @@ class NewSecret(BaseModel):
 
 class HookAnswer(BaseModel):
     doctype: str
-    event: str = Field(description="Frappe's: after_insert, on_update, on_trash, ...")
+    event: str = Field(
+        description="Frappe's: after_insert, on_change, on_trash; after_rename: a Comment tells."
+    )
     name: str = Field(description="Of the Webhook on the site.")
     state: str = Field(
         description="fine, missing, disabled, altered, or touched: saved there by somebody since."
@@ -75,7 +77,7 @@ class TroubleAnswer(BaseModel):
 
 class WebhooksAnswer(BaseModel):
     """How a connector's webhooks stand. `state`: off (not set up), waiting (nothing came yet),
-    arriving, trouble.
+    arriving, late (they wait in the site's own queue), trouble.
     """
 
     model_config = ConfigDict(
@@ -91,8 +93,8 @@ class WebhooksAnswer(BaseModel):
                 "hooks": [
                     {
                         "doctype": "Customer",
-                        "event": "on_update",
-                        "name": "Bascule Customer on_update Zk3mX0c8",
+                        "event": "on_change",
+                        "name": "Bascule Customer on_change Zk3mX0c8",
                         "state": "fine",
                         "differs": [],
                         "last_at": "2026-11-20T21:37:27Z",
@@ -100,6 +102,8 @@ class WebhooksAnswer(BaseModel):
                     }
                 ],
                 "troubles": [],
+                "late": None,
+                "queued": 0,
                 "counts": {"done": 12},
                 "last_at": "2026-11-20T21:37:27Z",
                 "installed_at": "2026-11-19T09:00:00Z",
@@ -112,12 +116,17 @@ class WebhooksAnswer(BaseModel):
         }
     )
 
-    state: Literal["off", "waiting", "arriving", "trouble"]
+    state: Literal["off", "waiting", "arriving", "late", "trouble"]
     at_the_site: bool | None = Field(description="Made there by the hub; false: by hand.")
     base_url: str | None
     addresses: dict[str, str] = Field(description="Where each DocType's webhooks are sent to.")
     hooks: list[HookAnswer]
     troubles: list[TroubleAnswer]
+    late: str | None = Field(description="What is on its way, and why; null: nothing is late.")
+    queued: int | None = Field(
+        description="Webhooks for the hub in the site's own queue, when it was last asked; null: "
+        "that queue may not be read."
+    )
     counts: dict[str, int] = Field(description="Deliveries by their state.")
     last_at: datetime | None
     installed_at: datetime | None
@@ -148,6 +157,8 @@ class WebhooksAnswer(BaseModel):
                 for each in standing.hooks
             ],
             troubles=[TroubleAnswer.model_validate(trouble) for trouble in standing.troubles],
+            late=standing.late,
+            queued=(end.found.get("queue") or {}).get("ours") if end else None,
             counts=standing.counts,
             last_at=standing.last_at,
             installed_at=end.installed_at if end else None,
@@ -178,7 +189,7 @@ class DeliveryAnswer(BaseModel):
                 "what": "customers",
                 "doctype": "Customer",
                 "name": 'Odd "Ü" & \\ Co',
-                "event": "on_update",
+                "event": "on_change",
                 "modified": "2026-11-20 22:37:26.659348",
                 "body": None,
                 "received_at": "2026-11-20T21:37:27Z",

@@ -5,24 +5,33 @@ Only the explicit acts of a person write here. A webhook is ours when our token 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from bascule.errors import Invalid
-from bascule.frappe import DocType, NoPermission, NotFound, Site
-from bascule.inbox.addresses import get_webhook_address
+from bascule.frappe import DocType, NotFound, Site
+from bascule.frappe.ripples import WITHOUT_EVENTS
+from bascule.inbox.addresses import RENAMES, get_webhook_address
+from bascule.inbox.conditions import combined, holds, of_renames, own_user_left_out, theirs_in
+from bascule.inbox.under_way import Failure, Queue, failures, waiting
 
 HookState = Literal["fine", "missing", "disabled", "altered", "touched"]
 
-EVENTS = {"insert": ("after_insert",), "update": ("on_update",), "delete": ("on_trash",)}
-# A submitted document changes by these, and on_update does not speak of all of them.
-OF_SUBMITTABLE = ("on_submit", "on_cancel", "on_update_after_submit")
+# on_change is told at every save, submit, cancel and db_set, but not while a document is made.
+EVENTS = {"insert": ("after_insert",), "update": ("on_change",), "delete": ("on_trash",)}
+# What webhooks of an older form listened for, each with the event that tells of it now.
+OLDER = {
+    "on_update": "on_change",
+    "on_submit": "on_change",
+    "on_cancel": "on_change",
+    "on_update_after_submit": "on_change",
+}
+# No event tells of a rename. The Comment that Frappe writes about it does.
+COMMENT, RENAMED = "Comment", "after_rename"
+EVERYTHING_AS = "Administrator"  # a site's own jobs run as this user
 DOCTYPES = ("Customer", "Address", "Contact")
 SECONDS = 5  # that the site waits for the hub's answer
 MOST = 200  # webhooks of one connection
-MOST_SHOWN = 5  # failures, documents
-LONGEST_ERROR = 300  # characters
-GRACE = timedelta(seconds=30)  # that a delivery may take on its way
+NAMES = "Name DocTypes as the site's own forms do, such as Customer or Sales Order."
 
 # What is compared; the secret cannot be read back.
 _COMPARED = (
@@ -53,25 +62,18 @@ class Hook:
     differs: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A delivery that the site gave up, or tried again: one row of its Webhook Request Log."""
-
-    at: str  # the site's local time
-    webhook: str
-    document: str
-    error: str
-
-
 @dataclass
 class Found:
     """What a look at the site told. `extra`: webhooks of ours that are not wanted, or are there
-    twice. `failures` is None where the site's log may not be read.
+    twice. `limited`: DocTypes of which somebody there wants less to be told. `failures` is None
+    where the site's log may not be read, `queue` where its queue may not.
     """
 
     hooks: list[Hook] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
+    limited: list[str] = field(default_factory=list)
     failures: list[Failure] | None = None
+    queue: Queue | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,34 +91,46 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What webhooks of one connection are made of."""
+    """What webhooks of one connection are made of. `user`: whose writes are not told of."""
 
     base_url: str
     token: str
     wanted: Mapping[str, list[str]]  # DocType -> Frappe's events
+    user: str | None = None
 
     def name_of(self, doctype: str, event: str) -> str:
         return f"Bascule {doctype} {event} {self.token[:8]}"
 
     def webhook(self, doctype: str, event: str) -> dict[str, Any]:
         """As Frappe's Webhook DocType has it. `tojson` writes a name with a quote in it whole."""
+        about, name, slug = "doctype", "name", doctype
+        if event == RENAMED:
+            about, name, slug = "reference_doctype", "reference_name", RENAMES
         template = (
-            f'{{"event":"{event}","doctype":{{{{ doc.doctype | tojson }}}},'
-            '"name":{{ doc.name | tojson }},"modified":{{ doc.modified | string | tojson }}}'
+            f'{{"event":"{event}","doctype":{{{{ doc.{about} | tojson }}}},'
+            f'"name":{{{{ doc.{name} | tojson }}}},'
+            '"modified":{{ doc.modified | string | tojson }}}'
         )
         return {
             "webhook_doctype": doctype,
-            "webhook_docevent": event,
-            "request_url": get_webhook_address(self.base_url, self.token, doctype),
+            "webhook_docevent": "after_insert" if event == RENAMED else event,
+            "request_url": get_webhook_address(self.base_url, self.token, slug),
             "request_method": "POST",
             "request_structure": "JSON",
             "webhook_json": template,
-            "condition": "",
+            "condition": self.condition(event),
             "is_dynamic_url": 0,
             "timeout": SECONDS,
             "enable_security": 1,
             "enabled": 1,
         }
+
+    def condition(self, event: str) -> str:
+        """What has to hold for the site to tell; more is up to the people there."""
+        left_out = self.user if self.user != EVERYTHING_AS else None
+        if event == RENAMED:
+            return of_renames(doctypes_in(self.wanted), left_out)
+        return own_user_left_out(event, left_out) if left_out else ""
 
     def each(self) -> Iterable[tuple[str, str, dict[str, Any]]]:
         """Name, what it is, and how it should be."""
@@ -132,21 +146,49 @@ async def events_at(site: Site, doctypes: Iterable[str], kinds: Iterable[str]) -
     chosen = [event for kind, events in EVENTS.items() if kind in kinds for event in events]
     wanted: dict[str, Any] = {}
     for doctype in dict.fromkeys(doctypes):
+        if instead := WITHOUT_EVENTS.get(doctype):
+            raise _not_for_webhooks(
+                doctype,
+                "ERPNext changes it without telling anybody",
+                f"Name {instead} in its place: what it tells of brings {doctype} too.",
+            )
         try:
             meta: DocType = await site.meta(doctype)
         except NotFound:
             raise _not_for_webhooks(doctype, "the site has no such DocType") from None
         if meta.child or meta.virtual:
             raise _not_for_webhooks(doctype, "its rows are parts of other documents")
-        more = OF_SUBMITTABLE if meta.submittable and "update" in kinds else ()
-        wanted[meta.name] = [*chosen, *more]
+        wanted[meta.name] = list(chosen)
     return wanted
 
 
-def _not_for_webhooks(doctype: str, why: str) -> Invalid:
+def with_renames(wanted: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Also told of renames, where changes are."""
+    if not any("on_change" in events for events in wanted.values()):
+        return dict(wanted)
+    return {**wanted, COMMENT: [*wanted.get(COMMENT, []), RENAMED]}
+
+
+def renewed(wanted: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The same in the present form."""
+    found: dict[str, list[str]] = {}
+    for doctype, events in wanted.items():
+        about = WITHOUT_EVENTS.get(doctype, doctype)
+        now = [OLDER.get(event, event) for event in events if event != RENAMED]
+        if now:
+            found[about] = list(dict.fromkeys([*found.get(about, []), *now]))
+    return with_renames(found)
+
+
+def doctypes_in(wanted: Mapping[str, list[str]]) -> list[str]:
+    """The DocTypes that somebody asked for."""
+    return [doctype for doctype, events in wanted.items() if events != [RENAMED]]
+
+
+def _not_for_webhooks(doctype: str, why: str, next_step: str = NAMES) -> Invalid:
     return Invalid(
         f"There can be no webhooks for {doctype}: {why}.",
-        next_step="Name DocTypes as the site's own forms do, such as Customer or Sales Order.",
+        next_step=next_step,
         fields={"doctypes": f"holds {doctype}: {why}"},
     )
 
@@ -169,7 +211,8 @@ async def bring(site: Site, target: Target, secret: str) -> Brought:
     """
     there = await present(site, target.token)
     done = Brought()
-    for name, _, webhook in target.each():
+    for name, event, webhook in target.each():
+        webhook["condition"] = _kept(target, event, webhook, there)
         values = {**webhook, "webhook_secret": secret}
         if name in there:
             stored = await site.update("Webhook", name, values)
@@ -183,6 +226,21 @@ async def bring(site: Site, target: Target, secret: str) -> Brought:
         await _removed(site, name)
         done.removed.append(name)
     return done
+
+
+def _kept(
+    target: Target, event: str, webhook: Mapping[str, Any], there: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Ours, with what somebody there added to it, or to what told of the same before."""
+    ours = str(webhook["condition"])
+    about = str(webhook["webhook_doctype"])
+    names = [target.name_of(about, event)]
+    names += [target.name_of(about, old) for old, now in OLDER.items() if now == event]
+    rows = [there[name] for name in names if name in there]
+    added = dict.fromkeys(theirs_in(str(row.get("condition") or ""), ours) for row in rows)
+    if "" in added:  # one of them told of all
+        return ours
+    return combined(" or ".join(added if len(added) == 1 else [f"({a})" for a in added]), ours)
 
 
 async def _made(site: Site, name: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -228,56 +286,18 @@ async def look(site: Site, target: Target, stamps: Mapping[str, str], since: str
         elif not differs and name in stamps and stamps[name] != row["modified"]:
             state = "touched"
         found.hooks.append(Hook(doctype, event, name, state, differs))
+        if theirs_in(str(row["condition"] or ""), str(webhook["condition"])):
+            found.limited.append(doctype)
     found.extra = sorted(there.keys() - {hook.name for hook in found.hooks})
-    found.failures = await _failures(site, list(there), since)
+    found.failures = await failures(site, list(there), since)
+    found.queue = await waiting(site, set(there))
     return found
 
 
 def _differences(webhook: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
-    return [name for name in _COMPARED if (row.get(name) or "") != (webhook[name] or "")]
-
-
-async def _failures(site: Site, names: list[str], since: str | None) -> list[Failure] | None:
-    if not names or since is None:
-        return []
-    try:
-        rows = await site.list(
-            "Webhook Request Log",
-            ("creation", "webhook", "reference_document", "error"),
-            filters=[["webhook", "in", names], ["error", "is", "set"], ["creation", ">", since]],
-            order_by="creation desc",
-            limit=MOST_SHOWN,
-        )
-    except (NoPermission, NotFound):  # version 13 keeps no such log
-        return None
-    return [
-        Failure(
-            str(row["creation"]),
-            str(row["webhook"]),
-            str(row["reference_document"] or ""),
-            _last_line(str(row["error"] or "")),
-        )
-        for row in rows
-    ]
-
-
-def _last_line(error: str) -> str:
-    lines = [line.strip() for line in error.splitlines() if line.strip()]
-    return lines[-1][:LONGEST_ERROR] if lines else ""
-
-
-async def changed_lately(
-    site: Site, doctype: str, since: str, now: datetime
-) -> list[tuple[str, str]]:
-    """The newest documents that changed after `since`, as name and `modified`; but for those of
-    which a delivery may still be on its way.
-    """
-    until = str(now - GRACE)
-    rows = await site.list(
-        doctype,
-        ("name", "modified"),
-        filters=[["modified", ">", since], ["modified", "<", until]],
-        order_by="modified desc",
-        limit=MOST_SHOWN,
-    )
-    return [(str(row["name"]), str(row["modified"])) for row in rows]
+    """What is otherwise there; a condition may ask for more than ours."""
+    told = str(row.get("condition") or "")
+    differs = [name for name in _COMPARED if (row.get(name) or "") != (webhook[name] or "")]
+    if "condition" in differs and webhook["condition"] and holds(told, webhook["condition"]):
+        differs.remove("condition")
+    return differs

@@ -1,8 +1,9 @@
-"""Do they still arrive? The site is asked how its webhooks are, what it could not deliver, and what
-changed there that nobody told of.
+"""Do they still arrive? The site is asked how its webhooks are, what waits in its queue, what it
+could not deliver, and what changed there that nobody told of.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -14,8 +15,10 @@ from bascule.connections.tables import Connection
 from bascule.events.live import publish
 from bascule.frappe import FrappeError, Site
 from bascule.hub import Hub
-from bascule.inbox.at_the_site import Target, changed_lately, look
+from bascule.inbox.at_the_site import Found, Target, look, renewed
+from bascule.inbox.silence import unheard
 from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.under_way import waiting
 
 
 async def check(hub: Hub, connection: Connection) -> None:
@@ -27,19 +30,9 @@ async def check(hub: Hub, connection: Connection) -> None:
         session.expunge_all()
     if end is None or end.base_url is None:
         return
-    since = end.found.get("since")
     try:
         async with open_site(hub, connection) as site:
-            if end.at_the_site:
-                target = Target(end.base_url, end.token, end.wanted)
-                found = (await look(site, target, end.found.get("stamps", {}), since)).as_json()
-            else:  # made by hand: whether they arrive is all that there is to see
-                since = since or str(await site.clock())
-                found = {"since": since}
-            if since is not None:
-                proven = bool(found.get("failures"))
-                found["unheard"] = await _unheard(hub, site, end, since, proven=proven)
-        told = {**found, "error": None, "next_step": None}
+            told = {**await _asked(hub, site, end), "error": None, "next_step": None}
     except FrappeError as error:
         told = {"error": str(error), "next_step": error.next_step}
     async with hub.db.session() as session:
@@ -55,31 +48,29 @@ async def check(hub: Hub, connection: Connection) -> None:
             await publish(session, "delivery", connection_id=connection.id, keep=False)
 
 
-async def _unheard(
-    hub: Hub, site: Site, end: WebhookEnd, since: str, *, proven: bool
-) -> dict[str, list[str]]:
-    """By DocType, documents that changed and of which no delivery came. A single one may have
-    changed in a way that no webhook tells of, such as a rename; the newest ones all together have
-    not. `proven`: the site says that it could not deliver.
-    """
-    found: dict[str, list[str]] = {}
-    now = await site.clock()
-    for doctype, events in end.wanted.items():
-        if "on_update" not in events:
-            continue
-        changed = await changed_lately(site, doctype, since, now)
-        async with hub.db.connection() as conn:
-            heard = await conn.execute(
-                "SELECT name, max(modified) FROM bascule.deliveries"
-                " WHERE connection_id = %s AND doctype = %s AND name = ANY(%s) GROUP BY name",
-                [end.connection_id, doctype, [name for name, _ in changed]],
-            )
-            last = {str(name): modified for name, modified in await heard.fetchall()}
-        # Both are the site's own writing of its own time, which sorts as text.
-        unheard = [name for name, modified in changed if (last.get(name) or "") < modified]
-        if unheard and len(unheard) == len(changed) and (proven or len(unheard) > 1):
-            found[doctype] = unheard
-    return found
+async def _asked(hub: Hub, site: Site, end: WebhookEnd) -> dict[str, Any]:
+    """What the site says of its webhooks, of what waits, and of what nobody told of."""
+    since = end.found.get("since")
+    user = await site.logged_user()
+    found = Found()
+    if end.at_the_site:
+        target = Target(end.base_url or "", end.token, renewed(end.wanted), user)
+        found = await look(site, target, end.found.get("stamps", {}), since)
+    else:  # made by hand: whether they arrive is all that there is to see
+        since = since or str(await site.clock())
+        found.queue = await waiting(site, None)
+    if found.queue is not None and found.queue.since is not None:
+        waited = await site.clock() - datetime.fromisoformat(found.queue.since)
+        found.queue.minutes = max(0, int(waited.total_seconds() // 60))
+    told = found.as_json()
+    if not end.at_the_site:
+        told = {"since": since, "queue": told["queue"]}
+    told["user"] = user
+    told["older"] = end.at_the_site and renewed(end.wanted) != dict(end.wanted)
+    if since is not None:
+        lost, late = await unheard(hub, site, end, found, since, user)
+        told |= {"unheard": lost, "late": late}
+    return told
 
 
 async def check_all(hub: Hub) -> None:

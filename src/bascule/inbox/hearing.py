@@ -16,7 +16,7 @@ ALL = "*"
 class Heard:
     """One document that the site spoke of, however often it did.
 
-    `event` is Frappe's (after_insert, on_update, on_trash, after_rename, ...), empty where it was
+    `event` is Frappe's (after_insert, on_change, on_trash, after_rename, ...), empty where it was
     not told; the latest of several, but on_trash where that was among them: perhaps it is gone.
     `received_at`: of the earliest, so what was read from the site later holds all of them.
     `modified`: as the latest has it, for who knows the document of that time already; it is no

@@ -14,7 +14,7 @@ from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.inbox import setup
 from bascule.inbox.answers import DeliveryState
-from bascule.inbox.at_the_site import DOCTYPES, EVENTS, Brought
+from bascule.inbox.at_the_site import DOCTYPES, EVENTS, OLDER, Brought, doctypes_in
 from bascule.inbox.checking import check
 from bascule.inbox.setup import Order, is_loopback
 from bascule.inbox.standing import WHEN, Standing, deliveries_of, standing_of
@@ -173,9 +173,9 @@ def _as_saved(standing: Standing) -> dict[str, Any]:
     end = standing.end
     if end is None:
         return _typed(list(DOCTYPES), list(EVENTS), "", by_hand=False)
-    events = {event for events in end.wanted.values() for event in events}
+    events = {OLDER.get(event, event) for events in end.wanted.values() for event in events}
     kinds = [kind for kind, own in EVENTS.items() if events & set(own)]
-    return _typed(list(end.wanted), kinds, end.base_url or "", by_hand=not end.at_the_site)
+    return _typed(doctypes_in(end.wanted), kinds, end.base_url or "", by_hand=not end.at_the_site)
 
 
 def _typed(doctypes: list[str], kinds: list[str], base_url: str, by_hand: bool) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Arriving(BaseModel):
             "example": {
                 "doctype": "Customer",
                 "name": 'Odd "Ü" & \\ Co',
-                "event": "on_update",
+                "event": "on_change",
                 "modified": "2026-11-20 22:37:26.659348",
             }
         }
@@ -41,7 +41,7 @@ class Arriving(BaseModel):
 
     doctype: str
     name: str
-    event: str | None = Field(default=None, description="Frappe's: after_insert, on_update, ...")
+    event: str | None = Field(default=None, description="Frappe's: after_insert, on_change, ...")
     modified: str | None = None
 
 

@@ -19,7 +19,16 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.frappe import Site
 from bascule.hub import Hub
-from bascule.inbox.at_the_site import EVENTS, Brought, Target, bring, events_at, remove_all
+from bascule.inbox.at_the_site import (
+    EVENTS,
+    Brought,
+    Target,
+    bring,
+    events_at,
+    remove_all,
+    renewed,
+    with_renames,
+)
 from bascule.inbox.checking import check, tell
 from bascule.inbox.ends import ends_of
 from bascule.inbox.tables import WebhookEnd
@@ -79,6 +88,8 @@ async def set_up(
         _check_secret(order.secret)
     async with open_site(hub, connection) as site:
         wanted = await events_at(site, order.doctypes, order.events)
+        if order.secret is None:
+            wanted = with_renames(wanted)
         async with hub.db.session() as session:
             await hub.vault.hold(session)
             end = await _end_or_new(hub, session, connection)
@@ -155,7 +166,7 @@ async def remove(hub: Hub, connection: Connection, *, at_the_site: bool = True) 
     removed: list[str] = []
     if at_the_site and end.at_the_site and end.base_url is not None:
         async with open_site(hub, connection) as site:
-            removed = await remove_all(site, target_of(end))
+            removed = await remove_all(site, Target(end.base_url, end.token, end.wanted))
     async with hub.db.session() as session:
         gone = await session.get(WebhookEnd, end.id)
         if gone is not None:
@@ -163,10 +174,6 @@ async def remove(hub: Hub, connection: Connection, *, at_the_site: bool = True) 
         await tell(session, connection.id)
     ends_of(hub).forget()
     return removed
-
-
-def target_of(end: WebhookEnd) -> Target:
-    return Target(end.base_url or "", end.token, end.wanted)
 
 
 async def _end(hub: Hub, connection: Connection) -> WebhookEnd:
@@ -198,11 +205,16 @@ async def _end_or_new(hub: Hub, session: AsyncSession, connection: Connection) -
 
 
 async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEnd) -> Brought:
-    done = await bring(site, target_of(end), hub.vault.decrypt(end.secret_encrypted))
+    """Those of an older form are given the present one."""
+    wanted = renewed(end.wanted)
+    target = Target(end.base_url or "", end.token, wanted, await site.logged_user())
+    done = await bring(site, target, hub.vault.decrypt(end.secret_encrypted))
     async with hub.db.session() as session:
         saved = await session.get(WebhookEnd, end.id, with_for_update=True)
         if saved is not None and saved.secret_encrypted == end.secret_encrypted:
             saved.installed_at = datetime.now(UTC)
+            if saved.wanted == end.wanted:
+                saved.wanted = wanted
             # By the site's own clock: what changes after its last webhook was saved is told.
             saved.found = {"stamps": done.stamps, "since": max(done.stamps.values())}
             if saved.previous_until is not None:

@@ -12,18 +12,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
 from bascule.inbox.addresses import get_webhook_address
-from bascule.inbox.at_the_site import Hook
+from bascule.inbox.at_the_site import Hook, doctypes_in
 from bascule.inbox.tables import Delivery, WebhookEnd
 
-State = Literal["off", "waiting", "arriving", "trouble"]
+State = Literal["off", "waiting", "arriving", "late", "trouble"]
 # Which act on the page takes the trouble away.
 Mend = Literal["mend", "check", "retry", "none"]
 MOST_NAMED = 3
+LATE = 1  # minutes that a webhook waits in the site's queue before that is worth a word
+STANDS = 30  # minutes after which that queue stands still
+RUNS = "See that ERPNext's background workers run: bench doctor says so there."
 MEND = "Mend them, which sets them up again; polling brings what changes meanwhile."
 # Frappe's events, as people say them.
 WHEN = {
     "after_insert": "made",
+    "on_change": "changed",
     "on_update": "changed",
+    "after_rename": "renamed",
     "on_trash": "deleted",
     "on_submit": "submitted",
     "on_cancel": "cancelled",
@@ -61,7 +66,9 @@ class Arriving:
 
 @dataclass
 class Standing:
-    """`state`: off (not set up), waiting (nothing came yet), arriving, trouble."""
+    """`state`: off (not set up), waiting (nothing came yet), arriving, late, trouble. `late`: what
+    is on its way, and why it takes long.
+    """
 
     state: State
     end: WebhookEnd | None = None
@@ -69,6 +76,7 @@ class Standing:
     troubles: list[Trouble] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)  # deliveries by their state
     last_at: datetime | None = None
+    late: str | None = None
 
     @property
     def both_secrets_until(self) -> datetime | None:
@@ -83,7 +91,8 @@ class Standing:
         if end is None or end.base_url is None:
             return {}
         return {
-            doctype: get_webhook_address(end.base_url, end.token, doctype) for doctype in end.wanted
+            doctype: get_webhook_address(end.base_url, end.token, doctype)
+            for doctype in doctypes_in(end.wanted)
         }
 
 
@@ -99,8 +108,32 @@ async def standing_of(session: AsyncSession, connection: Connection) -> Standing
     last_at = max((last for last, _ in came.values()), default=None)
     wrong = await wrong_of(session, [connection.id])
     troubles = [*troubles_of(end, wrong[connection.id])]
-    state: State = "arriving" if last_at else "waiting"
-    return Standing("trouble" if troubles else state, end, hooks, troubles, counts, last_at)
+    late = _late(end.found)
+    state: State = "late" if late else "arriving" if last_at else "waiting"
+    if troubles:
+        state = "trouble"
+    return Standing(state, end, hooks, troubles, counts, last_at, late)
+
+
+def _late(found: Mapping[str, Any]) -> str | None:
+    """That news is slow, which is nothing to mend here; None: it is not."""
+    queue, late = found.get("queue") or {}, found.get("late") or {}
+    count, minutes = queue.get("ours", 0), queue.get("minutes", 0)
+    if LATE <= minutes < STANDS:
+        return (
+            f"{_webhooks_in(queue)} in the site's own queue, the first for {minutes:,} "
+            f"{_one(minutes, 'minute', 'minutes')}. They come late, and are not lost."
+        )
+    if late and not count:
+        named = _named([f"{doctype} {name}" for doctype, names in late.items() for name in names])
+        return f"Not told of yet: {named}. The site delivers slowly at present; polling goes on."
+    return None
+
+
+def _webhooks_in(queue: Mapping[str, Any]) -> str:
+    count = queue.get("ours", 0)
+    some = f"{count:,} {_one(count, 'webhook waits', 'webhooks wait')}"
+    return f"At least {some}" if queue.get("full") else some
 
 
 def _hooks(end: WebhookEnd) -> list[Hook]:
@@ -180,7 +213,16 @@ def troubles_of(end: WebhookEnd, wrong: Mapping[str, int]) -> Iterator[Trouble]:
             "Mend them; until then both secrets are accepted.",
             "mend",
         )
-    yield from _of_hooks(found)
+    if found.get("older"):
+        yield Trouble(
+            "The webhooks are of an older form: the site also tells of what the hub itself wrote, "
+            "which fills its queue, and tells of no rename.",
+            "Mend them; what people there added to a condition is kept.",
+            "mend",
+        )
+    else:
+        yield from _of_hooks(found)
+    yield from _of_queue(found)
     yield from _of_arrivals(end, found)
     if unreadable := wrong.get("unreadable"):
         yield Trouble(
@@ -210,6 +252,17 @@ def _of_hooks(found: dict[str, Any]) -> Iterator[Trouble]:
             f"{_named(extra)}: there on the site without being wanted, or a second time.",
             "Mend them; what is too much is removed.",
             "mend",
+        )
+
+
+def _of_queue(found: dict[str, Any]) -> Iterator[Trouble]:
+    queue = found.get("queue") or {}
+    if queue.get("minutes", 0) >= STANDS:
+        yield Trouble(
+            f"The site's own queue stands still: {_webhooks_in(queue)}, the first for "
+            f"{queue['minutes']:,} minutes.",
+            f"{RUNS} Polling brings the changes meanwhile.",
+            "check",
         )
 
 

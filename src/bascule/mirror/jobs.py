@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from bascule.connections.schedules import take_due, take_due_verify
 from bascule.connections.tables import Connection
+from bascule.frappe.ripples import leads_to
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import every, task
@@ -12,6 +13,7 @@ from bascule.mirror.streams import streams_of
 
 # Runs and their logs are kept this long; the newest of each stream stays.
 KEPT_DAYS = 30
+RENAMED = "after_rename"
 # Between two runs that webhooks start: what is told meanwhile is fetched by the later one.
 PAUSE = timedelta(seconds=2)
 
@@ -37,11 +39,16 @@ async def start_due(hub: Hub) -> None:
 
 @heard("*")
 async def fetch_what_changed(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
-    """The site says that documents changed: their stream is pulled at once, if there is one."""
+    """The site says that documents changed: their streams are pulled at once, and those of what
+    ERPNext moves with them. A rename changes whatever links there, so all are.
+    """
     async with hub.db.session() as session:
         streams = await streams_of(session, connection)
     mirrored = {stream.doctype for stream in streams if stream.enabled}
-    names = sorted(mirrored & {document.doctype for document in documents})
+    told = {document.doctype for document in documents}
+    names = sorted(mirrored & (told | leads_to(told)))
+    if any(document.event == RENAMED for document in documents):
+        names = sorted(mirrored)
     if names:
         await start_runs(hub, connection, names=names, trigger="webhook", pause=PAUSE)
 
