@@ -31,7 +31,6 @@ EVERYTHING_AS = "Administrator"  # a site's own jobs run as this user
 DOCTYPES = ("Customer", "Address", "Contact")
 SECONDS = 5  # that the site waits for the hub's answer
 MOST = 200  # webhooks of one connection
-NAMES = "Name DocTypes as the site's own forms do, such as Customer or Sales Order."
 
 # What is compared; the secret cannot be read back.
 _COMPARED = (
@@ -147,11 +146,7 @@ async def events_at(site: Site, doctypes: Iterable[str], kinds: Iterable[str]) -
     wanted: dict[str, Any] = {}
     for doctype in dict.fromkeys(doctypes):
         if instead := WITHOUT_EVENTS.get(doctype):
-            raise _not_for_webhooks(
-                doctype,
-                "ERPNext changes it without telling anybody",
-                f"Name {instead} in its place: what it tells of brings {doctype} too.",
-            )
+            raise _never_told(doctype, instead)
         try:
             meta: DocType = await site.meta(doctype)
         except NotFound:
@@ -185,10 +180,18 @@ def doctypes_in(wanted: Mapping[str, list[str]]) -> list[str]:
     return [doctype for doctype, events in wanted.items() if events != [RENAMED]]
 
 
-def _not_for_webhooks(doctype: str, why: str, next_step: str = NAMES) -> Invalid:
+def _never_told(doctype: str, instead: str) -> Invalid:
+    return Invalid(
+        f"ERPNext changes {doctype} without telling anybody, so a webhook for it would never come.",
+        next_step=f"Name {instead} in its place: what it tells of brings {doctype} too.",
+        fields={"doctypes": f"holds {doctype}, of which ERPNext tells nobody"},
+    )
+
+
+def _not_for_webhooks(doctype: str, why: str) -> Invalid:
     return Invalid(
         f"There can be no webhooks for {doctype}: {why}.",
-        next_step=next_step,
+        next_step="Name DocTypes as the site's own forms do, such as Customer or Sales Order.",
         fields={"doctypes": f"holds {doctype}: {why}"},
     )
 
