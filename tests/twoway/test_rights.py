@@ -227,6 +227,22 @@ def test_a_field_of_a_new_one_that_the_site_puts_back_is_told(
     assert not erp.read("Customer", record["erpnextId"]).get("website")
 
 
+@pytest.mark.parametrize("major", [16])
+def test_who_may_not_write_the_address_is_told_that_version_16_saves_it_with_its_customer(
+    api: Api, erp: Erp, theirs: Any, way: str, turn_on: Callable[..., str],
+    synced: Callable[..., Any],
+) -> None:  # fmt: skip
+    notes = [note["what"] for note in api.post(f"{way}/check").json["notes"]]
+    assert [what for what in notes if "nor is its Customer" in what], notes
+    turn_on()
+    number = record_of(api, PARTY["customer_name"])["id"]
+    change(api, number, website="https://ours.example")
+    sync = synced(number, state="attention")["sync"]
+    assert sync["remedy"] == "permission" and "Address" in sync["why"]
+    assert USER in sync["nextStep"] and MASTER not in sync["nextStep"], sync["nextStep"]
+    assert erp.read("Address", theirs["customer_primary_address"])["owner"] == "Administrator"
+
+
 @pytest.mark.parametrize(("roles", "major"), [([USER, SYSTEM], 16)])
 def test_two_way_sync_of_a_doctype_with_a_masked_field_is_refused(
     api: Api, erp: Erp, theirs: Any, way: str, turn_on: Callable[..., str],

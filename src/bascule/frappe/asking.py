@@ -84,7 +84,9 @@ class Asking:
     async def _explained(
         self, exchange: Awaitable[T], action: str, doctype: str, parent: str | None = None
     ) -> T:
-        """Let a NoPermission say which roles would help. One more request the first time."""
+        """Let a NoPermission say which roles would help. One more request the first time. What is
+        refused may be another document, which the site saves with this one.
+        """
         try:
             return await exchange
         except NoPermission as error:
@@ -92,7 +94,8 @@ class Asking:
         if refused.field:
             of, name = refused.field
             raise above_the_level(refused, await self._definition(of), name)
-        meta = await self._definition(parent or doctype)
+        other = refused.doctype if refused.doctype != doctype else None
+        meta = await self._definition(other or parent or doctype)
         if meta is not None and meta.child:
             raise NoPermission(
                 str(refused),

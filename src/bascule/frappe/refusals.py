@@ -157,7 +157,7 @@ def _no_permission(answer: Answer, asked: Asked, text: str) -> NoPermission:
     return NoPermission(
         f"The user may not {asked}." + (f" {text}" if text else ""),
         next_step="Give the user a role that may do this (in ERPNext: User, Roles).",
-        doctype=asked.doctype,
+        doctype=said.doctype_refused(text) or asked.doctype,
         status=answer.status,
         field=said.field_refused(text),
     )

@@ -169,6 +169,22 @@ def fields(body: Mapping[str, Any], told: list[str], meta: DocType | None) -> di
 _FIELD_REFUSED = re.compile(r": ([A-Z][^:.]*)\.([A-Za-z_]\w*)\W*$")
 
 
+# Of frappe/permissions.py: a right to none of them, and to this one.
+_REFUSED_DOCTYPES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"does not have doctype access via role permission for document ([^.]+)",
+        r"does not have access to this document: (.+?) - ",
+    )
+)
+
+
+def doctype_refused(text: str) -> str | None:
+    """The DocType that a 403 is about, which need not be the one that was asked for."""
+    found = (pattern.search(text) for pattern in _REFUSED_DOCTYPES)
+    return next((match[1].strip() for match in found if match), None)
+
+
 def field_refused(text: str) -> tuple[str, str] | None:
     """The DocType and field that a refusal of version 16 is about (_check_field_permission in
     frappe/database/query.py), in any language: it ends with them.

@@ -5,13 +5,14 @@ Asked before two-way sync is turned on, and again whenever somebody wants to kno
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bascule.frappe import DocType, Duplicate, FrappeError, NoPermission, NotFound, Site
 from bascule.frappe.rights import above, roles_of_user
 from bascule.twoway.fields import PARTS, Field, Part
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.masks import masks
-from bascule.twoway.party import CHILDREN, DOCTYPES, doctype_of, link_field
+from bascule.twoway.party import CHILDREN, DOCTYPES, doctype_of, link_field, saves_parts
 from bascule.twoway.rights import (
     Note,
     Right,
@@ -47,14 +48,14 @@ class Found:
     roles: frozenset[str] = frozenset()
 
 
-async def examine(site: Site, fields: Mapped) -> Found:
+async def examine(site: Site, fields: Mapped, versions: Mapping[str, Any]) -> Found:
     """What `look` finds, and whether the user holds the rights that two-way sync needs, and a
-    record has what the site wants.
+    record has what the site wants. `versions`: of the site's apps.
     """
     found = await look(site, fields)
     found.rights = await rights_of(site, fields, found.metas, found.roles)
     found.refused = [*refusals(fields, found.rights), *await masks(site, fields, found.metas)]
-    owners = [*lacks(fields, found.rights)]
+    owners = [*lacks(fields, found.rights, saves_parts=saves_parts(fields.type, versions))]
     found.notes += owners
     if not owners:
         found.notes += await not_given(site, fields)

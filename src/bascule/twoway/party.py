@@ -69,6 +69,15 @@ def link_field(kind: RecordType, part: Part) -> str:
     return f"{kind.prefix}_primary_{part}"
 
 
+def saves_parts(kind: RecordType, versions: Mapping[str, Any]) -> bool:
+    """Whether a site with these versions of its apps saves a document's Address and Contact each
+    time it saves that.
+    """
+    major = str(versions.get("erpnext") or "").partition(".")[0]
+    since = kind.saves_parts_since
+    return since is not None and major.isdigit() and int(major) >= since
+
+
 def values_of(fields: Mapped, party: Party) -> dict[str, Any]:
     """The record that the documents make: the fields whose document is there."""
     values: dict[str, Any] = {}

@@ -64,8 +64,10 @@ def refusals(fields: Mapped, rights: list[Right]) -> list[Note]:
     return [(f"The hub's user may not {what} documents of {main}.", _step(needed))]
 
 
-def lacks(fields: Mapped, rights: list[Right]) -> Iterator[Note]:
-    """What does not work for want of a right, though the rest does."""
+def lacks(fields: Mapped, rights: list[Right], *, saves_parts: bool) -> Iterator[Note]:
+    """What does not work for want of a right, though the rest does. `saves_parts`: the site saves
+    an Address and a Contact with their document.
+    """
     main = fields.type.doctype
     kind = fields.type
     for doctype in (main, *DOCTYPES.values()):
@@ -74,12 +76,14 @@ def lacks(fields: Mapped, rights: list[Right]) -> Iterator[Note]:
             lacking = [one for one in lacking if one.right == "create"]
             means = f"{kind.plural} that are made here cannot be made there"
         elif any(one.right == "read" for one in lacking):
-            means = "what it may not read stays unread here, and no other one is made"
+            means = "what it may not read is unread here, and is not changed"
         else:
-            means = "edits of its fields here are refused there"
+            means = "what others made is not changed"
         if lacking:
             what = " or ".join(one.right for one in lacking)
             beside = ", but for what it made itself" if any(one.own for one in lacking) else ""
+            if saves_parts and doctype != main and any(one.right == "write" for one in lacking):
+                means += f"; nor is its {main}, which this version saves with it"
             told = f"The hub's user may not {what} documents of {doctype}{beside}: {means}."
             yield told, _step(lacking)
 

@@ -195,7 +195,7 @@ async def ask_the_site(
         two_way = await the_two_way(session, connection, kind)
         session.expunge(two_way)
     async with open_site(hub, connection) as site:
-        found = await at_the_site.examine(site, unchecked(two_way))
+        found = await at_the_site.examine(site, unchecked(two_way), connection.versions)
     async with hub.db.session() as session:
         current = await the_two_way(session, connection, kind, lock=True)
         current.cannot_hold = found.cannot_hold

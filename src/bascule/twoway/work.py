@@ -16,6 +16,7 @@ from bascule.twoway.failures import Trouble
 from bascule.twoway.fields import Part
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.mapping import Mapped
+from bascule.twoway.party import saves_parts
 from bascule.twoway.tables import Link, TwoWay
 from bascule.twoway.taking import now
 
@@ -73,11 +74,7 @@ class Sending:
 
     @property
     def saves_parts(self) -> bool:
-        """Whether the site saves a document's Address and Contact each time it saves that."""
-        since = self.fields.type.saves_parts_since
-        version = str(self.connection.versions.get("erpnext") or "")
-        major = version.partition(".")[0]
-        return since is not None and major.isdigit() and int(major) >= since
+        return saves_parts(self.fields.type, self.connection.versions)
 
     def refusal_of_all(self) -> Trouble | None:
         """The first refusal, with the words about each field that was refused."""
