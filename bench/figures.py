@@ -31,7 +31,10 @@ FIGURES = [
     Figure("peak_rss_mb_of_large_pull", "of pulling large_rows rows", "MB", 200),
     Figure("large_pull_seconds", "Full pull of large_rows rows, from memory", "s"),
     Figure("incremental_seconds", "Ten changed rows among them, the slowest of ten", "s", 1),
-    Figure("incremental_requests", "and the most requests for them", "", 3),
+    Figure("incremental_requests", "and the most requests for them", "", 5),
+    Figure("proof_over_floor", "Proof of proof_rows rows by value / fetching alone", "x", 1.3),
+    Figure("proof_seconds", "Proof by value, at a real site's speed", "s"),
+    Figure("peak_rss_mb_of_proof", "of a pull and proof of proof_rows rows", "MB", 200),
     Figure("tools_ours_seconds", "tools_rows rows with Bascule, the whole process", "s"),
     Figure("tap_erpnext_seconds", "with tap-erpnext and target-postgres", "s"),
     Figure("tap_erpnext_over_ours", "so many times longer", "x"),
@@ -60,6 +63,7 @@ NAMED = [
     "pull_over_floor",
     "pull_over_floor_at_site_speed",
     "peak_rss_mb",
+    "proof_over_floor",
     "tap_erpnext_over_ours",
     "dlt_over_ours",
     "incremental_seconds",
@@ -112,7 +116,7 @@ def _verdict(figure: Figure, value: float | None) -> Text:
 
 
 def _with_rows(what: str, figures: dict[str, Any]) -> str:
-    for name in ("pull_rows", "large_rows", "tools_rows", "api_rows"):
+    for name in ("pull_rows", "proof_rows", "large_rows", "tools_rows", "api_rows"):
         if name in figures:
             what = what.replace(f"{name} rows", f"{figures[name]:,} rows")
     return what

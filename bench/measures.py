@@ -88,6 +88,25 @@ def _pull_and_floors(bench: Bench, site: Replayed, rows: int, *, copied: bool) -
     return turn
 
 
+def proof(bench: Bench) -> Figures:
+    """Every value of a mirror compared, beside fetching and discarding the same pages."""
+    rows = bench.rows(1_000_000)
+    bench.say(f"preparing {rows:,} rows")
+    with replaying(rows) as site:
+        site.tell(rows_a_second=SITE_SPEED)
+        bench.say(f"pull of {rows:,} rows, then their proof by value")
+        proven = bench.pull(site, proof=True)
+        _complete(proven, rows)
+        floor = run("bench.floor", url=site.url, pages=site.tell()["pages"])
+    return {
+        "proof_rows": rows,
+        "proof_seconds": proven["proof_seconds"],
+        "proof_floor_seconds": floor["seconds"],
+        "proof_over_floor": proven["proof_seconds"] / floor["seconds"],
+        "peak_rss_mb_of_proof": proven["peak_rss_mb"],
+    }
+
+
 def large(bench: Bench) -> Figures:
     """Memory over a full pull of 3,000,000 rows, then what ten changed rows among them cost."""
     rows = bench.rows(3_000_000)
@@ -187,6 +206,7 @@ def webhooks(bench: Bench) -> Figures:
 
 PARTS: dict[str, Callable[[Bench], Figures]] = {
     "pull": pull,
+    "proof": proof,
     "large": large,
     "tools": tools,
     "api": api,

@@ -62,6 +62,8 @@ async def measure(order: dict[str, object]) -> dict[str, object]:
                 ],
                 "peak_rss_mb": peak_rss_mb(),
             }
+            if order.get("proof"):
+                measured |= await _proof(hub, connection, str(order["url"]))
         finally:
             until.set()
             await worker
@@ -90,6 +92,20 @@ async def _incremental(hub: Hub, connection: Connection, url: str, turn: int) ->
     return {"seconds": seconds, "requests": requests, "trigger": trigger}
 
 
+async def _proof(hub: Hub, connection: Connection, url: str) -> dict[str, object]:
+    """A verify of everything by value. Which pages it asked for, the site tells afterwards."""
+    async with aiohttp.ClientSession() as session, session.post(f"{url}/bench", json={}) as answer:
+        await answer.read()
+    run, _ = await _sync(hub, connection, patience=0.1, trigger="cli", kind="verify")
+    if not run.report["equal"] or run.rows_changed:
+        raise RuntimeError(f"The proof found other rows than were pulled: {run.report}")
+    return {
+        "proof_seconds": run.seconds,
+        "proven": run.report["proven"],
+        "peak_rss_mb": peak_rss_mb(),
+    }
+
+
 async def _rows_here(hub: Hub, connection: Connection) -> int:
     query = SQL("SELECT count(*) FROM {} WHERE _deleted_at IS NULL")
     async with hub.db.connection() as conn:
@@ -99,11 +115,16 @@ async def _rows_here(hub: Hub, connection: Connection) -> int:
 
 
 async def _sync(
-    hub: Hub, connection: Connection, *, patience: float, trigger: str = "schedule"
+    hub: Hub,
+    connection: Connection,
+    *,
+    patience: float,
+    trigger: str = "schedule",
+    kind: str = "sync",
 ) -> tuple[Run, float]:
     """The run, and the seconds from its start in the queue to where its outcome can be read."""
     started = time.perf_counter()
-    [run_id] = await start_runs(hub, connection, trigger=trigger)
+    [run_id] = await start_runs(hub, connection, trigger=trigger, kind=kind)
     while True:
         await asyncio.sleep(patience)
         async with hub.db.session() as session:

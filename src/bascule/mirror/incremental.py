@@ -1,7 +1,7 @@
 """The incremental pull: what was modified since a little before the last one, and what was deleted.
 
-The overlap makes it see the same rows again, which costs a comparison and no write. Three
-requests a DocType at the most: the changes, the deletions, and by turns the definition or a count.
+The overlap makes it see the same rows again, which costs a comparison and no write. Two requests a
+DocType: the changes and the deletions. What a sync compares beside them is `pull`'s.
 """
 
 from collections.abc import AsyncGenerator

@@ -90,7 +90,8 @@ async def _tell_unknown_warehouses(attempt: Attempt) -> None:
 
 
 async def _finish_full(attempt: Attempt) -> None:
-    await pull_everything(attempt)
+    with silent.timed(attempt):
+        await pull_everything(attempt)
 
     def move(c: Cursor) -> None:
         c.phase, c.checksummed = "incremental", silent.signatures(attempt)

@@ -75,7 +75,7 @@ def by_checksum(attempt: Attempt) -> bool:
 async def find(attempt: Attempt) -> By:
     """Find and mend what changed in silence; what was compared for it."""
     if attempt.tables.parent.checksum is None:
-        with _timed(attempt):
+        with timed(attempt):
             await reconcile(attempt, repair=True, by="value")
         return "value"
     if others := await differing(attempt):
@@ -85,7 +85,7 @@ async def find(attempt: Attempt) -> By:
 
 
 @contextmanager
-def _timed(attempt: Attempt) -> Iterator[None]:
+def timed(attempt: Attempt) -> Iterator[None]:
     """Note how long a look took, and that it was taken; the caller's next commit keeps it."""
     began = time.monotonic()
     yield
@@ -96,7 +96,7 @@ def _timed(attempt: Attempt) -> Iterator[None]:
 async def differing(attempt: Attempt) -> list[str]:
     """The DocTypes of this stream whose rows on the site are not those here."""
     tables = attempt.tables.all()
-    with _timed(attempt):
+    with timed(attempt):
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(_differs(attempt, table)) for table in tables]
     return [table.doctype for table, task in zip(tables, asked, strict=True) if task.result()]
