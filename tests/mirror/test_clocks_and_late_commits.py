@@ -71,3 +71,21 @@ async def test_what_was_deleted_after_the_clock_went_back_leaves_the_mirror(
     await mirror.ask("DELETE", "/api/resource/Supplier/Doomed")
     assert "Doomed" not in await pulled(mirror)
     await is_equal(mirror, "Supplier")
+
+
+async def test_a_time_zone_that_is_corrected_on_the_site_is_followed_at_the_next_sync(
+    mirrored: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bascule.frappe.site.REMEMBERED", 0.0)
+    mirror = await mirrored()
+    await together(mirror, "Supplier")
+    was = mirror.site.site.time_zone
+    mirror.site.site.set_time_zone("America/Los_Angeles")  # edits look nine hours older from now on
+    await add(mirror, "After the correction")
+    [run] = await together(mirror, "Supplier")
+    assert "After the correction" in await names(mirror)
+    assert any(
+        f"America/Los_Angeles now; it was {was}" in line for line in await log_of(mirror, run)
+    )
+    [proof] = await together(mirror, "Supplier", kind="verify")
+    assert proof.report["equal"], proof.report

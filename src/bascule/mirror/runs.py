@@ -213,8 +213,7 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None
 async def _attempt(
     hub: Hub, site: Site, run: Run, stream: Stream, connection: Connection
 ) -> Attempt:
-    if connection.time_zone is None:
-        connection.time_zone = await site.time_zone()
+    zone, connection.time_zone = connection.time_zone, await site.time_zone()
     cursor = Cursor.load(stream.cursor)
     afresh = run.kind == "full" and run.attempts == 1
     floor = date.fromisoformat(cursor.floor) if cursor.floor and not afresh else None
@@ -239,7 +238,7 @@ async def _attempt(
         tables = await ensure_tables(conn, connection.slug, shape, omit=stream.omit)
     if await site.has_checksums(stream.doctype):
         tables = tables.with_checksums()
-    return Attempt(
+    attempt = Attempt(
         db=hub.db,
         site=site,
         connection=connection,
@@ -256,6 +255,9 @@ async def _attempt(
         streams=streams,
         asked_definition=asked,
     )
+    if zone not in (None, connection.time_zone):
+        await attempt.log(f"The site's time zone is {connection.time_zone} now; it was {zone}.")
+    return attempt
 
 
 async def _work(attempt: Attempt, run: Run) -> dict[str, object]:
