@@ -90,7 +90,7 @@ async def _tell_unknown_warehouses(attempt: Attempt) -> None:
 
 
 async def _finish_full(attempt: Attempt) -> None:
-    with silent.timed(attempt):
+    with silent.comparing(attempt):
         await pull_everything(attempt)
 
     def move(c: Cursor) -> None:

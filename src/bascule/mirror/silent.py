@@ -24,8 +24,8 @@ from bascule.mirror.reconcile import reconcile
 from bascule.mirror.schema import Table
 
 PARENTS_AT_ONCE = 2_000
-# All looks of a connection together take at most one second in so many.
-SHARE = 4
+# The looks of a connection, one after another, would take at most one second in so many.
+SHARE = 2
 LONG = 10.0  # seconds: who syncs by hand does not wait for a longer one each time
 NOTHING = Total(0, 0)
 
@@ -56,12 +56,13 @@ def signature(table: Table) -> int:
 
 def due(attempt: Attempt) -> bool:
     """Whether it is time for a look: at each sync, but of large streams more seldom, and not for
-    each webhook.
+    each webhook. Who syncs by hand waits for any look but a long comparison by value.
     """
     cursor = attempt.cursor
     if attempt.trigger == "webhook":
         return False
-    if cursor.looked_at is None or (attempt.by_hand and cursor.look_seconds < LONG):
+    quick = attempt.tables.parent.checksum is not None or cursor.look_seconds < LONG
+    if cursor.looked_at is None or (attempt.by_hand and quick):
         return True
     pause = timedelta(seconds=SHARE * attempt.streams * cursor.look_seconds)
     return hub_clock() - datetime.fromisoformat(cursor.looked_at) >= pause
@@ -75,7 +76,7 @@ def by_checksum(attempt: Attempt) -> bool:
 async def find(attempt: Attempt) -> By:
     """Find and mend what changed in silence; what was compared for it."""
     if attempt.tables.parent.checksum is None:
-        with timed(attempt):
+        with comparing(attempt):
             await reconcile(attempt, repair=True, by="value")
         return "value"
     if others := await differing(attempt):
@@ -85,7 +86,17 @@ async def find(attempt: Attempt) -> By:
 
 
 @contextmanager
-def timed(attempt: Attempt) -> Iterator[None]:
+def comparing(attempt: Attempt) -> Iterator[None]:
+    """A walk over all values is a look where there are no checksums, and takes as long as one."""
+    if attempt.tables.parent.checksum is not None:
+        yield
+        return
+    with _timed(attempt):
+        yield
+
+
+@contextmanager
+def _timed(attempt: Attempt) -> Iterator[None]:
     """Note how long a look took, and that it was taken; the caller's next commit keeps it."""
     began = time.monotonic()
     yield
@@ -96,7 +107,7 @@ def timed(attempt: Attempt) -> Iterator[None]:
 async def differing(attempt: Attempt) -> list[str]:
     """The DocTypes of this stream whose rows on the site are not those here."""
     tables = attempt.tables.all()
-    with timed(attempt):
+    with _timed(attempt):
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(_differs(attempt, table)) for table in tables]
     return [table.doctype for table, task in zip(tables, asked, strict=True) if task.result()]
