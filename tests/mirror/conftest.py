@@ -50,17 +50,17 @@ class Mirrored:
         async with self.hub.db.connection() as conn:
             await conn.execute(statement.replace("mirror.", f'"{self.connection.slug}".'))
 
-    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+    async def ask(self, method: str, path: str, body: Any = None, *, user: Any = None) -> Any:
         """Someone else at work on the site."""
-        return await asyncio.to_thread(self._ask, method, path, body)
+        return await asyncio.to_thread(self._ask, method, path, body, user or self.site)
 
-    def _ask(self, method: str, path: str, body: Any) -> Any:
+    def _ask(self, method: str, path: str, body: Any, user: Any) -> Any:
         request = urllib.request.Request(
             self.site.url + quote(path, safe="/?&=%"),
             method=method,
             data=json.dumps(body).encode() if body is not None else None,
             headers={
-                "Authorization": f"token {self.site.api_key}:{self.site.api_secret}",
+                "Authorization": f"token {user.api_key}:{user.api_secret}",
                 "Content-Type": "application/json",
             },
         )
@@ -83,19 +83,20 @@ class Mirrored:
 
 
 @pytest.fixture
-async def mirrored(hub: Hub, erpnext_sandbox: Any) -> AsyncIterator[Callable[..., Any]]:
+async def mirrored(hub: Hub, erpnext_sandbox_factory: Any) -> AsyncIterator[Callable[..., Any]]:
     load(JOB_MODULES)
 
     async def connect(**values: Any) -> Mirrored:
-        user = erpnext_sandbox.users[values.pop("user", "hub")]
+        site = erpnext_sandbox_factory(values.pop("snapshot", None))
+        user = site.users[values.pop("user", "hub")]
         new = NewConnection(
             name="Spaak",
-            api_url=erpnext_sandbox.url,
+            api_url=site.url,
             api_key=user.api_key,
             api_secret=user.api_secret,
             **values,
         )
         connection, _, _ = await set_up(hub, new, by=None, start=False, trigger="cli")
-        return Mirrored(hub, erpnext_sandbox, connection)
+        return Mirrored(hub, site, connection)
 
     yield connect

@@ -21,14 +21,12 @@ class Listed:
 
     async def page(
         self,
-        doctype: str,
-        fields: tuple[str, ...],
+        table: Any,
         *,
         descending: bool,
         after: tuple[str] | None,
         before: tuple[str] | None,
         limit: int,
-        **_: Any,
     ) -> Page:
         low, high = (before, after) if descending else (after, before)
         found = [
@@ -41,7 +39,7 @@ class Listed:
             await asyncio.sleep(0)
         ends = [(found[0],), (found[-1],)] if found else [None, None]
         raw = [msgspec.Raw(msgspec.json.encode([name])) for name in found]
-        return Page(doctype, fields, raw, limit, 9 * len(raw), 1.0, ends[0], ends[1])
+        return Page(table.doctype, table.fields, raw, limit, 9 * len(raw), 1.0, ends[0], ends[1])
 
 
 @pytest.mark.parametrize("off", [0, 7, -7, -400, None])
@@ -57,7 +55,7 @@ async def test_the_ends_of_a_walk_meet_whatever_the_site_counted(off: int | None
 
 
 async def _walked(names: list[str], counted: int | None, dice: random.Random) -> list[str]:
-    attempt: Any = SimpleNamespace(site=Listed(names, dice), doctype="Item", filters=[])
+    attempt: Any = SimpleNamespace(page=Listed(names, dice).page)
     table: Any = SimpleNamespace(child=False, doctype="Item", fields=("name",))
     walk = full._begin(full.Lane("Item"), counted)
     size, from_above = PageSize(50, max_rows=50), asyncio.Event()

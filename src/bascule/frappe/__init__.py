@@ -23,7 +23,7 @@ from bascule.frappe.errors import (
     Unavailable,
     WrongCredentials,
 )
-from bascule.frappe.pages import Page, PageSize, Position
+from bascule.frappe.pages import Page, PageSize, Position, is_mask
 from bascule.frappe.site import Site
 
 __all__ = [
@@ -52,4 +52,5 @@ __all__ = [
     "Unavailable",
     "WrongCredentials",
     "dropped_fields",
+    "is_mask",
 ]

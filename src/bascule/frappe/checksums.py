@@ -31,7 +31,10 @@ def total_checksum(fields: Sequence[str]) -> tuple[str, str]:
     return "count(name) as total", f"bit_xor({_crc(fields)}) as {CHECKSUM}"
 
 
-def as_total(row: dict[str, Any]) -> Total:
+def as_total(row: dict[str, Any]) -> Total | None:
+    """None where the site left the checksum out: one of its fields is withheld."""
+    if CHECKSUM not in row:
+        return None
     return Total(int(row["total"] or 0), int(row[CHECKSUM] or 0))
 
 

@@ -148,10 +148,13 @@ def put_to_parents(doctype: str, parent: str, query: dict[str, Any]) -> dict[str
     """
 
     def column(field: str) -> str:
+        if "(" in field:  # a function, of fields in backticks
+            return re.sub(r"`(\w+)`", rf"`tab{doctype}`.`\1`", field)
         return f"`tab{doctype}`.`{field}`"
 
     parts = [part.split(" ") for part in query["order_by"].split(", ")]
-    of_child = [["parenttype", "=", parent], *query["filters"]]
+    theirs = ["parenttype", "=", parent]
+    of_child = [theirs, *(one for one in query["filters"] if one != theirs)]
     return {
         **query,
         "doctype": parent,

@@ -225,8 +225,10 @@ class Site(Writing):
         filters: Filters = (),
         *,
         parent: str | None = None,
-    ) -> checksums.Total:
-        """Count and checksum of all rows that a list would give, in one request."""
+    ) -> checksums.Total | None:
+        """Count and checksum of all rows that a list would give, in one request. None where one of
+        the fields is withheld.
+        """
         rows = await self.list(
             doctype, checksums.total_checksum(fields), filters=filters, limit=1, parent=parent
         )

@@ -6,7 +6,7 @@ taken over while it hung finds another number there, and stops without having wr
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,11 +17,13 @@ from psycopg import AsyncConnection
 
 from bascule.connections.tables import Connection
 from bascule.events.live import publish
-from bascule.frappe import Page, Site
+from bascule.frappe import Page, Position, Site
+from bascule.frappe.pages import Key
 from bascule.mirror.columns import Shape
 from bascule.mirror.cursor import Cursor
 from bascule.mirror.findings import By
-from bascule.mirror.schema import Tables
+from bascule.mirror.schema import Table, Tables
+from bascule.mirror.withheld import Wanted, page_of
 from bascule.store import Database
 
 PROGRESS = 0.25  # seconds between two events that tell how far a run is
@@ -29,6 +31,13 @@ PROGRESS = 0.25  # seconds between two events that tell how far a run is
 
 class Superseded(Exception):
     """Another attempt at this stream began later; this one must not write any more."""
+
+
+def first_of(raised: BaseException) -> BaseException:
+    """The error that the others of its group follow from."""
+    while isinstance(raised, BaseExceptionGroup):
+        raised = raised.exceptions[0]
+    return raised
 
 
 @dataclass(slots=True)
@@ -83,6 +92,25 @@ class Attempt:
     @property
     def schema(self) -> str:
         return self.connection.slug
+
+    def scope(self, table: Table) -> list[list[object]]:
+        """The filters of this stream's rows of a table: a child table may have other DocTypes'."""
+        return [["parenttype", "=", self.doctype]] if table.child else self.filters
+
+    async def page(
+        self,
+        table: Table,
+        filters: Sequence[list[object]] = (),
+        *,
+        limit: int,
+        key: Key = "name",
+        descending: bool = False,
+        after: Position | None = None,
+        before: Position | None = None,
+    ) -> Page:
+        """A page of this stream's rows of a table. FieldsWithheld where a column is not given."""
+        wanted = Wanted([*self.scope(table), *filters], limit, key, descending, after, before)
+        return await page_of(self.site, table, self.doctype, wanted)
 
     @asynccontextmanager
     async def committing(self, conn: AsyncConnection) -> AsyncIterator[Tally]:

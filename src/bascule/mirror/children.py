@@ -29,11 +29,6 @@ class Rows:
     pages: list[Page] = field(default_factory=list)
 
 
-def of_parent_type(doctype: str) -> list[list[object]]:
-    """The filter without which a shared child table would give other DocTypes' rows too."""
-    return [["parenttype", "=", doctype]]
-
-
 async def of_page(attempt: Attempt, table: Table, page: Page) -> dict[str, Rows]:
     """The children that come with a page of a filtered stream; nothing where they are walked by
     themselves.
@@ -60,14 +55,8 @@ async def _fetch(attempt: Attempt, rows: Rows) -> None:
         some = list(rows.parents[start : start + PARENTS_AT_ONCE])
         after = None
         while True:
-            page = await attempt.site.page(
-                rows.table.doctype,
-                rows.table.fields,
-                filters=[*of_parent_type(attempt.doctype), ["parent", "in", some]],
-                key="name",
-                after=after,
-                limit=ROWS_AT_ONCE,
-                parent=attempt.doctype,
+            page = await attempt.page(
+                rows.table, [["parent", "in", some]], after=after, limit=ROWS_AT_ONCE
             )
             if page.count:
                 rows.pages.append(page)
@@ -96,6 +85,26 @@ async def replace(
         )
         tally.deleted += gone.rowcount
         tally.changed += await merge(conn, rows.table, staging)
+
+
+async def leave_out_strays(
+    conn: AsyncConnection, attempt: Attempt, table: Table, rows: sql.Composable
+) -> int:
+    """Delete those of `rows`, the table or its staging, whose parent is none of this stream's
+    documents; how many. Nothing where these are no children.
+    """
+    if not table.child:
+        return 0
+    strays = await conn.execute(
+        sql.SQL(
+            """
+            DELETE FROM {rows} s WHERE s.parenttype = %s AND NOT EXISTS
+              (SELECT FROM {parents} p WHERE p.name = s.parent AND p._deleted_at IS NULL)
+            """
+        ).format(rows=rows, parents=attempt.tables.parent.identifier),
+        [attempt.doctype],
+    )
+    return strays.rowcount
 
 
 async def mark_deleted(conn: AsyncConnection, attempt: Attempt, parents: Iterable[str]) -> None:

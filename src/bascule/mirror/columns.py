@@ -4,12 +4,13 @@ A column keeps the site's fieldname unless the stream renames it. Types are only
 value that does not fit widens its column (see `copying`).
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS, DocType, NoPermission, Site
+from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS, DocType, NoPermission, Site, is_mask
 
 TYPES = {
     "Check": "smallint",
@@ -47,12 +48,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The columns of one DocType and the child tables that belong to its documents."""
+    """The columns of one DocType and the child tables that belong to its documents.
+
+    `needs`: what a user has to have, in words, to be given a field that is not everybody's.
+    `levelled`: the fields of a permission level. `masked`: those that this user gets as X's.
+    `once`: of a child, whether its parent has it in one table only.
+    """
 
     doctype: str
     columns: tuple[Column, ...]
     children: tuple["Shape", ...] = ()
     child: bool = False
+    needs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    levelled: frozenset[str] = frozenset()
+    masked: frozenset[str] = frozenset()
+    once: bool = True
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -79,20 +89,43 @@ async def shape_of(site: Site, doctype: str, omit: list[str], rename: Mapping[st
     except NoPermission:
         return await _inferred_shape(site, doctype, omit, rename)
     children = []
-    for child in dict.fromkeys(name for _, name in meta.children):
+    tables = [name for _, name in meta.children]
+    for child in dict.fromkeys(tables):
         try:
             child_meta = await site.meta(child)
         except NoPermission:
             continue
+        columns = _columns(_offers(child_meta), child=True, omit=[], rename={})
+        once = tables.count(child) == 1
         children.append(
-            Shape(child, _columns(_offers(child_meta), child=True, omit=[], rename={}), child=True)
+            Shape(child, columns, child=True, once=once, **_not_for_everybody(child_meta, meta))
         )
     own = _columns(_offers(meta), child=False, omit=omit, rename=rename)
-    return Shape(doctype, own, tuple(children))
+    return Shape(doctype, own, tuple(children), **_not_for_everybody(meta, meta))
 
 
 def _offers(meta: DocType) -> list[tuple[str, str]]:
     return [(field.name, TYPES.get(field.type, "text")) for field in meta.columns]
+
+
+def _not_for_everybody(meta: DocType, holder: DocType) -> dict[str, Any]:
+    """Of a DocType, the fields that some get and some do not. `holder`: of a child, its parent,
+    which has the permission levels.
+    """
+    needs = {}
+    for one in meta.columns:
+        if one.permlevel:
+            roles = holder.roles_that_may("read", one.permlevel)
+            needs[one.name] = f"permission level {one.permlevel} of {holder.name}{_of(roles)}"
+        elif one.masked:
+            roles = meta.roles_that_may("mask", one.permlevel)
+            needs[one.name] = f"the right Mask on {meta.name}{_of(roles)}"
+    levelled = frozenset(one.name for one in meta.columns if one.permlevel)
+    return {"needs": needs, "levelled": levelled, "masked": meta.masked_for_user}
+
+
+def _of(roles: tuple[str, ...]) -> str:
+    return f" (as {' or '.join(roles)} has)" if roles else ""
 
 
 async def _inferred_shape(
@@ -112,10 +145,26 @@ async def _inferred_shape(
         doctype,
         _columns(_guessed(rows), child=False, omit=omit, rename=rename),
         tuple(
-            Shape(name, _columns(_guessed(found), child=True, omit=[], rename={}), child=True)
+            Shape(
+                name,
+                _columns(_guessed(found), child=True, omit=[], rename={}),
+                child=True,
+                masked=masks_among(found),
+            )
             for name, found in children.items()
         ),
+        masked=masks_among(rows),
     )
+
+
+def masks_among(rows: list[dict[str, Any]]) -> frozenset[str]:
+    """The fields that have masks in these rows and no value that is none."""
+    values: dict[str, list[Any]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if value not in (None, ""):
+                values.setdefault(name, []).append(value)
+    return frozenset(name for name, found in values.items() if all(map(is_mask, found)))
 
 
 def _guessed(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:

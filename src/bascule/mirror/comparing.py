@@ -90,20 +90,11 @@ async def walk(
     """The pages of a table by name, `most` rows each, fetched while the one before is worked on."""
     size = PageSize(max_rows=most, max_bytes=MOST_BYTES)
     places = pages_in_memory()
-    filters = children.of_parent_type(attempt.doctype) if table.child else attempt.filters
 
     async def fetch(after: tuple[str, ...] | None) -> Page:
         await places.acquire()
         try:
-            return await attempt.site.page(
-                table.doctype,
-                table.fields,
-                filters=filters,
-                key="name",
-                after=after,
-                limit=size.rows,
-                parent=attempt.doctype if table.child else None,
-            )
+            return await attempt.page(table, after=after, limit=size.rows)
         except BaseException:
             places.release()
             raise

@@ -53,6 +53,7 @@ class Cursor(msgspec.Struct):
     proof_round_at: str | None = None
     looked_at: str | None = None  # when checksums were last compared, and how long that took
     look_seconds: float = 0.0
+    withheld: dict[str, dict[str, str]] = {}  # DocType -> field -> what it needs, see `withheld`
 
     @classmethod
     def load(cls, stored: dict[str, Any]) -> "Cursor":

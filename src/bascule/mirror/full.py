@@ -39,13 +39,24 @@ async def pull_everything(attempt: Attempt) -> None:
             await ensure_indexes(conn, table)
 
 
+async def _drop_strays(attempt: Attempt, lane: Lane) -> None:
+    """Child rows come with their parents: a list of them also has those of documents that the user
+    may not read, or that are gone.
+    """
+    table = table_of(attempt, lane.doctype)
+    if table.child and lane.fresh:
+        async with attempt.lane() as conn, attempt.committing(conn) as tally:
+            strays = await children.leave_out_strays(conn, attempt, table, table.identifier)
+            tally.changed -= strays
+
+
 async def _count(attempt: Attempt, lane: Lane) -> int | None:
     """The rows that this lane has still to fetch; None where the site would not count them."""
     table = table_of(attempt, lane.doctype)
     try:
         counted = await attempt.site.count(
             lane.doctype,
-            children.of_parent_type(attempt.doctype) if table.child else attempt.filters,
+            attempt.scope(table),
             parent=attempt.doctype if table.child else None,
         )
     except FrappeError as error:
@@ -151,6 +162,7 @@ async def _walk(attempt: Attempt, lane: Lane, counted: int | None) -> None:
         from_above = asyncio.Event()  # a second end is worth it once one page was not enough
         group.create_task(_end(attempt, table, walk, size, from_above, descending=False))
         group.create_task(_end(attempt, table, walk, size, from_above, descending=True))
+    await _drop_strays(attempt, lane)
     await attempt.save(lambda _: setattr(lane, "done", True))
 
 
@@ -187,7 +199,6 @@ async def _fetch(
     fetched: asyncio.Queue[Page | None],
     descending: bool,
 ) -> None:
-    filters = children.of_parent_type(attempt.doctype) if table.child else attempt.filters
     while not walk.met:
         most = size.rows
         rows = walk.share(most)
@@ -197,16 +208,12 @@ async def _fetch(
         walk.asks(rows)
         await pages_in_memory().acquire()
         try:
-            page = await attempt.site.page(
-                table.doctype,
-                table.fields,
-                filters=filters,
-                key="name",
+            page = await attempt.page(
+                table,
                 descending=descending,
                 after=walk.high if descending else walk.low,
                 before=walk.low if descending else walk.high,
                 limit=rows,
-                parent=attempt.doctype if table.child else None,
             )
             if rows == most or page.asked < rows:  # what was asked short says little
                 size.saw(page)
@@ -258,6 +265,7 @@ async def _put(
             tally.rows += 0 if table.child else page.count
         else:
             staging = await stage(conn, table, [page])
+            await children.leave_out_strays(conn, attempt, table, staging)
             new, _ = await staged_state(conn, table, staging)
             tally.changed += await merge(conn, table, staging)
             tally.rows += 0 if table.child else new

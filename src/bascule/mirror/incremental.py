@@ -79,10 +79,9 @@ async def _ask_from(attempt: Attempt, start: datetime | None) -> None:
 async def _changes_page(attempt: Attempt) -> Page:
     cursor = attempt.cursor
     since: list[list[object]] = [["modified", ">=", cursor.since]] if cursor.since else []
-    return await attempt.site.page(
-        attempt.doctype,
-        attempt.tables.parent.fields,
-        filters=[*attempt.filters, *since],
+    return await attempt.page(
+        attempt.tables.parent,
+        since,
         key="modified",
         after=tuple(cursor.position) if cursor.position else None,
         limit=ROWS_AT_ONCE,
@@ -162,11 +161,9 @@ async def named_documents(attempt: Attempt, names: list[str]) -> AsyncGenerator[
     for start in range(0, len(names), NAMES_AT_ONCE):
         after = None
         while True:
-            page = await attempt.site.page(
-                attempt.doctype,
-                attempt.tables.parent.fields,
-                filters=[*attempt.filters, ["name", "in", names[start : start + NAMES_AT_ONCE]]],
-                key="name",
+            page = await attempt.page(
+                attempt.tables.parent,
+                [["name", "in", names[start : start + NAMES_AT_ONCE]]],
                 after=after,
                 limit=size.rows,
             )

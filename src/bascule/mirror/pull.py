@@ -27,10 +27,10 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
     if afresh or cursor.phase == "new" or cursor.filters != attempt.filters:
         await _tell_unknown_warehouses(attempt)
         await _begin_full(attempt, await plan_lanes(attempt))
-    elif cursor.phase == "incremental" and (lacking := _to_fill(attempt)):
+    elif lacking := _to_fill(attempt):
         if attempt.tables.added:
-            await attempt.log(f"New columns to fill: {attempt.tables.added}")
-        await _begin_full(attempt, await plan_lanes(attempt, lacking))
+            await attempt.log(f"Columns to fill: {attempt.tables.added}")
+        await _walk_again(attempt, await plan_lanes(attempt, lacking))
     if cursor.phase == "full":
         await _finish_full(attempt)
     elif silent.by_checksum(attempt) and not await silent.differing(attempt):
@@ -51,8 +51,9 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
 
 def _to_fill(attempt: Attempt) -> list[str]:
     """The DocTypes whose rows here lack values: of new columns, or of their checksums."""
-    added = list(attempt.tables.added)
-    wanted = [*added, *(name for name in silent.outdated(attempt) if name not in added)]
+    wanted = list(attempt.tables.added)
+    if attempt.cursor.phase == "incremental":
+        wanted += [name for name in silent.outdated(attempt) if name not in wanted]
     if attempt.filters and wanted:  # children of a filtered stream come with their documents
         wanted.insert(0, attempt.doctype)
     return wanted
@@ -78,6 +79,20 @@ async def _begin_full(attempt: Attempt, lanes: list[Lane]) -> None:
         c.refresh = not all(lane.fresh for lane in lanes)
         c.begin(clock, here)
         c.max_modified = c.since = c.position = c.count_offset = None
+
+    await attempt.save(move)
+
+
+async def _walk_again(attempt: Attempt, lanes: list[Lane]) -> None:
+    """These DocTypes from their beginning, beside what a full pull under way has still to do. What
+    changed since the last pull is asked for as ever.
+    """
+    names = {lane.doctype for lane in lanes}
+
+    def move(c: Cursor) -> None:
+        c.phase = "full"
+        c.lanes = [*(lane for lane in c.lanes if lane.doctype not in names), *lanes]
+        c.refresh = c.refresh or not all(lane.fresh for lane in lanes)
 
     await attempt.save(move)
 

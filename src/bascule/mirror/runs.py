@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,18 +16,21 @@ from bascule.events.live import publish
 from bascule.frappe import FrappeError, Invalid, Site, Unavailable, WrongCredentials
 from bascule.hub import Hub
 from bascule.mirror import pull
-from bascule.mirror.attempt import Attempt, Superseded
-from bascule.mirror.cursor import Cursor
+from bascule.mirror.attempt import Attempt, Superseded, first_of
+from bascule.mirror.beginning import begin, without
 from bascule.mirror.patience import FORGOTTEN, after_failure, again, rests
-from bascule.mirror.presets import doctypes_named, effective_filters, look_back_floor
-from bascule.mirror.schema import ensure_tables
-from bascule.mirror.shapes import forget_shapes, shape_for
+from bascule.mirror.presets import doctypes_named
+from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.streams import streams_of
 from bascule.mirror.tables import Run, RunLog, Stream
+from bascule.mirror.withheld import FieldsWithheld
 from bascule.store import StoreError
 from bascule.store.causes import FAULT, cause_of
 
 log = logging.getLogger(__name__)
+
+# How often within one run the site may be found to withhold a field; each table may have some.
+MOST_RETAKES = 20
 
 
 async def start_runs(
@@ -150,10 +153,9 @@ async def carry_out(hub: Hub, run_id: int) -> None:
     run, stream, connection = begun
     try:
         async with pool_of(hub).lease(connection) as site:
-            attempt = await _attempt(hub, site, run, stream, connection)
-            report = await _work(attempt, run)
+            attempt, report = await _attempts(hub, site, run, stream, connection)
     except BaseException as raised:
-        error = _first(raised)
+        error = first_of(raised)
         if isinstance(error, Superseded):
             log.warning("Run %s was taken over by a later attempt", run_id)
             return
@@ -169,13 +171,6 @@ async def carry_out(hub: Hub, run_id: int) -> None:
         await _fail(hub, run, stream, connection, error)
         return
     await _finish(hub, run, stream, connection, attempt, report)
-
-
-def _first(raised: BaseException) -> BaseException:
-    """The error that the others of its group follow from."""
-    while isinstance(raised, BaseExceptionGroup):
-        raised = raised.exceptions[0]
-    return raised
 
 
 async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None:
@@ -210,54 +205,21 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None
     return run, stream, connection
 
 
-async def _attempt(
+async def _attempts(
     hub: Hub, site: Site, run: Run, stream: Stream, connection: Connection
-) -> Attempt:
-    zone, connection.time_zone = connection.time_zone, await site.time_zone()
-    cursor = Cursor.load(stream.cursor)
-    afresh = run.kind == "full" and run.attempts == 1
-    floor = date.fromisoformat(cursor.floor) if cursor.floor and not afresh else None
-    wanted_floor = look_back_floor(connection, stream.doctype, datetime.now(UTC).date())
-    if wanted_floor is not None and (floor is None or wanted_floor < floor):
-        floor = wanted_floor
-    cursor.floor = floor.isoformat() if floor else None
-    shape, asked = await shape_for(site, connection.id, stream.doctype, stream.omit, stream.rename)
-    async with hub.db.connection() as conn:
-        # Held to the end of the transaction: whoever deletes the connection drops these tables too.
-        mine = await conn.execute(
-            "SELECT FROM bascule.streams WHERE id = %s AND fence = %s FOR KEY SHARE",
-            [stream.id, run.fence],
-        )
-        if mine.rowcount == 0:
-            raise Superseded(f"stream {stream.id} was taken over or deleted")
-        others = await conn.execute(
-            "SELECT count(*) FROM bascule.streams WHERE connection_id = %s AND enabled",
-            [connection.id],
-        )
-        streams = (await others.fetchone() or (1,))[0]
-        tables = await ensure_tables(conn, connection.slug, shape, omit=stream.omit)
-    if await site.has_checksums(stream.doctype):
-        tables = tables.with_checksums()
-    attempt = Attempt(
-        db=hub.db,
-        site=site,
-        connection=connection,
-        stream_id=stream.id,
-        doctype=stream.doctype,
-        filters=effective_filters(connection, stream.doctype, stream.filters, floor),
-        run_id=run.id,
-        fence=run.fence or 0,
-        trigger=run.trigger,
-        cursor=cursor,
-        shape=shape,
-        tables=tables,
-        rows=stream.rows,
-        streams=streams,
-        asked_definition=asked,
-    )
-    if zone not in (None, connection.time_zone):
-        await attempt.log(f"The site's time zone is {connection.time_zone} now; it was {zone}.")
-    return attempt
+) -> tuple[Attempt, dict[str, object]]:
+    """The work, until it is done: where the site withholds a field, it goes on without it."""
+    for left in range(MOST_RETAKES, -1, -1):
+        attempt = await begin(hub, site, run, stream, connection)
+        try:
+            return attempt, await _work(attempt, run)
+        except (FieldsWithheld, BaseExceptionGroup) as raised:
+            told = first_of(raised)
+            if not isinstance(told, FieldsWithheld) or not left:
+                raise
+        forget_shapes(connection.id, stream.doctype)
+        stream = await without(hub, run, attempt, told)
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def _work(attempt: Attempt, run: Run) -> dict[str, object]:

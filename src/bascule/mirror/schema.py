@@ -23,13 +23,22 @@ _SAME_NAME = {"timestamp without time zone": "timestamp", "time without time zon
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`columns`: what is asked of the site, in that order; a checksum of the others may be last."""
+    """`columns`: those that are asked of the site and compared, in that order; a checksum of the
+    others may be last. The table may have more. `levelled`: those of a permission level in a child,
+    which only its parents give.
+    """
 
     schema: str
     name: str
     doctype: str
     columns: tuple[Column, ...]
     child: bool = False
+    levelled: tuple[str, ...] = ()
+
+    @property
+    def through_parents(self) -> bool:
+        """How rows of a child are asked for, see `Site.page`."""
+        return bool(self.levelled)
 
     @property
     def identifier(self) -> sql.Identifier:

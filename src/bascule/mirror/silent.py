@@ -18,7 +18,6 @@ from psycopg import AsyncConnection, sql
 
 from bascule.frappe.checksums import Total
 from bascule.mirror.attempt import Attempt, hub_clock
-from bascule.mirror.children import of_parent_type
 from bascule.mirror.findings import By
 from bascule.mirror.reconcile import reconcile
 from bascule.mirror.schema import Table
@@ -131,14 +130,16 @@ async def _differs(attempt: Attempt, table: Table) -> bool:
     return False
 
 
-async def _there(attempt: Attempt, table: Table, parents: list[str]) -> Total:
-    filters = of_parent_type(attempt.doctype) if table.child else attempt.filters
-    return await attempt.site.total_checksum(
+async def _there(attempt: Attempt, table: Table, parents: list[str]) -> Total | None:
+    total = await attempt.site.total_checksum(
         table.doctype,
         [column.field for column in table.values],
-        [*filters, *([["parent", "in", parents]] if parents else [])],
+        [*attempt.scope(table), *([["parent", "in", parents]] if parents else [])],
         parent=attempt.doctype if table.child else None,
     )
+    if total is None:
+        await attempt.page(table, limit=1)  # which tells the fields that are withheld
+    return total
 
 
 async def _here(

@@ -90,7 +90,9 @@ class FieldCheck:
             else:
                 doctype, entry = found
                 level = int(entry.get("permlevel") or 0)
-                if level and level not in self._permissions.levels(self._call.user, doctype):
+                # A child has the permissions of what is listed: none, where it is listed itself.
+                holder = self._doctype if doctype.is_child else doctype
+                if level and level not in self._permissions.levels(self._call.user, holder):
                     kept.remove(field)
         return kept
 
