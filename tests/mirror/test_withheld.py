@@ -7,7 +7,11 @@ from typing import Any
 from following import is_equal, log_of
 from psycopg import sql
 
+from bascule.connections.check import check_site
+from bascule.frappe import Site
+from bascule.mirror.answers import StreamAnswer
 from bascule.mirror.shapes import forget_shapes
+from bascule.mirror.streams import find_stream
 
 ALL = dict.fromkeys(("read", "write", "create", "delete", "submit", "cancel", "report"), 1)
 
@@ -73,6 +77,12 @@ async def test_a_field_above_the_users_level_keeps_its_values_and_comes_back(
     assert full.outcome == "done", full.error
     assert await mirror.rows("supplier", "name", "website") == before
     await is_equal(mirror, "Supplier")
+    async with mirror.hub.db.session() as session:
+        stream = await find_stream(session, mirror.connection, "Supplier")
+        assert stream.proof.endswith("; withheld: website")
+        [told_of] = StreamAnswer.model_validate(stream).withheld
+        assert (told_of.doctype, told_of.field) == ("Supplier", "website")
+        assert "permission level 1 of Supplier" in told_of.needs
 
     admin = mirror.site.users["admin"]
     path = f"/api/resource/Supplier/{name}"
@@ -190,6 +200,15 @@ async def test_masks_from_the_first_sync_on_leave_columns_empty_and_typed(
     rights = Rights(mirror)
     for field in ("standard_rate", "end_of_life"):
         await rights.set("Item", field, "mask", 1)
+    await rights.set("Supplier", "website", "permlevel", 7)
+    user = mirror.site.users["hub"]
+    async with Site(mirror.site.url, user.api_key, user.api_secret) as site:
+        report = await check_site(site, ["Item", "Supplier"])
+    notes = {note.what.split(" ")[0]: note.next_step for note in report.notes}
+    assert notes.keys() >= {"Item.standard_rate", "Item.end_of_life", "Supplier.website"}
+    assert "the right Mask on Item" in notes["Item.end_of_life"]
+    assert "permission level 7" in notes["Supplier.website"]
+    assert report.ok
     [run] = await mirror.sync("Item")
     assert run.outcome == "done", run.error
     assert "standard_rate" in (await warnings(mirror, run))[0]

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
 from bascule.connections.warehouses import without_stock
+from bascule.connections.withholding import withheld_of
 from bascule.events.live import publish
 from bascule.frappe import (
     FrappeError,
@@ -110,8 +111,8 @@ async def check_site(
     site: Site, wanted: Sequence[str], *, warehouses: Sequence[str] = ()
 ) -> CheckReport:
     """`wanted`: DocTypes, or presets that stand for theirs; `warehouses`: the only ones whose stock
-    is. 5 requests, one for the warehouses, and one a DocType; what has not come after `PATIENCE` is
-    not waited for: somebody is.
+    is. 5 requests, one for the warehouses, and two or three a DocType; what has not come after
+    `PATIENCE` is not waited for: somebody is.
     """
     purposes: dict[str, str] = {}
     for name in wanted:
@@ -133,7 +134,7 @@ async def check_site(
             if "Bin" in report.readable:
                 unknown = await without_stock(site, warehouses)
                 report.problems += [Problem(what, step) for what, step in unknown]
-            report.notes = await _limits(site, report)
+            report.notes = [*await _limits(site, report), *await _withheld(site, report)]
     except FrappeError as error:
         report.health = "refused" if isinstance(error, WrongCredentials | NoPermission) else "down"
         report.problems.append(Problem(str(error), error.next_step))
@@ -200,6 +201,20 @@ def _missing(doctype: str, purpose: str, error: FrappeError) -> Problem:
             doctype,
         )
     return Problem(f"{doctype} could not be read: {error}", error.next_step, doctype)
+
+
+async def _withheld(site: Site, report: CheckReport) -> list[Problem]:
+    readable = [doctype for doctype, may in report.readable.items() if may]
+    found = await asyncio.gather(*(withheld_of(site, doctype) for doctype in readable))
+    return [
+        Problem(
+            f"{doctype}.{field} is withheld from {report.user}, and stays as it is here.",
+            f"Nothing has to be done; it comes when the user gets {needs}.",
+            doctype,
+        )
+        for doctype, fields in zip(readable, found, strict=True)
+        for field, needs in fields.items()
+    ]
 
 
 async def _limits(site: Site, report: CheckReport) -> list[Problem]:

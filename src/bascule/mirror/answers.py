@@ -11,6 +11,12 @@ from bascule.connections.examples import CHECK, CONNECTOR
 from bascule.mirror.examples import LINE, RUN, STATUS, STREAM
 
 
+class WithheldField(BaseModel):
+    doctype: str = Field(description="The stream's, or one of its child tables.")
+    field: str
+    needs: str = Field(description="What the site's user needs to be given it.")
+
+
 class StreamAnswer(BaseModel):
     """One DocType of a connector, its child tables included."""
 
@@ -36,6 +42,10 @@ class StreamAnswer(BaseModel):
     compared_by: str | None = Field(
         description="What that sync compared: `checksum` (of all values, which the site computes), "
         "`value`, or `count and time`."
+    )
+    withheld: list[WithheldField] = Field(
+        description="Fields that the site does not give to its user, above the permission level or "
+        "masked: not compared, and as they were before here."
     )
     last_error: str | None
     last_error_step: str | None = Field(description="What can be done about it.")

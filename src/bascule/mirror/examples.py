@@ -15,9 +15,16 @@ STREAM: dict[str, Any] = {
     "last_success_at": "2026-11-25T02:00:04Z",
     "last_verified_at": "2026-11-25T03:00:02Z",
     "verified_equal": True,
-    "proof": "equal: 711 of 711 by value, 03:00",
+    "proof": "equal: 711 of 711 by value, 03:00; withheld: ignore_pricing_rule",
     "compared_at": "2026-11-25T08:15:01Z",
     "compared_by": "checksum",
+    "withheld": [
+        {
+            "doctype": "Sales Order",
+            "field": "ignore_pricing_rule",
+            "needs": "permission level 1 of Sales Order (as Sales Manager has)",
+        }
+    ],
     "last_error": None,
     "last_error_step": None,
     "retry_at": None,

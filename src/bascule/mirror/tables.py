@@ -11,6 +11,8 @@ from bascule.connections.tables import Connection
 from bascule.mirror.proof_words import proof_words
 from bascule.store.base import Base
 
+NAMED = 3  # of the fields that are withheld, where room is short
+
 
 class Stream(Base):
     """One DocType of one connection, its child tables included.
@@ -54,7 +56,21 @@ class Stream(Base):
 
     @property
     def proof(self) -> str:
-        return proof_words(self.verified_equal, self.proven, self.rows, self.last_verified_at)
+        words = proof_words(self.verified_equal, self.proven, self.rows, self.last_verified_at)
+        if not self.withheld:
+            return words
+        names = [one["field"] for one in self.withheld]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return f"{words}; withheld: {', '.join(names[:NAMED])}{more}"
+
+    @property
+    def withheld(self) -> list[dict[str, str]]:
+        """The fields that the site does not give to its user, and what they need, in words."""
+        return [
+            {"doctype": doctype, "field": field, "needs": needs}
+            for doctype, fields in self.cursor.get("withheld", {}).items()
+            for field, needs in fields.items()
+        ]
 
 
 class Run(Base):
