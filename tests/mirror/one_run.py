@@ -1,6 +1,10 @@
-"""One attempt at a run in a process of its own, which a test may kill: `python one_run.py RUN`."""
+"""One attempt at a run in a process of its own, which a test may kill: `python one_run.py RUN`.
+
+Prints the most memory that it had, in KB.
+"""
 
 import asyncio
+import resource
 import sys
 
 from bascule.hub import open_hub
@@ -13,3 +17,4 @@ async def main(run_id: int) -> None:
 
 
 asyncio.run(main(int(sys.argv[1])))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

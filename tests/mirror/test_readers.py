@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from bascule.mirror.schema import Table, widen_to_text
+from bascule.mirror.schema import Table, widen
 from bascule.mirror.streams import add_streams, change_stream, delete_stream, find_stream
 
 READ = ("inventory", "suppliers", "customers")
@@ -69,7 +69,7 @@ async def test_a_reader_finds_every_view_while_columns_widen_come_and_go(
         bins = Table(slug, "bin", "Bin", ())
         for column in ("actual_qty", "projected_qty", "reserved_qty"):
             async with mirror.hub.db.connection() as conn:
-                await widen_to_text(conn, bins, [column])
+                await widen(conn, bins, {column: "text"})
         await add_streams(mirror.hub, mirror.connection, ["Brand"])
         await mirror.sync("Brand")
         await delete_stream(mirror.hub, mirror.connection, await stream("Brand"))
@@ -85,9 +85,8 @@ async def test_views_show_what_the_connection_says_after_its_tables_changed(
     [(name,), *_] = await mirror.rows("supplier", "name")
     await mirror.execute("UPDATE mirror.supplier SET disabled = 1")
     async with mirror.hub.db.connection() as conn:
-        await widen_to_text(
-            conn, Table(mirror.connection.slug, "supplier", "Supplier", ()), ["idx"]
-        )
+        suppliers = Table(mirror.connection.slug, "supplier", "Supplier", ())
+        await widen(conn, suppliers, {"idx": "text"})
         found = await conn.execute(
             sql.SQL("SELECT count(*) FROM {} WHERE supplier_id = %s").format(
                 sql.Identifier(mirror.connection.slug, "suppliers")

@@ -26,6 +26,7 @@ from bascule.frappe import (
     TLSFailure,
     Unavailable,
     WrongCredentials,
+    listed_name,
 )
 
 T = TypeVar("T")
@@ -172,12 +173,26 @@ async def record_check(
 async def _read_one(site: Site, doctype: str) -> FrappeError | None:
     """None when its documents can be listed; else the answer that concerns this DocType alone."""
     try:
-        await site.list(doctype, fields=("name",), limit=1)
+        if doctype in PURPOSES or doctype == "Deleted Document":
+            await site.list(doctype, fields=("name",), limit=1)
+        else:
+            await listed_name(site, doctype)
     except CONCERNS_ALL:
         raise
     except FrappeError as error:
         return error
     return None
+
+
+async def _tells_what_it_is(site: Site, doctype: str) -> bool:
+    """Whether this user gets the DocType's definition, by any route."""
+    try:
+        await site.meta(doctype)
+    except CONCERNS_ALL:
+        raise
+    except FrappeError:
+        return False
+    return True
 
 
 async def _unless_refused(asking: Awaitable[T], otherwise: T) -> T:
@@ -221,12 +236,12 @@ async def _limits(site: Site, report: CheckReport) -> list[Problem]:
     """What a user of few roles cannot have, and what the mirror does about it."""
     notes = []
     if (first := next((d for d, yes in report.readable.items() if yes), None)) is not None:
-        if await _read_one(site, "DocType") is not None:
+        if not await _tells_what_it_is(site, first):
             notes.append(
                 Problem(
-                    f"{report.user} may not read DocTypes, so columns are inferred from {first}'s "
-                    "documents and the like.",
-                    "Nothing has to be done; a role that reads DocType gives columns exact types.",
+                    f"{report.user} may not read what DocTypes are made of, so columns are "
+                    f"inferred from {first}'s documents and the like.",
+                    "Nothing has to be done; any desk role gives columns exact types.",
                 )
             )
         if await _read_one(site, "Deleted Document") is not None:

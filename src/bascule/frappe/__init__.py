@@ -23,6 +23,7 @@ from bascule.frappe.errors import (
     Unavailable,
     WrongCredentials,
 )
+from bascule.frappe.listed import check_listed, listed_name
 from bascule.frappe.pages import Page, PageSize, Position, is_mask
 from bascule.frappe.site import Site
 
@@ -51,6 +52,8 @@ __all__ = [
     "Timeout",
     "Unavailable",
     "WrongCredentials",
+    "check_listed",
     "dropped_fields",
     "is_mask",
+    "listed_name",
 ]

@@ -12,6 +12,7 @@
     │   ├── RateLimited      too many requests: wait `retry_after` seconds
     │   ├── SiteDown         no answer, half an answer, or a proxy's word that the site is down
     │   └── Timeout          no answer in time: ask for less, or later
+    ├── TooLarge             more bytes than were allowed for: ask for less
     ├── NotAFrappeSite       somebody answers there, but not as a Frappe site: check the address
     ├── TLSFailure           the connection cannot be trusted: mend the certificate or give its CA
     └── AddressRefused       `may_connect` said no to where the name leads: another address
@@ -120,6 +121,14 @@ class SiteDown(Unavailable):
 
 class Timeout(Unavailable):
     pass
+
+
+class TooLarge(FrappeError):
+    """An answer of at least so many `bytes`, of which no more was read than was allowed."""
+
+    def __init__(self, message: str, *, next_step: str, bytes_: int) -> None:
+        super().__init__(message, next_step=next_step)
+        self.bytes = bytes_
 
 
 class NotAFrappeSite(FrappeError):

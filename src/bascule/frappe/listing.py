@@ -15,7 +15,7 @@ import msgspec
 
 from bascule.frappe.answer import Answer, Asked, misshapen
 from bascule.frappe.doctype import STANDARD_FIELDS
-from bascule.frappe.errors import Invalid, NoPermission, Timeout
+from bascule.frappe.errors import Invalid, NoPermission, Timeout, TooLarge
 from bascule.frappe.pages import (
     KEYS,
     Key,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # What a user who may read a DocType gets of each document, whatever his permission levels.
 _ALWAYS_GIVEN = frozenset(STANDARD_FIELDS)
+MOST_BYTES = 16_000_000  # of a page, however many rows were asked for; it aims at a fourth of it
 FOR_A_WHILE = 600.0  # seconds until arrays are tried again where they lacked a column
 
 
@@ -128,17 +129,20 @@ async def _fetch(
     """None where the rows are arrays that do not hold what was asked for."""
     while True:
         body = {**query, "limit_page_length": limit, "as_dict": as_objects}
+        most = MOST_BYTES if limit > 1 else None  # one document is as large as it is
         take = partial(
             _page, asked=asked, fields=fields, key=key, limit=limit, as_objects=as_objects
         )
         try:
             return await asking.wire.read(
-                "POST", PATH, asked, take, json=body, timeouts=False, work=True
+                "POST", PATH, asked, take, json=body, timeouts=False, work=True, most=most
             )
         except Timeout:
             if limit <= PageSize.FEWEST:
                 raise
-        limit = max(PageSize.FEWEST, limit // PageSize.STEP)
+            limit = max(PageSize.FEWEST, limit // PageSize.STEP)
+        except TooLarge as error:
+            limit = max(1, min(limit // PageSize.STEP, limit * MOST_BYTES // (error.bytes * 4)))
 
 
 def _page(

@@ -83,7 +83,8 @@ async def _by_desk(asking: "Asking", doctype: str) -> DocType:
     def take(answer: Answer) -> DocType:
         bundle = member(answer, asked, "docs")
         found = bundle if isinstance(bundle, list) else []
-        wanted = [d for d in found if isinstance(d, dict) and d.get("name") == doctype]
+        known = [d for d in found if isinstance(d, dict)]
+        wanted = [d for d in known if str(d.get("name")).casefold() == doctype.casefold()]
         return _doctype(answer, asked, wanted[0] if wanted else None)
 
     return await asking.wire.read("GET", path, asked, take)

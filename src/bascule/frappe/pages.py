@@ -5,7 +5,7 @@ Rows stay as the site wrote them: a page of 10,000 rows decodes two of them, for
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -71,6 +71,19 @@ class Page:
             raise ValueError(f"A row of {self.doctype} has not {len(self.fields)} values.")
         return rows
 
+    def halves(self) -> tuple["Page", "Page"]:
+        """The rows before the middle one, and those from it on; for who has no room for all."""
+        middle = len(self.raw) // 2
+        return self._part(self.raw[:middle]), self._part(self.raw[middle:])
+
+    def _part(self, raw: list[msgspec.Raw]) -> "Page":
+        key: Key = "name" if len(self.last or ()) < 2 else "modified"
+        places = [self.fields.index(name) for name in KEYS[key]]
+        ends = [_row(raw[0]), _row(raw[-1])]
+        first, last = (tuple(str(row[place]) for place in places) for row in ends)
+        size = sum(len(memoryview(row)) for row in raw)
+        return replace(self, raw=raw, first=first, last=last, bytes=size)
+
     def documents(self) -> list[dict[str, Any]]:
         return [dict(zip(self.fields, row, strict=True)) for row in self.rows()]
 
@@ -101,7 +114,7 @@ class PageSize:
         self.rows = min(self.rows, page.asked)  # less, where the client had to ask for less
         if not page.count:
             return
-        self._bytes_a_row = max(page.bytes / page.count, self._bytes_a_row * 0.9)
+        self._bytes_a_row = max(page.bytes / page.count, self._bytes_a_row * 0.5)
         fitting = page.count * self.AIM / max(page.seconds, 0.001)
         if not page.full and fitting > self.rows:
             return  # a short last page says little about a full one
@@ -111,8 +124,9 @@ class PageSize:
         self.rows = max(self.FEWEST, self.rows // self.STEP)
 
     def _within(self, fitting: float) -> int:
+        """However slow the site is, some rows at least; of huge ones, one."""
         most = min(self.max_rows, self.rows * self.STEP, self.max_bytes / self._bytes_a_row)
-        return max(1, min(self.FEWEST, self.max_rows), int(min(fitting, most)))
+        return max(1, int(min(max(fitting, self.FEWEST), most)))
 
 
 def bounds(

@@ -30,6 +30,7 @@ from bascule.frappe.errors import (
     SiteDown,
     Timeout,
     TLSFailure,
+    TooLarge,
     Unavailable,
 )
 from bascule.frappe.failures import FAILURES, OutOfReach, failure
@@ -138,12 +139,13 @@ class Wire:
         json: Any = None,
         timeouts: bool = True,
         work: bool = False,
+        most: int | None = None,
     ) -> T:
         """What `take` makes of the answer to a request that changes nothing.
 
         It is asked again when the site was not available, or when `take` finds that the answer
         broke off. `timeouts` False: not after a timeout. `work`: its pace tells how crowded the
-        site is.
+        site is. `most`: TooLarge for an answer of more bytes, of which the rest is not read.
         """
         patience = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -154,7 +156,7 @@ class Wire:
         body = None if json is None else encode(json)
 
         async def once() -> T:
-            return take(await self._once(method, path, asked, body, work))
+            return take(await self._once(method, path, asked, body, work, most))
 
         return await patience(once)
 
@@ -163,7 +165,13 @@ class Wire:
         return await self._once(method, path, asked, None if json is None else encode(json), None)
 
     async def _once(
-        self, method: Method, path: str, asked: Asked, body: bytes | None, work: bool | None
+        self,
+        method: Method,
+        path: str,
+        asked: Asked,
+        body: bytes | None,
+        work: bool | None,
+        most: int | None = None,
     ) -> Answer:
         """`work` None: a write. Errors are raised outside of `except`, so that none of ours holds
         one of the library's, which hold the request with its headers.
@@ -172,7 +180,7 @@ class Wire:
         if session is None:
             raise RuntimeError("The site is not open: use it within 'async with site:'.")
         async with self.limiter.place():
-            outcome = await self._exchange(session, method, path, body)
+            outcome = await self._exchange(session, method, path, body, most)
             if isinstance(outcome, Answer) and outcome.status >= 300:
                 self.limiter.heed(outcome.headers)
                 outcome = refusal(outcome, asked, self.url)
@@ -188,7 +196,12 @@ class Wire:
         return outcome
 
     async def _exchange(
-        self, session: aiohttp.ClientSession, method: Method, path: str, body: bytes | None
+        self,
+        session: aiohttp.ClientSession,
+        method: Method,
+        path: str,
+        body: bytes | None,
+        most: int | None = None,
     ) -> Answer | FrappeError:
         started = time.perf_counter()
         headers = {"Content-Type": "application/json"} if body is not None else None
@@ -201,10 +214,12 @@ class Wire:
                 allow_redirects=False,
                 middlewares=(_send_once(),) if session is self._writing else None,
             ) as response:
-                content = await response.read()
+                content = await _content(response, most)
                 answer = Answer(
                     response.status, response.headers, content, time.perf_counter() - started
                 )
+        except TooLarge as error:
+            failed: FrappeError = error
         except FAILURES as error:
             failed = failure(error, connecting=CONNECTING, in_all=self._timeout)
         else:
@@ -219,6 +234,30 @@ class Wire:
             return answer
         log.debug("%s %s: %s", method, path.partition("?")[0], failed)
         return failed
+
+
+async def _content(response: aiohttp.ClientResponse, most: int | None) -> bytes:
+    if most is None:
+        return await response.read()
+    told = response.content_length or 0
+    packed = "Content-Encoding" in response.headers
+    if told > most:
+        raise _too_large(told)
+    if told and not packed:
+        return await response.read()
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            raise _too_large(size)
+    return b"".join(pieces)
+
+
+def _too_large(size: int) -> TooLarge:
+    return TooLarge(
+        f"The answer has {size:,} bytes or more.", next_step="Ask for less at once.", bytes_=size
+    )
 
 
 def _send_once() -> ClientMiddlewareType:

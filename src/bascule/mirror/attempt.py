@@ -206,6 +206,14 @@ class Attempt:
         async with self.lane() as conn, self.committing(conn) as tally:
             tally.saw(page)
 
+    async def tell_columns(self, tables: Tables) -> None:
+        """Say what became of the tables' columns, each change once."""
+        for line in tables.told:
+            await self.log(line, "warning")
+        if lost := [field for field in tables.gone if field not in self.cursor.gone]:
+            await self.log(f"No longer on the site, kept here as they were: {', '.join(lost)}")
+        self.cursor.gone = tables.gone
+
     async def expect(self, rows: int | None) -> None:
         """Tell how many rows this run has still to read, for those who watch it."""
         async with self.db.connection() as conn:

@@ -63,6 +63,7 @@ async def begin(hub: Hub, site: Site, run: Run, stream: Stream, connection: Conn
     )
     if zone not in (None, connection.time_zone):
         await attempt.log(f"The site's time zone is {connection.time_zone} now; it was {zone}.")
+    await attempt.tell_columns(tables)
     for doctype, fields in news.items():
         await attempt.log(sentence(doctype, fields), "warning")
     return attempt

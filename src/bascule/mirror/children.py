@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from psycopg import AsyncConnection, sql
 
-from bascule.frappe import Page
+from bascule.frappe import Page, PageSize
 from bascule.mirror.attempt import Attempt, Tally
 from bascule.mirror.copying import merge, stage
 from bascule.mirror.schema import Table
@@ -18,6 +18,8 @@ from bascule.mirror.schema import Table
 # Parents named in one request, and children taken in one page.
 PARENTS_AT_ONCE = 250
 ROWS_AT_ONCE = 10_000
+BYTES_AT_ONCE = 4_000_000
+MOST_BYTES = 16_000_000  # of all children that are written in one transaction
 
 
 @dataclass(slots=True)
@@ -27,6 +29,27 @@ class Rows:
     table: Table
     parents: Sequence[str]
     pages: list[Page] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many bytes of children are held, and how many may be; `most` None: all that come."""
+
+    most: int | None
+    used: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.most is not None and self.used > self.most
+
+
+class TooMuch(Exception):
+    """These parents' children have more bytes than are held at once."""
+
+
+def in_parts(page: Page, parts: list[Page]) -> None:
+    """Put the halves of a page, in its order, before the parts of pages that are still to do."""
+    parts[:0] = page.halves()
 
 
 async def of_page(attempt: Attempt, table: Table, page: Page) -> dict[str, Rows]:
@@ -40,24 +63,30 @@ async def of_page(attempt: Attempt, table: Table, page: Page) -> dict[str, Rows]
 
 
 async def of_parents(attempt: Attempt, parents: Sequence[str]) -> dict[str, Rows]:
-    """Every child of these parents, by child DocType."""
+    """Every child of these parents, by child DocType. TooMuch, unless it is one parent's."""
     if not parents:
         return {}
+    room = _Room(MOST_BYTES if len(parents) > 1 else None)
     family = {doctype: Rows(table, parents) for doctype, table in attempt.tables.children.items()}
     async with asyncio.TaskGroup() as group:
         for rows in family.values():
-            group.create_task(_fetch(attempt, rows))
+            group.create_task(_fetch(attempt, rows, room))
+    if room.is_full:
+        raise TooMuch
     return family
 
 
-async def _fetch(attempt: Attempt, rows: Rows) -> None:
+async def _fetch(attempt: Attempt, rows: Rows, room: _Room) -> None:
+    size = PageSize(ROWS_AT_ONCE, max_rows=ROWS_AT_ONCE, max_bytes=BYTES_AT_ONCE)
     for start in range(0, len(rows.parents), PARENTS_AT_ONCE):
         some = list(rows.parents[start : start + PARENTS_AT_ONCE])
         after = None
-        while True:
+        while not room.is_full:
             page = await attempt.page(
-                rows.table, [["parent", "in", some]], after=after, limit=ROWS_AT_ONCE
+                rows.table, [["parent", "in", some]], after=after, limit=size.rows
             )
+            size.saw(page)
+            room.used += page.bytes
             if page.count:
                 rows.pages.append(page)
             if not page.full:

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS, DocType, NoPermission, Site, is_mask
+from bascule.frappe import (
+    CHILD_FIELDS,
+    STANDARD_FIELDS,
+    DocType,
+    NoPermission,
+    Site,
+    check_listed,
+    is_mask,
+)
 
 TYPES = {
     "Check": "smallint",
@@ -33,6 +41,8 @@ STANDARD_TYPES = {
     "idx": "bigint",
     "parent": 'text collate "C"',
 }
+# Documents that are looked at where only they tell the types: so many, and more if they are small.
+FEW, MANY, SMALL = 5, 100, 200_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +92,13 @@ def _columns(
 
 async def shape_of(site: Site, doctype: str, omit: list[str], rename: Mapping[str, Any]) -> Shape:
     """The shape of a DocType with its child tables, from its definition where the user may read
-    that.
+    that. Invalid where it has become one whose documents cannot be listed.
     """
     try:
         meta = await site.meta(doctype)
     except NoPermission:
         return await _inferred_shape(site, doctype, omit, rename)
+    check_listed(meta)
     children = []
     tables = [name for _, name in meta.children]
     for child in dict.fromkeys(tables):
@@ -134,7 +145,9 @@ async def _inferred_shape(
     """The shape as the newest documents show it: a list gives the columns, whole documents the
     child tables.
     """
-    rows = await site.list(doctype, ["*"], order_by="modified desc", limit=100)
+    rows = await site.list(doctype, ["*"], order_by="modified desc", limit=FEW)
+    if len(rows) == FEW and len(str(rows)) < SMALL:
+        rows = await site.list(doctype, ["*"], order_by="modified desc", limit=MANY)
     children: dict[str, list[dict[str, Any]]] = {}
     for row in rows[:5]:
         for value in (await site.document(doctype, str(row["name"]))).values():

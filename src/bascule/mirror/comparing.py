@@ -121,7 +121,14 @@ async def compare_children(
     attempt: Attempt, conn: AsyncConnection, parents: list[str], found: Findings
 ) -> None:
     """The child rows of these documents, on the site and here."""
-    for rows in (await children.of_parents(attempt, parents)).values():
+    try:
+        family = await children.of_parents(attempt, parents)
+    except children.TooMuch:
+        middle = len(parents) // 2
+        await compare_children(attempt, conn, parents[:middle], found)
+        await compare_children(attempt, conn, parents[middle:], found)
+        return
+    for rows in family.values():
         staging = await _staged(attempt, conn, rows.table, rows.pages)
         found.rows += sum(page.count for page in rows.pages)
         await _note(attempt, conn, rows.table, staging, found)

@@ -3,19 +3,20 @@
 A compact JSON array is CSV, but for the brackets around it: text stands in double quotes with
 backslash escapes, ``null`` is bare, and PostgreSQL can be told all three. What is left are the
 escapes that CSV does not know (``\\n``, ``\\u00e9``), which are written out. So no value passes
-through Python on its way, unless the page was written in another style.
+through Python on its way, unless its row holds anything but plain values of the columns' types
+(see `fitting`), or was written in another style.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from psycopg import AsyncConnection, errors, sql
 
 from bascule.frappe import Page
-from bascule.mirror.schema import Table, widen_to_text
+from bascule.mirror.fitting import DoesNotFit, plain_rows, rewritten, types_needed
+from bascule.mirror.schema import Table, widen
+from bascule.mirror.widths import too_wide
 
 _COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, QUOTE '\"', ESCAPE E'\\\\', NULL 'null')")
 # `\"` is CSV's own, and needs no look; so is `\\`, but it must be seen to be stepped over.
@@ -26,8 +27,10 @@ _ESCAPES = re.compile(
 _NOT_TEXT = "�".encode()
 # Rewritten and sent at once: what the connection takes in one go, and a processor's cache holds.
 _ROWS_AT_ONCE = 256
+_BYTES_AT_ONCE = 1_000_000
 
 MISFITS = (
+    DoesNotFit,
     errors.InvalidTextRepresentation,
     errors.NumericValueOutOfRange,
     errors.InvalidDatetimeFormat,
@@ -68,8 +71,7 @@ def csv_of(raw: Iterable[bytes | msgspec.Raw]) -> Iterator[bytes]:
     """The rows as CSV in the dialect of `_COPY`, some at a time. Each is a compact JSON array
     without nested values.
     """
-    rows = iter(raw)
-    while some := list(islice(rows, _ROWS_AT_ONCE)):
+    for some in _together(raw):
         text = b"\n".join([*[memoryview(row)[1:-1] for row in some], b""])
         if b"\\" in text:
             parts = _ESCAPES.split(text)
@@ -78,20 +80,35 @@ def csv_of(raw: Iterable[bytes | msgspec.Raw]) -> Iterator[bytes]:
         yield text
 
 
-def _plain(value: Any) -> Any:
-    """A value as a column takes it: nested JSON as its text, booleans as Frappe's 0 and 1."""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, list | dict):
-        return msgspec.json.encode(value).decode()
-    return value
+def _together(raw: Iterable[bytes | msgspec.Raw]) -> Iterator[list[bytes | msgspec.Raw]]:
+    some: list[bytes | msgspec.Raw] = []
+    size = 0
+    for row in raw:
+        some.append(row)
+        size += len(memoryview(row))
+        if len(some) == _ROWS_AT_ONCE or size > _BYTES_AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
-def _rewritten(page: Page) -> Iterator[bytes]:
-    """The page's rows as CSV by way of Python: for bodies with white space, booleans or nested
-    JSON.
+def rows_of(page: Page, types: Sequence[str]) -> Iterator[bytes | msgspec.Raw]:
+    """The page's rows for `csv_of`, for columns of these types in the order of its fields.
+
+    DoesNotFit where a value is none of its column's type.
     """
-    return csv_of(msgspec.json.encode([_plain(value) for value in row]) for row in page.rows())
+    check = plain_rows(tuple(types))
+    for row in page.raw:
+        if page.compact:
+            try:
+                check(row)
+            except msgspec.DecodeError:
+                pass  # nested values, booleans, numbers in quotes: looked at one by one
+            else:
+                yield row
+                continue
+        yield rewritten(page.doctype, row, types)
 
 
 def columns_sql(table: Table) -> sql.Composed:
@@ -104,26 +121,16 @@ async def copy_page(
     """COPY a page into `target` (the table or its staging), its fields in the order of the
     table's columns.
 
-    Raises one of MISFITS where a value does not fit its column; the transaction is lost then.
+    Raises one of MISFITS where a value does not fit its column, TooWide where a row fits no table;
+    the transaction is lost then.
     """
     command = _COPY.format(target, columns_sql(table))
-    if not page.compact:
-        await _copy(conn, command, _rewritten(page))
-        return
     try:
-        async with conn.transaction():
-            await _copy(conn, command, csv_of(page.raw))
-    except (errors.BadCopyFileFormat, errors.InvalidTextRepresentation):
-        # Nested JSON and booleans do not read as CSV. What is wrong with the values themselves
-        # shows again.
-        async with conn.transaction():
-            await _copy(conn, command, _rewritten(page))
-
-
-async def _copy(conn: AsyncConnection, command: sql.Composed, pieces: Iterable[bytes]) -> None:
-    async with conn.cursor().copy(command) as copy:
-        for piece in pieces:
-            await copy.write(piece)
+        async with conn.cursor().copy(command) as copy:
+            for piece in csv_of(rows_of(page, table.types)):
+                await copy.write(piece)
+    except errors.ProgramLimitExceeded:
+        raise too_wide(table.doctype, table.columns, page, child=table.child) from None
 
 
 async def stage(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> sql.Identifier:
@@ -140,37 +147,18 @@ async def stage(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> s
     return staging
 
 
-async def widen_misfits(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> list[str]:
-    """Widen to text every column that a value of these pages does not fit; the columns widened.
-
-    The pages are loaded as text and each typed column is tried on its own: slow, and needed about
-    once in a column's life.
+async def widen_misfits(
+    conn: AsyncConnection, table: Table, pages: Iterable[Page]
+) -> dict[str, str]:
+    """Widen every column that a value of these pages does not fit; the columns widened, with their
+    new types. Each value is looked at: slow, and needed about once in a column's life.
     """
-    staging = sql.Identifier("pg_temp", "misfits")
-    await conn.execute(
-        sql.SQL("CREATE TEMP TABLE misfits ({}) ON COMMIT DROP").format(
-            sql.SQL(", ").join(
-                sql.SQL("{} text").format(sql.Identifier(column.name)) for column in table.columns
-            )
-        )
-    )
+    needed: dict[str, str] = {}
     for page in pages:
-        await _copy(conn, _COPY.format(staging, columns_sql(table)), _rewritten(page))
-    widened = []
-    for column in table.columns:
-        if column.base_type == "text":
-            continue
-        attempt = sql.SQL("SELECT count({}::{}) FROM {}").format(
-            sql.Identifier(column.name), sql.SQL(column.base_type), staging
-        )
-        try:
-            async with conn.transaction():
-                await conn.execute(attempt)
-        except MISFITS:
-            widened.append(column.name)
-    if widened:
-        await widen_to_text(conn, table, widened)
-    return widened
+        types = [needed.get(column.name, column.base_type) for column in table.columns]
+        found = types_needed(page.doctype, page.raw, types)
+        needed |= {table.columns[place].name: to for place, to in found.items()}
+    return await widen(conn, table, needed)
 
 
 async def staged_state(

@@ -37,6 +37,7 @@ class Cursor(msgspec.Struct):
     max_modified: str | None = None
     since: str | None = None  # of the incremental pull under way
     position: list[str] | None = None
+    gone: list[str] = []  # fields that the site no longer has, as they were told
     meta_at: str | None = None
     count_offset: int | None = (
         None  # the site's count less the rows here, when both were known equal
@@ -76,4 +77,15 @@ class Cursor(msgspec.Struct):
             last = Reading(
                 datetime.fromisoformat(self.site_clock), datetime.fromisoformat(self.hub_clock)
             )
-        return asked_since(last, site_clock, hub_clock, self.max_modified)
+        newest = self.max_modified if moment_of(self.max_modified) else None
+        return asked_since(last, site_clock, hub_clock, newest)
+
+
+def moment_of(value: Any) -> datetime | None:
+    """What a document has for a moment; None where it is none, such as MariaDB's all zeros."""
+    if not isinstance(value, str):
+        return value if isinstance(value, datetime) else None
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None

@@ -16,7 +16,7 @@ from bascule.mirror.attempt import Attempt, Tally
 from bascule.mirror.copying import MISFITS, copy_page, merge, stage, staged_state, widen_misfits
 from bascule.mirror.cursor import Cursor, Lane
 from bascule.mirror.memory import pages_in_memory
-from bascule.mirror.schema import Table, ensure_indexes
+from bascule.mirror.schema import Table, ensure_indexes, widen
 
 # With children fetched by their parents, a page of parents brings many requests with it.
 MOST_PARENTS = 2_000
@@ -236,8 +236,13 @@ async def _write(
     async with attempt.lane() as conn:
         while (page := await fetched.get()) is not None:
             try:
-                if page.count:
-                    await _put(attempt, conn, table, walk.lane, page, descending)
+                parts = [page] if page.count else []
+                while parts:
+                    part = parts.pop(0)
+                    try:
+                        await _put(attempt, conn, table, walk.lane, part, descending)
+                    except children.TooMuch:
+                        children.in_parts(part, parts)
             finally:
                 pages_in_memory().release()
 
@@ -296,8 +301,10 @@ async def widen_to_fit(
     for misfit, pages in [(table, [page]), *((rows.table, rows.pages) for rows in family.values())]:
         async with attempt.db.connection() as conn:
             widened = await widen_misfits(conn, misfit, pages)
-        for column in widened:
+            if (known := table_of(attempt, misfit.doctype)) is not misfit:
+                await widen(conn, known, {})  # `misfit` is a part of it
+        for column, to in widened.items():
             await attempt.log(
-                f"{misfit.schema}.{misfit.name}.{column} became text: a value did not fit its type",
+                f"{misfit.schema}.{misfit.name}.{column} became {to}: a value did not fit its type",
                 "warning",
             )

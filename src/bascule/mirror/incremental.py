@@ -14,7 +14,7 @@ from bascule.frappe import NoPermission, NotFound, Page, PageSize
 from bascule.mirror import children
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.copying import MISFITS, merge, stage, staged_state
-from bascule.mirror.cursor import Cursor
+from bascule.mirror.cursor import Cursor, moment_of
 from bascule.mirror.full import MOST_BYTES, widen_to_fit
 
 ROWS_AT_ONCE = 2_000
@@ -31,8 +31,10 @@ async def pull_changes(attempt: Attempt) -> None:
         await _ask_from(attempt, cursor.since_for(None, began))
     clock: datetime | None = None
     newest = cursor.max_modified
+    size = PageSize(ROWS_AT_ONCE, max_rows=ROWS_AT_ONCE, max_bytes=MOST_BYTES)
     while True:
-        page = await _changes_page(attempt)
+        page = await _changes_page(attempt, size)
+        size.saw(page)
         if clock is None:
             clock = await attempt.site_clock(page)
             earlier = cursor.since_for(clock, began)
@@ -76,7 +78,7 @@ async def _ask_from(attempt: Attempt, start: datetime | None) -> None:
     await attempt.save(move)
 
 
-async def _changes_page(attempt: Attempt) -> Page:
+async def _changes_page(attempt: Attempt, size: PageSize) -> Page:
     cursor = attempt.cursor
     since: list[list[object]] = [["modified", ">=", cursor.since]] if cursor.since else []
     return await attempt.page(
@@ -84,19 +86,31 @@ async def _changes_page(attempt: Attempt) -> Page:
         since,
         key="modified",
         after=tuple(cursor.position) if cursor.position else None,
-        limit=ROWS_AT_ONCE,
+        limit=size.rows,
     )
 
 
 async def merge_page(
     attempt: Attempt, page: Page, *, keep_position: bool = False, all_children: bool = False
 ) -> None:
-    """Merge a page of documents, with all children of those that are new or were modified."""
+    """Merge a page of documents, with all children of those that are new or were modified; in
+    several transactions where the children are large.
+    """
+    parts = [page]
+    while parts:
+        part = parts.pop(0)
+        try:
+            await _merge_part(attempt, part, keep_position=keep_position, every=all_children)
+        except children.TooMuch:
+            children.in_parts(part, parts)
+
+
+async def _merge_part(attempt: Attempt, page: Page, *, keep_position: bool, every: bool) -> None:
     family: dict[str, children.Rows] = {}
     async with attempt.lane() as conn:
         try:
             changed = await _changed_in(attempt, conn, page)
-            if all_children:
+            if every:
                 changed = names_in(page)
             family = await children.of_parents(attempt, changed)
             await _merge(attempt, conn, page, family, keep_position=keep_position)
@@ -122,14 +136,16 @@ async def _changed_in(attempt: Attempt, conn: AsyncConnection, page: Page) -> li
     newest = attempt.newest or attempt.cursor.max_modified
     if newest and not attempt.reappeared:
         # What was here before under another name was created before the newest change seen here.
-        old = await conn.execute(
+        fresh = await conn.execute(
             sql.SQL(
-                "SELECT 1 FROM {} s WHERE s.name = ANY(%s) AND s.creation <= %s::timestamp "
-                "AND NOT EXISTS (SELECT 1 FROM {} t WHERE t.name = s.name) LIMIT 1"
+                "SELECT s.creation FROM {} s WHERE s.name = ANY(%s) "
+                "AND NOT EXISTS (SELECT 1 FROM {} t WHERE t.name = s.name)"
             ).format(staging, table.identifier),
-            [changed, newest],
+            [changed],
         )
-        attempt.reappeared = await old.fetchone() is not None
+        then = moment_of(newest)
+        created = [moment_of(value) for (value,) in await fresh.fetchall()]
+        attempt.reappeared = then is not None and any(at and at <= then for at in created)
     await conn.rollback()
     return changed
 

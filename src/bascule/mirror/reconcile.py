@@ -13,8 +13,9 @@ from psycopg import AsyncConnection, sql
 from bascule.mirror.attempt import Attempt
 from bascule.mirror.columns import Column
 from bascule.mirror.comparing import compare_documents, compare_part, compare_values, walk
-from bascule.mirror.copying import copy_page
+from bascule.mirror.copying import MISFITS, copy_page
 from bascule.mirror.findings import By, Findings
+from bascule.mirror.full import widen_to_fit
 from bascule.mirror.incremental import (
     fetch_documents,
     mark_gone,
@@ -223,7 +224,12 @@ async def _list(attempt: Attempt, conn: AsyncConnection, table: Table, stamp: Co
     async with aclosing(walk(attempt, listed, most=MOST_STAMPS)) as pages:
         async for page in pages:
             rows += page.count
-            await copy_page(conn, sql.Identifier("pg_temp", "seen"), listed, page)
+            try:
+                await copy_page(conn, sql.Identifier("pg_temp", "seen"), listed, page)
+            except MISFITS:
+                await conn.rollback()
+                await widen_to_fit(attempt, listed, page, {})
+                return await _list(attempt, conn, table, stamp)
             await conn.commit()
     await conn.execute("CREATE INDEX ON pg_temp.seen (name)")
     await conn.execute("ANALYZE pg_temp.seen")

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +14,7 @@ from bascule.connections.sites import pool_of
 from bascule.connections.tables import Connection
 from bascule.errors import HubError, NoSuch
 from bascule.events.live import publish
-from bascule.frappe import FrappeError, Invalid, Site, Unavailable, WrongCredentials
+from bascule.frappe import FrappeError, Invalid, NoPermission, Site, Unavailable, WrongCredentials
 from bascule.hub import Hub
 from bascule.mirror import pull
 from bascule.mirror.attempt import Attempt, Superseded, first_of
@@ -23,6 +24,7 @@ from bascule.mirror.presets import doctypes_named
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.streams import streams_of
 from bascule.mirror.tables import Run, RunLog, Stream
+from bascule.mirror.widths import TooWide
 from bascule.mirror.withheld import FieldsWithheld
 from bascule.store import StoreError
 from bascule.store.causes import FAULT, cause_of
@@ -166,8 +168,8 @@ async def carry_out(hub: Hub, run_id: int) -> None:
             if isinstance(error, Exception):
                 await _fail(hub, run, stream, connection, error)
             raise
-        if isinstance(error, Invalid):
-            forget_shapes(connection.id, stream.doctype)
+        if isinstance(error, TooWide):
+            error.advise(stream.omit)
         await _fail(hub, run, stream, connection, error)
         return
     await _finish(hub, run, stream, connection, attempt, report)
@@ -208,17 +210,29 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None
 async def _attempts(
     hub: Hub, site: Site, run: Run, stream: Stream, connection: Connection
 ) -> tuple[Attempt, dict[str, object]]:
-    """The work, until it is done: where the site withholds a field, it goes on without it."""
+    """The work, until it is done: where the site withholds a field, it goes on without it. What the
+    site refuses may be a field that it had a moment ago: another definition is gone on with.
+    """
+    refused, before = None, None
     for left in range(MOST_RETAKES, -1, -1):
         attempt = await begin(hub, site, run, stream, connection)
+        if refused is not None:
+            if attempt.shape == before:
+                raise refused
+            await attempt.log(f"The site refused what it had before: {refused}")
+            refused = None
         try:
             return attempt, await _work(attempt, run)
-        except (FieldsWithheld, BaseExceptionGroup) as raised:
+        except (FieldsWithheld, Invalid, NoPermission, BaseExceptionGroup) as raised:
             told = first_of(raised)
-            if not isinstance(told, FieldsWithheld) or not left:
+            if not isinstance(told, FieldsWithheld | Invalid | NoPermission) or not left:
                 raise
         forget_shapes(connection.id, stream.doctype)
-        stream = await without(hub, run, attempt, told)
+        if isinstance(told, FieldsWithheld):
+            stream = await without(hub, run, attempt, told)
+        else:
+            refused, before = told, attempt.shape
+            stream.cursor, stream.rows = msgspec.to_builtins(attempt.cursor), attempt.rows
     raise AssertionError("the last attempt returns or raises")
 
 

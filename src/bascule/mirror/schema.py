@@ -5,7 +5,7 @@ comment its field, so that names can differ from the site's and still be found a
 ever widen, and at the end of that road is text, which holds everything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -16,12 +16,12 @@ from bascule.frappe.checksums import CHECKSUM, row_checksum
 from bascule.mirror import views
 from bascule.mirror.columns import Column, Shape
 from bascule.mirror.names import table_name
+from bascule.mirror.planning import Plan, plan_table, wider_type
 
-_WIDER = {("smallint", "bigint"), ("smallint", "numeric"), ("bigint", "numeric")}
 _SAME_NAME = {"timestamp without time zone": "timestamp", "time without time zone": "time"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Table:
     """`columns`: those that are asked of the site and compared, in that order; a checksum of the
     others may be last. The table may have more. `levelled`: those of a permission level in a child,
@@ -62,23 +62,31 @@ class Table:
         checksum = row_checksum([column.field for column in self.values])
         return replace(self, columns=(*self.values, Column(checksum, CHECKSUM, "bigint")))
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        return tuple(column.base_type for column in self.columns)
+
 
 @dataclass(slots=True)
 class Tables:
     """The tables of one stream. `added`: DocTypes that got columns their existing rows lack
-    values for.
+    values for. `told`: what was changed of columns that were there, and which have another name
+    than their fields. `gone`: fields ("Task.colour") that the site no longer has, and whose columns
+    stay.
     """
 
     parent: Table
     children: dict[str, Table] = field(default_factory=dict)
     added: dict[str, list[str]] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
     def all(self) -> list[Table]:
         return [self.parent, *self.children.values()]
 
     def with_checksums(self) -> "Tables":
         children = {doctype: table.with_checksum() for doctype, table in self.children.items()}
-        return Tables(self.parent.with_checksum(), children, self.added)
+        return replace(self, parent=self.parent.with_checksum(), children=children)
 
 
 async def ensure_tables(
@@ -95,19 +103,22 @@ async def ensure_tables(
     for one in (shape, *shape.children):
         name = table_name(one.doctype, taken, views.RESERVED)
         omitted = frozenset(() if one.child else omit)
-        planned.append(await _plan(conn, schema, name, one, omitted, there=name in taken))
+        there = await _all_columns(conn, schema, name) if name in taken else None
+        planned.append(plan_table(schema, name, one, there, omitted))
         taken[name] = one.doctype
     async with AsyncExitStack() as stack:
         if any(plan.under_views for plan in planned):
             await stack.enter_async_context(views.views_aside(conn, schema))
         for plan in planned:
             await _carry_out(conn, plan)
-    await _add_checksums(conn, schema, [plan.name for plan in planned if plan.there is not None])
+    await _add_checksums(conn, schema, [plan.name for plan in planned if not plan.new])
     found = {plan.shape.doctype: await _table(conn, plan) for plan in planned}
     return Tables(
         found.pop(shape.doctype),
         found,
         {plan.shape.doctype: plan.fields_added for plan in planned if plan.fields_added},
+        told=[line for plan in planned for line in plan.told],
+        gone=[f"{plan.shape.doctype}.{field}" for plan in planned for field in plan.gone],
     )
 
 
@@ -129,75 +140,8 @@ async def _tables_there(conn: AsyncConnection, schema: str) -> dict[str, str]:
     return dict(await rows.fetchall())
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a table still lacks of its shape. `there`: its columns by field; None: no table yet."""
-
-    schema: str
-    name: str
-    shape: Shape
-    wanted: tuple[Column, ...]
-    there: dict[str, Column] | None
-    omitted: tuple[Column, ...] = ()
-    added: tuple[Column, ...] = ()
-    renamed: tuple[tuple[Column, Column], ...] = ()
-    widened: tuple[Column, ...] = ()  # with the type to have
-
-    @property
-    def under_views(self) -> bool:
-        """PostgreSQL lets views stand on columns that come or are renamed, not on these."""
-        return bool(self.omitted or self.widened)
-
-    @property
-    def fields_added(self) -> list[str]:
-        return [column.field for column in self.added]
-
-
-async def _plan(
-    conn: AsyncConnection,
-    schema: str,
-    name: str,
-    shape: Shape,
-    omit: frozenset[str],
-    *,
-    there: bool,
-) -> _Plan:
-    """A field that the site no longer has keeps its column and its values; one left out by choice
-    is dropped.
-    """
-    wanted = _with_distinct_names(shape.columns)
-    if not there:
-        return _Plan(schema, name, shape, wanted, None)
-    columns = await columns_there(conn, schema, name)
-    pairs = [(columns[column.field], column) for column in wanted if column.field in columns]
-    return _Plan(
-        schema,
-        name,
-        shape,
-        wanted,
-        columns,
-        omitted=tuple(columns[fieldname] for fieldname in sorted(omit & columns.keys())),
-        added=tuple(column for column in wanted if column.field not in columns),
-        renamed=tuple((now, column) for now, column in pairs if now.name != column.name),
-        widened=tuple(
-            Column(column.field, column.name, to)
-            for now, column in pairs
-            if (to := _wider(now.base_type, column.base_type)) is not None
-        ),
-    )
-
-
-def _wider(now: str, wanted: str) -> str | None:
-    """The type to go over to, so that the column holds its values and the wanted ones; None: it
-    does.
-    """
-    if now in (wanted, "text") or (wanted, now) in _WIDER:
-        return None
-    return wanted if (now, wanted) in _WIDER else "text"
-
-
-async def _carry_out(conn: AsyncConnection, plan: _Plan) -> None:
-    if plan.there is None:
+async def _carry_out(conn: AsyncConnection, plan: Plan) -> None:
+    if plan.new:
         await _create(conn, plan.schema, plan.name, plan.shape.doctype, plan.wanted)
         return
     table = sql.Identifier(plan.schema, plan.name)
@@ -206,10 +150,10 @@ async def _carry_out(conn: AsyncConnection, plan: _Plan) -> None:
             await conn.execute(
                 sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(table, sql.Identifier(column.name))
             )
-    for now, column in plan.renamed:
+    for now, then in plan.renaming_steps():
         await conn.execute(
             sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
-                table, sql.Identifier(now.name), sql.Identifier(column.name)
+                table, sql.Identifier(now), sql.Identifier(then)
             )
         )
     for column in plan.added:
@@ -241,27 +185,10 @@ async def _add_checksums(conn: AsyncConnection, schema: str, names: list[str]) -
         )
 
 
-async def _table(conn: AsyncConnection, plan: _Plan) -> Table:
+async def _table(conn: AsyncConnection, plan: Plan) -> Table:
     there = await columns_there(conn, plan.schema, plan.name)
     columns = tuple(there[column.field] for column in plan.wanted)
     return Table(plan.schema, plan.name, plan.shape.doctype, columns, plan.shape.child)
-
-
-def _with_distinct_names(columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    """Column names are PostgreSQL's: not two the same, none of the mirror's own, 63 bytes at
-    most.
-    """
-    used = {"_deleted_at", "_synced_at", CHECKSUM}
-    distinct = []
-    for column in columns:
-        name = candidate = column.name.encode()[:59].decode(errors="ignore")
-        count = 1
-        while candidate in used:
-            count += 1
-            candidate = f"{name}_{count}"
-        used.add(candidate)
-        distinct.append(Column(column.field, candidate, column.type))
-    return tuple(distinct)
 
 
 async def _create(
@@ -296,34 +223,53 @@ async def _name_field(conn: AsyncConnection, schema: str, table: str, column: Co
 
 async def columns_there(conn: AsyncConnection, schema: str, name: str) -> dict[str, Column]:
     """The columns of a mirrored table by the field that they hold."""
+    found = await _all_columns(conn, schema, name)
+    return {column.field: column for column in found if column.field}
+
+
+async def _all_columns(conn: AsyncConnection, schema: str, name: str) -> list[Column]:
+    """With those that hold no field of the site's: their `field` is empty."""
     rows = await conn.execute(
         """
-        SELECT col_description(a.attrelid, a.attnum), a.attname,
+        SELECT coalesce(col_description(a.attrelid, a.attnum), ''), a.attname,
                format_type(a.atttypid, a.atttypmod)
           FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
           JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
+         ORDER BY a.attnum
         """,
         [schema, name],
     )
-    found: list[tuple[str | None, str, str]] = await rows.fetchall()
-    return {
-        fieldname: Column(fieldname, column, _SAME_NAME.get(pg_type, pg_type))
+    found: list[tuple[str, str, str]] = await rows.fetchall()
+    return [
+        Column(fieldname, column, _SAME_NAME.get(pg_type, pg_type))
         for fieldname, column, pg_type in found
-        if fieldname is not None
-    }
+    ]
 
 
-async def widen_to_text(conn: AsyncConnection, table: Table, columns: Iterable[str]) -> None:
-    """Give these columns the type that holds everything, in the caller's transaction."""
+async def widen(conn: AsyncConnection, table: Table, needed: Mapping[str, str]) -> dict[str, str]:
+    """Have these columns hold values of these types too, in the caller's transaction, and give
+    `table` the types that its columns have now; the columns widened, with their types.
+    """
     await lock_schema(conn, table.schema)
     there = await columns_there(conn, table.schema, table.name)
     # The other end of a pull may have met the same kind of value a moment ago.
-    typed = {column.name for column in there.values() if column.base_type != "text"}
-    if narrow := sorted(typed.intersection(columns)):
+    wider = {
+        column.name: to
+        for column in there.values()
+        if column.name in needed
+        and (to := wider_type(column.base_type, needed[column.name])) is not None
+    }
+    if wider:
         async with views.views_aside(conn, table.schema):
-            for column in narrow:
-                await _widen(conn, table.schema, table.name, column, "text")
+            for column, to in sorted(wider.items()):
+                await _widen(conn, table.schema, table.name, column, to)
+    types = {column.name: column.type for column in there.values()} | wider
+    table.columns = tuple(
+        Column(column.field, column.name, types.get(column.name, column.type))
+        for column in table.columns
+    )
+    return wider
 
 
 async def _widen(conn: AsyncConnection, schema: str, table: str, column: str, to: str) -> None:

@@ -14,9 +14,17 @@ from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid, NoSuch
 from bascule.events.live import publish
-from bascule.frappe import CHILD_FIELDS, STANDARD_FIELDS, FrappeError, NoPermission, NotFound
+from bascule.frappe import (
+    CHILD_FIELDS,
+    STANDARD_FIELDS,
+    FrappeError,
+    NoPermission,
+    NotFound,
+    listed_name,
+)
+from bascule.frappe import Invalid as Refused
 from bascule.hub import Hub
-from bascule.mirror.names import table_name
+from bascule.mirror.names import LONGEST_COLUMN, SYSTEM_COLUMNS, table_name
 from bascule.mirror.presets import PRESET_OF, doctypes_named
 from bascule.mirror.tables import Stream
 from bascule.mirror.views import RESERVED, others_in_the_way, views_aside
@@ -24,21 +32,26 @@ from bascule.mirror.views import RESERVED, others_in_the_way, views_aside
 log = logging.getLogger(__name__)
 
 LONGEST_DOCTYPE = 140  # as on the site
-LONGEST_COLUMN = 59
 OPERATORS = frozenset(
     ["=", "!=", ">", "<", ">=", "<=", "like", "not like", "in", "not in", "is", "between"]
 )
+_OWN_TABLE = """
+SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = %s AND c.relkind = 'r' AND obj_description(c.oid, 'pg_class') = %s
+   AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped
+                   AND a.attname = 'parenttype')"""
 _KEPT = frozenset((*STANDARD_FIELDS, *CHILD_FIELDS))
 
 
 async def add_streams(hub: Hub, connection: Connection, names: list[str]) -> list[Stream]:
     """Streams for DocTypes and presets by name; one that is there is switched on. The site is asked
-    about a DocType of no preset: Invalid when it has none of that name or does not show it.
+    about a DocType of no preset: Invalid when it has none of that name, does not show it or cannot
+    list it.
     """
     doctypes = doctypes_named(names)
     for doctype in doctypes:
         _check_text("doctype", doctype, LONGEST_DOCTYPE)
-    await _ask_about(hub, connection, [name for name in doctypes if name not in PRESET_OF])
+    doctypes = await _names_on_site(hub, connection, doctypes)
     added = []
     async with hub.db.session() as session:
         there = {stream.doctype: stream for stream in await streams_of(session, connection)}
@@ -75,18 +88,24 @@ async def _tell(session: AsyncSession | AsyncConnection[Any], stream: Stream, ch
     )
 
 
-async def _ask_about(hub: Hub, connection: Connection, doctypes: list[str]) -> None:
-    if not doctypes:
-        return
+async def _names_on_site(hub: Hub, connection: Connection, doctypes: list[str]) -> list[str]:
+    """The DocTypes as the site writes them; those of a preset are known. Invalid for one that it
+    has not, does not show or cannot list.
+    """
+    named = {doctype: doctype for doctype in doctypes}
+    strange = [doctype for doctype in doctypes if doctype not in PRESET_OF]
+    if not strange:
+        return doctypes
     async with open_site(hub, connection) as site:
-        for doctype in doctypes:
+        for doctype in strange:
             try:
-                await site.list(doctype, ["name"], limit=1)
-            except (NotFound, NoPermission) as error:
+                named[doctype] = await listed_name(site, doctype)
+            except (NotFound, NoPermission, Refused) as error:
                 raise _invalid("doctype", str(error), error.next_step) from error
             except FrappeError as error:
                 # It may be down for now: the first sync will tell what is wrong with the DocType.
                 log.warning("%s could not be asked about %s: %s", connection.slug, doctype, error)
+    return list(dict.fromkeys(named.values()))
 
 
 async def streams_of(session: AsyncSession, connection: Connection) -> list[Stream]:
@@ -131,25 +150,22 @@ async def change_stream(
 
 
 async def delete_stream(hub: Hub, connection: Connection, stream: Stream) -> None:
-    """Forget a stream and drop its table; child tables stay for the other streams that share
-    them.
+    """Forget a stream and drop its table, known by the DocType in its comment; child tables stay
+    for the other streams that share them.
     """
-    schema, table = connection.slug, stream.table_name
+    schema = connection.slug
     async with hub.db.connection() as conn:
         await conn.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{schema}"]
         )
         await conn.execute("DELETE FROM bascule.streams WHERE id = %s", [stream.id])
         await _tell(conn, stream, "removed")
-        there = await conn.execute(
-            "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [schema]
-        )
-        if await there.fetchone() is None:
-            return
-        async with views_aside(conn, schema):
-            drop = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, table))
-            with others_in_the_way(f"The table {schema}.{table}"):
-                await conn.execute(drop)
+        there = await conn.execute(_OWN_TABLE, [schema, stream.doctype])
+        for (table,) in await there.fetchall():
+            async with views_aside(conn, schema):
+                drop = sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table))
+                with others_in_the_way(f"The table {schema}.{table}"):
+                    await conn.execute(drop)
 
 
 def _invalid(field: str, why: str, next_step: str) -> Invalid:
@@ -207,6 +223,18 @@ def _rename(value: Any) -> dict[str, str]:
             "The mirror itself needs these fields.",
         )
     names = list(renamed.values())
+    if taken := sorted(SYSTEM_COLUMNS & set(names)):
+        raise _invalid(
+            "rename",
+            f"{', '.join(taken)} is a column that every table of PostgreSQL has anyway",
+            "Choose another name.",
+        )
+    if any(len(name.encode()) > LONGEST_COLUMN for name in names):
+        raise _invalid(
+            "rename",
+            f"a column's name has at most {LONGEST_COLUMN} bytes",
+            "Choose a shorter name; letters beyond ASCII take two bytes or more.",
+        )
     if len(set(names)) < len(names) or _KEPT & set(names) or any(n.startswith("_") for n in names):
         raise _invalid(
             "rename",

@@ -34,8 +34,10 @@ KINDS: dict[str, tuple[str, float]] = {
     "revoked": ("401, as if the API key had been taken away", 0.0),
     "forbidden": ("403, as if the role had lost the DocType", 0.0),
     "late_commit": ("a write shows up `seconds` after the time in its `modified`", 1.0),
+    "nested_json": ("JSON kept as text comes nested, as from a site on PostgreSQL", 0.0),
     "clock_back": ("the site's clock goes back `seconds`, until the rule is cleared", 3600.0),
 }
+COMPACT = (",", ":")  # as Frappe writes its JSON
 _INSTEAD = {"rate_limited", "server_error", "bad_gateway", "maintenance", "revoked", "forbidden"}
 _AFTERWARDS = {"truncated", "lost_answer", "slow_body"}
 
@@ -178,6 +180,8 @@ class Faults:
             response = await handler(request)
         self._date(response)
         for fault in due:
+            if fault.kind == "nested_json":
+                _nest(response)
             if fault.kind == "lost_answer":
                 return _hang_up(request)
             if fault.kind in _AFTERWARDS and isinstance(response, web.Response):
@@ -339,6 +343,28 @@ def _page(status: int, reason: str) -> web.Response:
         "</body>\r\n</html>\r\n"
     )
     return web.Response(status=status, text=text, content_type="text/html")
+
+
+def _nest(response: web.StreamResponse) -> None:
+    if isinstance(response, web.Response) and isinstance(response.body, bytes):
+        body = _nested(json.loads(response.body))
+        response.body = json.dumps(body, separators=COMPACT).encode()
+
+
+def _nested(value: Any) -> Any:
+    """With each text that is a JSON object or array as that. PostgreSQL's driver reads columns of
+    JSON, where MariaDB's gives their text.
+    """
+    if isinstance(value, dict):
+        return {key: _nested(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_nested(inner) for inner in value]
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
 
 
 def _hang_up(request: web.Request) -> web.Response:
