@@ -4,6 +4,8 @@ Decides what a run has to do from the cursor; how it is done is `full`'s, `incre
 `reconcile`'s.
 """
 
+from uuid import UUID
+
 from bascule.connections.warehouses import without_stock
 from bascule.mirror import silent
 from bascule.mirror.attempt import Attempt, hub_clock
@@ -17,6 +19,8 @@ from bascule.mirror.views import rebuild_views
 
 # Documents of a stream that the nightly proof compares by value in one night.
 WHOLE_AT_NIGHT = 100_000
+# Connections whose views this process has made, so that they are this version's.
+_views_made: set[UUID] = set()
 
 
 async def sync(attempt: Attempt, *, afresh: bool) -> None:
@@ -36,6 +40,8 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
     elif silent.by_checksum(attempt) and not await silent.differing(attempt):
         attempt.compared_by = "checksum"
         await attempt.save()
+        if attempt.connection.id not in _views_made:
+            await refresh_views(attempt)
         return  # every value of every row is the site's
     await pull_changes(attempt)
     if cursor.refresh:
@@ -136,3 +142,4 @@ async def refresh_views(attempt: Attempt) -> None:
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{attempt.schema}"]
         )
         await rebuild_views(conn, schema=attempt.schema)
+    _views_made.add(attempt.connection.id)
