@@ -20,6 +20,7 @@ from bascule.frappe.errors import (
     SiteDown,
     Timeout,
     TLSFailure,
+    TooLarge,
     Unavailable,
     WrongCredentials,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "SiteDown",
     "TLSFailure",
     "Timeout",
+    "TooLarge",
     "Unavailable",
     "WrongCredentials",
     "check_listed",
