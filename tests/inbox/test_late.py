@@ -43,7 +43,7 @@ def test_what_waits_in_the_sites_queue_is_late_and_after_half_an_hour_it_stands_
 ) -> None:
     site = connected.site
     names = [connected.customer() for _ in range(6)]
-    with later(site, minutes=6):
+    with later(site, minutes=6, seconds=20):
         told = connected.do("check")
         assert (told["state"], told["troubles"]) == ("late", [])
         assert told["queued"] >= 6
@@ -57,7 +57,7 @@ def test_what_waits_in_the_sites_queue_is_late_and_after_half_an_hour_it_stands_
         assert "workers" in trouble["next_step"]
     held.held = False
     eventually(lambda: set(names) <= set(dict(connected.heard())))
-    with later(site, minutes=6):
+    with later(site, minutes=6, seconds=20):
         told = connected.do("check")
     assert (told["state"], told["late"], told["queued"]) == ("arriving", None, 0)
 
