@@ -82,3 +82,25 @@ async def test_a_sync_in_which_nothing_changed_asks_once_a_table_and_writes_noth
     await mirror.sync("suppliers")
     [run] = await mirror.sync("suppliers")
     assert (run.outcome, run.rows_read, run.rows_changed) == ("done", 0, 0)
+
+
+async def test_the_same_change_in_two_rows_of_one_length_does_not_cancel_out(
+    mirrored: Callable[..., Any],
+) -> None:
+    mirror = await mirrored()
+    for name in ("Twin One", "Twin Two"):
+        await mirror.ask("POST", "/api/resource/Supplier", {"supplier_name": name})
+    await mirror.sync("Supplier")
+    for name in ("Twin One", "Twin Two"):
+        await mirror.ask(
+            "POST",
+            "/sandbox/sql",
+            {
+                "sql": "UPDATE `tabSupplier` SET website = 'https://x.example' WHERE name = ?",
+                "values": [name],
+            },
+        )
+    [run] = await mirror.sync("Supplier")
+    assert run.outcome == "done", run.error
+    found = dict(await mirror.rows("supplier", "name", "website"))
+    assert {found["Twin One"], found["Twin Two"]} == {"https://x.example"}

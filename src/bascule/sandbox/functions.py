@@ -1,5 +1,6 @@
 """The functions of MariaDB that a list may ask for, where SQLite has none or means another."""
 
+import hashlib
 import random
 import sqlite3
 import zlib
@@ -51,6 +52,11 @@ def _crc32(value: Any) -> int | None:
     return None if value is None else zlib.crc32(cstr(value).encode())
 
 
+def _md5(value: Any) -> str | None:
+    digest = hashlib.md5(cstr(value).encode(), usedforsecurity=False)
+    return None if value is None else digest.hexdigest()
+
+
 def _part(name: str) -> Any:
     def part(value: Any) -> int | None:
         read = moment(value)
@@ -94,6 +100,7 @@ def install(connection: sqlite3.Connection) -> None:
     connection.create_aggregate("avg", 1, _Average)  # type: ignore[arg-type]
     connection.create_aggregate("bit_xor", 1, _BitXor)
     connection.create_function("crc32", 1, _crc32, deterministic=True)
+    connection.create_function("md5", 1, _md5, deterministic=True)
     for name in ("year", "month", "day", "hour", "minute", "second"):
         connection.create_function(name, 1, _part(name), deterministic=True)
     connection.create_function("dayofmonth", 1, _part("day"), deterministic=True)
