@@ -89,18 +89,19 @@ async def test_the_same_change_in_two_rows_of_one_length_does_not_cancel_out(
 ) -> None:
     mirror = await mirrored()
     for name in ("Twin One", "Twin Two"):
-        await mirror.ask("POST", "/api/resource/Supplier", {"supplier_name": name})
+        made = {"supplier_name": name, "website": "https://a.example"}
+        await mirror.ask("POST", "/api/resource/Supplier", made)
     await mirror.sync("Supplier")
     for name in ("Twin One", "Twin Two"):
         await mirror.ask(
             "POST",
             "/sandbox/sql",
             {
-                "sql": "UPDATE `tabSupplier` SET website = 'https://x.example' WHERE name = ?",
+                "sql": "UPDATE `tabSupplier` SET website = 'https://b.example' WHERE name = ?",
                 "values": [name],
             },
         )
     [run] = await mirror.sync("Supplier")
     assert run.outcome == "done", run.error
     found = dict(await mirror.rows("supplier", "name", "website"))
-    assert {found["Twin One"], found["Twin Two"]} == {"https://x.example"}
+    assert {found["Twin One"], found["Twin Two"]} == {"https://b.example"}
