@@ -1,0 +1,98 @@
+"""After each thing done in an ordinary week, and one sync: every value here is the site's.
+
+`pytest tests/week -s` with BASCULE_WEEK_SITE and BASCULE_WEEK_RUN (see `the_site`) does the same to
+a real site, and prints what differed after each sync.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from comparing import differing
+from operations import OPERATIONS, Operation, prepared
+from small_company import small_company
+from the_site import REAL, WeekSite
+
+from bascule.connections.fields import NewConnection
+from bascule.connections.tables import Connection
+from bascule.hub import Hub
+from bascule.jobs import load
+from bascule.mirror.runs import carry_out, run_of, start_runs
+from bascule.mirror.setup import set_up
+from bascule.mirror.streams import streams_of
+from bascule.mirror.tables import Run
+from bascule.rooms import JOB_MODULES
+from bascule.sandbox.server import SandboxThread
+
+DOCTYPES = [
+    *("Account", "Address", "Bin", "BOM", "Brand", "Contact", "Cost Center", "Customer"),
+    *("Customer Group", "Delivery Note", "GL Entry", "Item", "Item Group", "Item Price"),
+    *("Payment Entry", "Purchase Order", "Purchase Receipt", "Quotation", "Sales Invoice"),
+    *("Sales Order", "Serial No", "Stock Entry", "Stock Ledger Entry", "Supplier", "Task"),
+    *("Territory", "Warehouse"),
+]
+
+
+@pytest.fixture
+def site() -> Iterator[WeekSite]:
+    if REAL:
+        yield WeekSite.from_settings()
+        return
+    with SandboxThread(small_company()) as running:
+        admin = running.users["admin"]
+        yield WeekSite(running.url, admin.api_key, admin.api_secret)
+
+
+async def carried_out(hub: Hub, connection: Connection, kind: str) -> dict[str, Run]:
+    """One run of that kind for each stream, by its DocType."""
+    async with hub.db.session() as session:
+        names = {one.id: one.doctype for one in await streams_of(session, connection)}
+    done = {}
+    for run_id in await start_runs(hub, connection, names=None, kind=kind, trigger="cli"):
+        await carry_out(hub, run_id)
+        async with hub.db.session() as session:
+            run = await run_of(session, run_id, None)
+        assert run.outcome == "done", (names[run.stream_id], run.error)
+        done[names[run.stream_id]] = run
+    return done
+
+
+def days(site: WeekSite) -> list[list[Operation]]:
+    """What is done before each sync: a day's work on a sandbox, one thing on a real site."""
+    if not site.is_sandbox:
+        return [[one] for one in OPERATIONS if not one.sandbox_only]
+    numbers = sorted({one.day for one in OPERATIONS})
+    return [[one for one in OPERATIONS if one.day == number] for number in numbers]
+
+
+@pytest.mark.heavy
+async def test_after_each_thing_done_and_a_sync_no_value_differs(hub: Hub, site: WeekSite) -> None:
+    load(JOB_MODULES)
+    memo = prepared(site)
+    new = NewConnection(
+        name="Week",
+        api_url=site.url,
+        api_key=site.key,
+        api_secret=site.secret,
+        lookback_days=3650,
+        include_disabled=True,
+    )
+    connection, _, _ = await set_up(hub, new, by=None, streams=DOCTYPES, start=False, trigger="cli")
+    await carried_out(hub, connection, "sync")
+    assert not await differing(hub, connection.slug, site, DOCTYPES)
+    left: dict[str, Counter[str]] = {}
+    for operations in days(site):
+        names = ", ".join(operation.name for operation in operations)
+        for operation in operations:
+            operation.act(site, memo)
+        await carried_out(hub, connection, "sync")
+        found = await differing(hub, connection.slug, site, DOCTYPES)
+        proofs = await carried_out(hub, connection, "verify")
+        after = await differing(hub, connection.slug, site, DOCTYPES) if found else found
+        unequal = {one.partition(".")[0].partition(" (")[0] for one in after}
+        wrong = {name for name, run in proofs.items() if run.report["equal"]} & unequal
+        print(f"{names}: {sum(found.values())} values differ after a sync {dict(found)}")
+        assert not wrong, (names, wrong, after)
+        if found:
+            left[names] = found
+    assert not left
