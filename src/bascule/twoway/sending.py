@@ -151,6 +151,8 @@ async def _bring_there(work: Sending) -> None:
     for _ in range(ROUNDS):
         if to_read:
             seen = await _read(work)
+            # Somebody may have edited it between our create and this.
+            fresh = fresh and seen is not None and is_fresh(seen.party.main)
             if seen is not None and fresh:
                 await note_not_kept_of_new(work, seen)
             if seen is None or await _take(work, seen, fresh=fresh):
