@@ -10,6 +10,10 @@ from typing import Any
 
 from bascule.sandbox.doctypes import builtin
 
+# What a folder's own definitions tell of its version: DocTypes that came with one.
+CAME_WITH = {16: {"Item Wise Tax Detail", "Tax Withholding Entry", "Budget Distribution"}}
+OLDEST = 15  # whose rules a site goes by that tells of no other
+
 
 @dataclass
 class Snapshot:
@@ -24,19 +28,22 @@ class Snapshot:
     users: dict[str, dict[str, Any]] = field(repr=False)
     time_zone: str
     role_permissions: dict[str, dict[str, list[str]]]
-    major: int = 15
+    major: int = OLDEST
 
 
-def load_folder(path: Path) -> Snapshot:
+def load_folder(path: Path, major: int | None = None) -> Snapshot:
     """Reads documents/*.jsonl, doctypes/*.json and users.json; OSError when one is not there.
 
-    A DocType without a definition in the folder has the built-in one.
+    A DocType without a definition in the folder has the built-in one. `major`: Frappe's version,
+    which else the folder's definitions tell.
     """
     people = json.loads((path / "users.json").read_text(encoding="utf-8"))
-    doctypes = builtin()
+    own = {}
     for file in sorted((path / "doctypes").glob("*.json")):
         definition = json.loads(file.read_text(encoding="utf-8"))
-        doctypes[definition["name"]] = definition
+        own[definition["name"]] = definition
+    told = [version for version, names in CAME_WITH.items() if names & own.keys()]
+    doctypes = builtin() | own
     documents: dict[str, list[dict[str, Any]]] = {}
     for file in sorted((path / "documents").glob("*.jsonl")):
         with file.open(encoding="utf-8") as lines:
@@ -49,4 +56,5 @@ def load_folder(path: Path) -> Snapshot:
         users=people["users"],
         time_zone=people["time_zone"],
         role_permissions=people.get("role_permissions", {}),
+        major=major or max(told, default=OLDEST),
     )
