@@ -158,11 +158,13 @@ async def _carry_out(conn: AsyncConnection, plan: Plan) -> None:
         )
     for column in plan.added:
         await conn.execute(
-            sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
-                table, sql.Identifier(column.name), sql.SQL(column.type)
+            sql.SQL("ALTER TABLE {} ADD COLUMN {} {}; {}").format(
+                table,
+                sql.Identifier(column.name),
+                sql.SQL(column.type),
+                _name_field(plan.schema, plan.name, column),
             )
         )
-        await _name_field(conn, plan.schema, plan.name, column)
     for column in plan.widened:
         await _widen(conn, plan.schema, plan.name, column.name, column.type)
 
@@ -198,26 +200,19 @@ async def _create(
         sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
         for column in columns
     ]
-    await conn.execute(
-        sql.SQL(
-            "CREATE TABLE {} ({}, _deleted_at timestamptz, _synced_at timestamptz DEFAULT now(), "
-            "{} bigint, PRIMARY KEY (name))"
-        ).format(
-            sql.Identifier(schema, name), sql.SQL(", ").join(definitions), sql.Identifier(CHECKSUM)
-        )
-    )
-    await conn.execute(
-        sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(schema, name), doctype)
-    )
-    for column in columns:
-        await _name_field(conn, schema, name, column)
+    table = sql.Identifier(schema, name)
+    create = sql.SQL(
+        "CREATE TABLE {} ({}, _deleted_at timestamptz, _synced_at timestamptz DEFAULT now(), "
+        "{} bigint, PRIMARY KEY (name))"
+    ).format(table, sql.SQL(", ").join(definitions), sql.Identifier(CHECKSUM))
+    named = sql.SQL("COMMENT ON TABLE {} IS {}").format(table, doctype)
+    fields = [_name_field(schema, name, column) for column in columns]
+    await conn.execute(sql.SQL("; ").join([create, named, *fields]))
 
 
-async def _name_field(conn: AsyncConnection, schema: str, table: str, column: Column) -> None:
-    await conn.execute(
-        sql.SQL("COMMENT ON COLUMN {} IS {}").format(
-            sql.Identifier(schema, table, column.name), column.field
-        )
+def _name_field(schema: str, table: str, column: Column) -> sql.Composed:
+    return sql.SQL("COMMENT ON COLUMN {} IS {}").format(
+        sql.Identifier(schema, table, column.name), column.field
     )
 
 
