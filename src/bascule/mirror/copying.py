@@ -129,8 +129,9 @@ async def copy_page(
         async with conn.cursor().copy(command) as copy:
             for piece in csv_of(rows_of(page, table.types)):
                 await copy.write(piece)
-    except errors.ProgramLimitExceeded:
-        raise too_wide(table.doctype, table.columns, page, child=table.child) from None
+    except errors.ProgramLimitExceeded as error:
+        wide = too_wide(table.doctype, table.columns, page, child=table.child)
+        raise wide or error from None
 
 
 async def stage(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> sql.Identifier:

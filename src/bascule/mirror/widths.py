@@ -5,18 +5,23 @@ what has 24 bytes or less stays where it is.
 """
 
 import shlex
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Container, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from bascule.errors import Conflict
 from bascule.frappe import CHILD_FIELDS, Page
+from bascule.frappe.checksums import CHECKSUM
 from bascule.mirror.columns import Column, Shape
 
 MOST_COLUMNS = 1_600
 MOST_BYTES = 8_160
-_HEADER = 24 + MOST_COLUMNS // 8 + 32  # of the row, its nulls, and the mirror's own columns
+_OWN = 40  # the header of a row, and the mirror's own columns
 _POINTER, _STAYS = 18, 24
+# Bytes of a value, which begins at a multiple of them.
+_ALIGNED = {"smallint": 2, "date": 4, "bigint": 8, "timestamp": 8, "time": 8}
 
 _values = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -56,38 +61,63 @@ def check_columns(shape: Shape, columns: int) -> None:
     )
 
 
-def too_wide(doctype: str, columns: Sequence[Column], page: Page, *, child: bool) -> TooWide:
-    """Which fields to leave out, the largest first, so that each row of this page fits."""
+def too_wide(doctype: str, columns: Sequence[Column], page: Page, *, child: bool) -> TooWide | None:
+    """Which fields to leave out, the largest first, so that each row of this page fits. None where
+    each does: what was too large is something else, such as a value in an index.
+    """
     rows = [list(map(_size, _values(row), columns)) for row in page.raw]
-    kept = {place for place, column in enumerate(columns) if column.field not in CHILD_FIELDS}
-    places = sorted(
-        kept, key=lambda at: (-max(row[at][0] for row in rows), -max(row[at][1] for row in rows))
-    )
-    left = [_HEADER + sum(stored for stored, _ in row) for row in rows]
-    widest = max(left)
-    out = []
-    for place in places:
-        if max(left) <= MOST_BYTES:
-            break
-        out.append(place)
-        left = [size - row[place][0] for size, row in zip(left, rows, strict=True)]
-    largest = [f"{columns[at].field} ({max(row[at][1] for row in rows):,} bytes)" for at in out[:5]]
+    wide = [row for row in rows if _bytes_of(row) > MOST_BYTES]
+    if not wide:
+        return None
+    kept = {*CHILD_FIELDS, CHECKSUM}
+    own = [at for at, column in enumerate(columns) if not {column.field, column.name} & kept]
+    own.sort(key=lambda at: [-max(row[at][what] for row in wide) for what in (0, 2)])
+
+    def fit_without(count: int) -> bool:
+        out = set(own[:count])
+        return all(_bytes_of(row, out) <= MOST_BYTES for row in wide)
+
+    out = own[: bisect_left(range(len(own)), True, key=fit_without)]
+    largest = [f"{columns[at].field} ({max(row[at][2] for row in wide):,} bytes)" for at in out[:5]]
     return TooWide(
-        f"A document of {doctype} has about {widest:,} bytes in its row, where PostgreSQL has room "
-        f"for {MOST_BYTES:,}. The largest fields are {', '.join(largest)}.",
+        f"A document of {doctype} has about {max(map(_bytes_of, wide)):,} bytes in its row, where "
+        f"PostgreSQL has room for {MOST_BYTES:,}. The largest fields are {', '.join(largest)}.",
         doctype,
         [columns[at].field for at in out],
         child=child,
     )
 
 
-def _size(value: msgspec.Raw, column: Column) -> tuple[int, int]:
-    """Bytes in the row, and of the value. Alignment is left out of account."""
+class _Size(NamedTuple):
+    """`stored`: bytes in the row; `aligned`: it begins at a multiple of so many; `whole`: bytes of
+    the value, wherever they are.
+    """
+
+    stored: int
+    aligned: int
+    whole: int
+
+
+def _bytes_of(row: Sequence[_Size], out: Container[int] = ()) -> int:
+    """Of a row without these columns, in the order that it is written in. A bit a column tells
+    nulls.
+    """
+    end = _OWN + len(row) // 8
+    for place, size in enumerate(row):
+        if size.stored and place not in out:
+            end += -end % size.aligned + size.stored
+    return end
+
+
+def _size(value: msgspec.Raw, column: Column) -> _Size:
     text = bytes(memoryview(value))
     if text == b"null":
-        return 0, 0
-    if column.base_type in ("text", "numeric"):
-        digits = sum(48 <= byte <= 57 for byte in text)
-        size = len(text) if column.base_type == "text" else 2 * (digits // 4 + 2) + 3
-        return (_POINTER if size > _STAYS else size), size
-    return 8, 8
+        return _Size(0, 1, 0)
+    if fixed := _ALIGNED.get(column.base_type):
+        return _Size(fixed, fixed, fixed)
+    if column.base_type == "numeric":  # four digits take two bytes, on either side of the point
+        whole, _, part = text.lstrip(b"-0").partition(b".")
+        size = 3 + 2 * (-(-len(whole) // 4) - (-len(part) // 4))
+    else:
+        size = max(1, len(text) - 1)
+    return _Size(_POINTER if size > _STAYS else size, 1, size)
