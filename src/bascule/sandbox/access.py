@@ -244,6 +244,16 @@ class Access:
         return conditions
 
 
+def no_access(call: Call, doctype: DocType) -> Refusal:
+    """How version 16 refuses who may have no document of that DocType: it tells of that alone."""
+    call.messages.clear()
+    call.tell(no_doctype_access(call.user, doctype.name))
+    call.error_message = f"No permission for {doctype.name}"
+    refusal = Refusal("PermissionError")
+    refusal.untraced = True
+    return refusal
+
+
 def _meant(limits: list[tuple[str, str]], doctype: str) -> list[str]:
     return [name for name, meant in limits if meant in ("", doctype)]
 

@@ -9,14 +9,12 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from email import message_from_bytes
 from mimetypes import guess_type
 from typing import Any
 from urllib.parse import parse_qsl, unquote
-
-import msgspec
 
 from bascule.sandbox import (
     attachments,
@@ -29,41 +27,24 @@ from bascule.sandbox import (
     saving,
     writes,
 )
+from bascule.sandbox.access import no_access
+from bascule.sandbox.answers import REQUEST_LINE, Answer, Ask, encoded, line_too_long, refused
 from bascule.sandbox.errors import Call, Refusal, python_error
-from bascule.sandbox.events import Due, due
+from bascule.sandbox.events import due
 from bascule.sandbox.metadata import meta
 from bascule.sandbox.permissions import GUEST
 from bascule.sandbox.routes import is_v2, route
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
 from bascule.sandbox.values import sbool
+from bascule.sandbox.versions import SIXTEEN
 
 _log = logging.getLogger(__name__)
-_REQUEST_LINE = 4094
+
 # What other requests change is taken back at their end.
 _KEEPING = ("POST", "PUT", "DELETE", "PATCH")
 # The methods are known once their modules are.
 CALLABLE = (desk, desk_actions, document_methods, methods, reads, writes)
-_TRACEBACK = "Traceback (most recent call last):\n"
-
-
-@dataclass
-class Ask:
-    """A request: `path` as it came, percent signs and all; `headers` by lower-case name."""
-
-    verb: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass
-class Answer:
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    webhooks: list[Due] = field(default_factory=list)
 
 
 _Endpoint = Callable[..., Any]
@@ -80,10 +61,11 @@ class Api:
             ask = replace(ask, verb="GET")
         target = f"{ask.path}?{ask.query}" if ask.query else ask.path
         line = len(f"{ask.verb} {target} HTTP/1.1")
-        if line > _REQUEST_LINE:
-            return _line_too_long(line)
+        if line > REQUEST_LINE:
+            return line_too_long(line)
         path = unquote(ask.path)
-        call = Call(GUEST, method=ask.verb, v2=is_v2(path))
+        major = self._site.schema.major
+        call = Call(GUEST, method=ask.verb, v2=is_v2(path), major=major)
         keep = ask.verb in _KEEPING
         try:
             with self._site.transaction(keep=keep):
@@ -94,12 +76,21 @@ class Api:
                     return Answer(200, attachments.content_of(self._site, call, path), kind)
                 body = self._answered(call, path, form)
         except Refusal as refusal:
-            return _refused(call, refusal, ask)
+            return refused(call, self._hidden(call, refusal), ask)
         except Exception as error:
             # Whatever goes wrong, Frappe says it with a 500, and so does this.
             _log.exception("A call of %s %s failed", ask.verb, ask.path)
-            return _refused(call, python_error(error), ask)
-        return Answer(call.status, _encoded(body, call), webhooks=due(call) if keep else [])
+            return refused(call, python_error(error), ask)
+        return Answer(call.status, encoded(body, call), webhooks=due(call) if keep else [])
+
+    def _hidden(self, call: Call, refusal: Refusal) -> Refusal:
+        """Version 16 does not tell that something is not there to who may not read its kind."""
+        schema, about = self._site.schema, refusal.about
+        if call.major < SIXTEEN or about is None or about not in schema:
+            return refusal
+        doctype = schema[about]
+        may = doctype.is_child or self._site.permissions.may(call.user, doctype, "read")
+        return refusal if may else no_access(call, doctype)
 
     def _user(self, ask: Ask) -> str:
         """The user of the Authorization header; Guest without one; 401 when it is no good."""
@@ -212,7 +203,7 @@ def _read(site: Site, call: Call, form: Row, doctype: str, name: str) -> Any:
     if not call.v2 and "run_method" in form:
         return _run(site, call, form, doctype, name)
     document = site.document(call, doctype, name)
-    if call.v2:
+    if call.v2 or call.major >= SIXTEEN:
         site.check(call, document, "read")
     elif not site.may(call, document, "read"):
         raise Refusal("PermissionError")
@@ -289,7 +280,7 @@ def _run(site: Site, call: Call, form: Row, doctype: str, name: str, method: str
     document = site.document(call, doctype, name)
     document_methods.check_callable(call, method)
     right = "read" if call.method == "GET" else "write"
-    if call.v2:
+    if call.v2 or call.major >= SIXTEEN:
         site.check(call, document, right)
     elif not site.may(call, document, right):
         call.refuse("Not permitted", "PermissionError")
@@ -304,92 +295,3 @@ _ENDPOINTS: dict[str, _Endpoint] = {
     **{"list": _list, "read": _read, "create": _create, "update": _update, "delete": _delete},
     **{"run": _run, "meta": _meta, "count": _count, "run_doc_method": _run_doc_method},
 }
-
-
-def _encoded(body: Row, call: Call) -> bytes:
-    if call.v2:
-        if call.messages:
-            body["messages"] = call.messages
-        if call.debug:
-            body["debug"] = [{"message": text} for text in call.debug]
-    else:
-        body |= _told(call)
-    return msgspec.json.encode(body)
-
-
-def _told(call: Call) -> Row:
-    told: Row = {}
-    if call.messages:
-        told["_server_messages"] = json.dumps([json.dumps(one) for one in call.messages])
-    if call.debug:
-        told["_debug_messages"] = json.dumps(call.debug)
-    if call.error_message:
-        told["_error_message"] = call.error_message
-    return told
-
-
-def _refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
-    if refusal.module == "werkzeug.exceptions":
-        title, text = _WERKZEUG.get(refusal.kind, ("Not Found", refusal.text))
-        page = _WERKZEUG_PAGE.format(status=refusal.status, title=title, text=text)
-        return Answer(refusal.status, page.encode(), "text/html; charset=utf-8")
-    accept = ask.headers.get("accept", "")
-    for_people = accept.startswith("text") or not ask.path.startswith("/api/")
-    by_script = accept and ask.headers.get("x-requested-with") == "XMLHttpRequest"
-    if for_people and not by_script and "application/json" not in accept:
-        return _page(refusal.status)
-    if refusal.debug:
-        call.debug.append(refusal.debug)
-    traceback = f"{_TRACEBACK}{refusal.line}\n"
-    if call.v2:
-        error: Row = {"type": refusal.kind}
-        if refusal.status != 404:
-            error["exception"] = traceback
-        for message in call.messages:
-            if message.get("__frappe_exc_id") == refusal.exc_id:  # none is like none
-                call.messages.remove(message)
-                message.pop("__frappe_exc_id", None)
-                message.pop("raise_exception", None)
-                error |= message
-                break
-        return Answer(refusal.status, _encoded({"errors": [error]}, call))
-    body: Row = dict(call.extras)
-    if refusal.status != 404:
-        body["exception"] = refusal.line
-    body["exc_type"] = refusal.kind
-    if refusal.source:
-        body["_exc_source"] = refusal.source
-    if refusal.status != 404:
-        body["exc"] = json.dumps([traceback])
-    return Answer(refusal.status, _encoded(body, call))
-
-
-_WERKZEUG_PAGE = (
-    "<!doctype html>\n<html lang=en>\n<title>{status} {title}</title>\n"
-    "<h1>{title}</h1>\n<p>{text}</p>\n"
-)
-_WERKZEUG = {
-    "Forbidden": ("Forbidden", "You don't have permission to access this file"),
-    "MethodNotAllowed": ("Method Not Allowed", "The method is not allowed for the requested URL."),
-}
-_TITLES = {401: "Session Expired", 403: "Not Permitted", 404: "Not Found"}
-
-
-def _page(status: int) -> Answer:
-    title = _TITLES.get(status, "Server Error")
-    text = (
-        "<!DOCTYPE html>\n<!-- Built on Frappe. https://frappeframework.com/ -->\n"
-        '<html lang="en">\n<head>\n\t<meta charset="utf-8">\n\t'
-        f"<title>{title}</title>\n</head>\n<body>\n\t<h1>{title}</h1>\n</body>\n</html>\n"
-    )
-    return Answer(status, text.encode(), "text/html; charset=utf-8")
-
-
-def _line_too_long(length: int) -> Answer:
-    """What the web server in front of Frappe says of itself."""
-    text = (
-        "<html>\n  <head>\n    <title>Bad Request</title>\n  </head>\n  <body>\n"
-        "    <h1><p>Bad Request</p></h1>\n"
-        f"    Request Line is too large ({length} &gt; {_REQUEST_LINE})\n  </body>\n</html>\n"
-    )
-    return Answer(400, text.encode(), "text/html")

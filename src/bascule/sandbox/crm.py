@@ -15,6 +15,7 @@ from bascule.sandbox.events import on
 from bascule.sandbox.naming import numbered
 from bascule.sandbox.tables import Row
 from bascule.sandbox.values import cint, cstr, flt
+from bascule.sandbox.versions import SIXTEEN
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -156,7 +157,7 @@ def _link(party: Document) -> Row:
 @on("Customer", "on_update")
 def _save_primary_parts(site: "Site", call: Call, customer: Document) -> None:
     """Version 16 saves the primary Contact and Address of a Customer with it, as its user."""
-    if site.schema.major < 16 or customer.before is None:
+    if site.schema.major < SIXTEEN or customer.before is None:
         return
     for part, doctype in (("contact", "Contact"), ("address", "Address")):
         named = customer[f"customer_primary_{part}"]

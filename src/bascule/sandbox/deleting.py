@@ -12,6 +12,7 @@ from bascule.sandbox.permissions import ADMINISTRATOR
 from bascule.sandbox.schema import DocType
 from bascule.sandbox.tables import Row
 from bascule.sandbox.values import cint
+from bascule.sandbox.versions import SIXTEEN
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -103,7 +104,9 @@ def _check_allowed(site: "Site", call: Call, document: Document, *, unchecked: b
     doctype = document.doctype
     if doctype.name == "DocType" and not document["custom"]:
         call.refuse("Standard DocType can not be deleted.")
-    if not unchecked and call.user != ADMINISTRATOR and not site.may(call, document, "delete"):
+    if call.major >= SIXTEEN and not unchecked:
+        site.check(call, document, "delete")
+    elif not unchecked and call.user != ADMINISTRATOR and not site.may(call, document, "delete"):
         told = f"User not allowed to delete {doctype.name}: {document.name}"
         call.refuse(told, "PermissionError")
     if doctype.is_submittable and document.docstatus == 1:

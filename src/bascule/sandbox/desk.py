@@ -5,11 +5,11 @@ from typing import Any
 from bascule.sandbox.errors import Call
 from bascule.sandbox.metadata import meta
 from bascule.sandbox.methods import whitelisted
-from bascule.sandbox.permissions import MASKS_SINCE
 from bascule.sandbox.reads import get_list
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row, quoted
 from bascule.sandbox.values import cint
+from bascule.sandbox.versions import SIXTEEN
 
 
 @whitelisted("frappe.desk.form.load.getdoctype")
@@ -19,7 +19,7 @@ def getdoctype(site: Site, call: Call, doctype: Any, with_parent: bool = False) 
     children = [entry.get("options") for entry in found.tables]
     bundle = [found, *(site.schema[str(name)] for name in dict.fromkeys(children))]
     docs = [meta(one) for one in bundle]
-    if site.schema.major >= MASKS_SINCE:
+    if site.schema.major >= SIXTEEN:
         for one, shown in zip(bundle, docs, strict=True):
             masked = site.permissions.masked(call.user, one)
             shown["masked_fields"] = [entry["fieldname"] for entry in masked]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bascule.sandbox.errors import Call, Refusal
+from bascule.sandbox.errors import Call, Refusal, not_found
 from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Field, Schema, kind_of
 from bascule.sandbox.tables import Row, Tables, stored
 from bascule.sandbox.values import cint
@@ -191,5 +191,5 @@ def found(call: Call, schema: Schema, tables: Tables, doctype: DocType, name: st
     """The document, or 404 with the message that it was not found."""
     document = load(schema, tables, doctype, name)
     if document is None:
-        call.refuse(f"{doctype.name} {name} not found", "DoesNotExistError")
+        call.raise_told(not_found(doctype.name, name))
     return document

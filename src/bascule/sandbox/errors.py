@@ -8,6 +8,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from bascule.sandbox.messages import cleaned
+from bascule.sandbox.versions import FIFTEEN, SIXTEEN
+
 # Frappe's own exceptions; what is not named here carries 417, as ValidationError does.
 _STATUS = {
     "AuthenticationError": 401,
@@ -37,6 +40,8 @@ class Refusal(Exception):
         self.exc_id: str | None = None
         self.source: str | None = None
         self.debug: str | None = None
+        self.untraced = False  # told without a traceback, whoever asks
+        self.about: str | None = None  # the DocType of what is not there
 
     @property
     def line(self) -> str:
@@ -61,7 +66,9 @@ def database_error(kind: str, code: int | str, text: str) -> Refusal:
 
 
 def not_found(doctype: str, name: object) -> Refusal:
-    return Refusal("DoesNotExistError", f"{doctype} {name} not found")
+    refusal = Refusal("DoesNotExistError", f"{doctype} {name} not found")
+    refusal.about = doctype
+    return refusal
 
 
 def bold(text: object) -> str:
@@ -74,6 +81,7 @@ class Call:
 
     `messages` are shown to the user, `debug` to the developer; `webhooks` wait for the commit;
     `extras` stand in the answer beside its result; `upload` is a file's name and its content.
+    `major` is Frappe's version.
     """
 
     user: str
@@ -86,12 +94,15 @@ class Call:
     v2: bool = False
     extras: dict[str, Any] = field(default_factory=dict)
     upload: tuple[str, bytes] | None = None
+    major: int = FIFTEEN
 
     def tell(
         self, message: str, *, title: str = "Message", indicator: str = "", alert: bool = False
     ) -> dict[str, Any]:
         """Adds a message to the answer."""
         told: dict[str, Any] = {"message": message, "title": title}
+        if self.major >= SIXTEEN:
+            told |= {"message": cleaned(message), "as_table": False}
         if indicator:
             told["indicator"] = indicator
         if alert:

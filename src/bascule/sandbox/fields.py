@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from bascule.sandbox.errors import Call, Refusal, python_error
+from bascule.sandbox.errors import Call, Refusal, not_found, python_error
 from bascule.sandbox.permissions import Permissions
 from bascule.sandbox.schema import OF_CHILDREN, OPTIONAL, STANDARD, DocType, Field, Schema
 
@@ -142,7 +142,7 @@ class FieldCheck:
 def known_doctype(call: Call, schema: Schema, name: str) -> DocType:
     found = schema.find(str(name))
     if found is None:
-        call.refuse(f"DocType {name} not found", "DoesNotExistError")
+        call.raise_told(not_found("DocType", name))
     return schema[found]
 
 

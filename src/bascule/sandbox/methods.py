@@ -12,8 +12,8 @@ from bascule.sandbox.events import OF_FRAPPE
 from bascule.sandbox.permissions import ADMINISTRATOR, GUEST
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
+from bascule.sandbox.versions import TOLD
 
-VERSIONS = {15: ("15.44.2", "15.90.0"), 16: ("16.13.0", "16.12.0")}  # of Frappe, of ERPNext
 # Modules that are there and that a caller may have tried; what they hold may not be called.
 _MODULES = {
     *("frappe", "frappe.api", "frappe.auth", "frappe.client", "frappe.core", "frappe.core.doctype"),
@@ -204,7 +204,7 @@ def get_time_zone(site: Site, call: Call) -> Row:
 
 @whitelisted("frappe.utils.change_log.get_versions")
 def get_versions(site: Site, call: Call) -> Row:
-    frappe, erpnext = VERSIONS[site.schema.major]
+    frappe, erpnext = TOLD[site.schema.major]
     return {
         "frappe": {
             "title": "Frappe Framework",

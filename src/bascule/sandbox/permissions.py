@@ -8,6 +8,7 @@ from typing import Any
 
 from bascule.sandbox.errors import bold
 from bascule.sandbox.schema import OF_CHILDREN, STANDARD, DocType, Field, Schema
+from bascule.sandbox.versions import SIXTEEN
 
 ADMINISTRATOR = "Administrator"
 GUEST = "Guest"
@@ -18,7 +19,6 @@ RIGHTS = (
 )
 # Those that the REST API itself asks for nowhere.
 BESIDES = ("print", "email", "report", "import", "export", "share")
-MASKS_SINCE = 16  # Frappe's major version
 # DocTypes whose columns Frappe shows without looking at permission levels.
 CORE = (
     *("DefaultValue", "DocType", "DocField", "DocPerm", "DocType Action", "DocType Link"),
@@ -116,7 +116,7 @@ class Permissions:
         the Administrator, as its own permissions are looked at and there are none.
         """
         fields = [entry for entry in doctype.stored if entry.get("mask")]
-        if not fields or user == ADMINISTRATOR or self._schema.major < MASKS_SINCE:
+        if not fields or user == ADMINISTRATOR or self._schema.major < SIXTEEN:
             return []
         levels = self.levels(user, doctype, "mask")
         return [entry for entry in fields if int(entry.get("permlevel") or 0) not in levels]

@@ -18,8 +18,8 @@ from bascule.sandbox.masks import mask_rows
 from bascule.sandbox.schema import OPTIONAL, DocType, Schema
 from bascule.sandbox.tables import Tables, no_table, quoted, syntax_error
 from bascule.sandbox.values import cint
+from bascule.sandbox.versions import SIXTEEN
 
-FUNCTION_DICTS_SINCE = 16  # Frappe's major version
 _AGGREGATES = ("count(", "min(", "max(", "sum(", "avg(")
 _ILLEGAL_ORDER = re.compile(r".*[^a-z0-9-_ ,`'\"\.\(\)].*")
 
@@ -119,7 +119,7 @@ class ListQuery:
         asked = self.asked
         check = FieldCheck(self.call, self.schema, self.access.permissions, self.doctype)
         as_filters = None
-        if isinstance(asked.fields, list) and self.schema.major >= FUNCTION_DICTS_SINCE:
+        if isinstance(asked.fields, list) and self.schema.major >= SIXTEEN:
             asked.fields = [_function(given) for given in asked.fields]
         if asked.fields:
             as_filters = asked.fields if isinstance(asked.fields, dict) else None

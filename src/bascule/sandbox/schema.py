@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from bascule.sandbox.versions import FIFTEEN
+
 STANDARD = ("name", "owner", "creation", "modified", "modified_by", "docstatus", "idx")
 OF_CHILDREN = ("parent", "parentfield", "parenttype")
 OPTIONAL = ("_user_tags", "_comments", "_assign", "_liked_by", "_seen")
@@ -134,7 +136,7 @@ class DocType:
 class Schema:
     """The site's DocTypes, by name; customisations are put on them by `customise`."""
 
-    def __init__(self, definitions: dict[str, dict[str, Any]], major: int = 15) -> None:
+    def __init__(self, definitions: dict[str, dict[str, Any]], major: int = FIFTEEN) -> None:
         """`major`: Frappe's version, by whose rules the site goes."""
         self.major = major
         self._definitions = definitions

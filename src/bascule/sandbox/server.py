@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
-from bascule.sandbox.api import Api, Ask
+from bascule.sandbox.answers import Ask
+from bascule.sandbox.api import Api
 from bascule.sandbox.controls import Controls
 from bascule.sandbox.faults import Faults
 from bascule.sandbox.permissions import User

@@ -28,7 +28,7 @@ from bascule.sandbox import (
     trees,
     webhooks,
 )
-from bascule.sandbox.access import Access
+from bascule.sandbox.access import Access, no_access
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
 from bascule.sandbox.document import Document, found, load, single_row, stored_fields
@@ -45,6 +45,7 @@ from bascule.sandbox.schema import DocType, Schema
 from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.tables import Row, Tables
 from bascule.sandbox.values import cstr
+from bascule.sandbox.versions import SIXTEEN
 
 _MICROSECOND = timedelta(microseconds=1)
 # Their events are told to the engine where they are defined.
@@ -234,11 +235,20 @@ class Site:
         return False
 
     def check(self, call: Call, document: Document, right: str) -> None:
-        if not self.may(call, document, right):
+        if self.may(call, document, right):
+            return
+        doctype = document.doctype
+        if self.schema.major < SIXTEEN:
             call.error_message = (
                 f"Insufficient Permission for {document.doctype.name} ({bold(right)})"
             )
-            raise Refusal("PermissionError")
+        elif not doctype.is_child and not self.permissions.may(call.user, doctype, right):
+            raise no_access(call, doctype)
+        else:
+            about = f"{bold(doctype.name)} {document.name}"
+            told = f"You need the '{right}' permission on {about} to perform this action."
+            call.error_message = told
+        raise Refusal("PermissionError")
 
     def shown(self, call: Call, document: Document, *, nulls: bool = False) -> Row:
         """The document as that user may see it."""

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bascule.sandbox.doctypes import builtin
-
-# What a folder's own definitions tell of its version: DocTypes that came with one.
-CAME_WITH = {16: {"Item Wise Tax Detail", "Tax Withholding Entry", "Budget Distribution"}}
-OLDEST = 15  # whose rules a site goes by that tells of no other
+from bascule.sandbox.versions import CAME_WITH, FIFTEEN
 
 
 @dataclass
@@ -28,7 +25,7 @@ class Snapshot:
     users: dict[str, dict[str, Any]] = field(repr=False)
     time_zone: str
     role_permissions: dict[str, dict[str, list[str]]]
-    major: int = OLDEST
+    major: int = FIFTEEN
 
 
 def load_folder(path: Path, major: int | None = None) -> Snapshot:
@@ -56,5 +53,5 @@ def load_folder(path: Path, major: int | None = None) -> Snapshot:
         users=people["users"],
         time_zone=people["time_zone"],
         role_permissions=people.get("role_permissions", {}),
-        major=major or max(told, default=OLDEST),
+        major=major or max(told, default=FIFTEEN),
     )
