@@ -47,6 +47,7 @@ def load_exchanges(recordings: Path, group: str) -> list[dict[str, Any]]:
 async def replay(
     recordings: Path, groups: Sequence[str] = GROUPS, recorded: datetime = RECORDED
 ) -> Outcome:
+    """The groups, one after the other on one sandbox, at the time at which they were recorded."""
     outcome = Outcome()
     snapshot = load_folder(recordings)
     async with (

@@ -44,7 +44,7 @@ def check_links(site: "Site", call: Call, document: Document) -> None:
     missing: list[str] = []
     cancelled: list[str] = []
     for one in document.family():
-        for entry in one.doctype.of_type("Link", "Dynamic Link"):
+        for entry in (*one.doctype.of_type("Link"), *one.doctype.of_type("Dynamic Link")):
             _check_link(site, call, document, one, entry, missing, cancelled)
     if missing:
         call.refuse(f"Could not find {', '.join(missing)}", "LinkValidationError")
@@ -82,6 +82,7 @@ def _check_link(
         # Where a link fetches fields of what it links to, Frappe forgets to look if that is there.
         if not (site.unrecorded(linked.name) or _fetching(one, field)):
             missing.append(told)
+            one[field] = None
         return
     one[field] = found["name"]
     if linked.name not in _UNCOUNTED and not one.doctype.is_child:
@@ -158,8 +159,10 @@ def make_plain(call: Call, document: Document) -> None:
                 call.refuse(f"Value for {entry.get('label')} cannot be a list")
             if entry["fieldtype"] == "Check":
                 one[field] = int(bool(cint(value)))
-            elif kind in ("int", "float"):
-                one[field] = stored(kind, value)
+            elif kind == "int":
+                one[field] = cint(value)
+            elif kind == "float":  # rounded where it is kept, not in the answer
+                one[field] = flt(value)
             elif value == "" and (kind != "text" or entry.get("unique")):
                 one[field] = None
 
@@ -192,10 +195,13 @@ def check_values(call: Call, document: Document) -> None:
 def _check_data(call: Call, one: Document) -> None:
     for entry in one.doctype.of_type("Data"):
         value, options = cstr(one[entry["fieldname"]]), entry.get("options")
+        if entry.get("oldfieldtype") not in (None, "", "Data"):
+            continue
         if options == "Email" and value not in ("Administrator", "Guest"):
             for address in filter(None, map(str.strip, re.split(r"[,\n]", value))):
                 if not _EMAIL.fullmatch(address.rpartition("<")[2].removesuffix(">")):
-                    told = f"{escape(address)} is not a valid Email Address"
+                    shown = escape(address).replace("&#x27;", "&apos;")
+                    told = f"{shown} is not a valid Email Address"
                     call.refuse(told, "InvalidEmailAddressError")
         elif options == "URL" and value and not (urlparse(value).netloc or value[0] == "/"):
             call.refuse(f"'{bold(value)}' is not a valid URL")

@@ -9,9 +9,13 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import lru_cache
 
+from bascule.sandbox.values import time_of_day
+
 NAME = "unicode_ci"
+TIME = "time_of_day"  # 9:00:00 comes before 13:00:00
 
 _PUNCTUATION = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$"
 _ORDER = {character: chr(number) for number, character in enumerate(_PUNCTUATION, start=1)}
@@ -61,6 +65,11 @@ def compare(left: str, right: str) -> int:
     return (first > second) - (first < second)
 
 
+def _compare_times(left: str, right: str) -> int:
+    first, second = (time_of_day(text) or timedelta() for text in (left, right))
+    return (first > second) - (first < second)
+
+
 @lru_cache(maxsize=1024)
 def _pattern(like: str) -> re.Pattern[str]:
     parts = []
@@ -92,4 +101,5 @@ def like(pattern: object, value: object) -> bool | None:
 
 def install(connection: sqlite3.Connection) -> None:
     connection.create_collation(NAME, compare)
+    connection.create_collation(TIME, _compare_times)
     connection.create_function("like", 2, like, deterministic=True)

@@ -10,7 +10,7 @@ from bascule.sandbox import saving
 from bascule.sandbox.after_renames import named_by_title
 from bascule.sandbox.deleting import delete
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call
+from bascule.sandbox.errors import Call, bold
 from bascule.sandbox.events import on
 from bascule.sandbox.naming import numbered
 from bascule.sandbox.tables import Row
@@ -49,13 +49,38 @@ def _name_supplier(site: "Site", call: Call, supplier: Document) -> None:
 
 @on("Supplier", "validate")
 def _check_supplier(site: "Site", call: Call, supplier: Document) -> None:
-    if not cint(supplier["is_internal_supplier"]):
-        supplier["represents_company"] = ""
+    _check_internal(site, call, supplier)
+
+
+@on("Supplier", "before_save")
+def _hold(site: "Site", call: Call, supplier: Document) -> None:
+    """How and how long it is on hold goes with that it is."""
+    if not supplier["on_hold"]:
+        supplier["hold_type"] = supplier["release_date"] = ""
+    elif not supplier["hold_type"]:
+        supplier["hold_type"] = "All"
+
+
+def _check_internal(site: "Site", call: Call, party: Document) -> None:
+    """One party of the own house for each company, and for none; others represent no company."""
+    mark = f"is_internal_{_PARTIES[party.doctype.name]}"
+    if not party[mark]:
+        party["represents_company"] = ""
+    company = party["represents_company"]
+    internal: Row = {mark: 1}
+    others = site.tables.rows(party.doctype.name, **internal)
+    if any(row["represents_company"] == company for row in others if row["name"] != party.name):
+        told = f"Internal {party.doctype.name} for company {bold(company)} already exists"
+        call.refuse(told)
 
 
 @on("Customer", "validate")
 def _check_customer(site: "Site", call: Call, customer: Document) -> None:
     _check_credit_limits(site, call, customer)
+    account = cstr(customer["default_bank_account"])
+    if account and not site.tables.value("Bank Account", account, "is_company_account"):
+        call.refuse(f"{bold(account)} is not a company bank account")
+    _check_internal(site, call, customer)
     team = customer.rows.get("sales_team") or []
     if team and sum(float(row["allocated_percentage"] or 0) for row in team) != 100:
         call.refuse("Total contribution percentage should be equal to 100")
@@ -201,8 +226,9 @@ def _name_contact(site: "Site", call: Call, contact: Document) -> None:
 
 
 def _full_name(contact: Document) -> str:
-    parts = (contact[field] for field in ("first_name", "middle_name", "last_name"))
-    return " ".join(filter(None, map(cstr, parts))) or cstr(contact["company_name"])
+    fields = ("first_name", "middle_name", "last_name")
+    parts = (cstr(contact[field]).strip() for field in fields)
+    return " ".join(filter(None, parts)) or cstr(contact["company_name"])
 
 
 @on("Contact", "validate")
@@ -221,6 +247,8 @@ def _fill_contact(site: "Site", call: Call, contact: Document) -> None:
         contact["user"] = users[0]["name"] if users else None
     if contact["email_id"] and not contact["image"]:
         contact["image"] = ""
+    if contact["sync_with_google_contacts"] and not contact["google_contacts"]:
+        call.refuse("Select Google Contacts to which contact should be synced.")
     _title_links(site, contact)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from bascule.sandbox.document import Document
 from bascule.sandbox.schema import NO_VALUE, DocType
 from bascule.sandbox.tables import Row
-from bascule.sandbox.values import cint, cstr, flt, time_text
+from bascule.sandbox.values import cint, cstr, flt
 
 if TYPE_CHECKING:
     from bascule.sandbox.errors import Call
@@ -31,24 +31,23 @@ def _fill(document: Document, template: Row) -> None:
 
 def _template(site: "Site", call: "Call", doctype: DocType, parent: Document | None) -> Row:
     values: Row = {"docstatus": 0}
+    mine = site.defaults()
     for entry in doctype.fields:
         if entry["fieldtype"] in NO_VALUE:
             continue
-        value = _default(site, call, doctype, entry, parent)
+        value = _default(site, call, doctype, entry, parent, mine)
         values[entry["fieldname"]] = _number(entry["fieldtype"], value)
     return values
 
 
 def _default(
-    site: "Site", call: "Call", doctype: DocType, entry: Row, parent: Document | None
+    site: "Site", call: "Call", doctype: DocType, entry: Row, parent: Document | None, mine: Row
 ) -> Any:
     name, kind, default = entry["fieldname"], entry["fieldtype"], cstr(entry.get("default"))
     if kind == "Time":
-        return time_text(site.clock.now().strftime("%H:%M:%S.%f"))
-    if kind == "Link" and entry.get("options") != "User":
-        mine = site.defaults().get(name)
-        if mine:
-            return mine if site.exists(str(entry.get("options")), mine) else None
+        return site.clock.now().strftime("%H:%M:%S.%f")
+    if kind == "Link" and entry.get("options") != "User" and mine.get(name):
+        return mine[name] if site.exists(str(entry.get("options")), mine[name]) else None
     if default.startswith(":"):
         return _of_another(site, default[1:], name, parent)
     if kind == "Datetime" and default.lower() == "now":

@@ -262,6 +262,8 @@ class _Writer:
         if self._kind == "text":
             numeric = re.fullmatch(r"-?\d[\d.e+-]*", sql) and self._name != "name"
             left = f"CAST({left} AS REAL)" if numeric else f"{left} COLLATE {collation.NAME}"
+        elif self._kind == "time":
+            left = f"{left} COLLATE {collation.TIME}"
         sql_operator = {"is": "="}.get(operator.lower(), operator)
         return Condition(
             f"{left} {sql_operator} {sql}",

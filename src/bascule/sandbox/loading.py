@@ -127,9 +127,10 @@ def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
     _fill(site, site.schema["User"], [_as_document(user, stamps) for user in users])
     _grant(site, snapshot.role_permissions, stamps)
     customs.refresh_all(site.schema, site.tables)
-    site.take_unrecorded({name for name in _REFERENCE if _is_empty(site, name)})
+    unknown = _REFERENCE - snapshot.documents.keys()
+    site.take_unrecorded({name for name in unknown if _is_empty(site, name)})
     for name, rows in of_every_site(site).items():
-        if _is_empty(site, name):
+        if name not in snapshot.documents and _is_empty(site, name):
             _fill(site, site.schema[name], [stamps | row for row in rows])
     _count_on(site)
     _settle(site)

@@ -14,13 +14,16 @@ from zoneinfo import ZoneInfo
 from bascule.sandbox import (
     after_renames,
     attachments,
+    bank_accounts,
     crm,
     customs,
+    item_prices,
     made_doctypes,
     notes,
     order_status,
     own_names,
     papers,
+    projects,
     stock,
     stock_moves,
     system_settings,
@@ -52,13 +55,16 @@ _MICROSECOND = timedelta(microseconds=1)
 BEHAVIOURS = (
     after_renames,
     attachments,
+    bank_accounts,
     crm,
     customs,
+    item_prices,
     made_doctypes,
     notes,
     order_status,
     own_names,
     papers,
+    projects,
     stock,
     stock_moves,
     system_settings,
@@ -193,8 +199,11 @@ class Site:
             company = companies[0]
             defaults |= {"company": company["name"], "currency": company["default_currency"]}
             defaults.setdefault("country", company["country"])
+        # Of the Stock Settings that ERPNext's setup makes.
         if self.tables.value("UOM", "Nos", "name") is not None:
-            defaults["stock_uom"] = "Nos"  # of the Stock Settings that ERPNext's setup makes
+            defaults["stock_uom"] = "Nos"
+        if stores := self.tables.rows("Warehouse", warehouse_name="Stores"):
+            defaults["default_warehouse"] = stores[0]["name"]
         return {"language": "en"} | defaults
 
     def exists(self, doctype: str, name: str) -> bool:

@@ -16,6 +16,8 @@ from bascule.sandbox.versions import CAME_WITH, FIFTEEN
 class Snapshot:
     """`doctypes` by name, `documents` by DocType in order of creation, `users` by label.
 
+    What is not among `documents` was not recorded; of what is there with none the site has none.
+
     A user has name, api_key, api_secret and roles; `role_permissions` adds rights to what the
     DocTypes say: role -> DocType -> ["read", ...]. `major` is Frappe's version.
     """
@@ -31,8 +33,9 @@ class Snapshot:
 def load_folder(path: Path, major: int | None = None) -> Snapshot:
     """Reads documents/*.jsonl, doctypes/*.json and users.json; OSError when one is not there.
 
-    A DocType without a definition in the folder has the built-in one. `major`: Frappe's version,
-    which else the folder's definitions tell.
+    A DocType without a definition in the folder has the built-in one. An empty file of documents
+    says that the site has none of that DocType. `major`: Frappe's version, which else the folder's
+    definitions tell.
     """
     people = json.loads((path / "users.json").read_text(encoding="utf-8"))
     own = {}
@@ -42,7 +45,10 @@ def load_folder(path: Path, major: int | None = None) -> Snapshot:
     told = [version for version, names in CAME_WITH.items() if names & own.keys()]
     doctypes = builtin() | own
     documents: dict[str, list[dict[str, Any]]] = {}
+    by_file = {name.lower().replace(" ", "_"): name for name in doctypes}
     for file in sorted((path / "documents").glob("*.jsonl")):
+        if file.stem in by_file and not file.stat().st_size:
+            documents[by_file[file.stem]] = []
         with file.open(encoding="utf-8") as lines:
             for line in lines:
                 document = json.loads(line)

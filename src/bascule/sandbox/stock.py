@@ -1,10 +1,12 @@
-"""What ERPNext fills in by itself in an Item."""
+"""What ERPNext fills in by itself in an Item, and the order in which it looks at one."""
 
 from typing import TYPE_CHECKING
 
+from bascule.sandbox import item_rules, saving
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.events import on
+from bascule.sandbox.item_rules import as_plain_markup, conversion_factor
 from bascule.sandbox.tables import column, quoted
 from bascule.sandbox.values import cint, cstr, flt
 
@@ -12,32 +14,90 @@ if TYPE_CHECKING:
     from bascule.sandbox.site import Site
 
 _OF_BOMS = ("BOM Item", "BOM Explosion Item")
+_OF_GROUPS = (
+    *("company", "default_warehouse", "default_price_list", "buying_cost_center"),
+    *("default_supplier", "expense_account", "selling_cost_center", "income_account"),
+)
 
 
-@on("Item", "before_validate")
-def _fill_item(site: "Site", call: Call, item: Document) -> None:
-    """Its name and description where they are not given, and the unit that it is kept in."""
+@on("Item", "validate")
+def _validate(site: "Site", call: Call, item: Document) -> None:
+    """In ERPNext's order: what is wrong twice is refused for the first."""
     item["item_name"] = item["item_name"] or item["item_code"]
     item["description"] = item["description"] or item["item_name"]
+    item_rules.check_unit(site, call, item)
+    item["description"] = as_plain_markup(item["description"])
+    _list_unit(site, call, item)
+    item_rules.check_factors(call, item)
+    item_rules.check_serials(call, item)
     item["customer_code"] = ",".join(
         code for row in item.rows.get("customer_items", ()) if (code := cstr(row["ref_code"]))
     )
+    _check_reorder_levels(call, item)
+    _describe_in_boms(site, item)
+    item_rules.check_variants(site, call, item)
+    item_rules.check_asset(site, call, item)
+    item_rules.check_samples(call, item)
+    for row in item.rows.get("uoms", ()):
+        factor = conversion_factor(site, cstr(row["uom"]), cstr(item["stock_uom"]))
+        row["conversion_factor"] = factor or row["conversion_factor"]
+    item_rules.check_customers_own(call, item)
+    _take_defaults(site, item)
+    item_rules.check_unchanged(site, call, item)
+
+
+def _list_unit(site: "Site", call: Call, item: Document) -> None:
+    """The unit that it is kept in is among its units; another one makes the others void."""
     unit, units = item["stock_uom"], item.rows.get("uoms")
-    if unit and units is not None and all(row["uom"] != unit for row in units):
+    if units is None:
+        return
+    if item.before is not None and item.before["stock_uom"] != unit:
+        item.rows["uoms"] = units = []
+        told = "Successfully changed Stock UOM, please redefine conversion factors for new UOM."
+        call.tell(told, alert=True)
+    if unit and all(row["uom"] != unit for row in units):
         item.append(site.schema, "uoms", {"uom": unit, "conversion_factor": 1.0})
 
 
-@on("Item", "validate")
-def _check_what_comes_with_it(site: "Site", call: Call, item: Document) -> None:
+def _take_defaults(site: "Site", item: Document) -> None:
+    """Where it is kept and booked, by its group, or else by the Stock Settings."""
+    if item.rows.get("item_defaults") != [] or not item["item_group"]:
+        return
+    group = {"parent": item["item_group"], "parenttype": "Item Group"}
+    of_group = site.tables.rows("Item Default", "`idx`", **group)
+    rows = [{field: row[field] for field in _OF_GROUPS} for row in of_group]
+    defaults = site.defaults()
+    company, warehouse = defaults.get("company"), defaults.get("default_warehouse")
+    kept = site.tables.row("Warehouse", cstr(warehouse)) if warehouse and company else None
+    if not rows and kept and kept["company"] == company:
+        rows = [{"company": company, "default_warehouse": warehouse}]
+    for row in rows:
+        item.append(site.schema, "item_defaults", row)
+
+
+@on("Item", "after_insert")
+def _set_price_and_stock(site: "Site", call: Call, item: Document) -> None:
+    if flt(item["standard_rate"]):
+        kept = [cstr(row["default_price_list"]) for row in item.rows.get("item_defaults", ())]
+        for price_list in kept or [""]:
+            _add_price(site, call, item, price_list or "Standard Selling")
+    stocked = cint(item["is_stock_item"]) and not item["has_serial_no"] and not item["has_batch_no"]
     values = (flt(item[field]) for field in ("valuation_rate", "standard_rate"))
-    if item.is_new and flt(item["opening_stock"]) and not any(values):
+    if cint(item["is_customer_provided_item"]) or any(values):
+        return
+    if stocked and flt(item["opening_stock"]):
         call.refuse("Valuation Rate is mandatory if Opening Stock entered")
-    if cint(item["has_variants"]) and not item.rows.get("attributes"):
-        call.refuse("Attribute table is mandatory")
 
 
-@on("Item", "validate")
-def _check_reorder_levels(site: "Site", call: Call, item: Document) -> None:
+def _add_price(site: "Site", call: Call, item: Document, price_list: str) -> None:
+    if site.tables.value("Price List", price_list, "name") is None:
+        return
+    price = {"price_list": price_list, "item_code": item.name, "uom": item["stock_uom"]}
+    price |= {"brand": item["brand"], "price_list_rate": item["standard_rate"]}
+    saving.insert(site, call, saving.new(site, call, "Item Price", price))
+
+
+def _check_reorder_levels(call: Call, item: Document) -> None:
     """One row for a warehouse and a kind of request; the group is the warehouse unless given."""
     seen = set()
     for row in item.rows.get("reorder_levels", ()):
@@ -56,8 +116,7 @@ def _check_reorder_levels(site: "Site", call: Call, item: Document) -> None:
         seen.add(about)
 
 
-@on("Item", "validate")
-def _describe_in_boms(site: "Site", call: Call, item: Document) -> None:
+def _describe_in_boms(site: "Site", item: Document) -> None:
     """Another description goes into the BOMs of the item, and those that it is a part of."""
     if item.is_new or item.before is None or item.before["description"] == item["description"]:
         return
@@ -87,15 +146,3 @@ def _leave_no_bin(site: "Site", call: Call, item: Document) -> None:
     for doctype in ("Bin", "Item Price"):
         if doctype in site.schema:
             site.tables.delete(doctype, item_code=item.name)
-
-
-@on("Item Price", "validate")
-def _fill_item_price(site: "Site", call: Call, price: Document) -> None:
-    """What its item and its price list say of it."""
-    item = site.tables.row("Item", cstr(price["item_code"]))
-    if item is None:
-        call.refuse(f"Item {cstr(price['item_code'])} not found.")
-    price["item_name"], price["item_description"] = item["item_name"], item["description"]
-    listed = site.tables.row("Price List", cstr(price["price_list"])) or {}
-    price["buying"], price["selling"] = listed.get("buying"), listed.get("selling")
-    price["currency"] = listed.get("currency")

@@ -19,6 +19,7 @@ _DECLARED = {
     "int": "INTEGER NOT NULL DEFAULT 0",
     "float": "REAL NOT NULL DEFAULT 0.0",
     "text": f"TEXT COLLATE {collation.NAME}",
+    "time": f"TEXT COLLATE {collation.TIME}",
 }
 DATABASE = "_1bd3e0294da19198"
 

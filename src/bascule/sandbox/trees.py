@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from bascule.sandbox import saving
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, Refusal
+from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import on
 from bascule.sandbox.schema import DocType
 from bascule.sandbox.tables import Row, column, quoted
-from bascule.sandbox.values import cint, cstr
+from bascule.sandbox.values import cint, cstr, flt
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -31,6 +31,11 @@ TREES = {
     "Territory": "parent_territory",
     "Warehouse": "parent_warehouse",
 }
+# Of a Bin: while there is any of these, its warehouse stays.
+_QUANTITIES = (
+    *("actual_qty", "reserved_qty", "ordered_qty", "indented_qty", "projected_qty"),
+    "planned_qty",
+)
 _WITH_A_ROOT = ("Customer Group", "Item Group", "Supplier Group", "Territory")
 
 
@@ -154,6 +159,45 @@ def _take_root(site: "Site", call: Call, node: Document) -> None:
     roots = roots or [row for row in site.tables.rows(node.doctype.name) if not row[field]]
     if roots and roots[0]["name"] != node.name:
         node[field] = roots[0]["name"]
+
+
+@on("Warehouse", "on_trash")
+def _check_stock(site: "Site", call: Call, warehouse: Document) -> None:
+    """Where something is, was, or is awaited stays; so does what others are in."""
+    for row in site.tables.rows("Bin", "`creation` DESC", warehouse=warehouse.name):
+        if any(flt(row[field]) for field in _QUANTITIES):
+            told = "can not be deleted as quantity exists for Item"
+            call.refuse(f"Warehouse {warehouse.name} {told} {row['item_code']}")
+    if site.tables.rows("Stock Ledger Entry", warehouse=warehouse.name):
+        call.refuse("Warehouse can not be deleted as stock ledger entry exists for this warehouse.")
+    if site.tables.rows("Warehouse", parent_warehouse=warehouse.name):
+        call.refuse("Child warehouse exists for this warehouse. You can not delete this warehouse.")
+    if site.tables.has("Bin"):
+        site.tables.delete("Bin", warehouse=warehouse.name)
+
+
+@on("Warehouse", "validate")
+def _warn_of_accounts(site: "Site", call: Call, warehouse: Document) -> None:
+    """Another account than those in which its stock is booked is taken, and told of."""
+    there = warehouse.before
+    if there is None or cstr(there["account"]) == cstr(warehouse["account"]):
+        return
+    booked = site.tables.run(
+        "SELECT DISTINCT g.`account` FROM `tabStock Ledger Entry` s"
+        " JOIN `tabGL Entry` g ON s.`voucher_no` = g.`voucher_no`"
+        " JOIN `tabAccount` a ON a.`name` = g.`account`"
+        " WHERE s.`warehouse` = ? AND a.`account_type` = 'Stock' ORDER BY s.`creation`",
+        (warehouse.name,),
+    )
+    accounts = [row[0] for row in booked]
+    if accounts and accounts != [warehouse["account"]]:
+        call.tell(
+            "Warehouse's Stock Value has already been booked in the following accounts:<br>"
+            f"{', '.join(map(bold, accounts))}<br><br>Booking stock value across multiple accounts"
+            " will make it harder to track stock and account value.",
+            title="Multiple Warehouse Accounts",
+            indicator="orange",
+        )
 
 
 for _doctype in TREES:

@@ -8,6 +8,8 @@ _MOMENT = re.compile(
     r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{0,9}))?)?)?"
 )
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_TIME = re.compile(r"\s*(-)?(?:(\d+):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?|(\d{1,7})(?![\d:]))")
+_MOST_HOURS, _LAST = 838, 59
 NO_MOMENT = "0000-00-00 00:00:00"
 
 
@@ -35,6 +37,12 @@ def number(value: Any) -> float:
         return float(value)
     match = _NUMBER.match(str(value))
     return float(match[0]) if match else 0.0
+
+
+def is_number(text: str) -> bool:
+    """Whether all of the text reads like a number to MariaDB."""
+    match = _NUMBER.match(text)
+    return bool(match and not text[match.end() :].strip())
 
 
 def cstr(value: Any) -> str:
@@ -69,14 +77,33 @@ def date_text(value: Any) -> str:
     return "0000-00-00" if read is None else str(read.date())
 
 
-def time_text(value: Any) -> str:
-    """`H:MM:SS.ffffff` without trailing zeros, as Frappe writes what MariaDB keeps as a TIME."""
-    match = re.match(r"\s*(\d+):(\d+)(?::(\d+)(?:\.(\d+))?)?", cstr(value))
+def time_of_day(value: Any) -> timedelta | None:
+    """MariaDB's reading of a TIME: hours up to 838, also below zero; numbers are HHMMSS."""
+    match = _TIME.match(cstr(value))
     if match is None:
-        return "0:00:00"
-    hours, minutes, seconds = int(match[1]), int(match[2]), int(match[3] or 0)
-    fraction = (match[4] or "")[:6].rstrip("0")
-    return f"{hours}:{minutes:02}:{seconds:02}" + (f".{fraction}" if fraction else "")
+        return None
+    sign, hours, minutes, seconds, fraction, digits = match.groups()
+    if digits is not None:
+        digits = digits.zfill(6)
+        hours, minutes, seconds = digits[:-4], digits[-4:-2], digits[-2:]
+    if int(hours) > _MOST_HOURS or int(minutes) > _LAST or int(seconds or 0) > _LAST:
+        return None
+    micros = int((fraction or "").ljust(6, "0")[:6])
+    read = timedelta(
+        hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0), microseconds=micros
+    )
+    return -read if sign else read
+
+
+def time_text(value: Any) -> str:
+    """`H:MM:SS`, or `H:MM:S.ffffff` without trailing zeros: as Frappe writes a TIME."""
+    read = time_of_day(value) or timedelta()
+    total = read.total_seconds()
+    hours, rest = divmod(total, 3600)
+    minutes, seconds = divmod(rest, 60)
+    rounded = round(seconds, 6)
+    shown = f"{int(rounded):02}" if rounded == int(seconds) else f"{rounded:02}"
+    return f"{int(hours)}:{int(minutes):02}:{shown}"
 
 
 def sbool(value: Any) -> Any:
