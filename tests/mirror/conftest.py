@@ -14,9 +14,11 @@ from bascule.connections.fields import NewConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.jobs import load
-from bascule.mirror.runs import carry_out, run_of, start_runs
+from bascule.mirror.runs import carry_out, run_of
 from bascule.mirror.setup import set_up
-from bascule.mirror.tables import Run
+from bascule.mirror.starting import start_runs
+from bascule.mirror.survey import survey
+from bascule.mirror.tables import Run, Stream
 from bascule.rooms import JOB_MODULES
 
 
@@ -37,6 +39,33 @@ class Mirrored:
                 runs.append(await run_of(session, run_id, None))
         return runs
 
+    async def sync_together(self, *names: str, trigger: str = "cli") -> dict[str, str]:
+        """Streams as a worker syncs them: what the look at all of them left is synced one by
+        one. How each stream was synced, by its DocType: "together", "apart", or how it failed.
+        """
+        ids = await start_runs(self.hub, self.connection, names=list(names), trigger=trigger)
+        await survey(self.hub, self.connection.id, ids)
+        said = {}
+        for run_id in ids:
+            before = await self.run(run_id)
+            if before.outcome == "queued":
+                await carry_out(self.hub, run_id)
+            run = await self.run(run_id)
+            name = await self.doctype(run)
+            done = "together" if before.outcome == "done" else "apart"
+            said[name] = done if run.outcome == "done" else str(run.error)
+        return said
+
+    async def run(self, run_id: int) -> Run:
+        async with self.hub.db.session() as session:
+            return await run_of(session, run_id, None)
+
+    async def doctype(self, run: Run) -> str:
+        async with self.hub.db.session() as session:
+            stream = await session.get(Stream, run.stream_id)
+            assert stream is not None
+            return stream.doctype
+
     async def rows(self, table: str, *columns: str, where: str = "true") -> list[tuple[Any, ...]]:
         query = sql.SQL("SELECT {} FROM {} WHERE _deleted_at IS NULL AND {} ORDER BY 1").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)),
@@ -49,6 +78,10 @@ class Mirrored:
     async def execute(self, statement: str) -> None:
         async with self.hub.db.connection() as conn:
             await conn.execute(statement.replace("mirror.", f'"{self.connection.slug}".'))
+
+    async def execute_rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        async with self.hub.db.connection() as conn:
+            return await (await conn.execute(query, list(values))).fetchall()
 
     async def ask(self, method: str, path: str, body: Any = None, *, user: Any = None) -> Any:
         """Someone else at work on the site."""

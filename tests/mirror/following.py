@@ -5,7 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bascule.mirror.runs import carry_out, logs_of, run_of, start_runs
+from bascule.mirror.runs import carry_out, logs_of, run_of
+from bascule.mirror.starting import start_runs
 from bascule.mirror.tables import Run
 
 

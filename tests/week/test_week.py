@@ -17,8 +17,9 @@ from bascule.connections.fields import NewConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.jobs import load
-from bascule.mirror.runs import carry_out, run_of, start_runs
+from bascule.mirror.runs import carry_out, run_of
 from bascule.mirror.setup import set_up
+from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import streams_of
 from bascule.mirror.tables import Run
 from bascule.rooms import JOB_MODULES

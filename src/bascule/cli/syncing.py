@@ -108,7 +108,7 @@ async def _do(
 ) -> "list[Any]":
     from bascule.cli.progress import work_off
     from bascule.connections.service import connections_named
-    from bascule.mirror.runs import start_runs
+    from bascule.mirror.starting import start_runs
 
     async with acting_hub() as (hub, viewer):
         async with hub.db.session() as session:

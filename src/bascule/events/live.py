@@ -4,6 +4,7 @@ Who listens is `listening`'s; how a browser hears of it is `api`'s.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -40,6 +41,20 @@ _KEEP_AND_TELL = f"""
                 pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
         RETURNING id, private_to)
     {_TELL.format(id="kept.id", private_to="kept.private_to")} FROM kept
+"""
+
+_KEEP_AND_TELL_EACH = f"""
+    WITH kept AS (
+        INSERT INTO bascule.events (kind, connection_id, private_to, data, xact, oldest_xact)
+        SELECT %(kind)s, %(connection_id)s, {PRIVATE_TO}::integer, given.data::jsonb,
+               pg_current_xact_id()::text::bigint,
+               pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+          FROM unnest(%(each)s::text[]) WITH ORDINALITY AS given (data, place)
+         ORDER BY given.place
+        RETURNING id, private_to, data)
+    {
+    _TELL.format(id="kept.id", private_to="kept.private_to").replace("%(data)s::jsonb", "kept.data")
+} FROM kept
 """
 
 
@@ -99,6 +114,24 @@ async def publish(
         "data": Jsonb(data, dumps=lambda value: json.dumps(value, default=str)),
     }
     await raw.execute(_KEEP_AND_TELL if keep else _ONLY_TELL, values)
+
+
+async def publish_each(
+    conn_or_session: psycopg.AsyncConnection[Any] | AsyncSession,
+    kind: str,
+    each: Sequence[Mapping[str, Any]],
+    *,
+    connection_id: UUID,
+) -> None:
+    """Tells many of one kind of a connection as `publish` tells one, in one statement."""
+    raw = await driver_connection(conn_or_session)
+    values = {
+        "channel": CHANNEL,
+        "kind": kind,
+        "connection_id": connection_id,
+        "each": [json.dumps(data, default=str) for data in each],
+    }
+    await raw.execute(_KEEP_AND_TELL_EACH, values)
 
 
 async def position(conn_or_session: psycopg.AsyncConnection[Any] | AsyncSession) -> int:

@@ -38,7 +38,8 @@ from bascule.mirror.answers import (
 )
 from bascule.mirror.overview import statuses, with_doctypes
 from bascule.mirror.run_logs import SHOWN, Level, Words, newest_of_connection
-from bascule.mirror.runs import logs_of, run_of, runs_of, start_runs
+from bascule.mirror.runs import logs_of, run_of, runs_of
+from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import (
     add_streams,
     change_stream,

@@ -75,7 +75,6 @@ class Attempt:
     tables: Tables
     rows: int  # live rows here
     streams: int = 1  # that are on, of this connection
-    asked_definition: bool = True  # this attempt spent a request on it
     newest: str | None = None  # `modified` that this attempt has seen
     compared_by: By | None = None  # what a sync held against the site, once it has
     reappeared: bool = False  # a document was renamed, or came into the filter: so it seems
@@ -88,6 +87,15 @@ class Attempt:
     def by_hand(self) -> bool:
         """A person asked for it, so look closely."""
         return self.trigger not in ("schedule", "demo")
+
+    @property
+    def done(self) -> str:
+        """What the log says at the end."""
+        totals = self.totals
+        return (
+            f"Done: {totals.read:,} rows read, {totals.changed:,} written, "
+            f"{totals.deleted:,} deleted, {self.rows:,} here"
+        )
 
     @property
     def schema(self) -> str:

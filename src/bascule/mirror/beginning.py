@@ -1,5 +1,6 @@
 """How an attempt at a run begins: what it has to fetch, into which tables, and from where on."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -10,7 +11,7 @@ from bascule.hub import Hub
 from bascule.mirror.attempt import Attempt, Superseded
 from bascule.mirror.cursor import Cursor
 from bascule.mirror.presets import effective_filters, look_back_floor
-from bascule.mirror.schema import ensure_tables
+from bascule.mirror.schema import Catalogue, ensure_tables, tables_as_they_are
 from bascule.mirror.shapes import shape_for
 from bascule.mirror.tables import Run, Stream
 from bascule.mirror.withheld import FieldsWithheld, note, sentence, settle
@@ -20,13 +21,8 @@ async def begin(hub: Hub, site: Site, run: Run, stream: Stream, connection: Conn
     """With the tables as the site's definition and its user's rights have them now."""
     zone, connection.time_zone = connection.time_zone, await site.time_zone()
     cursor = Cursor.load(stream.cursor)
-    afresh = run.kind == "full" and run.attempts == 1
-    floor = date.fromisoformat(cursor.floor) if cursor.floor and not afresh else None
-    wanted_floor = look_back_floor(connection, stream.doctype, datetime.now(UTC).date())
-    if wanted_floor is not None and (floor is None or wanted_floor < floor):
-        floor = wanted_floor
-    cursor.floor = floor.isoformat() if floor else None
-    shape, asked = await shape_for(site, connection.id, stream.doctype, stream.omit, stream.rename)
+    filters = _filters(connection, stream, cursor, afresh=run.kind == "full" and run.attempts == 1)
+    shape = await shape_for(site, connection.id, stream.doctype, stream.omit, stream.rename)
     async with hub.db.connection() as conn:
         # Held to the end of the transaction: whoever deletes the connection drops these tables too.
         mine = await conn.execute(
@@ -50,7 +46,7 @@ async def begin(hub: Hub, site: Site, run: Run, stream: Stream, connection: Conn
         connection=connection,
         stream_id=stream.id,
         doctype=stream.doctype,
-        filters=effective_filters(connection, stream.doctype, stream.filters, floor),
+        filters=filters,
         run_id=run.id,
         fence=run.fence or 0,
         trigger=run.trigger,
@@ -59,7 +55,6 @@ async def begin(hub: Hub, site: Site, run: Run, stream: Stream, connection: Conn
         tables=given,
         rows=stream.rows,
         streams=streams,
-        asked_definition=asked,
     )
     if zone not in (None, connection.time_zone):
         await attempt.log(f"The site's time zone is {connection.time_zone} now; it was {zone}.")
@@ -67,6 +62,68 @@ async def begin(hub: Hub, site: Site, run: Run, stream: Stream, connection: Conn
     for doctype, fields in news.items():
         await attempt.log(sentence(doctype, fields), "warning")
     return attempt
+
+
+def _filters(
+    connection: Connection, stream: Stream, cursor: Cursor, *, afresh: bool
+) -> list[list[object]]:
+    """What the site is asked for. The cursor notes the oldest date of it."""
+    floor = date.fromisoformat(cursor.floor) if cursor.floor and not afresh else None
+    wanted = look_back_floor(connection, stream.doctype, datetime.now(UTC).date())
+    if wanted is not None and (floor is None or wanted < floor):
+        floor = wanted
+    cursor.floor = floor.isoformat() if floor else None
+    return effective_filters(connection, stream.doctype, stream.filters, floor)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What streams of a connection that are looked at together have in common. `streams`: how many
+    of the connection are on.
+    """
+
+    hub: Hub
+    site: Site
+    connection: Connection
+    there: Catalogue
+    streams: int
+
+    async def attempt(self, run: Run, stream: Stream) -> Attempt | None:
+        """As `begin`, where it would neither write nor tell anything; else None. The rows here are
+        all that a sync before has fetched, under today's definition, filters and rights.
+        """
+        cursor = Cursor.load(stream.cursor)
+        filters = _filters(self.connection, stream, cursor, afresh=False)
+        settled = cursor.phase == "incremental" and not cursor.refresh and not cursor.withheld
+        if not settled or filters != cursor.filters:
+            return None
+        shape = await shape_for(
+            self.site, self.connection.id, stream.doctype, stream.omit, stream.rename
+        )
+        tables = tables_as_they_are(self.there, self.connection.slug, shape, omit=stream.omit)
+        if tables is None or not set(tables.gone) <= set(cursor.gone):
+            return None
+        given, _ = await settle(self.site, shape, tables, cursor)
+        if cursor.withheld:
+            return None
+        if await self.site.has_checksums(stream.doctype):
+            given = given.with_checksums()
+        return Attempt(
+            db=self.hub.db,
+            site=self.site,
+            connection=self.connection,
+            stream_id=stream.id,
+            doctype=stream.doctype,
+            filters=filters,
+            run_id=run.id,
+            fence=stream.fence,
+            trigger=run.trigger,
+            cursor=cursor,
+            shape=shape,
+            tables=given,
+            rows=stream.rows,
+            streams=self.streams,
+        )
 
 
 async def without(hub: Hub, run: Run, attempt: Attempt, told: FieldsWithheld) -> Stream:

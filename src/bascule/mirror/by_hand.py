@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.mirror.rounds import under_way
-from bascule.mirror.runs import chosen, start_runs
+from bascule.mirror.starting import chosen, start_runs
 
 TRIGGER = "page"
 # A run of these does as well what is asked for.

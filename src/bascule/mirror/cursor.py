@@ -38,7 +38,6 @@ class Cursor(msgspec.Struct):
     since: str | None = None  # of the incremental pull under way
     position: list[str] | None = None
     gone: list[str] = []  # fields that the site no longer has, as they were told
-    meta_at: str | None = None
     count_offset: int | None = (
         None  # the site's count less the rows here, when both were known equal
     )
@@ -62,6 +61,11 @@ class Cursor(msgspec.Struct):
 
     def dump(self) -> str:
         return msgspec.json.encode(self).decode()
+
+    def looked(self) -> str:
+        """What a look that found nothing changes, as JSON."""
+        seconds = self.look_seconds
+        return msgspec.json.encode({"looked_at": self.looked_at, "look_seconds": seconds}).decode()
 
     def begin(self, site_clock: datetime, hub_clock: datetime) -> None:
         self.site_clock = site_clock.isoformat(" ")

@@ -1,6 +1,7 @@
 """The mirror's background work: runs, and the clock that starts them."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from bascule.connections.schedules import take_due, take_due_verify
 from bascule.connections.tables import Connection
@@ -8,8 +9,10 @@ from bascule.frappe.ripples import leads_to
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import every, task
-from bascule.mirror.runs import carry_out, start_runs
+from bascule.mirror.runs import carry_out
+from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import streams_of
+from bascule.mirror.survey import survey
 
 # Runs and their logs are kept this long; the newest of each stream stays.
 KEPT_DAYS = 30
@@ -21,6 +24,11 @@ PAUSE = timedelta(seconds=2)
 @task("mirror.run")
 async def run_stream(hub: Hub, run_id: int) -> None:
     await carry_out(hub, run_id)
+
+
+@task("mirror.survey")
+async def survey_streams(hub: Hub, connection_id: str, run_ids: list[int]) -> None:
+    await survey(hub, UUID(connection_id), run_ids)
 
 
 @every("* * * * *")

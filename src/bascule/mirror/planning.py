@@ -34,6 +34,11 @@ class Plan:
     told: tuple[str, ...] = ()
 
     @property
+    def changes(self) -> bool:
+        """Whether there is anything to make or to alter."""
+        return self.new or bool(self.added or self.renamed or self.under_views)
+
+    @property
     def under_views(self) -> bool:
         """PostgreSQL lets views stand on columns that come or are renamed, not on these."""
         return bool(self.omitted or self.widened)

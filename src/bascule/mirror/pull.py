@@ -6,6 +6,7 @@ Decides what a run has to do from the cursor; how it is done is `full`'s, `incre
 
 from uuid import UUID
 
+from bascule.connections.tables import Connection
 from bascule.connections.warehouses import without_stock
 from bascule.mirror import silent
 from bascule.mirror.attempt import Attempt, hub_clock
@@ -16,6 +17,7 @@ from bascule.mirror.incremental import pull_changes
 from bascule.mirror.reconcile import cheapest, count_here, reconcile
 from bascule.mirror.schema import gather_statistics
 from bascule.mirror.views import rebuild_views
+from bascule.store import Database
 
 # Documents of a stream that the nightly proof compares by value in one night.
 WHOLE_AT_NIGHT = 100_000
@@ -40,8 +42,7 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
     elif silent.by_checksum(attempt) and not await silent.differing(attempt):
         attempt.compared_by = "checksum"
         await attempt.save()
-        if attempt.connection.id not in _views_made:
-            await refresh_views(attempt)
+        await ensure_views(attempt.db, attempt.connection)
         return  # every value of every row is the site's
     await pull_changes(attempt)
     if cursor.refresh:
@@ -52,7 +53,7 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
         attempt.compared_by = await silent.find(attempt)
     elif attempt.trigger != "webhook" or attempt.reappeared:
         await _compare_counts(attempt)
-    await refresh_views(attempt)
+    await refresh_views(attempt.db, attempt.connection)
 
 
 def _to_fill(attempt: Attempt) -> list[str]:
@@ -136,10 +137,16 @@ async def _compare_counts(attempt: Attempt) -> None:
         await reconcile(attempt, repair=True, by=attempt.compared_by)
 
 
-async def refresh_views(attempt: Attempt) -> None:
-    async with attempt.db.connection() as conn:
+async def ensure_views(db: Database, connection: Connection) -> None:
+    """Nothing changed, but the views may be another version's."""
+    if connection.id not in _views_made:
+        await refresh_views(db, connection)
+
+
+async def refresh_views(db: Database, connection: Connection) -> None:
+    async with db.connection() as conn:
         await conn.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{attempt.schema}"]
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{connection.slug}"]
         )
-        await rebuild_views(conn, schema=attempt.schema)
-    _views_made.add(attempt.connection.id)
+        await rebuild_views(conn, schema=connection.slug)
+    _views_made.add(connection.id)

@@ -1,11 +1,11 @@
-"""Runs: started, looked up, and carried out one attempt at a time."""
+"""Runs: looked up, and carried out one attempt at a time."""
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
@@ -19,10 +19,8 @@ from bascule.hub import Hub
 from bascule.mirror import pull
 from bascule.mirror.attempt import Attempt, Superseded, first_of
 from bascule.mirror.beginning import begin, without
-from bascule.mirror.patience import FORGOTTEN, after_failure, again, rests
-from bascule.mirror.presets import doctypes_named
+from bascule.mirror.patience import FORGOTTEN, after_failure, again
 from bascule.mirror.shapes import forget_shapes
-from bascule.mirror.streams import streams_of
 from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.mirror.widths import TooWide
 from bascule.mirror.withheld import FieldsWithheld
@@ -35,56 +33,6 @@ log = logging.getLogger(__name__)
 MOST_RETAKES = 20
 
 
-async def start_runs(
-    hub: Hub,
-    connection: Connection,
-    *,
-    names: Sequence[str] | None = None,
-    kind: str = "sync",
-    trigger: str,
-    pause: timedelta | None = None,
-) -> list[int]:
-    """Queue a run for each stream that is on, or for those named (DocTypes or presets); their ids.
-
-    A stream that has one waiting already gets no second, nor does one that rests after failures
-    (see `patience`), unless a person asks. With `pause` it begins no earlier than
-    that after the newest run of its stream was queued. NoSuch: a name that no stream has.
-    """
-    ids = []
-    async with hub.db.session() as session:
-        # First, as who deletes it does: taken after a stream's lock, each would wait for the other.
-        here = select(Connection.id).where(Connection.id == connection.id)
-        await session.execute(here.with_for_update(read=True, key_share=True))
-        now = datetime.now(UTC)
-        for stream in await chosen(session, connection, names):
-            if rests(stream, trigger, now):
-                continue
-            await session.execute(select(Stream.id).where(Stream.id == stream.id).with_for_update())
-            waiting = await session.scalar(
-                select(Run.id).where(
-                    Run.stream_id == stream.id, Run.outcome == "queued", Run.kind == kind
-                )
-            )
-            if waiting is not None:
-                ids.append(waiting)
-                continue
-            newest = select(func.max(Run.queued_at)).where(Run.stream_id == stream.id)
-            before = await session.scalar(newest) if pause is not None else None
-            run = Run(connection_id=connection.id, stream_id=stream.id, kind=kind, trigger=trigger)
-            session.add(run)
-            await session.flush()
-            await hub.jobs.defer(
-                "mirror.run",
-                lock=f"stream:{stream.id}",
-                connection=session,
-                schedule_at=before + pause if before and pause else None,
-                run_id=run.id,
-            )
-            await _tell(session, run, "queued")
-            ids.append(run.id)
-    return ids
-
-
 async def _tell(session: AsyncSession, run: Run, outcome: str) -> None:
     await publish(
         session,
@@ -94,24 +42,6 @@ async def _tell(session: AsyncSession, run: Run, outcome: str) -> None:
         stream_id=run.stream_id,
         outcome=outcome,
     )
-
-
-async def chosen(
-    session: AsyncSession, connection: Connection, names: Sequence[str] | None
-) -> list[Stream]:
-    """The streams that are on, or those named: DocTypes or presets. NoSuch: a name of none."""
-    streams = await streams_of(session, connection)
-    if not names:
-        return [stream for stream in streams if stream.enabled]
-    by_name = {stream.doctype: stream for stream in streams}
-    by_name |= {stream.table_name: stream for stream in streams}
-    wanted = doctypes_named(list(names))
-    if unknown := [name for name in wanted if name not in by_name]:
-        raise NoSuch(
-            f"{connection.slug} has no stream {unknown[0]!r}.",
-            next_step="`bascule streams` lists what it has; `bascule streams add` adds one.",
-        )
-    return list(dict.fromkeys(by_name[name] for name in wanted))
 
 
 async def run_of(session: AsyncSession, run_id: int, viewer: User | None) -> Run:
@@ -186,25 +116,33 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None
         if stream is None or connection is None:
             return None
         stream.fence += 1
-        # Only one attempt at a stream is under way, so what still looks like it was cut off.
-        cut_off = await session.scalars(
-            update(Run)
-            .where(Run.stream_id == stream.id, Run.outcome == "running", Run.id != run.id)
-            .values(
-                outcome="failed",
-                finished_at=datetime.now(UTC),
-                error="It was cut off before it could tell how it ended.",
-                next_step="Nothing: the run after it goes on where it was.",
-            )
-            .returning(Run)
-        )
-        for other in cut_off.all():
-            await _tell(session, other, "failed")
+        # Only one attempt at a stream is under way, so what still looks like it was cut off; not
+        # what is looked at together with others, see `survey`, which has no fence.
+        await cut_off(session, [stream.id], Run.fence.is_not(None), Run.id != run.id)
         run.fence, run.outcome = stream.fence, "running"
         run.attempts += 1
         run.started_at = run.started_at or datetime.now(UTC)
         await _tell(session, run, "running")
     return run, stream, connection
+
+
+async def cut_off(
+    session: AsyncSession, stream_ids: Sequence[int], *which: ColumnElement[bool]
+) -> None:
+    """Say of the runs of these streams that look as if they were under way that they are not."""
+    others = await session.scalars(
+        update(Run)
+        .where(Run.stream_id.in_(stream_ids), Run.outcome == "running", *which)
+        .values(
+            outcome="failed",
+            finished_at=datetime.now(UTC),
+            error="It was cut off before it could tell how it ended.",
+            next_step="Nothing: the run after it goes on where it was.",
+        )
+        .returning(Run)
+    )
+    for other in others.all():
+        await _tell(session, other, "failed")
 
 
 async def _attempts(
@@ -253,11 +191,7 @@ async def _finish(
     report: dict[str, object],
 ) -> None:
     now = datetime.now(UTC)
-    totals = attempt.totals
-    await attempt.log(
-        f"Done: {totals.read:,} rows read, {totals.changed:,} written, {totals.deleted:,} deleted, "
-        f"{attempt.rows:,} here"
-    )
+    await attempt.log(attempt.done)
     async with hub.db.session() as session:
         await session.execute(
             update(Run)
@@ -286,7 +220,7 @@ async def _finish(
         )
         # It answered after this moment, perhaps not much.
         began = attempt.began
-        await _note_health(session, connection, "ok", None, now, unless_refused_since=began)
+        await note_health(session, connection, "ok", None, now, unless_refused_since=began)
         await _tell(session, run, "done")
         await publish(
             session, "stream", connection_id=connection.id, stream_id=stream.id, change="synced"
@@ -330,14 +264,14 @@ async def _fail(
         if isinstance(error, Unavailable):
             health = "down"
         if health is not None:
-            await _note_health(session, connection, health, message, now)
+            await note_health(session, connection, health, message, now)
         await _tell(session, run, "failed")
         await publish(
             session, "stream", connection_id=connection.id, stream_id=stream.id, change="failed"
         )
 
 
-async def _note_health(
+async def note_health(
     session: AsyncSession,
     connection: Connection,
     health: str,
@@ -346,10 +280,10 @@ async def _note_health(
     *,
     unless_refused_since: datetime | None = None,
 ) -> None:
-    """`unless_refused_since`: keys taken away after that moment are not there again because a run
-    that began with them came to its end.
+    """Note how the site answers. `unless_refused_since`: keys taken away after that moment are not
+    there again because a run that began with them came to its end.
     """
-    known = await session.get(Connection, connection.id, with_for_update=True)
+    known = await session.get(Connection, connection.id, with_for_update={"key_share": True})
     if known is None:
         return
     refused_at = known.checked_at if known.health == "refused" else None

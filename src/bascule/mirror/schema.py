@@ -127,6 +127,54 @@ async def lock_schema(conn: AsyncConnection, schema: str) -> None:
     await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"ddl:{schema}"])
 
 
+# Table -> its DocType and its columns, see `_all_columns`.
+Catalogue = dict[str, tuple[str, list[Column]]]
+
+
+async def catalogue_of(conn: AsyncConnection, schema: str) -> Catalogue:
+    """All tables that the mirror made in this schema, in one query."""
+    rows = await conn.execute(
+        """
+        SELECT c.relname, coalesce(d.description, ''), coalesce(f.description, ''), a.attname,
+               format_type(a.atttypid, a.atttypmod)
+          FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+          LEFT JOIN pg_description d ON d.objoid = c.oid AND d.objsubid = 0
+               AND d.classoid = 'pg_class'::regclass
+          LEFT JOIN pg_description f ON f.objoid = c.oid AND f.objsubid = a.attnum
+               AND f.classoid = 'pg_class'::regclass
+         WHERE n.nspname = %s ORDER BY c.oid, a.attnum
+        """,
+        [schema],
+    )
+    found: Catalogue = {}
+    columns: list[tuple[str, str, str, str, str]] = await rows.fetchall()
+    for table, doctype, fieldname, column, pg_type in columns:
+        known = found.setdefault(table, (doctype, []))
+        known[1].append(Column(fieldname, column, _SAME_NAME.get(pg_type, pg_type)))
+    return found
+
+
+def tables_as_they_are(
+    there: Catalogue, schema: str, shape: Shape, *, omit: Iterable[str] = ()
+) -> Tables | None:
+    """The tables of a shape, as `ensure_tables` gives them; None where it had something to do."""
+    taken = {name: doctype for name, (doctype, _) in there.items()}
+    found, gone = {}, []
+    for one in (shape, *shape.children):
+        name = table_name(one.doctype, taken, views.RESERVED)
+        if name not in there or CHECKSUM not in {column.name for column in there[name][1]}:
+            return None
+        plan = plan_table(schema, name, one, there[name][1], frozenset(() if one.child else omit))
+        if plan.changes or plan.told:
+            return None
+        columns = {column.field: column for column in there[name][1] if column.field}
+        mine = tuple(columns[column.field] for column in plan.wanted)
+        found[one.doctype] = Table(schema, name, one.doctype, mine, one.child)
+        gone += [f"{one.doctype}.{field}" for field in plan.gone]
+    return Tables(found.pop(shape.doctype), found, gone=gone)
+
+
 async def _tables_there(conn: AsyncConnection, schema: str) -> dict[str, str]:
     """Table -> DocType, for the tables that the mirror made in this schema."""
     rows = await conn.execute(

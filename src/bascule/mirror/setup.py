@@ -21,7 +21,7 @@ from bascule.mirror.presets import (
     presets_named,
     presets_of,
 )
-from bascule.mirror.runs import start_runs
+from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import add_streams, change_stream, streams_of
 from bascule.mirror.tables import Stream
 from bascule.mirror.views import rebuild_views

@@ -105,22 +105,36 @@ def _timed(attempt: Attempt) -> Iterator[None]:
 
 async def differing(attempt: Attempt) -> list[str]:
     """The DocTypes of this stream whose rows on the site are not those here."""
-    tables = attempt.tables.all()
+    own, *family = attempt.tables.all()
+    by_parents = bool(attempt.filters and family)
+    async with attempt.db.connection() as conn:
+        here = {own.doctype: await _here(attempt, conn, own)}
+        for table in family if not by_parents else ():
+            here[table.doctype] = await _here(attempt, conn, table)
+        parents = await _parents(attempt, conn) if by_parents else []
+    if not any(total.rows for total in here.values()):
+        family = []  # rows of a child table are nobody's where there are no documents
     with _timed(attempt):
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(_differs(attempt, table)) for table in tables]
-    return [table.doctype for table, task in zip(tables, asked, strict=True) if task.result()]
+            asked = {
+                table.doctype: group.create_task(
+                    _differs_by_parents(attempt, table, parents)
+                    if by_parents and table.child
+                    else _differs(attempt, table, here[table.doctype])
+                )
+                for table in (own, *family)
+            }
+    return [doctype for doctype, task in asked.items() if task.result()]
 
 
-async def _differs(attempt: Attempt, table: Table) -> bool:
-    if not table.child or not attempt.filters:
-        async with attempt.db.connection() as conn:
-            here = await _here(attempt, conn, table)
-        there = await _there(attempt, table, [])
-        beyond = attempt.cursor.unreachable.get(table.doctype, list(NOTHING))
-        return there != Total(here.rows + beyond[0], here.checksum ^ beyond[1])
-    async with attempt.db.connection() as conn:
-        parents = await _parents(attempt, conn)
+async def _differs(attempt: Attempt, table: Table, here: Total) -> bool:
+    there = await _there(attempt, table, [])
+    beyond = attempt.cursor.unreachable.get(table.doctype, list(NOTHING))
+    return there != Total(here.rows + beyond[0], here.checksum ^ beyond[1])
+
+
+async def _differs_by_parents(attempt: Attempt, table: Table, parents: list[str]) -> bool:
+    """The rows of a child table, asked for by the documents here that they are in."""
     for start in range(0, len(parents), PARENTS_AT_ONCE):
         some = parents[start : start + PARENTS_AT_ONCE]
         async with attempt.db.connection() as conn:

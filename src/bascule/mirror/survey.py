@@ -1,0 +1,215 @@
+"""One look at many streams of a connection before they are synced: what changed, in all of them.
+
+A stream whose every value is the site's, as a sync of its own would find it to be, is done with
+that: all of these are written in a few statements. The others are synced one by one, and so is
+what a look cannot tell of. A run that is being looked at is `running` and has no fence yet; so
+another run of its stream may begin meanwhile, and then the look says nothing of it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.connections.sites import pool_of
+from bascule.connections.tables import Connection
+from bascule.events.live import publish_each
+from bascule.frappe import Site, Unavailable, WrongCredentials
+from bascule.hub import Hub
+from bascule.mirror import silent
+from bascule.mirror.attempt import Attempt, first_of
+from bascule.mirror.beginning import Standing
+from bascule.mirror.pull import ensure_views
+from bascule.mirror.runs import cut_off, note_health
+from bascule.mirror.schema import catalogue_of
+from bascule.mirror.shapes import look_at_definitions
+from bascule.mirror.starting import lock_streams, queue, tell
+from bascule.mirror.tables import Run, RunLog, Stream
+from bascule.store.database import driver_connection
+
+log = logging.getLogger(__name__)
+
+_QUIET = """
+WITH given AS (
+    SELECT * FROM unnest(%(streams)s::integer[], %(fences)s::bigint[], %(runs)s::bigint[],
+                         %(looked)s::text[], %(seconds)s::float8[])
+        AS given (stream, fence, run, looked, seconds)),
+ended AS (
+    UPDATE bascule.runs r SET outcome = 'done', finished_at = %(now)s, seconds = given.seconds
+      FROM given JOIN bascule.streams s ON s.id = given.stream AND s.fence = given.fence
+     WHERE r.id = given.run AND r.fence IS NULL AND r.outcome = 'running'
+    RETURNING r.stream_id)
+UPDATE bascule.streams s
+   SET cursor = s.cursor || given.looked::jsonb, last_success_at = %(now)s,
+       last_error = NULL, last_error_step = NULL, failures = 0, retry_at = NULL,
+       compared_at = %(now)s, compared_by = %(by)s
+  FROM given JOIN ended ON ended.stream_id = given.stream
+ WHERE s.id = given.stream
+RETURNING s.id
+"""
+
+
+@dataclass(slots=True)
+class Surveyed:
+    """`streams`: each with the run that was queued for it. `on`: how many of the connection are.
+    `equal`: the attempts at those runs that found nothing to do, as far as the look has come.
+    """
+
+    connection: Connection
+    streams: list[tuple[Run, Stream]]
+    on: int
+    began: datetime
+    equal: list[Attempt] = field(default_factory=list)
+
+
+async def survey(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> None:
+    """Look at the streams of these runs, end the runs of those in which nothing changed, and queue
+    the others.
+    """
+    surveyed = await _begin(hub, connection_id, run_ids)
+    if surveyed is None:
+        return
+    try:
+        async with pool_of(hub).lease(surveyed.connection) as site:
+            await _look(hub, site, surveyed)
+    except Exception as error:
+        # The runs of the streams themselves meet it too, and tell what to do.
+        log.warning("The streams are synced one by one: %s", first_of(error), exc_info=error)
+    await _end(hub, surveyed)
+
+
+async def _begin(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> Surveyed | None:
+    """Take the runs that nobody has taken. None where there are none. A stream that is under way
+    is synced after that, by itself.
+    """
+    async with hub.db.session() as session:
+        # As in `start_runs`.
+        lock = {"read": True, "key_share": True}
+        connection = await session.get(Connection, connection_id, with_for_update=lock)
+        if connection is None:
+            return None
+        query = select(Run).where(
+            Run.id.in_(run_ids), Run.outcome.in_(("queued", "running")), Run.fence.is_(None)
+        )
+        runs = {run.stream_id: run for run in await session.scalars(query.order_by(Run.id))}
+        await lock_streams(session, list(runs))
+        # One look at a connection goes at a time: what else looks like one was cut off.
+        await cut_off(session, list(runs), Run.fence.is_(None), Run.id.not_in(run_ids))
+        under_way = await session.scalars(
+            select(Run.stream_id).where(
+                Run.stream_id.in_(runs), Run.outcome == "running", Run.fence.is_not(None)
+            )
+        )
+        for stream_id in set(under_way):
+            await _apart(hub, session, [runs.pop(stream_id)])
+        streams = list(await session.scalars(select(Stream).where(Stream.id.in_(runs))))
+        on = select(func.count()).where(Stream.connection_id == connection_id, Stream.enabled)
+        now = datetime.now(UTC)
+        for run in runs.values():
+            run.outcome, run.started_at = "running", run.started_at or now
+        surveyed = Surveyed(
+            connection,
+            [(runs[stream.id], stream) for stream in streams],
+            await session.scalar(on) or 1,
+            now,
+        )
+    return surveyed if runs else None
+
+
+async def _apart(hub: Hub, session: AsyncSession, runs: Sequence[Run]) -> None:
+    """Queue runs of their own."""
+    await session.execute(
+        update(Run)
+        .where(Run.id.in_([run.id for run in runs]), Run.fence.is_(None))
+        .values(outcome="queued", started_at=None)
+    )
+    for run in runs:
+        await queue(hub, session, run)
+
+
+async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:
+    """Find the streams in which nothing changed, so many at once as the site is asked."""
+    connection = surveyed.connection
+    if await site.time_zone() != connection.time_zone:
+        return  # times of change are other ones now
+    await look_at_definitions(site, connection.id)
+    async with hub.db.connection() as conn:
+        there = await catalogue_of(conn, connection.slug)
+    standing = Standing(hub, site, connection, there, surveyed.on)
+    streams = iter(surveyed.streams)
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(connection.max_concurrency):
+            group.create_task(_look_at_some(standing, streams, surveyed.equal))
+    _share_out(surveyed.equal, time.monotonic() - began)
+    if surveyed.equal:
+        await ensure_views(hub.db, connection)
+
+
+async def _look_at_some(
+    standing: Standing, streams: Iterator[tuple[Run, Stream]], equal: list[Attempt]
+) -> None:
+    for run, stream in streams:
+        try:
+            attempt = await standing.attempt(run, stream)
+            if attempt and silent.by_checksum(attempt) and not await silent.differing(attempt):
+                equal.append(attempt)
+        except Exception as error:
+            if isinstance(first_of(error), Unavailable | WrongCredentials):
+                raise  # it would be the same with the others
+            log.info("%s is synced by itself: %s", stream.doctype, first_of(error))
+
+
+def _share_out(equal: Sequence[Attempt], seconds: float) -> None:
+    """A look at one stream takes what it took of all, not what it waited for the others."""
+    together = sum(attempt.cursor.look_seconds for attempt in equal)
+    for attempt in equal:
+        attempt.cursor.look_seconds *= min(1.0, seconds / together) if together else 1.0
+
+
+async def _end(hub: Hub, surveyed: Surveyed) -> None:
+    """Write that these are equal, unless another run of a stream began meanwhile, and queue the
+    others.
+    """
+    now = datetime.now(UTC)
+    runs = {stream.id: run for run, stream in surveyed.streams}
+    async with hub.db.session() as session:
+        if surveyed.equal:
+            await note_health(
+                session, surveyed.connection, "ok", None, now, unless_refused_since=surveyed.began
+            )
+        await lock_streams(session, list(runs))
+        written = await _write(session, surveyed.equal, now)
+        done = [attempt for attempt in surveyed.equal if attempt.stream_id in written]
+        ended = {attempt.stream_id: runs.pop(attempt.stream_id) for attempt in done}
+        session.add_all(
+            RunLog(run_id=attempt.run_id, level="info", message=attempt.done) for attempt in done
+        )
+        await _apart(hub, session, list(runs.values()))
+        if done:
+            connection_id = surveyed.connection.id
+            await tell(session, connection_id, ended.values(), "done")
+            each = [{"stream_id": stream_id, "change": "synced"} for stream_id in ended]
+            await publish_each(session, "stream", each, connection_id=connection_id)
+
+
+async def _write(session: AsyncSession, equal: Sequence[Attempt], now: datetime) -> set[int]:
+    """The rows of these streams and of their runs; the streams that were written."""
+    raw = await driver_connection(session)
+    values = {
+        "now": now,
+        "by": "checksum",
+        "streams": [attempt.stream_id for attempt in equal],
+        "fences": [attempt.fence for attempt in equal],
+        "runs": [attempt.run_id for attempt in equal],
+        "looked": [attempt.cursor.looked() for attempt in equal],
+        "seconds": [attempt.cursor.look_seconds for attempt in equal],
+    }
+    written = await raw.execute(_QUIET, values)
+    return {stream_id for (stream_id,) in await written.fetchall()}
