@@ -22,6 +22,7 @@ from .comparison import Mismatch, Tokens, compare, plain
 
 GROUPS = ("auth", "list", "call", "doc", "custom_field", "webhook", "webhook_delivery")
 RECEIVER = "127.0.0.1:8899"  # where the recorded site sent its webhooks
+SITE = "http://erp.example.com"  # what the recorded site called itself
 # The time is asked for ("last year") and told (in names) in them.
 RECORDED = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 SIXTEEN = ("auth", "list", "call", "doc", "sixteen")  # what was asked of version 16 as well
@@ -78,16 +79,18 @@ async def _exchange(
 ) -> None:
     request = outcome.tokens.translated(exchange["request"])
     url = site.url + quote(request["path"], safe="/%")
-    if request.get("query"):
-        url += f"?{urlencode(request['query'])}"
+    if query := {k: value for k, value in request.get("query", {}).items() if value is not None}:
+        url += f"?{urlencode(query)}"
     headers = _authorization(site, exchange["as"]) | request.get("headers", {})
     body = request.get("body", "").encode()
     if "json" in request:
         body = json.dumps(request["json"]).replace(RECEIVER, address).encode()
         headers["Content-Type"] = "application/json"
     where = URL(url, encoded=True)
-    async with http.request(request["method"], where, headers=headers, data=body or None) as answer:
-        text = (await answer.text()).replace(address, RECEIVER)
+    async with http.request(
+        request["method"], where, headers=headers, data=body or None, allow_redirects=False
+    ) as answer:
+        text = (await answer.text()).replace(address, RECEIVER).replace(site.url, SITE)
     recorded = exchange["response"]
     outcome.statuses[exchange["id"]] = (recorded["status"], answer.status)
     outcome.mismatches[exchange["id"]] = found = []

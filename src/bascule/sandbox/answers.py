@@ -33,6 +33,7 @@ class Answer:
     body: bytes
     content_type: str = "application/json"
     webhooks: list[Due] = field(default_factory=list)
+    moved: str = ""  # to another path
 
 
 def encoded(body: Row, call: Call) -> bytes:
@@ -72,7 +73,7 @@ def refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
         call.debug.append(refusal.debug)
     if not traced and call.major >= SIXTEEN:
         call.debug.clear()
-    traceback = f"{_TRACEBACK}{refusal.line}\n"
+    traceback = f"{_TRACEBACK}{refusal.line(call.major)}\n"
     if call.v2:
         error: Row = {"type": refusal.kind}
         if traced:
@@ -87,7 +88,7 @@ def refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
         return Answer(refusal.status, encoded({"errors": [error]}, call))
     body: Row = dict(call.extras)
     if traced:
-        body["exception"] = refusal.line
+        body["exception"] = refusal.line(call.major)
     body["exc_type"] = refusal.kind
     if refusal.source and traced:
         body["_exc_source"] = refusal.source

@@ -10,7 +10,7 @@ from bascule.sandbox import saving
 from bascule.sandbox.after_renames import named_by_title
 from bascule.sandbox.deleting import delete
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, bold
+from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import on
 from bascule.sandbox.naming import numbered
 from bascule.sandbox.tables import Row
@@ -29,6 +29,11 @@ def _name_customer(site: "Site", call: Call, customer: Document) -> None:
     if not named_by_title(site, "Customer"):
         return
     wanted = customer["customer_name"]
+    if call.major >= SIXTEEN:
+        if wanted is None:
+            told = "'NoneType' object has no attribute 'strip'"
+            raise Refusal("AttributeError", told, module="", status=500)
+        wanted = customer["customer_name"] = cstr(wanted).strip()
     if wanted and site.tables.value("Customer", wanted, "name") is not None:
         rows = site.tables.run(
             "SELECT `name` FROM `tabCustomer` WHERE `name` LIKE ?", (f"%{wanted} - %",)
@@ -36,7 +41,7 @@ def _name_customer(site: "Site", call: Call, customer: Document) -> None:
         numbers = [cint(row[0].rpartition(" ")[2]) for row in rows]
         numbered_name = f"{wanted} - {max(numbers, default=0) + 1}"
         told = f"Changed customer name to '{numbered_name}' as '{wanted}' already exists."
-        call.tell(told, title="Note", indicator="yellow")
+        call.tell(told, title="Note", indicator="yellow", alert=call.major >= SIXTEEN)
         wanted = numbered_name
     customer["name"] = wanted
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from bascule.sandbox import saving
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, Refusal
+from bascule.sandbox.errors import Call, Refusal, form_link
 from bascule.sandbox.events import fire
 from bascule.sandbox.naming import random_name, take_back
 from bascule.sandbox.permissions import ADMINISTRATOR
@@ -167,8 +167,8 @@ def _check_link(
 
 def _refuse(call: Call, document: Document, doctype: str, name: str, place: str = "") -> None:
     about = document.doctype.name
-    here = f'<a href="/app/Form/{about}/{document.name}">{document.name}</a>'
-    there = f'<a href="/app/Form/{doctype or name}/{name}">{name}</a>'
+    here = form_link(call, about, document.name)
+    there = form_link(call, doctype or name, name)
     call.refuse(
         f"Cannot delete or cancel because {about} {here} is linked with {doctype} {there} {place}",
         "LinkExistsError",

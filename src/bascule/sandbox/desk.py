@@ -4,7 +4,8 @@ from typing import Any
 
 from bascule.sandbox.errors import Call
 from bascule.sandbox.metadata import meta
-from bascule.sandbox.methods import whitelisted
+from bascule.sandbox.methods import parsed, whitelisted
+from bascule.sandbox.query import Asked
 from bascule.sandbox.reads import get_list
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row, quoted
@@ -31,6 +32,16 @@ def reportview_count(
     site: Site, call: Call, doctype: Any, filters: Any = None, or_filters: Any = None, **rest: Any
 ) -> int:
     found = site.doctype(call, doctype)
+    if site.schema.major >= SIXTEEN:
+        asked = Asked(
+            found.name,
+            filters=parsed(filters) if filters else None,
+            or_filters=parsed(or_filters) if or_filters else None,
+            parent=rest.get("parent_doctype"),
+            limit=None,
+        )
+        count = site.count(call, asked)
+        return min(count, cint(rest.get("limit")) or count)
     rows = get_list(
         site,
         call,

@@ -7,6 +7,7 @@ looks like in an answer is the API's part.
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from bascule.sandbox.messages import cleaned
 from bascule.sandbox.versions import FIFTEEN, SIXTEEN
@@ -43,12 +44,14 @@ class Refusal(Exception):
         self.untraced = False  # told without a traceback, whoever asks
         self.about: str | None = None  # the DocType of what is not there
 
-    @property
-    def line(self) -> str:
-        """The last line of its traceback."""
+    def line(self, major: int = FIFTEEN) -> str:
+        """The last line of its traceback; version 16 has another driver for MariaDB."""
         if self.kind == "ImportError":  # of two lines, and this is the last
             return self.text
-        name = f"{self.module}.{self.kind}" if self.module else self.kind
+        module = self.module
+        if module == "pymysql.err" and major >= SIXTEEN:
+            module = "MySQLdb"
+        name = f"{module}.{self.kind}" if module else self.kind
         return f"{name}: {self.text}" if self.text else name
 
 
@@ -71,6 +74,14 @@ def not_found(doctype: str, name: object) -> Refusal:
     return refusal
 
 
+def form_link(call: "Call", doctype: str, name: str) -> str:
+    """A link to the form of a document: by version 16 the whole address of it."""
+    if call.major < SIXTEEN:
+        return f'<a href="/app/Form/{doctype}/{name}">{name}</a>'
+    slug = quote(doctype.lower().replace(" ", "-"))
+    return f'<a href="http://{call.host}/desk/{slug}/{quote(name)}">{name}</a>'
+
+
 def bold(text: object) -> str:
     return f"<strong>{text}</strong>"
 
@@ -81,7 +92,7 @@ class Call:
 
     `messages` are shown to the user, `debug` to the developer; `webhooks` wait for the commit;
     `extras` stand in the answer beside its result; `upload` is a file's name and its content.
-    `major` is Frappe's version.
+    `major` is Frappe's version, `host` what the caller calls the site.
     """
 
     user: str
@@ -95,6 +106,7 @@ class Call:
     extras: dict[str, Any] = field(default_factory=dict)
     upload: tuple[str, bytes] | None = None
     major: int = FIFTEEN
+    host: str = "localhost"
 
     def tell(
         self, message: str, *, title: str = "Message", indicator: str = "", alert: bool = False

@@ -162,7 +162,7 @@ def _fill(site: "Site", doctype: DocType, documents: list[Row]) -> None:
 def _show_doctypes(site: "Site") -> None:
     """The DocTypes as documents of their own, as lists of DocType and DocField show them."""
     for doctype in site.schema:
-        site.schema.original(doctype.name)["migrated"] = site.now()
+        site.schema.add(site.schema.original(doctype.name) | {"migrated": site.now()})
     shown = [as_document(site.schema, doctype.name) for doctype in site.schema]
     _fill(site, site.schema["DocType"], shown)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bascule.sandbox.schema import TABLE_TYPES, DocType, Schema
+from bascule.sandbox.versions import SIXTEEN
 
 Row = dict[str, Any]
 
@@ -16,10 +17,22 @@ _FIELD_FLAGS = (
     *("hide_border", "hide_days", "hide_seconds", "non_negative", "is_virtual"),
     *("sort_options", "show_on_timeline", "make_attachment_public"),
 )
+_FIELD_FLAGS_16 = ("not_nullable", "mask", "sticky", "show_description_on_click")
 _PERMISSION_FLAGS = (
     *("permlevel", "read", "write", "create", "submit", "cancel", "delete", "amend", "report"),
     *("export", "import", "share", "print", "email", "if_owner", "select"),
 )
+_PERMISSION_FLAGS_16 = ("mask", "impersonate")
+
+
+def _flags(major: int) -> dict[str, tuple[str, ...]]:
+    """What a field and a permission have by number: 0 where they do not say."""
+    if major < SIXTEEN:
+        return {"fields": _FIELD_FLAGS, "permissions": _PERMISSION_FLAGS}
+    return {
+        "fields": (*_FIELD_FLAGS, *_FIELD_FLAGS_16),
+        "permissions": (*_PERMISSION_FLAGS, *_PERMISSION_FLAGS_16),
+    }
 
 
 def as_document(schema: Schema, name: str) -> Row:
@@ -29,7 +42,7 @@ def as_document(schema: Schema, name: str) -> Row:
     shown["doctype"] = "DocType"
     tables = {"permissions": "DocPerm", "fields": "DocField", "actions": "DocType Action"}
     for field, child in (tables | {"states": "DocType State", "links": "DocType Link"}).items():
-        flags = {"fields": _FIELD_FLAGS, "permissions": _PERMISSION_FLAGS}.get(field, ())
+        flags = _flags(schema.major).get(field, ())
         rows = definition.get(field) or []
         shown[field] = [
             _row(definition, field, child, flags, number, row)
@@ -41,13 +54,15 @@ def as_document(schema: Schema, name: str) -> Row:
 def meta(doctype: DocType) -> Row:
     """The DocType as forms see it: Custom Fields and Property Setters are in."""
     nothing: Row = {"fields": [], "permissions": [], "actions": [], "links": [], "states": []}
+    if doctype.major >= SIXTEEN:
+        nothing = {}
     definition = doctype.definition
     shown: Row = {"doctype": "DocType"}
     shown |= _scalars(definition)
     lists = {"fields": doctype.fields, "permissions": doctype.permissions}
-    kinds = {"fields": ("DocField", _FIELD_FLAGS), "permissions": ("DocPerm", _PERMISSION_FLAGS)}
+    kinds, flags_of = {"fields": "DocField", "permissions": "DocPerm"}, _flags(doctype.major)
     for field, rows in lists.items():
-        child, flags = kinds[field]
+        child, flags = kinds[field], flags_of[field]
         shown[field] = [
             _row(definition, field, child, flags, number, row) | nothing
             for number, row in enumerate(rows, start=1)
@@ -58,6 +73,8 @@ def meta(doctype: DocType) -> Row:
             del row["parentfield"], row["parenttype"]
     for field in ("links", "actions", "states"):
         shown[field] = list(definition.get(field) or [])
+    if doctype.major >= SIXTEEN:
+        return shown | {"is_large_table": False}
     shown["_table_fields"] = [row for row in shown["fields"] if row["fieldtype"] in TABLE_TYPES]
     return shown
 

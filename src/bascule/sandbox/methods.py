@@ -12,7 +12,7 @@ from bascule.sandbox.events import OF_FRAPPE
 from bascule.sandbox.permissions import ADMINISTRATOR, GUEST
 from bascule.sandbox.site import Site
 from bascule.sandbox.tables import Row
-from bascule.sandbox.versions import TOLD
+from bascule.sandbox.versions import SIXTEEN, TOLD
 
 # Modules that are there and that a caller may have tried; what they hold may not be called.
 _MODULES = {
@@ -125,8 +125,9 @@ def module_of(site: Site, doctype: str) -> str:
 
 
 def not_whitelisted(call: Call, name: str) -> NoReturn:
+    hint = " Login to access" if call.major >= SIXTEEN else ""
     call.refuse(
-        "<details><summary>You are not permitted to access this resource.</summary>"
+        f"<details><summary>You are not permitted to access this resource.{hint}</summary>"
         f"Function {bold(name)} is not whitelisted.</details>",
         "PermissionError",
         title="Method Not Allowed",

@@ -18,7 +18,6 @@ from bascule.sandbox.masks import mask_rows
 from bascule.sandbox.schema import OPTIONAL, DocType, Schema
 from bascule.sandbox.tables import Tables, no_table, quoted, syntax_error
 from bascule.sandbox.values import cint
-from bascule.sandbox.versions import SIXTEEN
 
 _AGGREGATES = ("count(", "min(", "max(", "sum(", "avg(")
 _ILLEGAL_ORDER = re.compile(r".*[^a-z0-9-_ ,`'\"\.\(\)].*")
@@ -119,8 +118,6 @@ class ListQuery:
         asked = self.asked
         check = FieldCheck(self.call, self.schema, self.access.permissions, self.doctype)
         as_filters = None
-        if isinstance(asked.fields, list) and self.schema.major >= SIXTEEN:
-            asked.fields = [_function(given) for given in asked.fields]
         if asked.fields:
             as_filters = asked.fields if isinstance(asked.fields, dict) else None
             asked.fields = check.fields(list(asked.fields), asked.parent)
@@ -313,15 +310,6 @@ class ListQuery:
         first = min(covering)[2] if covering else "name"
         table = quoted(self.doctype.name)
         return ", ".join(f"{table}.`{name}`" for name in dict.fromkeys((first, "name")))
-
-
-def _function(given: Any) -> Any:
-    """Version 16 takes a function as {"COUNT": "name", "as": "n"}."""
-    if not isinstance(given, dict):
-        return given
-    names = [name for name in given if name != "as"]
-    text = f"{names[0].lower()}({given[names[0]]})" if names else ""
-    return f"{text} as {given['as']}" if "as" in given else text
 
 
 def _named(expression: str) -> str:

@@ -14,6 +14,7 @@ from bascule.sandbox.events import fire
 from bascule.sandbox.naming import random_name, set_name
 from bascule.sandbox.tables import Row, stored
 from bascule.sandbox.values import cint, cstr
+from bascule.sandbox.versions import SIXTEEN
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -94,8 +95,11 @@ def check_latest(site: "Site", call: Call, document: Document, based_on: object)
     """The stored document, if its version is the one that this one is based on."""
     there = site.document(call, document.doctype.name, document.name)
     if cstr(there["modified"]) != cstr(based_on):
+        about = "Document"
+        if call.major >= SIXTEEN:
+            about = f"{document.name} ({document.doctype.name})"
         call.refuse(
-            "Error: Document has been modified after you have opened it"
+            f"Error: {about} has been modified after you have opened it"
             f" ({there['modified']}, {document['modified']})."
             " Please refresh to get the latest document.",
             "TimestampMismatchError",

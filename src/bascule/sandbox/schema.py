@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from bascule.sandbox.versions import FIFTEEN
+from bascule.sandbox.versions import FIFTEEN, SIXTEEN
 
 STANDARD = ("name", "owner", "creation", "modified", "modified_by", "docstatus", "idx")
 OF_CHILDREN = ("parent", "parentfield", "parenttype")
@@ -49,6 +49,7 @@ class DocType:
     fields: list[Field]
     permissions: list[dict[str, Any]] = field(default_factory=list)
     has_custom_permissions: bool = False
+    major: int = FIFTEEN
 
     @property
     def is_child(self) -> bool:
@@ -115,6 +116,9 @@ class DocType:
     def indexes(self) -> list[tuple[str, int]]:
         """(column, bytes of a key) of each index besides the names', in order of making."""
         made = [("parent", 563)] if self.is_child else [("modified", 9)]
+        if self.major >= SIXTEEN and not self.is_child:
+            sorts = self.definition.get("sort_field") == "modified"
+            made = [("creation", 9), *(made if sorts else [])]
         sizes = {"int": 4, "float": 10, "datetime": 9, "date": 4, "time": 7, "text": 563}
         for entry in self.stored:
             if entry.get("search_index") or entry.get("unique"):
@@ -227,7 +231,8 @@ class Schema:
                 target[setter["property"]] = _set_value(setter)
         customised = self._permissions.get(name)
         permissions = customised or definition.get("permissions", [])
-        return DocType(name, changed, fields, permissions, has_custom_permissions=bool(customised))
+        copied = bool(customised)
+        return DocType(name, changed, fields, permissions, copied, self.major)
 
 
 def _place(fields: list[Field], custom: Field) -> int:

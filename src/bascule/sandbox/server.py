@@ -71,8 +71,9 @@ class Sandbox:
             headers = {name.lower(): value for name, value in request.headers.items()}
             answer = api.answer(Ask(request.method, path, query, headers, body))
             deliveries.add(answer.webhooks)
-            content_type = {"Content-Type": answer.content_type}
-            return web.Response(status=answer.status, body=answer.body, headers=content_type)
+            told = {"Content-Type": answer.content_type}
+            told |= {"Location": answer.moved} if answer.moved else {}
+            return web.Response(status=answer.status, body=answer.body, headers=told)
 
         app = web.Application(
             middlewares=[cast("Middleware", faults.middleware)], client_max_size=_LARGEST_BODY

@@ -35,6 +35,7 @@ from bascule.sandbox.access import Access, no_access
 from bascule.sandbox.clock import Clock
 from bascule.sandbox.deleting import check_back_links
 from bascule.sandbox.document import Document, found, load, single_row, stored_fields
+from bascule.sandbox.engine import Engine
 from bascule.sandbox.errors import Call, Refusal, bold
 from bascule.sandbox.events import virtual_value
 from bascule.sandbox.fields import known_doctype
@@ -156,13 +157,20 @@ class Site:
     def doctype(self, call: Call, name: str) -> DocType:
         return known_doctype(call, self.schema, name)
 
-    def rows(self, call: Call, asked: Asked) -> list[Any]:
-        today = self.clock.now().date()
-        return ListQuery(call, self.schema, self.tables, self.access, today, asked).answered()
+    def rows(self, call: Call, asked: Asked, *, compat: bool = True) -> list[Any]:
+        """`compat`: as the older API asks; see `Engine`."""
+        query = self._query(call, asked)
+        if isinstance(query, Engine):
+            query.compat = compat
+        return query.answered()
 
     def count(self, call: Call, asked: Asked) -> int:
+        return self._query(call, asked).counted()
+
+    def _query(self, call: Call, asked: Asked) -> Engine | ListQuery:
+        kind = Engine if self.schema.major >= SIXTEEN else ListQuery
         today = self.clock.now().date()
-        return ListQuery(call, self.schema, self.tables, self.access, today, asked).counted()
+        return kind(call, self.schema, self.tables, self.access, today, asked)
 
     def controller(self, call: Call, doctype: str) -> DocType:
         """The DocType of a document; of an unknown one Frappe lacks the module, which is a 500."""
