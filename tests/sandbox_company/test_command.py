@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from urllib.parse import quote
 
 import pytest
 
@@ -74,9 +75,28 @@ def test_it_starts_with_the_faults_asked_for(start):
     assert ask(told["url"], path, hub) == "hub@example.com"
 
 
+def test_it_answers_as_the_version_asked_for(start):
+    told = json.loads(start("--json", "--version", "16").stdout.readline())
+    url, hub = told["url"], told["users"]["hub"]
+    versions = ask(url, "/api/method/frappe.utils.change_log.get_versions", hub)
+    assert versions["erpnext"]["version"].startswith("16.")
+    asked = "doctype=DocField&parent=DocType&fields=" + quote('["fieldtype"]')
+    filters = quote('[["parent", "=", "Task"], ["fieldname", "=", "exp_end_date"]]')
+    rows = ask(url, f"/api/method/frappe.client.get_list?{asked}&filters={filters}", hub)
+    assert rows == [{"fieldtype": "Datetime"}]
+    request = urllib.request.Request(f"{url}/app/item", method="HEAD")
+    with pytest.raises(urllib.error.HTTPError) as moved:  # no desk is there
+        urllib.request.urlopen(request)
+    assert moved.value.url == f"{url}/desk/item"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("--fault", "gremlins"), "gremlins"), (("--from", "/nowhere/at/all"), "/nowhere/at/all")],
+    [
+        (("--fault", "gremlins"), "gremlins"),
+        (("--version", "14"), "14"),
+        (("--from", "/nowhere/at/all"), "/nowhere/at/all"),
+    ],
 )
 def test_what_cannot_be_done_is_said_and_exits_with_2(start, arguments, said):
     process = start(*arguments)

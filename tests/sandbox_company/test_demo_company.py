@@ -14,9 +14,10 @@ STANDARD = {"name", "owner", "creation", "modified", "modified_by", "docstatus",
 CHILD = STANDARD | {"parent", "parentfield", "parenttype"}
 
 
-@pytest.fixture(scope="module", params=[1, 2, 2026])
+@pytest.fixture(scope="module", params=[(1, 15), (2, 15), (2026, 15), (1, 16)])
 def snapshot(request: pytest.FixtureRequest) -> Snapshot:
-    return demo_company(request.param, TODAY)
+    seed, major = request.param
+    return demo_company(seed, TODAY, major=major)
 
 
 def rows(snapshot: Snapshot, doctype: str, table: str):
@@ -278,8 +279,9 @@ def test_a_definition_that_was_handed_out_can_be_changed_without_harm():
     assert builtin()["Item"]["fields"]
 
 
-def test_definitions_link_only_to_definitions():
-    definitions = builtin()
+@pytest.mark.parametrize("major", [15, 16])
+def test_definitions_link_only_to_definitions(major: int) -> None:
+    definitions = builtin(major)
     for definition in definitions.values():
         fieldnames = [field["fieldname"] for field in definition["fields"]]
         assert len(set(fieldnames)) == len(fieldnames)

@@ -58,6 +58,10 @@ def sandbox(
         typer.Option("--from", help="A folder of a site's documents, instead of the demo company."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the demo company.")] = 1,
+    version: Annotated[
+        int | None,
+        typer.Option(help="15 or 16: what it answers as, unless the folder tells."),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(help="latency=0.2, or dropped,doctype=Item,times=3; see docs/sandbox.md."),
@@ -68,7 +72,7 @@ def sandbox(
     from bascule.sandbox.command import run_sandbox
 
     try:
-        run_sandbox(port, host, from_dir, seed, fault or (), as_json=as_json)
+        run_sandbox(port, host, from_dir, seed, fault or (), as_json=as_json, version=version)
     except OSError as error:
         if from_dir is not None and not from_dir.is_dir():
             step = "Give a folder with documents/, doctypes/ and users.json."

@@ -18,6 +18,7 @@ from bascule.sandbox.company import demo_company
 from bascule.sandbox.faults import KINDS
 from bascule.sandbox.server import Sandbox
 from bascule.sandbox.snapshot import Snapshot, load_folder
+from bascule.sandbox.versions import FIFTEEN, MAJORS
 
 if TYPE_CHECKING:
     from bascule.sandbox.server import Running
@@ -33,13 +34,21 @@ def run_sandbox(
     as_json: bool = False,
     today: date | None = None,
     others: Sequence[int] = (),
+    version: int | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Port 0 lets the system choose; `faults` are as `--fault`s.
-    `others`: ports to try where that one is taken.
+    `others`: ports to try where that one is taken. `version` is ERPNext's; else a folder's
+    definitions tell it, and the demo company has the oldest.
 
     ValueError when a fault cannot be read, OSError when the port is taken or the folder missing.
     """
-    snapshot = load_folder(from_dir) if from_dir else demo_company(seed, today)
+    if version is not None and version not in MAJORS:
+        known = " or ".join(map(str, MAJORS))
+        raise ValueError(f"The sandbox knows versions {known} of ERPNext, not {version}.")
+    if from_dir:
+        snapshot = load_folder(from_dir, version)
+    else:
+        snapshot = demo_company(seed, today, major=version or FIFTEEN)
     told = _tell_json if as_json else _tell
     asyncio.run(_serve(snapshot, host, (port, *others), faults, told))
 
@@ -83,7 +92,9 @@ def _tell_json(running: "Running", snapshot: Snapshot) -> None:
 def _tell(running: "Running", snapshot: Snapshot) -> None:
     console = Console()
     count = sum(len(documents) for documents in snapshot.documents.values())
-    console.print(f"An ERPNext with {count:,} documents answers at [bold]{running.url}[/]")
+    console.print(
+        f"An ERPNext {snapshot.major} with {count:,} documents answers at [bold]{running.url}[/]"
+    )
     table = Table("User", "Name", "API key", "API secret")
     for label, user in running.users.items():
         table.add_row(label, user.name, user.api_key, user.api_secret)
@@ -102,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--from", dest="from_dir", type=Path, help="a folder of a site's documents")
     parser.add_argument("--seed", type=int, default=1, help="of the demo company")
+    parser.add_argument("--version", type=int, choices=MAJORS, help="of ERPNext")
     parser.add_argument("--today", type=date.fromisoformat, help="the demo company's day")
     parser.add_argument(
         "--fault",
@@ -120,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.fault,
             as_json=given.json,
             today=given.today,
+            version=given.version,
         )
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

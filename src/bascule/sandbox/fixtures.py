@@ -46,6 +46,8 @@ def of_every_site(site: "Site") -> dict[str, list[Row]]:
         doctype: [{"name": name, field: name} for name in names.split(", ")]
         for doctype, (field, names) in _NAMES.items()
     }
+    if "Lead Source" not in site.schema:  # since version 16 they are of campaigns of any kind
+        found["UTM Source"] = [{"name": row["name"]} for row in found.pop("Lead Source")]
     for row in found["Stock Entry Type"]:
         row["purpose"] = row["name"]
     found["Mode of Payment"] = [

@@ -17,6 +17,7 @@ from bascule.sandbox.permissions import BESIDES, GUEST, User
 from bascule.sandbox.schema import TABLE_TYPES, DocType, inferred, inferred_fields
 from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.tables import Row, quoted
+from bascule.sandbox.versions import SIXTEEN
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -35,7 +36,7 @@ _BORN = "2013-01-10 16:34:14"
 
 def definitions(snapshot: Snapshot) -> dict[str, Row]:
     """All DocTypes: the snapshot's, the built-in ones, and inferred ones for the rest."""
-    own = builtin()
+    own = builtin(snapshot.major)
     known = own | deepcopy(snapshot.doctypes)
     children = {row["doctype"] for row in _rows(snapshot)}
     documents: dict[str, list[Row]] = {name: list(d) for name, d in snapshot.documents.items()}
@@ -195,6 +196,7 @@ def _settle(site: "Site") -> None:
     setup = {
         **{"app_name": "ERPNext", "time_zone": site.time_zone, "setup_complete": 1},
         **{"language": "en", "country": site.defaults().get("country"), "enable_onboarding": 1},
+        **({"currency": site.defaults().get("currency")} if site.schema.major >= SIXTEEN else {}),
         **{"date_format": "dd-mm-yyyy", "number_format": "#,###.##", "float_precision": "3"},
         **{"currency_precision": "", "rounding_method": "Banker's Rounding"},
         **{"enable_scheduler": 1, "enable_telemetry": 0},

@@ -43,7 +43,8 @@ def load_folder(path: Path, major: int | None = None) -> Snapshot:
         definition = json.loads(file.read_text(encoding="utf-8"))
         own[definition["name"]] = definition
     told = [version for version, names in CAME_WITH.items() if names & own.keys()]
-    doctypes = builtin() | own
+    version = major or max(told, default=FIFTEEN)
+    doctypes = builtin(version) | own
     documents: dict[str, list[dict[str, Any]]] = {}
     by_file = {name.lower().replace(" ", "_"): name for name in doctypes}
     for file in sorted((path / "documents").glob("*.jsonl")):
@@ -59,5 +60,5 @@ def load_folder(path: Path, major: int | None = None) -> Snapshot:
         users=people["users"],
         time_zone=people["time_zone"],
         role_permissions=people.get("role_permissions", {}),
-        major=major or max(told, default=FIFTEEN),
+        major=version,
     )

@@ -23,6 +23,8 @@ from bascule.sandbox.company.selling import Selling
 from bascule.sandbox.company.storekeeping import Storekeeping
 from bascule.sandbox.doctypes import builtin
 from bascule.sandbox.snapshot import Snapshot
+from bascule.sandbox.upgrade import upgraded
+from bascule.sandbox.versions import FIFTEEN, SIXTEEN
 
 TIME_ZONE = "Europe/Amsterdam"
 HUB_ROLES = (
@@ -43,20 +45,22 @@ def demo_company(
     seed: int = 1,
     today: date | None = None,
     credentials: Mapping[str, tuple[str, str]] | None = None,
+    major: int = FIFTEEN,
 ) -> Snapshot:
     """The company as it stands in the first seconds of `today` (default: now, in its time zone).
 
     The documents depend on (seed, today) alone. `credentials` gives users of `USERS` their
-    (api key, api secret); whoever is not in it gets random ones.
+    (api key, api secret); whoever is not in it gets random ones. `major`: Frappe's version.
     """
     day = today or datetime.now(ZoneInfo(TIME_ZONE)).date()
-    return Snapshot(
+    snapshot = Snapshot(
         doctypes=builtin(),
         documents=_live_through(seed, day),
         users=_users(credentials or {}),
         time_zone=TIME_ZONE,
         role_permissions={READER_ROLE: {doctype: ["read"] for doctype in READABLE}},
     )
+    return upgraded(snapshot) if major >= SIXTEEN else snapshot
 
 
 def _live_through(seed: int, today: date) -> dict[str, list[Document]]:

@@ -13,7 +13,8 @@
 
 `@` sets a property, `+` grants a role its rights, a letter each (an `@1` names the permission
 level, `own` keeps them to what the user made), and an indented line declares one or more fields:
-names, type, [options], attributes, "label", = default. A label that is not given is the field's
+names, type, [options], attributes, "label", = default. `-` names fields that a later version does
+not have any more. A label that is not given is the field's
 name with capitals. `Company Currency` is Frappe's Currency in that of the document's company.
 """
 
@@ -127,6 +128,8 @@ def _read_line(definition: dict[str, Any], line: str) -> None:
         _set_property(definition, *rest.split(" ", 1))
     elif mark == "+":
         definition["permissions"].append(_permission(rest))
+    elif mark == "-":
+        definition.setdefault("without", []).extend(rest.split(", "))
     else:
         definition["fields"].extend(_fields(line.strip()))
 
