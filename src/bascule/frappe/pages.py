@@ -71,6 +71,11 @@ class Page:
             raise ValueError(f"A row of {self.doctype} has not {len(self.fields)} values.")
         return rows
 
+    def column(self, field: str) -> list[str]:
+        """One field of each row, as text. Rows are decoded one by one: they may be large."""
+        place = self.fields.index(field)
+        return [str(_row(raw)[place]) for raw in self.raw]
+
     def halves(self) -> tuple["Page", "Page"]:
         """The rows before the middle one, and those from it on; for who has no room for all."""
         middle = len(self.raw) // 2

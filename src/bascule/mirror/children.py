@@ -58,8 +58,7 @@ async def of_page(attempt: Attempt, table: Table, page: Page) -> dict[str, Rows]
     """
     if table.child or not attempt.filters or not page.count:
         return {}
-    position = table.fields.index("name")
-    return await of_parents(attempt, [str(row[position]) for row in page.rows()])
+    return await of_parents(attempt, page.column("name"))
 
 
 async def of_parents(attempt: Attempt, parents: Sequence[str]) -> dict[str, Rows]:

@@ -28,6 +28,7 @@ _NOT_TEXT = "�".encode()
 # Rewritten and sent at once: what the connection takes in one go, and a processor's cache holds.
 _ROWS_AT_ONCE = 256
 _BYTES_AT_ONCE = 1_000_000
+_ESCAPES_AT_ONCE = 20_000  # each takes some 80 bytes meanwhile
 
 MISFITS = (
     DoesNotFit,
@@ -36,6 +37,17 @@ MISFITS = (
     errors.InvalidDatetimeFormat,
     errors.DatetimeFieldOverflow,
 )
+
+
+# Those of one letter, which can be replaced by themselves where no backslash is escaped.
+_SHORT = {
+    rb"\b": b"\b",
+    rb"\f": b"\f",
+    rb"\n": b"\n",
+    rb"\r": b"\r",
+    rb"\t": b"\t",
+    rb"\/": b"/",
+}
 
 
 class _WrittenOut(dict[bytes, bytes]):
@@ -49,22 +61,14 @@ class _WrittenOut(dict[bytes, bytes]):
             code = 0x10000 + ((code - 0xD800) << 10) + int(escape[8:], 16) - 0xDC00
             return chr(code).encode()
         written = _NOT_TEXT if code == 0 or 0xD800 <= code <= 0xDFFF else chr(code).encode()
+        if written in (b'"', b"\\"):
+            written = b"\\" + written
         if len(self) < self.MOST:
             self[escape] = written
         return written
 
 
-_written_out = _WrittenOut(
-    {
-        rb"\\": rb"\\",
-        rb"\b": b"\b",
-        rb"\f": b"\f",
-        rb"\n": b"\n",
-        rb"\r": b"\r",
-        rb"\t": b"\t",
-        rb"\/": b"/",
-    }
-)
+_written_out = _WrittenOut({rb"\\": rb"\\", **_SHORT})
 
 
 def csv_of(raw: Iterable[bytes | msgspec.Raw]) -> Iterator[bytes]:
@@ -73,10 +77,15 @@ def csv_of(raw: Iterable[bytes | msgspec.Raw]) -> Iterator[bytes]:
     """
     for some in _together(raw):
         text = b"\n".join([*[memoryview(row)[1:-1] for row in some], b""])
-        if b"\\" in text:
-            parts = _ESCAPES.split(text)
+        if b"\\\\" not in text:
+            for escape, written in _SHORT.items():
+                text = text.replace(escape, written)
+        while b"\\" in text:
+            *parts, text = _ESCAPES.split(text, _ESCAPES_AT_ONCE)
+            if not parts:
+                break
             parts[1::2] = map(_written_out.__getitem__, parts[1::2])
-            text = b"".join(parts)
+            yield b"".join(parts)
         yield text
 
 

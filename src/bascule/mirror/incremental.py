@@ -123,8 +123,7 @@ async def _merge_part(attempt: Attempt, page: Page, *, keep_position: bool, ever
 
 
 def names_in(page: Page) -> list[str]:
-    position = page.fields.index("name")
-    return [str(row[position]) for row in page.rows()]
+    return page.column("name")
 
 
 async def _changed_in(attempt: Attempt, conn: AsyncConnection, page: Page) -> list[str]:
