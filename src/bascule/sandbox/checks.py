@@ -1,5 +1,6 @@
 """What Frappe checks of a document before it is stored, each with its own words and status."""
 
+import json
 import re
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from urllib.parse import urlparse
 
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal, bold
+from bascule.sandbox.markup import clean, is_markup
 from bascule.sandbox.schema import NO_VALUE, SHORT_TEXTS, TABLE_TYPES, kind_of
 from bascule.sandbox.tables import Row, stored
 from bascule.sandbox.values import cint, cstr, flt
@@ -15,21 +17,11 @@ if TYPE_CHECKING:
     from bascule.sandbox.site import Site
 
 _TAG = re.compile(r"<.*?>", re.DOTALL)
-_TAG_LIKE = re.compile(r"</?(?P<name>[A-Za-z][\w:-]*)(?:\s[^<>]*)?/?>")
-_GROUPS = 1
-_HANDLER = re.compile(r"\s+on\w+\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
-_HARMLESS = {
-    *("a", "abbr", "address", "article", "aside", "b", "big", "blockquote", "br", "caption"),
-    *("center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl"),
-    *("dt", "em", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr"),
-    *("i", "img", "ins", "kbd", "li", "mark", "nav", "ol", "p", "pre", "q", "s", "samp"),
-    *("section", "small", "span", "strike", "strong", "style", "sub", "summary", "sup", "table"),
-    *("tbody", "td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "video"),
-}
 _RAW = ("Attach", "Attach Image", "Barcode", "Code")
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]+", re.ASCII)
 _PERSON = re.compile(r"^[\w][\w'\-]*( \w[\w'\-]*)*$")
 _PHONE = r"[0-9 +_\-,.*#()]{1,20}$"
+_INTERNATIONAL = re.compile(r"\s*\+(?:[\s().-]*\d){8,15}\s*")
 _LARGEST = 2**31 - 1
 # Nobody counts how often these are linked to; see frappe/model/utils/link_count.py.
 _UNCOUNTED = {
@@ -159,11 +151,17 @@ def make_plain(call: Call, document: Document) -> None:
                 call.refuse(f"Value for {entry.get('label')} cannot be a list")
             if entry["fieldtype"] == "Check":
                 one[field] = int(bool(cint(value)))
+            elif entry["fieldtype"] == "Rating":  # between no star and all of them
+                one[field] = min(max(flt(value), 0.0), 1.0)
+            elif entry["fieldtype"] == "JSON" and isinstance(value, dict):
+                one[field] = json.dumps(value, separators=(",", ":"))
             elif kind == "int":
                 one[field] = cint(value)
             elif kind == "float":  # rounded where it is kept, not in the answer
                 one[field] = flt(value)
-            elif value == "" and (kind != "text" or entry.get("unique")):
+            elif (value == "" and kind != "text") or (
+                entry.get("unique") and not cstr(value).strip()
+            ):
                 one[field] = None
 
 
@@ -184,12 +182,29 @@ def check_unique(site: "Site", call: Call, document: Document) -> None:
 def check_values(call: Call, document: Document) -> None:
     """E-mail addresses, choices, signs and lengths; cleans markup that could run."""
     for one in document.family():
+        _check_phones(call, one)
         _check_data(call, one)
         _check_selects(call, one)
         _check_signs(call, one)
         _check_lengths(call, one)
         _keep_autoname_field(one)
         _sanitize(one)
+
+
+def _check_phones(call: Call, one: Document) -> None:
+    """Of a field for phone numbers, which has the country's code in front."""
+    for entry in one.doctype.of_type("Phone"):
+        field, number = entry["fieldname"], cstr(one[entry["fieldname"]])
+        if not number or _INTERNATIONAL.fullmatch(number):
+            continue
+        told, title = (
+            f"Please select a country code for field {bold(field)}.",
+            "Country Code Required",
+        )
+        if number.lstrip().startswith("+") or not re.search(r"\d{2}", number):
+            told = f"Phone Number {bold(number)} set in field {bold(field)} is not valid."
+            title = "Invalid Phone Number"
+        call.refuse(told, "InvalidPhoneNumberError", title=title)
 
 
 def _check_data(call: Call, one: Document) -> None:
@@ -275,7 +290,7 @@ def _keep_autoname_field(one: Document) -> None:
 def _sanitize(one: Document) -> None:
     for entry in one.doctype.stored:
         value = one[entry["fieldname"]]
-        if not isinstance(value, str) or not _TAG_LIKE.search(value):
+        if not isinstance(value, str) or not is_markup(value):
             continue
         is_raw = entry["fieldtype"] in _RAW or entry.get("options") == "Email"
         if entry.get("ignore_xss_filter") or is_raw or one.docstatus == 2:
@@ -283,25 +298,6 @@ def _sanitize(one: Document) -> None:
         if one.docstatus == 1 and not entry.get("allow_on_submit"):
             continue
         one[entry["fieldname"]] = clean(value)
-
-
-def clean(markup: str) -> str:
-    """The markup with what could run in a browser made into text, as Frappe cleans it."""
-    parts = _TAG_LIKE.split(markup)
-    tags = _TAG_LIKE.finditer(markup)
-    out = [_as_text(parts[0])]
-    for tag, text in zip(tags, parts[_GROUPS + 1 :: _GROUPS + 1], strict=True):
-        kept = tag["name"].lower() in _HARMLESS
-        out.append(_HANDLER.sub("", tag[0]) if kept else tag[0].replace("<", "&lt;"))
-        if not kept:
-            out[-1] = out[-1].replace(">", "&gt;")
-        out.append(_as_text(text))
-    return "".join(out)
-
-
-def _as_text(text: str) -> str:
-    text = re.sub(r"&(?!\w+;|#\d+;)", "&amp;", text)
-    return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def check_constants(call: Call, document: Document) -> None:

@@ -27,6 +27,7 @@ OPERATORS = (
     *("previous", "fiscal year", "ancestors of", "!=", "not ancestors of", "<="),
 )
 _DAWN = "0001-01-01 00:00:00"
+_NUMBERS = ("int", "float", "decimal")
 _NUMERIC = ("Check", "Float", "Int", "Currency", "Percent")
 
 
@@ -176,7 +177,7 @@ class _Writer:
             return moment_text(text)
         if self._kind == "date":
             return date_text(text)
-        return str(number(text)) if self._kind in ("int", "float") else text
+        return str(number(text)) if self._kind in _NUMBERS else text
 
     def _fiscal_year(self) -> list[Any]:
         """Its first and its last day."""
@@ -187,7 +188,7 @@ class _Writer:
         return [year["year_start_date"], year["year_end_date"]]
 
     def _set_or_not(self) -> Condition:
-        empty = "0" if self._kind in ("int", "float") else "''"
+        empty = "0" if self._kind in _NUMBERS else "''"
         if self._value == "set":
             return self._condition("!=", empty, "''", None)
         fallback = "''" if self._nullable() or self._value == "not set" else None
@@ -257,7 +258,7 @@ class _Writer:
         left = right = place
         if fallback is not None:
             right = f"coalesce({place}, {fallback})"
-        if fallback is not None and self._kind not in ("int", "float"):
+        if fallback is not None and self._kind not in _NUMBERS:
             left = f"ifnull({place}, {fallback})"
         if self._kind == "text":
             numeric = re.fullmatch(r"-?\d[\d.e+-]*", sql) and self._name != "name"

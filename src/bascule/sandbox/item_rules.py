@@ -3,9 +3,6 @@
 Values are as they came: a text is true even if it says 0, as in Python.
 """
 
-import re
-from html import escape, unescape
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from bascule.sandbox.document import Document
@@ -16,11 +13,6 @@ from bascule.sandbox.values import cint, cstr, flt
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
 
-_KEPT = {
-    *("div", "p", "br", "ul", "ol", "li", "strong", "b", "em", "i", "u"),
-    *("table", "thead", "tbody", "td", "tr"),
-}
-_UNSEEN = {"script", "style"}
 # Not to be changed once the item was moved, and where that is looked for.
 _FIXED = ("has_serial_no", "is_stock_item", "valuation_method", "has_batch_no")
 _MOVES = (
@@ -28,41 +20,6 @@ _MOVES = (
     *("Stock Entry Detail", "Stock Reconciliation Item"),
 )
 _ORDERS = ("Sales Order Item", "Purchase Order Item", "Material Request Item")
-
-
-class _Markup(HTMLParser):
-    """Text with the few tags that may stay, without their attributes."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.out: list[str] = []
-        self._unseen = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _UNSEEN:
-            self._unseen += 1
-        elif tag in _KEPT:
-            self.out.append(f"<{tag}>")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN:
-            self._unseen -= 1
-        elif tag in _KEPT and tag != "br":
-            self.out.append(f"</{tag}>")
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.out.append(escape(unescape(data), quote=False))
-
-
-def as_plain_markup(value: object) -> object:
-    """As a description is kept: what could run is gone, and what only decorates."""
-    if not isinstance(value, str) or not re.search("[<>&]", value):
-        return value
-    markup = _Markup()
-    markup.feed(value)
-    markup.close()
-    return "".join(markup.out)
 
 
 def has_moved(site: "Site", item: Document) -> bool:

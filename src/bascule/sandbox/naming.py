@@ -23,6 +23,9 @@ _BRACED = re.compile(r"(\{[\w | #]+\})")
 def set_name(site: "Site", call: Call, document: Document) -> None:
     """Names the document by the first rule that gives a name; refuses what is no good name."""
     rule = document.doctype.autoname
+    if rule.lower() == "prompt" and document["__newname"]:
+        document["name"] = valid_name(call, document.doctype.name, document["__newname"])
+        return
     if rule.lower() != "prompt":
         document["name"] = None
     if document["amended_from"]:

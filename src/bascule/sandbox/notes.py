@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from bascule.sandbox import saving
 from bascule.sandbox.access import RULES, Access, Rule, Write
-from bascule.sandbox.checks import clean
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, bold
 from bascule.sandbox.events import on
+from bascule.sandbox.markup import clean
 from bascule.sandbox.permissions import ADMINISTRATOR, AUTOMATIC, GUEST
 from bascule.sandbox.tables import Row
 from bascule.sandbox.values import cint, cstr, moment

@@ -9,11 +9,11 @@ from bascule.sandbox import checks
 from bascule.sandbox.columns import check_columns
 from bascule.sandbox.defaults import set_defaults
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, Refusal, bold
+from bascule.sandbox.errors import Call, Refusal, bold, database_error
 from bascule.sandbox.events import fire
 from bascule.sandbox.naming import random_name, set_name
-from bascule.sandbox.tables import Row, stored
-from bascule.sandbox.values import cint, cstr
+from bascule.sandbox.tables import DATABASE, Row, stored
+from bascule.sandbox.values import cint, cstr, is_number
 from bascule.sandbox.versions import SIXTEEN
 
 if TYPE_CHECKING:
@@ -113,7 +113,12 @@ def _stamp(site: "Site", call: Call, document: Document) -> None:
     if document.is_new:
         document["creation"] = document["modified"]
         document["owner"] = call.user
-    document["idx"] = cint(document["idx"]) if not document.doctype.is_single else document["idx"]
+    place = document["idx"]
+    if isinstance(place, str) and place and not (is_number(place) or document.doctype.is_single):
+        column = f"`{DATABASE}`.`tab{document.doctype.name}`.`idx`"
+        told = f"Incorrect integer value: '{place}' for column {column} at row 1"
+        raise database_error("DataError", 1366, told)
+    document["idx"] = cint(place) if not document.doctype.is_single else place
     for row in document.children():
         row["modified"] = document["modified"]
         row["modified_by"] = call.user
@@ -122,6 +127,10 @@ def _stamp(site: "Site", call: Call, document: Document) -> None:
 
 
 def _spread_docstatus(document: Document) -> None:
+    given = document["docstatus"]
+    if isinstance(given, str) and not is_number(given):
+        told = f"invalid literal for int() with base 10: '{given}'"
+        raise Refusal("ValueError", told, module="", status=500)
     document["docstatus"] = document.docstatus
     for row in document.children():
         row["docstatus"] = document.docstatus

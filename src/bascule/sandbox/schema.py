@@ -17,8 +17,8 @@ OPTIONAL = ("_user_tags", "_comments", "_assign", "_liked_by", "_seen")
 TABLE_TYPES = ("Table", "Table MultiSelect")
 _LAYOUT = ("Section Break", "Column Break", "Tab Break", "Fold", "Heading")
 NO_VALUE = (*_LAYOUT, "HTML", "Button", "Image", *TABLE_TYPES)
-FLOATS = ("Float", "Currency", "Percent", "Rating", "Duration")
-NUMBERS = ("Check", "Int", "Long Int", *FLOATS)
+FLOATS = ("Float", "Currency", "Percent", "Rating")
+NUMBERS = ("Check", "Int", "Long Int", "Duration", *FLOATS)
 # Columns of MariaDB's VARCHAR(140); other texts have no length to speak of.
 _SHORT = ("Data", "Link", "Dynamic Link", "Select", "Read Only", "Color", "Icon", "Phone")
 SHORT_TEXTS = (*_SHORT, "Autocomplete")
@@ -27,7 +27,9 @@ Field = dict[str, Any]
 
 
 def kind_of(fieldtype: str) -> str:
-    """The kind of column: int, float, datetime, date, time or text."""
+    """The kind of column: int, float, decimal (which may be null), datetime, date, time or text."""
+    if fieldtype == "Duration":
+        return "decimal"
     if fieldtype in FLOATS:
         return "float"
     if fieldtype in ("Check", "Int", "Long Int"):
@@ -119,7 +121,15 @@ class DocType:
         if self.major >= SIXTEEN and not self.is_child:
             sorts = self.definition.get("sort_field") == "modified"
             made = [("creation", 9), *(made if sorts else [])]
-        sizes = {"int": 4, "float": 10, "datetime": 9, "date": 4, "time": 7, "text": 563}
+        sizes = {
+            "int": 4,
+            "float": 10,
+            "decimal": 10,
+            "datetime": 9,
+            "date": 4,
+            "time": 7,
+            "text": 563,
+        }
         for entry in self.stored:
             if entry.get("search_index") or entry.get("unique"):
                 kind = kind_of(entry["fieldtype"])

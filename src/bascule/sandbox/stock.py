@@ -6,7 +6,8 @@ from bascule.sandbox import item_rules, saving
 from bascule.sandbox.document import Document
 from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.events import on
-from bascule.sandbox.item_rules import as_plain_markup, conversion_factor
+from bascule.sandbox.item_rules import conversion_factor
+from bascule.sandbox.markup import as_plain_markup
 from bascule.sandbox.tables import column, quoted
 from bascule.sandbox.values import cint, cstr, flt
 

@@ -12,12 +12,13 @@ from typing import Any
 from bascule.sandbox import collation, functions
 from bascule.sandbox.errors import Refusal, database_error
 from bascule.sandbox.schema import DocType
-from bascule.sandbox.values import cint, cstr, date_text, flt, moment, time_text
+from bascule.sandbox.values import cint, cstr, date_text, flt, moment, number, time_text
 
 Row = dict[str, Any]
 _DECLARED = {
     "int": "INTEGER NOT NULL DEFAULT 0",
     "float": "REAL NOT NULL DEFAULT 0.0",
+    "decimal": "REAL",
     "text": f"TEXT COLLATE {collation.NAME}",
     "time": f"TEXT COLLATE {collation.TIME}",
 }
@@ -33,6 +34,11 @@ def column(name: str) -> str:
 
 
 def _text(value: Any) -> str | None:
+    """Of a number what MariaDB makes of it: true is 1, and 3.0 is 3."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        return f"{value:.15g}".replace("e+", "e")
     return value if value is None or isinstance(value, str) else cstr(value)
 
 
@@ -43,10 +49,11 @@ def _moment(value: Any) -> str | None:
     return None if read is None else str(read)
 
 
-_KEPT_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{6})?")
+_KEPT_MOMENT = re.compile(r"(?!0000)\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{6})?")
 _KEPT: dict[str, Callable[[Any], Any]] = {
     "int": lambda value: value if type(value) is int else cint(value),
     "float": lambda value: round(value if type(value) is float else flt(value), 9),
+    "decimal": lambda value: None if value in (None, "") else round(number(value), 9),
     "text": _text,
     "datetime": _moment,
     "date": lambda value: date_text(value) if value else None,

@@ -4,11 +4,14 @@ import re
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-_MOMENT = re.compile(
-    r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{0,9}))?)?)?"
-)
+_CLOCK = r"(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{0,9}))?)?)?"
+_MOMENT = re.compile(rf"\s*(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}")
+_DIGITS = re.compile(r"\s*(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d))?(\.\d+)?\s*")
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_TIME = re.compile(r"\s*(-)?(?:(\d+):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?|(\d{1,7})(?![\d:]))")
+_TIME = re.compile(
+    r"\s*(?:\d{4}-\d\d-\d\d[ T]+)?(-)?"
+    r"(?:(\d+):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?|(\d{1,7})(?![\d:]))"
+)
 _MOST_HOURS, _LAST = 838, 59
 NO_MOMENT = "0000-00-00 00:00:00"
 
@@ -55,7 +58,7 @@ def moment(value: Any) -> datetime | None:
         return value
     if isinstance(value, date):
         return datetime.combine(value, time())
-    match = _MOMENT.match(cstr(value))
+    match = _MOMENT.match(cstr(value)) or _DIGITS.fullmatch(cstr(value))
     if match is None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
@@ -74,6 +77,8 @@ def moment_text(value: Any) -> str:
 
 def date_text(value: Any) -> str:
     read = moment(value)
+    if read is None and re.fullmatch(r"\d{4}-\d\d-\d\d", cstr(value)):
+        return cstr(value)  # with zeros for the month or the day
     return "0000-00-00" if read is None else str(read.date())
 
 
