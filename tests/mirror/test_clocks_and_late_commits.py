@@ -6,10 +6,13 @@ pulls in between have moved the cursor past it.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from following import is_equal, log_of, together
+from odd import by_sql
 
 
 async def add(mirror: Any, name: str) -> str:
@@ -89,3 +92,29 @@ async def test_a_time_zone_that_is_corrected_on_the_site_is_followed_at_the_next
     )
     [proof] = await together(mirror, "Supplier", kind="verify")
     assert proof.report["equal"], proof.report
+
+
+async def test_a_commit_an_hour_late_is_found_without_checksums_and_without_a_look_at_all_values(
+    mirrored: Callable[..., Any], erpnext_snapshot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on version 16. A run that a webhook starts compares neither counts nor values."""
+    mirror = await mirrored(snapshot=replace(erpnext_snapshot, major=16))
+    monkeypatch.setattr("bascule.mirror.incremental.LATE_EVERY", timedelta(days=1))
+    await together(mirror, "Supplier")
+    await add(mirror, "Busy")
+    await pulled_by_webhook(mirror)
+    began = (mirror.site.site.clock.now() - timedelta(minutes=55)).isoformat(" ")
+    by_sql(
+        mirror, "UPDATE tabSupplier SET website = 'late', modified = ? WHERE name = 'Busy'", began
+    )
+
+    await pulled_by_webhook(mirror)
+    assert await mirror.rows("supplier", "name", where="website = 'late'") == []
+    monkeypatch.setattr("bascule.mirror.incremental.LATE_EVERY", timedelta(0))
+    await pulled_by_webhook(mirror)
+    assert await mirror.rows("supplier", "name", where="website = 'late'") == [("Busy",)]
+
+
+async def pulled_by_webhook(mirror: Any) -> None:
+    [run] = await mirror.sync("Supplier", trigger="webhook")
+    assert run.outcome == "done", run.error

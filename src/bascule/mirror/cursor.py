@@ -37,6 +37,7 @@ class Cursor(msgspec.Struct):
     max_modified: str | None = None
     since: str | None = None  # of the incremental pull under way
     position: list[str] | None = None
+    late_at: str | None = None  # when it was last asked from longer ago, see `incremental`
     gone: list[str] = []  # fields that the site no longer has, as they were told
     count_offset: int | None = (
         None  # the site's count less the rows here, when both were known equal
