@@ -120,7 +120,7 @@ async def mirrored(hub: Hub, erpnext_sandbox_factory: Any) -> AsyncIterator[Call
     load(JOB_MODULES)
 
     async def connect(**values: Any) -> Mirrored:
-        site = erpnext_sandbox_factory(values.pop("snapshot", None))
+        site = values.pop("site", None) or erpnext_sandbox_factory(values.pop("snapshot", None))
         user = site.users[values.pop("user", "hub")]
         new = NewConnection(
             name="Spaak",

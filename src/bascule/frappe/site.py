@@ -207,6 +207,11 @@ class Site(Writing):
             self._checksums = (time.monotonic() + REMEMBERED, able)
         return self._checksums[1]
 
+    def forget_abilities(self) -> None:
+        """The site refused what it took before, as one does that was upgraded: ask again."""
+        self._checksums = None
+        self.major, self.major_was_told = None, False
+
     async def _try_checksum(self, doctype: str) -> bool:
         if self.major is None:
             await self.versions()

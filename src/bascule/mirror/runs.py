@@ -19,6 +19,7 @@ from bascule.hub import Hub
 from bascule.mirror import pull
 from bascule.mirror.attempt import Attempt, Superseded, first_of
 from bascule.mirror.beginning import begin, without
+from bascule.mirror.columns import Shape
 from bascule.mirror.patience import FORGOTTEN, after_failure, again
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.tables import Run, RunLog, Stream
@@ -149,13 +150,14 @@ async def _attempts(
     hub: Hub, site: Site, run: Run, stream: Stream, connection: Connection
 ) -> tuple[Attempt, dict[str, object]]:
     """The work, until it is done: where the site withholds a field, it goes on without it. What the
-    site refuses may be a field that it had a moment ago: another definition is gone on with.
+    site refuses may be a field that it had a moment ago, or a function that its version took: what
+    is asked otherwise now is gone on with.
     """
     refused, before = None, None
     for left in range(MOST_RETAKES, -1, -1):
         attempt = await begin(hub, site, run, stream, connection)
         if refused is not None:
-            if attempt.shape == before:
+            if _asking(attempt) == before:
                 raise refused
             await attempt.log(f"The site refused what it had before: {refused}")
             refused = None
@@ -169,9 +171,15 @@ async def _attempts(
         if isinstance(told, FieldsWithheld):
             stream = await without(hub, run, attempt, told)
         else:
-            refused, before = told, attempt.shape
+            site.forget_abilities()
+            refused, before = told, _asking(attempt)
             stream.cursor, stream.rows = msgspec.to_builtins(attempt.cursor), attempt.rows
     raise AssertionError("the last attempt returns or raises")
+
+
+def _asking(attempt: Attempt) -> tuple[Shape, bool]:
+    """What a site is asked for: columns, and checksums of them or none."""
+    return attempt.shape, attempt.tables.parent.checksum is not None
 
 
 async def _work(attempt: Attempt, run: Run) -> dict[str, object]:
