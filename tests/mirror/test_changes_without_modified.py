@@ -105,3 +105,18 @@ async def test_the_same_change_in_two_rows_of_one_length_does_not_cancel_out(
     assert run.outcome == "done", run.error
     found = dict(await mirror.rows("supplier", "name", "website"))
     assert {found["Twin One"], found["Twin Two"]} == {"https://b.example"}
+
+
+async def test_what_a_scheduled_look_finds_is_mended_by_the_same_sync(
+    mirrored: Callable[..., Any],
+) -> None:
+    mirror = await mirrored()
+    await mirror.sync("suppliers")
+    await mirror.execute("""UPDATE bascule.streams SET cursor = cursor || '{"looked_at": null}'""")
+    changed = "UPDATE `tabSupplier` SET website = 'https://b.example'"
+    await mirror.ask("POST", "/sandbox/sql", {"sql": changed, "values": []})
+    # The look takes so long that, as often as looks may be taken, the next is not due yet.
+    mirror.site.faults.add("latency", seconds=0.5, times=1, doctype="Supplier")
+    [run] = await mirror.sync("Supplier", trigger="schedule")
+    assert run.outcome == "done", run.error
+    assert {site for (site,) in await mirror.rows("supplier", "website")} == {"https://b.example"}

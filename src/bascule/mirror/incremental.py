@@ -239,14 +239,14 @@ async def _take_deletions(attempt: Attempt, since: str | None) -> None:
         attempt.cursor.deleted_documents = False
         return
     names = list(dict.fromkeys(str(row["deleted_name"]) for row in rows))
-    live = await _known_among(attempt, names)
+    live = await known_among(attempt, names)
     if here := [name for name, is_live in live.items() if is_live]:
         await mark_gone(attempt, here)
     # What was never here may have been here under another name, so counts are compared.
     attempt.reappeared = attempt.reappeared or len(live) < len(names)
 
 
-async def _known_among(attempt: Attempt, names: list[str]) -> dict[str, bool]:
+async def known_among(attempt: Attempt, names: list[str]) -> dict[str, bool]:
     """Those that are or were here, and whether they still are."""
     async with attempt.db.connection() as conn:
         rows = await conn.execute(

@@ -30,6 +30,7 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
     already.
     """
     cursor = attempt.cursor
+    others: list[str] = []
     if afresh or cursor.phase == "new" or cursor.filters != attempt.filters:
         await _tell_unknown_warehouses(attempt)
         await _begin_full(attempt, await plan_lanes(attempt))
@@ -39,18 +40,20 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
         await _walk_again(attempt, await plan_lanes(attempt, lacking))
     if cursor.phase == "full":
         await _finish_full(attempt)
-    elif silent.by_checksum(attempt) and not await silent.differing(attempt):
-        attempt.compared_by = "checksum"
-        await attempt.save()
-        await ensure_views(attempt.db, attempt.connection)
-        return  # every value of every row is the site's
+    elif silent.by_checksum(attempt):
+        others = await silent.differing(attempt)
+        if not others:
+            attempt.compared_by = "checksum"
+            await attempt.save()
+            await ensure_views(attempt.db, attempt.connection)
+            return  # every value of every row is the site's
     await pull_changes(attempt)
     if cursor.refresh:
         attempt.compared_by = cheapest(attempt)
         await reconcile(attempt, repair=True, by=attempt.compared_by)
         await attempt.save(lambda c: setattr(c, "refresh", False))
-    elif silent.due(attempt):
-        attempt.compared_by = await silent.find(attempt)
+    elif others or silent.due(attempt):
+        attempt.compared_by = await silent.find(attempt, others)
     elif attempt.trigger != "webhook" or attempt.reappeared:
         await _compare_counts(attempt)
     await refresh_views(attempt.db, attempt.connection)

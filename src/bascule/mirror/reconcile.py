@@ -18,6 +18,7 @@ from bascule.mirror.findings import By, Findings
 from bascule.mirror.full import widen_to_fit
 from bascule.mirror.incremental import (
     fetch_documents,
+    known_among,
     mark_gone,
     named_documents,
     pull_changes,
@@ -77,20 +78,10 @@ async def _look_again(attempt: Attempt, before: Findings) -> Findings:
     ):
         async for page in pages:
             there.update(await compare_documents(attempt, conn, page, found))
-    found.extra = await _live(attempt, [name for name in suspects if name not in there])
+    known = await known_among(attempt, [name for name in suspects if name not in there])
+    found.extra = {name for name, is_live in known.items() if is_live}
     found.children -= found.missing | found.extra
     return found
-
-
-async def _live(attempt: Attempt, names: list[str]) -> set[str]:
-    async with attempt.db.connection() as conn:
-        rows = await conn.execute(
-            sql.SQL("SELECT name FROM {} WHERE name = ANY(%s) AND _deleted_at IS NULL").format(
-                attempt.tables.parent.identifier
-            ),
-            [names],
-        )
-        return {str(name) for (name,) in await rows.fetchall()}
 
 
 async def _count_rows(attempt: Attempt) -> None:

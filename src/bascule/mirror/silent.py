@@ -10,7 +10,7 @@ compared by value instead, the more seldom the longer that takes.
 import asyncio
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -72,13 +72,15 @@ def by_checksum(attempt: Attempt) -> bool:
     return attempt.tables.parent.checksum is not None and due(attempt)
 
 
-async def find(attempt: Attempt) -> By:
-    """Find and mend what changed in silence; what was compared for it."""
+async def find(attempt: Attempt, among: Sequence[str] = ()) -> By:
+    """Find and mend what changed in silence; what was compared for it. `among`: the DocTypes that
+    differed before the pull, if that is known.
+    """
     if attempt.tables.parent.checksum is None:
         with comparing(attempt):
             await reconcile(attempt, repair=True, by="value")
         return "value"
-    if others := await differing(attempt):
+    if others := await differing(attempt, among):
         await attempt.log(f"Other values on the site than here: {', '.join(others)}")
         await reconcile(attempt, repair=True, by="checksum")
     return "checksum"
@@ -103,8 +105,8 @@ def _timed(attempt: Attempt) -> Iterator[None]:
     attempt.cursor.look_seconds = time.monotonic() - began
 
 
-async def differing(attempt: Attempt) -> list[str]:
-    """The DocTypes of this stream whose rows on the site are not those here."""
+async def differing(attempt: Attempt, among: Sequence[str] = ()) -> list[str]:
+    """The DocTypes of this stream, or of those named, whose rows on the site are not those here."""
     own, *family = attempt.tables.all()
     by_parents = bool(attempt.filters and family)
     async with attempt.db.connection() as conn:
@@ -123,6 +125,7 @@ async def differing(attempt: Attempt) -> list[str]:
                     else _differs(attempt, table, here[table.doctype])
                 )
                 for table in (own, *family)
+                if not among or table.doctype in among
             }
     return [doctype for doctype, task in asked.items() if task.result()]
 
