@@ -35,6 +35,11 @@ FIGURES = [
     Figure("proof_over_floor", "Proof of proof_rows rows by value / fetching alone", "x", 1.3),
     Figure("proof_seconds", "Proof by value, at a real site's speed", "s"),
     Figure("peak_rss_mb_of_proof", "of a pull and proof of proof_rows rows", "MB", 200),
+    Figure(
+        "survey_over_floor", "A sync of survey_streams streams, nothing changed / its requests", "x"
+    ),
+    Figure("survey_seconds", "the same, the whole of it", "s", 10),
+    Figure("survey_requests", "and the requests that it took", ""),
     Figure("tools_ours_seconds", "tools_rows rows with Bascule, the whole process", "s"),
     Figure("tap_erpnext_seconds", "with tap-erpnext and target-postgres", "s"),
     Figure("tap_erpnext_over_ours", "so many times longer", "x"),
@@ -64,6 +69,7 @@ NAMED = [
     "pull_over_floor_at_site_speed",
     "peak_rss_mb",
     "proof_over_floor",
+    "survey_over_floor",
     "tap_erpnext_over_ours",
     "dlt_over_ours",
     "incremental_seconds",

@@ -107,6 +107,24 @@ def proof(bench: Bench) -> Figures:
     }
 
 
+def survey(bench: Bench) -> Figures:
+    """A sync of many streams in which nothing changed, beside its requests alone."""
+    doctypes = bench.rows(388)
+    bench.say(f"a first pull of {doctypes} streams, then syncs in which nothing changed")
+    with started("bench.many_site", f"--doctypes={doctypes}") as said:
+        measured = run("bench.many", url=said["url"], data_dir=str(bench.folder), doctypes=doctypes)
+    turns = measured["turns"]
+    floors = [turn["seconds"] / turn["floor_seconds"] for turn in turns]
+    return {
+        "survey_streams": doctypes,
+        "survey_over_floor": statistics.median(floors),
+        "survey_seconds": statistics.median(turn["seconds"] for turn in turns),
+        "survey_floor_seconds": statistics.median(turn["floor_seconds"] for turn in turns),
+        "survey_requests": max(turn["requests"] for turn in turns),
+        "survey_first_pull_seconds": measured["first_seconds"],
+    }
+
+
 def large(bench: Bench) -> Figures:
     """Memory over a full pull of 3,000,000 rows, then what ten changed rows among them cost."""
     rows = bench.rows(3_000_000)
@@ -207,6 +225,7 @@ def webhooks(bench: Bench) -> Figures:
 PARTS: dict[str, Callable[[Bench], Figures]] = {
     "pull": pull,
     "proof": proof,
+    "survey": survey,
     "large": large,
     "tools": tools,
     "api": api,
