@@ -159,6 +159,11 @@ def bounds(
     return filters, or_filters
 
 
+# Adds nothing, and has Frappe take what stands before the first dot for no table's name
+# (extract_tables in frappe/model/db_query.py).
+_NO_TABLE = "+locate(1,0)"
+
+
 def put_to_parents(doctype: str, parent: str, query: dict[str, Any]) -> dict[str, Any]:
     """The query of a child DocType's rows, put to the DocType that they belong to.
 
@@ -168,7 +173,8 @@ def put_to_parents(doctype: str, parent: str, query: dict[str, Any]) -> dict[str
 
     def column(field: str) -> str:
         if "(" in field:  # a function, of fields in backticks
-            return re.sub(r"`(\w+)`", rf"`tab{doctype}`.`\1`", field)
+            theirs = re.sub(r"`(\w+)`", rf"`tab{doctype}`.`\1`", field)
+            return theirs.replace(" as ", f"{_NO_TABLE} as ")
         return f"`tab{doctype}`.`{field}`"
 
     parts = [part.split(" ") for part in query["order_by"].split(", ")]

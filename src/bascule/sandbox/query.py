@@ -20,6 +20,7 @@ from bascule.sandbox.tables import Tables, no_table, quoted, syntax_error
 from bascule.sandbox.values import cint
 
 _AGGREGATES = ("count(", "min(", "max(", "sum(", "avg(")
+_NO_TABLE = ("dayofyear(", "extract(", "locate(", "strpos(", "count(", "sum(", "avg(")
 _ILLEGAL_ORDER = re.compile(r".*[^a-z0-9-_ ,`'\"\.\(\)].*")
 
 
@@ -162,6 +163,17 @@ class ListQuery:
             match = re.match(r"\s*(?:distinct\s+)?`?tab([^`.]+)`?\.", given)
             if match and match[1] not in (self.doctype.name, *aliases, *self._children):
                 self._join(known_doctype(self.call, self.schema, match[1]))
+            elif match is None:
+                self._take_for_a_table(given)
+
+    def _take_for_a_table(self, given: str) -> None:
+        """What stands before the first dot is a table's name to Frappe, but for some functions."""
+        if "tab" not in given or "." not in given or any(word in given for word in _NO_TABLE):
+            return
+        before = given.split(".", 1)[0].removeprefix("group_concat(").removeprefix("GROUP_CONCAT(")
+        table = before if before.startswith("`") else f"`{before}`"
+        if table[4:-1] != self.doctype.name:
+            known_doctype(self.call, self.schema, table[4:-1])
 
     def _join(self, doctype: DocType) -> None:
         if not self._counting:
