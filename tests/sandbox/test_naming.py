@@ -96,3 +96,14 @@ async def test_a_supplier_is_named_once_and_a_customer_again_with_a_number(
 def test_of_many_random_names_for_one_site_none_comes_twice() -> None:
     names = list(islice(unique_names(), 300_000))
     assert len(set(names)) == len(names)
+
+
+async def test_a_name_longer_than_its_column_is_an_error_of_the_database(
+    make_site: MakeSite,
+) -> None:
+    """Fields are measured before; a name that is put together of them is not."""
+    site = await make_site(doctype("Bike", field("frame"), autoname="format:{frame}-{frame}"))
+    assert (await site.inserted("Bike", frame="B" * 69))["name"] == f"{'B' * 69}-{'B' * 69}"
+    status, body = await site.insert("Bike", frame="B" * 70)
+    assert (status, body["exc_type"]) == (500, "DataError")
+    assert "Data too long for column 'name' at row 1" in body["exception"]

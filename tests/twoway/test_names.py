@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from api.conftest import Api
 
 from .conftest import Erp, until
@@ -45,3 +47,64 @@ def test_a_name_that_the_site_refuses_is_told_at_the_name(
     sync = synced(made.json["id"], state="attention")["sync"]
     assert sync["remedy"] == "invalid"
     assert "special characters" in sync["wrong"]["name"]
+
+
+LENGTHS = (69, 70, 100, 132, 133, 140)
+
+
+@pytest.mark.parametrize("records", ["customers", "suppliers"])
+def test_long_names_are_made_with_their_address_and_contact(
+    records: str, api: Api, erp: Erp, turn_on: Callable[..., str], synced: Any
+) -> None:
+    """ERPNext names a Contact "<name>-<name>", an Address "<name>-Billing", in 140 characters."""
+    turn_on(records)
+    prefix = records[:-1]
+    group = {"customerGroup": "Consumers"} if prefix == "customer" else {"supplierGroup": "Rubber"}
+    given = {"email": "long@example.com", "phone": "+31 6 1", "country": "Netherlands", **group}
+    given |= {"address": "Markt 1", "city": "Delft"}
+    names = {length: f"{length} für Fahrräder ".ljust(length, "x") for length in LENGTHS}
+    numbers = {name: api.post(f"/api/{records}", {**given, "name": name}).json["id"]
+               for name in names.values()}  # fmt: skip
+    for name, number in numbers.items():
+        assert synced(number, records)["erpnextId"] == name
+        there = erp.read(prefix.title(), name)
+        address = erp.read("Address", there[f"{prefix}_primary_address"])
+        contact = erp.read("Contact", there[f"{prefix}_primary_contact"])
+        assert (address["city"], contact["email_id"]) == ("Delft", "long@example.com")
+        for document in (address, contact):
+            links = [(row["link_doctype"], row["link_name"]) for row in document["links"]]
+            assert links == [(prefix.title(), name)]
+        assert contact["company_name"] == name
+        for doctype in ("Address", "Contact"):
+            assert len(erp.list(doctype, [["Dynamic Link", "link_name", "=", name]])) == 1
+
+
+def test_a_long_person_of_a_long_name_arrives_whole_and_can_be_edited(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Any
+) -> None:
+    turn_on()
+    person = f"Anna {'Müller-Lüdenscheidt ' * 6}".strip()
+    given = {"name": "N" * 140, "contactPerson": person, "email": "p@example.com"}
+    made = api.post("/api/customers", {**given, "customerGroup": "Consumers"})
+    record = synced(made.json["id"])
+    assert record["contactPerson"] == person
+    contact = erp.read("Contact", erp.read("Customer", "N" * 140)["customer_primary_contact"])
+    assert contact["full_name"] == person
+    assert [row["link_doctype"] for row in contact["links"]] == ["Customer"]
+    at = f"/api/customers/{made.json['id']}"
+    assert api.ask("PUT", at, {"contactPerson": "Bo Li"}).status == 200
+    synced(made.json["id"])
+    assert erp.read("Contact", contact["name"])["full_name"] == "Bo Li"
+
+
+def test_a_name_that_has_no_room_for_its_number_is_told_at_the_name(
+    api: Api, turn_on: Callable[..., str], synced: Any
+) -> None:
+    """The second customer of a name is called "<name> - 1": longer than ERPNext's column."""
+    turn_on()
+    given = {"name": "N" * 140, "customerGroup": "Consumers"}
+    synced(api.post("/api/customers", given).json["id"])
+    sync = synced(api.post("/api/customers", given).json["id"], state="attention")["sync"]
+    assert sync["remedy"] == "invalid"
+    assert "longer" in sync["wrong"]["name"]
+    assert "Shorten" in sync["nextStep"]

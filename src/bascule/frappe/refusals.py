@@ -39,7 +39,11 @@ from bascule.frappe.errors import (
 _BROKEN = (
     "Check the fields, filters and order that were asked for; ERPNext's Error Log has the rest."
 )
-
+# ERPNext makes names of documents out of other texts, so it may be these that are too long.
+_UNFIT = (
+    "Shorten what is named, or what ERPNext makes it of: a Contact or an Address is named after "
+    "its Customer or Supplier."
+)
 
 _TYPES: dict[str, type[FrappeError]] = {
     "AuthenticationError": WrongCredentials,
@@ -124,6 +128,9 @@ def refusal(answer: Answer, asked: Asked, site: str) -> FrappeError:
     if kind is Invalid and answer.status >= 500:
         text = f"The site could not {asked} ({said.exc_type(body)}). {text}".strip()
         about["next_step"] = _BROKEN
+        if unfit := said.unfit_column(body):
+            text = f"The site could not {asked}: its database has no room for {unfit[0]}."
+            about["next_step"] = _UNFIT
     if issubclass(kind, Invalid):
         about["fields"] = said.fields(body, told, asked.meta)
     if issubclass(kind, Unavailable):

@@ -16,7 +16,13 @@ _PREFIX = re.compile(
     r"^(?:[A-Za-z_][\w.]*\.)?[A-Za-z_]\w*(?:Error|Exception|Stopped|Expired)\b:?\s*"
 )
 _UNKNOWN_COLUMN = re.compile(r"Unknown column '([^']+)'|column \"?([\w.]+)\"? does not exist")
-
+# What MariaDB says of a value that a column cannot hold -> the same for a person.
+_UNFIT = {
+    "Data too long": "It is longer than the site can store.",
+    "Out of range": "The number is larger than the site can store.",
+    "Incorrect": "The site's database does not take this value.",
+}
+_UNFIT_COLUMN = re.compile(r"(Data too long|Out of range|Incorrect).* for column '?([^']+?)'? at ")
 
 _LINE = "\x1e"  # between blocks; no text holds it
 
@@ -126,6 +132,14 @@ def without_class(raised: str) -> str:
     return _PREFIX.sub("", raised)
 
 
+def unfit_column(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The column whose value the site's database cannot hold, and why; None: it is not that."""
+    found = _UNFIT_COLUMN.search(exception(body))
+    if found is None:
+        return None
+    return found[2].strip("`").rpartition("`.`")[2], _UNFIT[found[1]]
+
+
 # Sentences of frappe/model/{document,base_document,db_query}.py, in English. The group is a label.
 _BY_LABEL = tuple(
     re.compile(pattern)
@@ -147,6 +161,8 @@ def fields(body: Mapping[str, Any], told: list[str], meta: DocType | None) -> di
         names = [name.strip() for name in raised.rpartition("]: ")[2].split(",")]
         texts = told if len(told) == len(names) else ["Value missing"] * len(names)
         return dict(zip(names, texts, strict=True))
+    if unfit := unfit_column(body):
+        return {unfit[0]: unfit[1]}
     if unknown := _UNKNOWN_COLUMN.search(raised):
         name = (unknown.group(1) or unknown.group(2)).rpartition(".")[2]
         return {name: "The DocType has no such column."}

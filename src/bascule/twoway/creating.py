@@ -18,6 +18,7 @@ from bascule.twoway.failures import refused_of, trouble_of
 from bascule.twoway.fields import PARTS, Part
 from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
+from bascule.twoway.part_names import is_named_by_the_site
 from bascule.twoway.party import Document, changes_for
 from bascule.twoway.records import tell
 from bascule.twoway.settling import certainly_not_done, is_left, refuse_too_soon
@@ -133,6 +134,8 @@ def _document(work: Sending) -> tuple[Document, dict[str, Any]]:
             if one.is_sent and values.get(one.name) is not None and _can_be_embedded(one.place)
         ]
         changes = changes_for(fields, part, values, own, None)
+        if any(document.get(name, value) != value for name, value in changes.items()):
+            continue  # a field of the document itself is called so too: it is made afterwards
         for rows in [changes.pop(table, None) for table in ("email_ids", "phone_nos")]:
             for row in rows or []:
                 document |= {"email_id": row["email_id"]} if "email_id" in row else {}
@@ -145,10 +148,13 @@ def _document(work: Sending) -> tuple[Document, dict[str, Any]]:
 
 
 def _embedded(work: Sending) -> list[Part]:
-    parts: list[Part] = ["main"]
+    """An Address or a Contact that ERPNext could give no name is made afterwards: see `parts`."""
+    wanted: list[Part] = ["main"]
     if work.fields.wants("address", work.sendable):
-        parts.append("address")
-    return [*parts, "contact"]
+        wanted.append("address")
+    wanted.append("contact")
+    title = work.whole.record.title
+    return [one for one in wanted if one == "main" or is_named_by_the_site(one, title)]
 
 
 def _can_be_embedded(place: Any) -> bool:

@@ -1,4 +1,5 @@
-"""The Address or Contact that a document lacks, made once though answers get lost and jobs killed.
+"""The Address or Contact that a document lacks, made once though answers get lost and jobs killed,
+and under a name that fits: see `part_names`.
 
 No site has a field of the hub's own in these. So it is written down that one is about to be made,
 and who finds that written down, and none that is linked to the document, waits until the first try
@@ -6,10 +7,12 @@ is over before making another.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from bascule.frappe import FrappeError
-from bascule.twoway.fields import Part
-from bascule.twoway.party import DOCTYPES, Document, changes_for, find_part
+from bascule.twoway.fields import Part, same
+from bascule.twoway.part_names import fitting, lacking
+from bascule.twoway.party import DOCTYPES, Document, changes_for, find_part, value_in
 from bascule.twoway.settling import certainly_not_done, refuse_too_soon
 from bascule.twoway.work import Sending
 
@@ -19,14 +22,26 @@ async def linked_or_made(work: Sending, part: Part, owner: str) -> Document:
     NotSettled: a try before this one may still make it.
     """
     found = await find_part(work.site, work.fields.type, part, owner)
+    meant = None
     if found is None:
         refuse_too_soon(work.hub, _begun(work, part))
-        found = await _make(work, part, owner)
+        meant = _document(work, part, owner)
+        found = await _make(work, part, owner, meant)
+    await _complete(work, part, found, lacking(found, meant))
     return found
 
 
-async def _make(work: Sending, part: Part, owner: str) -> Document:
-    document = _document(work, part, owner)
+async def _complete(work: Sending, part: Part, found: Document, rest: Document) -> None:
+    if not rest:
+        return
+    doctype, name = DOCTYPES[part], str(found["name"])
+    async with work.said("update", f"{doctype} {name}", rest) as said:
+        based_on = str(found["modified"])
+        said.answer = await work.site.update(doctype, name, rest, based_on=based_on)
+
+
+async def _make(work: Sending, part: Part, owner: str, meant: Document) -> Document:
+    document = fitting(part, meant)
     await _write_down(work, part, datetime.now(UTC))
     try:
         async with work.said("create", f"{DOCTYPES[part]} of {owner}", document) as said:
@@ -36,7 +51,20 @@ async def _make(work: Sending, part: Part, owner: str) -> Document:
         if certainly_not_done(error):
             await _write_down(work, part, None)
         raise
+    work.sent |= _cut(work, part, document)
     return stored
+
+
+def _cut(work: Sending, part: Part, document: Document) -> dict[str, Any]:
+    """Fields that were sent in part: nobody's edit there, and so no conflict."""
+    values = work.sendable
+    sent = {
+        one.name: value_in(work.fields, one, document)
+        for one in work.fields.of_part(part)
+        if values.get(one.name) is not None
+    }
+    by_name = work.fields.by_name
+    return {name: sent[name] for name in sent if not same(by_name[name], sent[name], values[name])}
 
 
 def _document(work: Sending, part: Part, owner: str) -> Document:
