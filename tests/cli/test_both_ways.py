@@ -120,6 +120,11 @@ def test_records_are_kept_the_same_and_decided_about_from_the_shell(
     assert unknown.code == 2
     assert "retry" in unknown.err
     assert machine("records", "retry", "customers", "--json").json == {"retried": 0}
+    joined = machine("records", "join", "customers", number, "Another")
+    assert joined.code == 2 and "joined with" in joined.err
+    decided = machine("two-way", "restored", "customers", "here", "--yes", "--json")
+    assert decided.json == {"decided": 0}
+    assert machine("two-way", "restored", "customers", "both", "--yes").code == 2
     assert machine("two-way", "off", "customers", "--yes", "--json").json["status"] == "off"
 
 

@@ -300,3 +300,72 @@ def test_a_default_that_the_site_does_not_have_is_told_before_anything_is_sent(
     assert api.patch(turning.at, {"defaults": {"customerGroup": "Consumers"}}).status == 200
     told = " ".join(note["what"] for note in api.post(f"{turning.at}/check").json["notes"])
     assert "Customer Group" not in told
+
+
+def test_a_tax_number_is_the_same_with_other_punctuation_and_no_conflict(
+    api: Api, turning: Turning, here: Any, there: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    """It is paired by it, so the way it is written there is taken; so are other cases of a name."""
+    number = here("ACME co", taxNumber="nl-1406.63166 b01", email="Mail@Example.com")
+    name = there("Acme Co", tax_id="NL140663166B01", email_id="mail@example.com")
+    turning.begin()
+    row = turning.of_record(number)
+    assert (row["document"], row["matchedBy"], row["decision"]) == (name, "tax_id", "pair")
+    turning.confirm()
+    record = synced(number)
+    assert (record["taxNumber"], record["name"]) == ("NL140663166B01", "Acme Co")
+    assert record["email"] == "mail@example.com"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "becomes"),
+    [
+        ("\uff21\uff23\uff2d\uff25 No. 1", "acme no. 1", "pair"),  # full-width letters
+        ("Cafe\u0301 Zuid", "Caf\u00e9 Zuid", "pair"),  # a combining accent
+        ("Cafe Zuid", "Caf\u00e9 Zuid", "leave"),
+        ("Stra\u00dfe 7", "STRASSE 7", "pair"),
+        ("K\u0152UR", "koeur", "leave"),
+        ("Shop \U0001f600", "Shop \U0001f601", "leave"),
+        ("Cafe Zuid", "Cafe Noord", "send"),
+    ],
+)
+def test_names_that_are_one_to_the_database_are_shown_and_not_made_twice(
+    ours: str, theirs: str, becomes: str, turning: Turning, here: Any, there: Any
+) -> None:
+    number, name = here(ours), there(theirs)
+    before = turning.documents()
+    turning.begin()
+    row = turning.of_record(number)
+    assert row["decision"] == becomes
+    assert row["ambiguous"] is (becomes == "leave")
+    if becomes != "send":
+        assert row["document"] == name
+        turning.confirm()
+        assert turning.documents() == before
+
+
+def test_who_decides_between_names_that_are_alike_is_offered_all_of_them(
+    turning: Turning, here: Callable[..., int], there: Callable[..., str]
+) -> None:
+    number = here("Cafe Zuid")
+    names = {there("Caf\u00e9 Zuid"), there("CAF\u00c8 ZUID")}
+    turning.begin()
+    row = turning.of_record(number)
+    assert {row["document"], *row["others"]} == names
+
+
+def test_what_comes_up_after_the_preview_has_to_be_looked_at_before_it_is_confirmed(
+    api: Api, turning: Turning, here: Callable[..., int], there: Callable[..., str]
+) -> None:
+    kept = here("Kept Here")
+    turning.begin()
+    turning.decide(turning.of_record(kept), "leave")
+    late = here("Late Here")
+    there("late here")
+    refused = api.post(f"{turning.at}/confirm")
+    assert refused.status == 409 and "Look again" in str(refused.json)
+    assert "1 came up here and 1 in" in str(refused.json)
+    turning.begin()
+    assert turning.of_record(late)["decision"] == "pair"
+    assert turning.of_record(kept)["decision"] == "leave", "what was decided stays"
+    turning.confirm()

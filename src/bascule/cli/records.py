@@ -315,6 +315,30 @@ async def do(
     return Exit.DONE
 
 
+@app.command("join")
+@verb("editor", group="records")
+async def join_(
+    kind: Type,
+    number: Number,
+    name: Annotated[
+        str, typer.Argument(metavar="DOCUMENT", help="The document's name in ERPNext.")
+    ],
+    connection: Annotated[
+        str | None, typer.Option("--connection", "-c", help="A connection's slug or id.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Join a record that has no document with one that is there: both go on as one."""
+    from bascule.twoway.joining import join_with
+    from bascule.twoway.kinds import record_type
+
+    of = record_type(kind)
+    async with acting_hub(of=f"{of.name} {number}") as (hub, by):
+        joined = await join_with(hub, of, number, name, by=by, connector=connection)
+        _answer(joined, as_json=as_json)
+    return Exit.DONE
+
+
 def _answer(whole: "Whole", *, as_json: bool) -> None:
     from bascule.twoway.answers import RecordAnswer
 

@@ -202,14 +202,42 @@ async def confirm(
     kind: Type, connection: Of = None, yes: Yes = False, as_json: AsJson = False
 ) -> int:
     """Turn it on with these pairs: from now on the hub writes to the site."""
-    from bascule.twoway import matching
+    from bascule.twoway import confirming
     from bascule.twoway.kinds import record_type
 
     of = record_type(kind)
     async with acting_hub() as (hub, by):
         found = await one_connection(hub, by, connection)
         confirmed(f"Let the hub write {of.plural} to {found.api_url}", yes=yes)
-        _standing(await matching.confirm(hub, found, of, by=by), found, as_json=as_json)
+        _standing(await confirming.confirm(hub, found, of, by=by), found, as_json=as_json)
+    return Exit.DONE
+
+
+@app.command()
+@verb("editor", group="two-way")
+async def restored(
+    kind: Type,
+    choice: Annotated[
+        str, typer.Argument(metavar="SIDE", help="here: send ours again. there: take theirs.")
+    ],
+    connection: Of = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Decide what stays, after the site was restored from an older state: of all at once."""
+    from bascule.twoway import after_restore
+    from bascule.twoway.kinds import record_type
+
+    of = record_type(kind)
+    async with acting_hub() as (hub, by):
+        found = await one_connection(hub, by, connection)
+        what = "Send ours again" if choice == "here" else "Take theirs"
+        confirmed(f"{what}, of all {of.plural} that {found.slug} has in an older state", yes=yes)
+        decided = await after_restore.decide(hub, found, of, choice, by=by)
+    if as_json:
+        document({"decided": decided})
+    else:
+        out.print(f"{decided:,} {of.plural} are decided about.")
     return Exit.DONE
 
 

@@ -33,12 +33,19 @@ KINDS: dict[str, tuple[str, float]] = {
     "slow_body": ("spreads the body over `seconds`", 2.0),
     "revoked": ("401, as if the API key had been taken away", 0.0),
     "forbidden": ("403, as if the role had lost the DocType", 0.0),
+    "name_race": (
+        "409 for a create, as when another took the name that was free a moment ago",
+        0.0,
+    ),
     "late_commit": ("a write shows up `seconds` after the time in its `modified`", 1.0),
     "nested_json": ("JSON kept as text comes nested, as from a site on PostgreSQL", 0.0),
     "clock_back": ("the site's clock goes back `seconds`, until the rule is cleared", 3600.0),
 }
 COMPACT = (",", ":")  # as Frappe writes its JSON
-_INSTEAD = {"rate_limited", "server_error", "bad_gateway", "maintenance", "revoked", "forbidden"}
+_INSTEAD = {
+    *("rate_limited", "server_error", "bad_gateway", "maintenance", "revoked", "forbidden"),
+    "name_race",
+}
 _AFTERWARDS = {"truncated", "lost_answer", "slow_body"}
 
 
@@ -219,6 +226,8 @@ class Faults:
         if fault.kind == "server_error":
             gone = "(2006, 'MySQL server has gone away')"
             return _exception(500, "OperationalError", f"MySQLdb.OperationalError: {gone}")
+        if fault.kind == "name_race":
+            return _name_race(str(fault.doctype))
         user = self._user_of(_api_key(request)) or "Guest"
         message = (
             f"User <strong>{user}</strong> does not have doctype access via role permission "
@@ -264,6 +273,8 @@ def _matches(rule: Fault, request: web.Request, doctypes: set[str]) -> bool:
     if rule.kind == "clock_back":
         return False
     if rule.kind == "late_commit" and not _writes(request):
+        return False
+    if rule.kind == "name_race" and (request.method != "POST" or not _writes(request)):
         return False
     if rule.kind == "forbidden" and request.path.endswith("frappe.client.get_count"):
         return False  # Frappe counts for anybody
@@ -334,6 +345,19 @@ def _exception(
         **more,
     }
     return web.json_response(body, status=status)
+
+
+def _name_race(doctype: str) -> web.Response:
+    """A document that ERPNext names found the name free, and another was committed first."""
+    told = {"message": f"{doctype} <strong>Taken - 1</strong> already exists"}
+    told |= {"title": "Duplicate Name", "indicator": "red"}
+    error = "IntegrityError(1062, \"Duplicate entry 'Taken - 1' for key 'PRIMARY'\")"
+    return _exception(
+        409,
+        "DuplicateEntryError",
+        f"frappe.exceptions.DuplicateEntryError: ({doctype!r}, 'Taken - 1', {error})",
+        _server_messages=json.dumps([json.dumps(told)]),
+    )
 
 
 def _page(status: int, reason: str) -> web.Response:

@@ -13,6 +13,8 @@ from bascule.twoway.withheld import unread
 
 Value = str | float | bool | None
 State = Literal["local", "in_sync", "sending", "waiting", "attention", "conflict"]
+PAUSED = "Two-way sync is off: nothing is read or written."
+PAUSED_STEP = "Turn it on again; an edit that waits goes to ERPNext then."
 EXAMPLE: dict[str, Any] = {
     "name": "Café Müller & Søn",
     "companyName": "Café Müller BV",
@@ -48,9 +50,11 @@ class Sync(BaseModel):
     """How the record and its document stand. `why` and `nextStep` tell what is wrong and what to
     do; `wrong` names fields; `notKept`: fields that the site has no place for, and why. `unread`:
     fields of an Address or a Contact that the hub's user may not read, which is not empty.
+    `paused`: two-way sync is off: `state` is how they stood then, nothing is read or written.
     """
 
     state: State
+    paused: bool = False
     why: str | None = None
     nextStep: str | None = None
     remedy: str | None = None
@@ -100,15 +104,13 @@ class RecordAnswer(BaseModel):
         sync = Sync(state=whole.state)  # type: ignore[arg-type]
         if link is not None:
             not_kept = {
-                one.name: why
-                for one in fields.fields
-                if record.values.get(one.name) is not None
-                and (why := fields.why_not(one)) is not None
+                one.name: why for one in fields.fields if (why := whole.why_alone(one)) is not None
             }
             sync = Sync(
                 state=link.state,  # type: ignore[arg-type]
-                why=link.why,
-                nextStep=link.next_step,
+                paused=whole.is_paused,
+                why=link.why or (PAUSED if whole.is_paused else None),
+                nextStep=link.next_step or (PAUSED_STEP if whole.is_paused else None),
                 remedy=link.remedy,
                 wrong=link.wrong,
                 retryAt=link.retry_at,
@@ -187,7 +189,9 @@ class Exchanges(BaseModel):
 
 
 class ConflictAnswer(BaseModel):
-    """A field that both sides changed. `base`: what both had before."""
+    """A field that both sides changed. `base`: what both had before. `restored`: it came up because
+    the site is in an older state than both had agreed on.
+    """
 
     id: int
     recordId: int
@@ -201,6 +205,7 @@ class ConflictAnswer(BaseModel):
     there: Any
     thereBy: str
     thereAt: datetime | None
+    restored: bool
     openedAt: datetime
 
     @staticmethod
@@ -218,6 +223,7 @@ class ConflictAnswer(BaseModel):
             there=conflict.there,
             thereBy=conflict.there_by,
             thereAt=conflict.there_at,
+            restored=conflict.restored,
             openedAt=conflict.opened_at,
         )
 
@@ -241,6 +247,17 @@ class SettleAll(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"choice": "there"}})
 
     choice: Literal["here", "there", "base"]
+
+
+class Join(BaseModel):
+    """The document that the record is joined with, by its name. `connector`: whose, where there are
+    several.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"document": "Acme"}})
+
+    document: str = Field(min_length=1, max_length=255)
+    connector: str | None = Field(default=None, max_length=100)
 
 
 class Retried(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from bascule.accounts.access import Editor, TheHub, Viewer
 from bascule.events.journal import about, entry_of
-from bascule.twoway import conflicts, finding, records
+from bascule.twoway import conflicts, finding, joining, records, restoring
 from bascule.twoway.answers import (
     ConflictAnswer,
     Conflicts,
@@ -18,6 +18,7 @@ from bascule.twoway.answers import (
     ExchangeAnswer,
     Exchanges,
     History,
+    Join,
     RecordAnswer,
     Records,
     Retried,
@@ -188,7 +189,19 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
     @router.post("/{number}/restore", name=f"restore_{one}")
     async def restore(request: Request, hub: TheHub, user: Editor, number: Number) -> RecordAnswer:
         """Takes a deletion back."""
-        return _answer(request, await records.restore(hub, kind, number, by=user))
+        return _answer(request, await restoring.restore(hub, kind, number, by=user))
+
+    @router.post("/{number}/join", name=f"join_{one}", responses=CONFLICT)
+    async def join(
+        request: Request, hub: TheHub, user: Editor, number: Number, body: Join
+    ) -> RecordAnswer:
+        """Joins a record that has no document with one that is there: both go on as one, and what
+        differs is a conflict. Another record that has the document gives it over.
+        """
+        whole = await joining.join_with(
+            hub, kind, number, body.document, by=user, connector=body.connector
+        )
+        return _answer(request, whole)
 
     @router.post("/{number}/do/{act}", name=f"do_about_{one}", responses=CONFLICT)
     async def act(

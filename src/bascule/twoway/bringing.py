@@ -4,6 +4,7 @@ where they were. Which documents, and why, is `pulling`'s.
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -13,12 +14,14 @@ from bascule.connections.tables import Connection
 from bascule.frappe import Invalid, Site
 from bascule.hub import Hub
 from bascule.twoway import at_the_site, creating, following
+from bascule.twoway.fields import same
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.masks import refuse_masked, refuse_what_looks_masked
 from bascule.twoway.party import AT_ONCE, UNREAD, Party, fetch_many, values_of
 from bascule.twoway.records import new_link, new_record, queue, tell
+from bascule.twoway.restored import agreed_later, are_restored, was_deleted
 from bascule.twoway.tables import Link, Record, TwoWay
 from bascule.twoway.taking import SITE, Seen, ahead_of_us, clock_of, refresh_state, take, told
 
@@ -51,6 +54,7 @@ class Pulling:
     two_way: TwoWay
     source: str
     summary: Summary
+    restored: bool = False  # the site turned out to be in an older state than was agreed on
 
     @property
     def fields(self) -> Mapped:
@@ -72,13 +76,17 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
     for start in range(0, len(names), AT_ONCE):
         some = list(names[start : start + AT_ONCE])
         started = await clock_of(work.hub)
-        parties = await _fetched(work, some)
-        work.summary.fetched += len(parties)
-        there = {party.name for party in parties}
+        found = await _fetched(work, some)
+        there = {party.name for party in found}
         await not_there(work, [name for name in some if name not in there])
-        links = await links_to(work, there)
+        parties, older = await _not_as_agreed(work, found, started)
+        work.restored = work.restored or await are_restored(work.site, older.values())
+        work.summary.fetched += len(parties)
+        work.summary.unchanged += len(found) - len(parties)
+        links = await links_to(work, {party.name for party in parties})
         for party in parties:
-            seen = Seen(party, started, work.source, zone, **ahead)
+            doubt = work.restored and older.get(party.name) is not None
+            seen = Seen(party, started, work.source, zone, doubt=doubt, **ahead)
             number = await _by_key(work, party)
             if number is None and party.name in links:
                 number = await _whose_name(work, links[party.name], party)
@@ -90,6 +98,52 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
             elif not await _was_made_anew(work, party):
                 await _take_new(work, seen)
     return later
+
+
+async def _not_as_agreed(
+    work: Pulling, parties: list[Party], started: datetime
+) -> tuple[list[Party], dict[str, str | None]]:
+    """Without those that are, value by value, what both sides last agreed on: nothing is written
+    for them. And of each what was agreed on later than it tells of, see `restored`; not by an
+    answer that came since it was asked for (`started`).
+    """
+    async with work.hub.db.session() as session:
+        query = select(Link).where(
+            Link.two_way_id == work.two_way.id,
+            Link.document.in_([party.name for party in parties]),
+        )
+        links = {str(link.document): link for link in await session.scalars(query)}
+        session.expunge_all()
+    fields = work.fields
+    found = [
+        party
+        for party in parties
+        if (link := links.get(party.name)) is None or not _is_as_agreed(fields, link, party)
+    ]
+    older = {
+        party.name: agreed_later(link, party)
+        for party in found
+        if (link := links.get(party.name))
+        and (link.seen_at is None or started > link.seen_at)
+        and not following.is_another(link, party.main)
+    }
+    return found, older
+
+
+def _is_as_agreed(fields: Mapped, link: Link, party: Party) -> bool:
+    by_name = fields.by_name
+    return (
+        link.state == "in_sync"
+        and link.gone_at is None
+        and not following.is_another(link, party.main)
+        and link.modified == party.modified()
+        and link.parts == party.parts()
+        and link.withheld == party.withheld
+        and all(
+            same(by_name[name], link.base.get(name), value)
+            for name, value in values_of(fields, party).items()
+        )
+    )
 
 
 async def _fetched(work: Pulling, names: list[str]) -> list[Party]:
@@ -337,11 +391,15 @@ async def not_there(work: Pulling, names: list[str]) -> None:
             continue
         new = await following.find_again(work.site, whole)
         into = None if new else await following.merged_into(work.site, whole)
+        told = bool(new or into) or await was_deleted(work.site, work.doctype, name)
+        lost = told is False or (told is None and work.restored)
         async with work.hub.db.session() as session:
             whole = await find(session, None, number, None, lock=True)
             if not following.is_as_it_was(whole.link, before):
                 continue
-            if await following.follow(session, whole, new, into=into):
+            if lost:
+                await following.lost(session, whole)
+            elif await following.follow(session, whole, new, into=into):
                 work.summary.renamed += 1
-            else:
-                work.summary.deleted += 1
+                continue
+            work.summary.deleted += 1

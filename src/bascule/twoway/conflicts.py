@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import refuse_below
 from bascule.accounts.tables import User
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict as NotNow
 from bascule.errors import Invalid, NoSuch
 from bascule.hub import Hub
-from bascule.twoway import circuit
+from bascule.twoway import circuit, following
 from bascule.twoway.fields import RecordType, clean, same
 from bascule.twoway.finding import Whole, find, visible_to
 from bascule.twoway.history import add_change
@@ -22,8 +21,8 @@ from bascule.twoway.plan import unsent
 from bascule.twoway.records import (
     edits_of,
     keep_here_alone,
+    may_edit,
     name_of,
-    new_link,
     queue,
     send_anew,
     set_values,
@@ -31,6 +30,7 @@ from bascule.twoway.records import (
     start_again,
     tell,
 )
+from bascule.twoway.restoring import make_again
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
 from bascule.twoway.taking import clear_trouble, conflicts_open, refresh_state
 
@@ -96,15 +96,25 @@ async def settle(
 
 
 async def settle_all(
-    hub: Hub, kind: RecordType, record_id: int, choice: str, *, by: User | None
+    hub: Hub,
+    kind: RecordType,
+    record_id: int,
+    choice: str,
+    *,
+    by: User | None,
+    restored: bool = False,
 ) -> Whole:
     """Decides all that is open about one record: what is `here`, `there`, or was before (`base`).
-    NoSuch: nothing is open.
+    `restored`: of it what came up because the site was restored. NoSuch: nothing is open.
     """
     _check(choice, by)
     async with hub.db.session() as session:
         whole = await find(session, kind, record_id, by, lock=True)
-        found = await conflicts_open(session, whole.record)
+        found = {
+            name: one
+            for name, one in (await conflicts_open(session, whole.record)).items()
+            if one.restored or not restored
+        }
         if not found or whole.link is None or whole.two_way is None:
             raise NoSuch(
                 f"There is no open conflict about {whole.record.title}.",
@@ -116,7 +126,7 @@ async def settle_all(
 
 
 def _check(choice: str, by: User | None) -> None:
-    _may_edit(by)
+    may_edit(by)
     if choice not in CHOICES:
         raise Invalid(
             f"A conflict is settled with one of: {', '.join(CHOICES)}.",
@@ -172,7 +182,7 @@ async def act(hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User
     delete_anyway, disable_instead: of a deletion that was not carried out. accept: what the site
     did not keep is kept here alone.
     """
-    _may_edit(by)
+    may_edit(by)
     if what not in ACTS:
         raise Invalid(
             f"There is nothing called {what!r} to do.",
@@ -200,7 +210,7 @@ async def retry_all(
     """Tries again all that wait or need attention, of what this person may see; how many.
     `remedy`: those alone that wait for this.
     """
-    _may_edit(by)
+    may_edit(by)
     async with hub.db.session() as session:
         query = (
             select(Link.record_id, Record.connection_id)
@@ -245,6 +255,11 @@ async def _give_up(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> No
     await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
     for one in (await conflicts_open(session, record)).values():
         await _settle(session, whole, one, "there", by)
+    if link.remedy == following.LOST.remedy:
+        clear_trouble(link)
+        link.gone_at = None
+        await following.gone(session, whole)
+        return
     changes = unsent(fields, record, link)
     after = {**record.values, **{name: agreed for name, (_, agreed) in changes.items()}}
     set_values(record, fields, after, by=by)
@@ -274,23 +289,13 @@ async def _give_up_unmade(hub: Hub, session: AsyncSession, whole: Whole, by: str
 
 
 async def _recreate(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
-    link, two_way = _both(whole)
+    link, _ = _both(whole)
     if link.gone_at is None:
         raise NotNow(
             f"{whole.record.title} is in ERPNext, so it is not made there again.",
             next_step="Retry, if something else is wrong with it.",
         )
-    record = whole.record
-    await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
-    await session.delete(link)
-    await session.flush()
-    session.add(new_link(record, two_way, state="sending", creation=link.creation))
-    record.deleted_at = None
-    after = {**record.values, "active": True}
-    set_values(record, whole.fields, after, by=by)
-    await add_change(session, record, "restored", {}, by=by, note="To be made in ERPNext again.")
-    await session.flush()
-    await queue(hub, session, record, two_way, by=by)
+    await make_again(hub, session, whole, by)
 
 
 async def _delete_anyway(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
@@ -345,8 +350,3 @@ def _both(whole: Whole) -> tuple[Link, TwoWay]:
 async def _waiting(session: AsyncSession, record_id: int) -> Sequence[Outbox]:
     query = select(Outbox).where(Outbox.record_id == record_id)
     return (await session.scalars(query)).all()
-
-
-def _may_edit(by: User | None) -> None:
-    if by is not None:
-        refuse_below("editor", by)

@@ -18,6 +18,7 @@ from bascule.twoway.failures import refused_of, trouble_of
 from bascule.twoway.fields import PARTS, Part
 from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
+from bascule.twoway.inserting import insert
 from bascule.twoway.part_names import is_named_by_the_site
 from bascule.twoway.party import Document, changes_for
 from bascule.twoway.records import tell
@@ -66,9 +67,8 @@ async def _insert(work: Sending) -> tuple[Document, dict[str, Any]]:
         document, sent = _document(work)
         try:
             about = f"{doctype} {work.whole.record.title}"
-            async with work.said("create", about, document) as said:
-                stored: Document = await work.site.insert(doctype, document)
-                said.answer = stored
+            numbered = work.fields.type.numbers_doubles
+            stored = await insert(work, doctype, about, document, numbered=numbered)
         except Duplicate:
             raise
         except Invalid as error:

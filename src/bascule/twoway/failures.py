@@ -34,6 +34,8 @@ from bascule.twoway.mapping import Mapped
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 15 * 60.0  # seconds
 
+JOIN = "Join it with the document that is there, or edit what the two have in common."
+
 
 class NotSettled(FrappeError):
     """An earlier request may still be under way at the site. `left`: seconds until it cannot be."""
@@ -81,8 +83,9 @@ def trouble_of(error: FrappeError, fields: Mapped, part: Part = "main") -> Troub
     if isinstance(error, Linked):
         return Trouble("linked", why, step)
     wrong = local_names(error.fields, fields, part) if isinstance(error, Invalid) else {}
-    remedy = "duplicate" if isinstance(error, Duplicate) else "invalid"
-    return Trouble(remedy, why, step, wrong=wrong)
+    if isinstance(error, Duplicate):
+        return Trouble("duplicate", why, JOIN, wrong=wrong)
+    return Trouble("invalid", why, step, wrong=wrong)
 
 
 def local_names(said: Mapping[str, str], fields: Mapped, part: Part) -> dict[str, str]:

@@ -16,11 +16,13 @@ PARTS: tuple[Part, ...] = ("main", "address", "contact")
 KINDS: tuple[Kind, ...] = ("text", "long", "number", "flag", "email", "phone", "url", "date")
 DIRECTIONS: tuple[Direction, ...] = ("both", "to_erpnext", "from_erpnext")
 
-_EMAIL = re.compile(r"[^@\s<>\"',;]+@[^@\s<>\"',;]+\.[^@\s<>\"',;.]+")
+_EMAIL = re.compile(r"[^@\s<>\",;]+@[^@\s<>\"',;]+\.[^@\s<>\"',;.]+")
 _PHONE = re.compile(r"[0-9+()\-./\s]*(?:(?:x|ext\.?)\s*[0-9]+)?", re.IGNORECASE)
 LONGEST = {"long": 10_000}
 USUAL_LENGTH = 140  # characters of Frappe's Data
 BIGGEST = 1e15  # of a Currency
+# What Frappe makes of these characters in a text that looks like HTML to it; `&` last.
+_ESCAPED = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class RecordType:
     title: str  # the local field that a record is called by
     tax: str  # of these two, and the title, records and documents are paired
     email: str
+    numbers_doubles: bool  # the site gives one whose name is taken a number behind it
     fields: tuple[Field, ...] = field(repr=False)
     shows_address: bool = False
     saves_parts_since: int | None = None
@@ -186,6 +189,9 @@ def from_site(of: Field, value: Any) -> Any:
     """What a site said, as it is kept here; whatever it is, it is not lost."""
     if value is None or value == "":
         return False if of.kind == "flag" else None
+    if isinstance(value, str):
+        for escaped, plain in _ESCAPED:
+            value = value.replace(escaped, plain)
     try:
         return _CLEANERS[of.kind](value)
     except ValueError:

@@ -13,7 +13,7 @@ from bascule.accounts.tables import User
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid, NoSuch
-from bascule.twoway.fields import RecordType
+from bascule.twoway.fields import Field, RecordType
 from bascule.twoway.kinds import record_type
 from bascule.twoway.mapping import Mapped, mapped, unmapped
 from bascule.twoway.tables import Link, Record, TwoWay
@@ -36,6 +36,23 @@ class Whole:
         return (
             mapped(self.two_way) if self.two_way else unmapped(record_type(self.record.record_type))
         )
+
+    def why_alone(self, one: Field) -> str | None:
+        """Why the site has not got a value that is here; None: it has, or there is none."""
+        if self.link is None or self.record.values.get(one.name) is None:
+            return None
+        fields, part = self.fields, one.place.part if one.place else "main"
+        if (why := fields.why_not(one)) is not None:
+            return why
+        if part == "main" or part in self.link.parts or fields.wants(part, self.record.values):
+            return None
+        needed = "an Address" if part == "address" else "a Contact"
+        return f"ERPNext keeps it in {needed}, and there is none: it is kept here alone."
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is linked, and nothing is read or written because two-way sync is not on."""
+        return self.two_way is not None and self.two_way.status != "on"
 
     @property
     def state(self) -> str:

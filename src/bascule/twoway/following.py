@@ -31,6 +31,14 @@ CHANGED_SINCE = Trouble(
 )
 
 
+LOST = Trouble(
+    "lost_there",
+    "ERPNext has it no more, and tells of no deletion: the site was restored from an older state, "
+    "or it was deleted past ERPNext.",
+    "Make it there again, or take it that it is gone.",
+)
+
+
 async def find_again(site: Site, whole: Whole) -> str | None:
     """The new name of a document that was renamed: the one with the record's key, else the one
     that was created at the same microsecond. None: there is none.
@@ -138,6 +146,29 @@ async def is_back(session: AsyncSession, link: Link) -> None:
         link.gone_at = None
         clear_trouble(link)
         await refresh_state(session, link)
+
+
+async def lost(session: AsyncSession, whole: Whole) -> None:
+    """It is not there, and nobody is known to have deleted it: that is a person's to decide about,
+    and nothing of the record changes before.
+    """
+    link = whole.link
+    assert link is not None  # noqa: S101
+    if link.gone_at is not None:
+        return
+    if whole.record.deleted_at is not None:  # it was to go anyway
+        await gone(session, whole)
+        return
+    link.gone_at = datetime.now(UTC)
+    clear_trouble(link)
+    link.state, link.remedy, link.why, link.next_step = (
+        "attention",
+        LOST.remedy,
+        LOST.why,
+        LOST.next_step,
+    )
+    await add_change(session, whole.record, "lost", {}, by=SITE, note=LOST.why)
+    await tell(session, whole.record, "state")
 
 
 async def gone(session: AsyncSession, whole: Whole, *, into: str | None = None) -> None:

@@ -10,6 +10,8 @@ Origins of a step:
     settled     somebody decided a conflict
     linked      joined to a document; created: that document was made by the hub
     renamed, merged, gone, back    what became of the document there
+    lost        the document is not there, and nothing tells of a deletion
+    deleted_there    the hub deleted the document, because the record was deleted here
     deleted, restored              what became of the record here
     gave_up     an edit was not sent after all: the record is what ERPNext has
 """

@@ -56,6 +56,7 @@ CUSTOMER = RecordType(
     title="name",
     tax="taxNumber",
     email="email",
+    numbers_doubles=True,
     fields=(
         Field("name", "Name", Place(MAIN, "customer_name"), required=True),
         *_party(),
@@ -83,6 +84,7 @@ SUPPLIER = RecordType(
     title="name",
     tax="taxNumber",
     email="email",
+    numbers_doubles=False,
     fields=(
         Field("name", "Name", Place(MAIN, "supplier_name"), required=True),
         *_party(),
@@ -90,6 +92,8 @@ SUPPLIER = RecordType(
               default="All Supplier Groups", group="terms"),
         Field("supplierType", "Supplier type", Place(MAIN, "supplier_type"), default="Company",
               group="terms"),
+        Field("supplierCountry", "Supplier's country", Place(MAIN, "country"), group="terms",
+              help="Of the supplier itself; the one of its address is beside that."),
         *_terms(),
     ),
 )  # fmt: skip

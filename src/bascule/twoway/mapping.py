@@ -76,6 +76,40 @@ class Mapped:
         own = [field for field in self.of_part(part) if field.default is None]
         return any(values.get(field.name) not in (None, "") for field in own)
 
+    def completed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """With the defaults of what is not said; those of an Address or a Contact only where there
+        is to be one.
+        """
+        wanted = {part for part in PARTS if self.wants(part, values)}
+        return {
+            one.name: one.default
+            for one in self.fields
+            if one.default is not None and (one.place is None or one.place.part in wanted)
+        } | {
+            name: value for name, value in values.items() if not self._is_idle(name, value, wanted)
+        }
+
+    def _is_idle(self, name: str, value: Any, wanted: set[Part]) -> bool:
+        """A default that would stand for itself: of an Address that nobody wants."""
+        one = self.by_name.get(name)
+        if one is None or one.place is None or one.place.part in wanted or one.default is None:
+            return False
+        return bool(value == one.default)
+
+    def defaults_of_new_parts(
+        self, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Of an Address or a Contact that comes to be wanted: what is not said of it."""
+        parts = {part for part in PARTS if self.wants(part, after) and not self.wants(part, before)}
+        return {
+            one.name: one.default
+            for one in self.fields
+            if one.default is not None
+            and one.place is not None
+            and one.place.part in parts
+            and after.get(one.name) is None
+        }
+
     def row_of(self, place: Place) -> dict[str, Any]:
         """By what its row in a child table is known."""
         return {name: self.company if value == "$company" else value for name, value in place.row}

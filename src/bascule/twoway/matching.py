@@ -4,7 +4,9 @@ Paired by tax number, then by e-mail address, then by name. A person sees the pa
 count, and may change them.
 """
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,14 +18,12 @@ from bascule.errors import Conflict, HubError, Invalid
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.twoway.fields import RecordType, same
-from bascule.twoway.finding import find
-from bascule.twoway.history import add_change
+from bascule.twoway.fields import RecordType
+from bascule.twoway.likeness import collated, key_of
 from bascule.twoway.mapping import Mapped, mapped
-from bascule.twoway.pairing import Candidate, Proposal, normal, pairs
+from bascule.twoway.pairing import Candidate, Proposal, pairs
 from bascule.twoway.party import AT_ONCE, fetch_many, values_of
-from bascule.twoway.pulling import load, start_poll
-from bascule.twoway.records import join, name_of, new_link, queue
+from bascule.twoway.pulling import load
 from bascule.twoway.setup import may_set_up, the_two_way
 from bascule.twoway.tables import Link, Match, Record, TwoWay
 
@@ -54,15 +54,56 @@ async def prepare(hub: Hub, two_way_id: int) -> None:
         linked = set(
             await session.scalars(select(Link.document).where(Link.two_way_id == two_way_id))
         )
-        records = await _records(session, connection, fields.type)
+        records = await unlinked_records(session, connection, fields.type)
         free = [one for one in documents if one.key not in linked]
+        decided = await _decided(session, two_way_id)
         await session.execute(delete(Match).where(Match.two_way_id == two_way_id))
-        for proposal in pairs(fields.type, records, free):
-            session.add(_row(two_way_id, fields, proposal))
+        for proposal in [
+            *(by_hand := _joined_by_hand(decided, records, free)),
+            *pairs(fields.type, *_without(by_hand, records, free)),
+        ]:
+            row = _row(two_way_id, fields, proposal)
+            row.decision = decided.get((row.record_id, row.document), row.decision)
+            session.add(row)
         current = await session.get(TwoWay, two_way_id)
         if current is not None:
             current.last_summary = {**current.last_summary, "matching": "ready"}
         await publish(session, "record", connection_id=connection.id, change="matched")
+
+
+Decided = dict[tuple[int | None, str | None], str]
+
+
+async def _decided(session: AsyncSession, two_way_id: int) -> Decided:
+    """What would become of each as of the last look, for who looks again."""
+    query = select(Match).where(Match.two_way_id == two_way_id)
+    return {
+        (one.record_id, one.document): one.decision
+        for one in await session.scalars(query)
+        if not (one.ambiguous and one.decision == "leave")
+    }
+
+
+def _joined_by_hand(
+    decided: Decided, records: Sequence[Candidate], documents: Sequence[Candidate]
+) -> list[Proposal]:
+    here, there = ({one.key: one for one in side} for side in (records, documents))
+    return [
+        Proposal(here[record], there[document])
+        for (record, document), decision in decided.items()
+        if decision == "pair" and record in here and document in there
+    ]
+
+
+def _without(
+    joined: Sequence[Proposal], records: Sequence[Candidate], documents: Sequence[Candidate]
+) -> tuple[list[Candidate], list[Candidate]]:
+    here = {one.record.key for one in joined if one.record}
+    there = {one.document.key for one in joined if one.document}
+    return (
+        [one for one in records if one.key not in here],
+        [one for one in documents if one.key not in there],
+    )
 
 
 def _row(two_way_id: int, fields: Mapped, proposal: Proposal) -> Match:
@@ -118,7 +159,7 @@ def _unlinked(connection: Connection, kind: RecordType) -> ColumnElement[bool]:
     )
 
 
-async def _records(
+async def unlinked_records(
     session: AsyncSession, connection: Connection, kind: RecordType
 ) -> list[Candidate]:
     query = (
@@ -246,27 +287,32 @@ async def _bring_if_free(session: AsyncSession, match: Match) -> None:
 
 
 async def others_that_fit(
-    session: AsyncSession, kind: RecordType, match: Match, record: Record | None
-) -> list[str]:
-    """Documents of the preview with the same tax number, e-mail address or name as the record, but
-    for the one that is proposed; a few of them.
+    session: AsyncSession, kind: RecordType, rows: Sequence[tuple[Match, Record | None]]
+) -> dict[int, list[str]]:
+    """Of each of these rows for which several would fit: the documents of the preview with the same
+    tax number, e-mail address or name as the record, but for the one that is proposed; a few.
     """
-    if record is None or not match.ambiguous:
-        return []
-    field = {"tax_id": kind.tax, "email": kind.email}.get(match.matched_by or "", kind.title)
-    wanted = normal(record.values.get(field))
-    query = (
-        select(Match.document)
-        .where(
-            Match.two_way_id == match.two_way_id,
-            Match.document.is_not(None),
-            Match.document != match.document,
-            func.lower(func.btrim(Match.there[field].astext)) == wanted,
+    doubtful = [(one, record) for one, record in rows if record is not None and one.ambiguous]
+    if not doubtful:
+        return {}
+    of_it = Match.two_way_id == doubtful[0][0].two_way_id
+    query = select(Match.document, Match.there).where(of_it, Match.document.is_not(None))
+    documents = {str(name): there for name, there in await session.execute(query.distinct())}
+    found: dict[int, list[str]] = {}
+    for match, record in doubtful:
+        field = {"tax_id": kind.tax, "email": kind.email}.get(match.matched_by or "", kind.title)
+        wanted = _likeness(kind, field, record.values.get(field))
+        fitting = (
+            name
+            for name, there in documents.items()
+            if name != match.document and _likeness(kind, field, there.get(field)) == wanted
         )
-        .distinct()
-        .limit(OTHERS)
-    )
-    return [str(name) for name in await session.scalars(query)]
+        found[match.id] = list(islice(fitting, OTHERS))
+    return found
+
+
+def _likeness(kind: RecordType, field: str, value: Any) -> str:
+    return collated(value) if field == kind.title else key_of(kind, field, value)
 
 
 async def _paired_with_another(session: AsyncSession, match: Match) -> bool:
@@ -277,64 +323,3 @@ async def _paired_with_another(session: AsyncSession, match: Match) -> bool:
         Match.id != match.id,
     )
     return await session.scalar(query.limit(1)) is not None
-
-
-async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: User | None) -> TwoWay:
-    """Turns two-way sync on with the pairs of the preview. From now on the hub writes to the site.
-    Conflict: there is no preview to confirm.
-    """
-    may_set_up(by, connection)
-    async with hub.db.session() as session:
-        two_way = await the_two_way(session, connection, kind, lock=True)
-        if two_way.status != "matching" or two_way.last_summary.get("matching") != "ready":
-            raise Conflict(
-                "There is no preview of pairs to confirm.",
-                next_step="Begin first, and look at the pairs when they are ready.",
-            )
-        two_way.status = "on"
-        two_way.cursor, two_way.last_summary = {}, {}
-        # The first look is started below.
-        two_way.next_poll_at = datetime.now(UTC) + timedelta(minutes=two_way.poll_minutes)
-        for match, record in await preview(session, two_way, limit=1_000_000):
-            if record is not None and match.decision in ("pair", "send"):
-                await _link(hub, session, two_way, match, record, name_of(by))
-        await _send_what_waited(hub, session, two_way, name_of(by))
-        await session.execute(delete(Match).where(Match.two_way_id == two_way.id))
-        await start_poll(hub, session, two_way, whole=True)
-        await publish(session, "record", connection_id=connection.id, change="on")
-        await session.flush()
-        session.expunge(two_way)
-    return two_way
-
-
-async def _link(
-    hub: Hub, session: AsyncSession, two_way: TwoWay, match: Match, record: Record, by: str
-) -> None:
-    await join(session, record, two_way, by=by)
-    paired = match.decision == "pair"
-    link = new_link(record, two_way, document=match.document if paired else None)
-    link.state = "sending"
-    if paired:
-        # A default that nobody chose yields to what is there.
-        link.base = {
-            one.name: one.default
-            for one in mapped(two_way).fields
-            if one.default is not None
-            and one.name not in record.edited
-            and same(one, record.values.get(one.name), one.default)
-        }
-    session.add(link)
-    await session.flush()
-    if paired:
-        note = f"Paired with {match.document}, by {(match.matched_by or 'hand').replace('_', ' ')}."
-        await add_change(session, record, "linked", {}, by=by, note=note)
-    await queue(hub, session, record, two_way, by=by)
-
-
-async def _send_what_waited(hub: Hub, session: AsyncSession, two_way: TwoWay, by: str) -> None:
-    """Edits that were made while it was off."""
-    query = select(Link.record_id).where(Link.two_way_id == two_way.id, Link.gone_at.is_(None))
-    for number in (await session.scalars(query)).all():
-        whole = await find(session, None, number, None)
-        if whole.link is not None and whole.record.edited and whole.link.document is not None:
-            await queue(hub, session, whole.record, two_way, by=by)

@@ -2,7 +2,7 @@
 agreed on. Decides and touches nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -58,8 +58,10 @@ def merge(
     policy: Callable[[str], str],
     here_edit: Callable[[str], Edit],
     there_edit: Callable[[str], Edit],
+    doubted: Collection[str] = (),
 ) -> Merged:
-    """Three-way, over the fields that `there` tells of; the others stay as they are.
+    """Three-way, over the fields that `there` tells of; the others stay as they are. What theirs
+    has otherwise in `doubted` fields may be nobody's edit, so a person decides about it.
 
     One side changed: it is taken. Both to the same: agreed. Both to different: `policy` of the
     field, one of `POLICIES`.
@@ -76,6 +78,9 @@ def merge(
         elif not one.is_taken or (one.is_sent and same(one, was, theirs)):
             if not same(one, ours, was):
                 merged.send.add(name)
+        elif name in doubted and one.is_sent:
+            edits = here_edit(name), there_edit(name)
+            merged.clashes.append(Clash(name, was, ours, theirs, *edits))
         elif same(one, was, ours) or not one.is_sent:
             _take(merged, name, ours, theirs)
         else:

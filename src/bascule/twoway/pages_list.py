@@ -8,16 +8,19 @@ from fastapi import APIRouter, Query, Request, Response
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.connections.service import list_connections
 from bascule.twoway import conflicts, finding
-from bascule.twoway.fields import RecordType
+from bascule.twoway.fields import Field, RecordType
 from bascule.twoway.finding import Wanted, Whole, cursor_of, position_of
 from bascule.twoway.pages_kind import TheKind
 from bascule.twoway.pages_words import BROUGHT, state_of
+from bascule.twoway.pages_words import shown as shown_value
 from bascule.twoway.setup import two_ways
 from bascule.twoway.syncing import sync_now
 from bascule.ui import back_to, page_url, render
 from bascule.ui.filters import plural
 
 ROWS = 50
+# What tells records apart, the most telling first.
+SHOWN = ("city", "email", "country", "supplierCountry", "phone", "taxNumber", "website")
 PATIENCE = 15  # seconds that a person waits for what a sync brought
 STATES = ("in_sync", "sending", "waiting", "attention", "conflict", "local", "deleted")
 LABELS = {
@@ -85,9 +88,20 @@ async def list_page(
         twin=page_url(f"/api{path}", query, after=after, limit=ROWS),
         on=on,
         several=_several(shown, len(on)),
+        columns=_columns(kind, shown),
+        text_of=shown_value,
         connections=connections,
         may_edit=has_role(user, "editor"),
     )
+
+
+def _columns(kind: RecordType, rows: list[Whole]) -> list[Field]:
+    """Two fields beside the name, of those that the records on this page have."""
+    fields = {one.name: one for one in kind.fields}
+    known = [fields[name] for name in (*SHOWN, f"{kind.name}Group") if name in fields]
+    return [
+        one for one in known if any(row.record.values.get(one.name) is not None for row in rows)
+    ][:2]
 
 
 def _several(shown: list[Whole], on: int) -> bool:

@@ -8,10 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.accounts.tables import User
+from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.events.journal import entry_of
+from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.twoway import attention, conflicts, finding, records
+from bascule.twoway import attention, conflicts, finding, joining, records, restoring
 from bascule.twoway.exchanges import exchanges_of
 from bascule.twoway.fields import Field, RecordType
 from bascule.twoway.finding import BIGGEST, Whole
@@ -50,6 +52,7 @@ def add_to(router: APIRouter, kind: RecordType) -> None:
     one = kind.name
     router.get("/{number}")(record_page)
     router.post("/{number}/do/{act}", name=f"do_about_{one}")(act)
+    router.post("/{number}/join", name=f"join_{one}")(join)
     router.post("/{number}/delete", name=f"delete_{one}")(delete)
     router.post("/{number}/restore", name=f"restore_{one}")(restore)
     router.post("/{number}/conflicts", name=f"settle_all_of_{one}")(settle_all)
@@ -97,6 +100,11 @@ async def record_page(
         ways = await two_ways(session, user) if alone else []
         session.expunge_all()
     undecided = found[0] if found else None
+    could_send = [
+        connection
+        for two_way, connection in ways
+        if two_way.status == "on" and two_way.record_type == kind.name
+    ]
     groups = _groups(whole)
     return render(
         request,
@@ -111,11 +119,8 @@ async def record_page(
         groups=groups,
         kept_alone=[one for _, fields in groups for one in fields if one.alone],
         past=past,
-        could_send=[
-            connection
-            for two_way, connection in ways
-            if two_way.status == "on" and two_way.record_type == kind.name
-        ],
+        could_send=could_send,
+        could_join=_could_join(whole, could_send),
         before=before,
         tried=tried,
         url=site_url(whole),
@@ -123,6 +128,17 @@ async def record_page(
         may_edit=has_role(user, "editor"),
         may_map=_may_map(user, whole),
     )
+
+
+def _could_join(whole: Whole, could_send: list[Connection]) -> list[Connection]:
+    """The connections with a document of which it could go on as one: it has none itself."""
+    link = whole.link
+    if link is None:
+        return could_send
+    joined = link.document is not None and link.gone_at is None
+    if joined or whole.is_paused or link.state == "sending" or whole.record.deleted_at is not None:
+        return []
+    return [whole.connection] if whole.connection else []
 
 
 def _may_map(user: User, whole: Whole) -> bool:
@@ -155,7 +171,7 @@ def _groups(whole: Whole) -> list[tuple[str, list[Shown]]]:
         text = shown(one, whole.record.values.get(one.name))
         if not text and one.name not in wrong and one.name not in not_read:
             continue
-        alone = (whole.fields.why_not(one) or "") if whole.link is not None else ""
+        alone = whole.why_alone(one) or ""
         found["own" if one.own else one.group].append(
             Shown(one, text, alone, str(wrong.get(one.name, "")), not_read.get(one.name, ""))
         )
@@ -184,6 +200,27 @@ async def act(
     return back_to(page_of(whole), SAID[act])
 
 
+async def join(
+    request: Request,
+    hub: TheHub,
+    user: Editor,
+    kind: TheKind,
+    number: Number,
+    document: Annotated[str, Form(max_length=255)] = "",
+    connector: Annotated[str, Form(max_length=100)] = "",
+) -> Response:
+    """With a document that is there; `connector`: of several, whose."""
+    try:
+        whole = await joining.join_with(
+            hub, kind, number, document, by=user, connector=connector or None
+        )
+    except (Conflict, Invalid, FrappeError) as refused:
+        return await _refused(request, hub, user, kind, number, f"/{kind.plural}/{number}", refused)
+    note(request, whole)
+    joined = whole.link.document if whole.link else ""
+    return back_to(page_of(whole), f"It is joined with {joined}.", next_step="Both are compared.")
+
+
 async def delete(
     request: Request,
     hub: TheHub,
@@ -203,7 +240,7 @@ async def delete(
 async def restore(
     request: Request, hub: TheHub, user: Editor, kind: TheKind, number: Number
 ) -> Response:
-    whole = await records.restore(hub, kind, number, by=user)
+    whole = await restoring.restore(hub, kind, number, by=user)
     note(request, whole)
     return back_to(page_of(whole), f"{whole.record.title} is back.")
 
@@ -258,7 +295,13 @@ async def settle_all(
 
 
 async def _refused(
-    request: Request, hub: Hub, user: User, kind: RecordType, number: int, to: str, error: HubError
+    request: Request,
+    hub: Hub,
+    user: User,
+    kind: RecordType,
+    number: int,
+    to: str,
+    error: HubError | FrappeError,
 ) -> Response:
     """Says why on the page that it was asked from. NoSuch: there is no such record at all; what
     else is not there any more, somebody decided about before.
@@ -266,7 +309,7 @@ async def _refused(
     async with hub.db.session() as session:
         note(request, await finding.find(session, kind, number, user))
     how: Literal["note", "failed"] = "note" if isinstance(error, NoSuch) else "failed"
-    return back_to(to, error.message, kind=how, next_step=error.next_step)
+    return back_to(to, str(error), kind=how, next_step=error.next_step)
 
 
 def _back(plural: str, number: int, back: str) -> str:

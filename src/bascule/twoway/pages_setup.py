@@ -15,7 +15,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.twoway import matching, setup
+from bascule.twoway import after_restore, confirming, matching, setup
 from bascule.twoway.at_the_site import Found
 from bascule.twoway.fields import DIRECTIONS, KINDS, RecordType
 from bascule.twoway.finding import BIGGEST
@@ -27,6 +27,7 @@ from bascule.twoway.setup_answers import MatchAnswer
 from bascule.twoway.setup_api import TheKind
 from bascule.twoway.tables import TwoWay
 from bascule.ui import back_to, render
+from bascule.ui.filters import plural
 
 PREFIX = "/connectors/{connector}/two-way/{records}"
 pages = APIRouter(prefix=PREFIX, include_in_schema=False)
@@ -116,6 +117,7 @@ async def show(
     async with hub.db.session() as session:
         saved = await setup.find_two_way(session, connection, kind)
         two_way = saved or setup.unsaved(connection, kind)
+        older = await after_restore.how_many(session, connection, kind)
         preview = None
         if saved is not None and saved.status == "matching":
             preview = await _preview(session, saved, kind, decision, after)
@@ -136,6 +138,7 @@ async def show(
         typed=typed or Typed(),
         found=found,
         preview=preview,
+        older=older,
         brought=[
             f"{summary[name]:,} {word}" for name, word in BROUGHT.items() if summary.get(name)
         ],
@@ -154,16 +157,14 @@ async def _preview(
     decision = decision or next((d for d in ("leave", "pair", "send") if counts[d]), "bring")
     rows = await matching.preview(session, two_way, decision=decision, after=after, limit=PAIRS + 1)
     shown_rows = rows[:PAIRS]
+    others = await matching.others_that_fit(session, kind, shown_rows)
     told = two_way.last_summary
     return Preview(
         told.get("matching") == "ready",
         int(told.get("read") or 0),
         int(told.get("of") or 0),
         counts,
-        [
-            MatchAnswer.of(*row, kind, await matching.others_that_fit(session, kind, *row))
-            for row in shown_rows
-        ],
+        [MatchAnswer.of(*row, kind, others.get(row[0].id, [])) for row in shown_rows],
         shown_rows[-1][0].id if len(rows) > PAIRS else None,
         decision,
     )
@@ -234,14 +235,27 @@ async def decide(
 async def confirm(hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind) -> Response:
     to = page_of(connection, kind)
     try:
-        await matching.confirm(hub, connection, kind, by=user)
-    except Conflict as refused:
-        return back_to(to, refused.message, kind="failed", next_step=refused.next_step)
+        await confirming.confirm(hub, connection, kind, by=user)
+    except (FrappeError, Conflict) as refused:
+        return back_to(to, str(refused), kind="failed", next_step=refused.next_step)
     return back_to(
         to,
         f"Two-way sync of {kind.plural} is on.",
         next_step=f"An edit here arrives in {connection.name} within seconds.",
     )
+
+
+@pages.post("/restored", name="decide_after_restore")
+async def decide_after_restore(
+    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind, choice: Short = ""
+) -> Response:
+    to = page_of(connection, kind)
+    try:
+        decided = await after_restore.decide(hub, connection, kind, choice, by=user)
+    except (Invalid, Conflict) as refused:
+        return back_to(to, refused.message, kind="failed", next_step=refused.next_step)
+    what = "are sent again" if choice == "here" else "are as ERPNext has them"
+    return back_to(to, f"{plural(decided, kind.name)} {what}.")
 
 
 @pages.post("/off", name="end_two_way")

@@ -11,7 +11,7 @@ from bascule.twoway.finding import Whole
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.plan import unsent
 from bascule.twoway.tables import Change, Exchange
-from bascule.ui.filters import cell, number
+from bascule.ui.filters import cell, exact
 
 FEW = 6  # changes that a step shows without being unfolded
 # What a look at the site brought, in the order in which it is told.
@@ -31,6 +31,7 @@ REMEDIES = {
     "duplicate": "There is one like it in ERPNext already",
     "linked": "Other documents of ERPNext need it",
     "deleted_there": "Deleted in ERPNext while an edit waited here",
+    "lost_there": "Gone from ERPNext, and nothing tells why",
     "changed_there": "Changed in ERPNext since it was deleted here",
     "not_kept": "ERPNext did not keep a value",
 }
@@ -76,11 +77,13 @@ def shown(one: Field | None, value: Any) -> str:
     if one is not None and one.kind == "flag":
         return "yes" if value else "no"
     if isinstance(value, float | int) and not isinstance(value, bool):
-        return number(value)
+        return exact(value)
     return cell(value)
 
 
 def state_of(whole: Whole) -> str:
+    if whole.is_paused and whole.state in ("in_sync", "sending", "waiting"):
+        return "paused"
     if whole.record.deleted_at is not None:
         return "deleted" if whole.state in ("local", "in_sync") else _named(whole.state)
     if whole.link is not None and whole.link.gone_at is not None and whole.state == "in_sync":
@@ -101,8 +104,10 @@ def standing(whole: Whole, conflicts: int = 0) -> Standing:
         return Standing(
             state, says if state == "local" else "It is deleted here; nothing else had it."
         )
+    if state == "paused":
+        return _paused(whole, site)
     if state == "sending":
-        return _sending(whole, site)
+        return Standing("sending", f"On its way to {site}.")
     if state == "retrying":
         acts = (Act("retry", "Retry now", "refresh", primary=True), _give_up(whole))
         return Standing(state, f"Not in {site} yet.", link.why or "", link.next_step or "", acts)
@@ -139,14 +144,16 @@ def standing(whole: Whole, conflicts: int = 0) -> Standing:
     )
 
 
-def _sending(whole: Whole, site: str) -> Standing:
-    if whole.two_way is None or whole.two_way.status != "on":
-        return Standing(
-            "sending",
-            f"An edit waits: two-way sync with {site} is off.",
-            next_step="It goes there when two-way sync is turned on again.",
-        )
-    return Standing("sending", f"On its way to {site}.")
+def _paused(whole: Whole, site: str) -> Standing:
+    """Two-way sync is off, or is only about to be turned on."""
+    link = whole.link
+    assert link is not None  # noqa: S101
+    says = f"Two-way sync with {site} is off: nothing of it is read or written."
+    step = "When it is turned on again, both sides are compared."
+    if link.state in ("sending", "waiting"):
+        says = f"An edit waits: two-way sync with {site} is off."
+        step = "It goes there when two-way sync is turned on again."
+    return Standing("paused", says, link.why or "", step)
 
 
 def _attention(whole: Whole, site: str) -> Standing:
@@ -167,6 +174,7 @@ def _attention(whole: Whole, site: str) -> Standing:
     )
     acts: dict[str, tuple[Act, ...]] = {
         "deleted_there": (recreate, give_up),
+        "lost_there": (recreate, give_up),
         "changed_there": (anyway, disable, give_up),
         "linked": (disable, retry, give_up),
         "not_kept": (accept, retry),
@@ -194,6 +202,8 @@ def _give_up(whole: Whole) -> Act:
             "It stays here, and is not sent any more. Should ERPNext have made it in spite of what "
             "it answered, both go on together."
         )
+    elif link.remedy == "lost_there":
+        means = "It is taken as deleted there, and becomes inactive here."
     else:
         fields = whole.fields.by_name
         back = [
@@ -256,6 +266,8 @@ _TITLES = {
     "renamed": ("edit", "Renamed in ERPNext"),
     "merged": ("link", "Merged into another in ERPNext"),
     "gone": ("unlink", "Deleted in ERPNext"),
+    "deleted_there": ("unlink", "Deleted in ERPNext by Bascule"),
+    "lost": ("unlink", "Gone from ERPNext without a trace"),
     "back": ("arrow-back-up", "There again in ERPNext"),
     "deleted": ("trash", "Deleted in Bascule"),
     "restored": ("arrow-back-up", "Restored"),

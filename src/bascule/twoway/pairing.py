@@ -1,11 +1,12 @@
 """Which record is which document, told from their values. Decides and touches nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bascule.twoway.fields import RecordType
+from bascule.twoway.likeness import collated, key_of
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,16 @@ class Proposal:
 def pairs(
     kind: RecordType, records: Sequence[Candidate], documents: Sequence[Candidate]
 ) -> list[Proposal]:
-    """Each record and each document once. Where several would fit none is taken: `ambiguous`."""
+    """Each record and each document once. Where several would fit none is taken: `ambiguous`. So it
+    is where names are one to ERPNext's database alone: one is not made beside the other unseen.
+    """
     free_records = {one.key: one for one in records}
     free_documents = {one.key: one for one in documents}
     found: list[Proposal] = []
     doubtful: dict[Any, Proposal] = {}
     for field, by in ((kind.tax, "tax_id"), (kind.email, "email"), (kind.title, "name")):
-        here = _by_value(free_records.values(), field)
-        there = _by_value(free_documents.values(), field)
+        here = _by_value(kind, free_records.values(), field)
+        there = _by_value(kind, free_documents.values(), field)
         for value in here.keys() & there.keys():
             if len(here[value]) == 1 and len(there[value]) == 1:
                 record, document = here[value][0], there[value][0]
@@ -46,6 +49,8 @@ def pairs(
                     doubtful.setdefault(
                         record.key, Proposal(record, there[value][0], by, ambiguous=True)
                     )
+    for record, document in _one_to_the_database(kind, free_records, free_documents):
+        doubtful.setdefault(record.key, Proposal(record, document, "name", ambiguous=True))
     taken = {one.document.key for one in found if one.document}
     for key, record in free_records.items():
         doubt = doubtful.get(key)
@@ -57,15 +62,22 @@ def pairs(
     return found
 
 
-def _by_value(candidates: Iterable[Candidate], field: str) -> dict[str, list[Candidate]]:
+def _by_value(
+    kind: RecordType, candidates: Iterable[Candidate], field: str
+) -> dict[str, list[Candidate]]:
     found: dict[str, list[Candidate]] = defaultdict(list)
     for one in candidates:
-        value = normal(one.values.get(field))
+        value = key_of(kind, field, one.values.get(field))
         if value:
             found[value].append(one)
     return found
 
 
-def normal(value: Any) -> str:
-    """In which two values are the same to a person who looks for doubles."""
-    return " ".join(str(value or "").split()).casefold()
+def _one_to_the_database(
+    kind: RecordType, records: Mapping[Any, Candidate], documents: Mapping[Any, Candidate]
+) -> Iterator[tuple[Candidate, Candidate]]:
+    there = {collated(one.values.get(kind.title)): one for one in documents.values()}
+    for record in records.values():
+        name = collated(record.values.get(kind.title))
+        if name and name in there:
+            yield record, there[name]

@@ -11,6 +11,7 @@ from typing import Any
 
 from bascule.frappe import FrappeError
 from bascule.twoway.fields import Part, same
+from bascule.twoway.inserting import insert
 from bascule.twoway.part_names import fitting, lacking
 from bascule.twoway.party import DOCTYPES, Document, changes_for, find_part, value_in
 from bascule.twoway.settling import certainly_not_done, refuse_too_soon
@@ -44,9 +45,8 @@ async def _make(work: Sending, part: Part, owner: str, meant: Document) -> Docum
     document = fitting(part, meant)
     await _write_down(work, part, datetime.now(UTC))
     try:
-        async with work.said("create", f"{DOCTYPES[part]} of {owner}", document) as said:
-            stored: Document = await work.site.insert(DOCTYPES[part], document)
-            said.answer = stored
+        doctype = DOCTYPES[part]
+        stored = await insert(work, doctype, f"{doctype} of {owner}", document, numbered=True)
     except FrappeError as error:
         if certainly_not_done(error):
             await _write_down(work, part, None)

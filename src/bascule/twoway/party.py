@@ -267,15 +267,20 @@ def _columns(fields: Mapped, part: Part) -> tuple[list[str], list[str]]:
 
 
 async def find_part(site: Site, kind: RecordType, part: Part, owner: str) -> Document | None:
-    """An Address or Contact that is linked to this document, though it is not its primary one."""
+    """An Address or Contact that is linked to this document, though it is not its primary one; an
+    Address that is disabled there is in use no more.
+    """
     doctype = DOCTYPES[part]
+    filters: list[list[Any]] = [
+        ["Dynamic Link", "link_doctype", "=", kind.doctype],
+        ["Dynamic Link", "link_name", "=", owner],
+    ]
+    if part == "address":
+        filters.append([doctype, "disabled", "=", 0])
     found = await site.list(
         doctype,
         ("name",),
-        filters=[
-            ["Dynamic Link", "link_doctype", "=", kind.doctype],
-            ["Dynamic Link", "link_name", "=", owner],
-        ],
+        filters=filters,
         order_by=f"`tab{doctype}`.creation asc",  # the rows that are filtered by have one too
         limit=1,
     )

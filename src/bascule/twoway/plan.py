@@ -12,15 +12,17 @@ from bascule.twoway.tables import Link, Record
 class Plan:
     """What the site has otherwise than the record. `send`: by part, the fields; `missing`: parts
     that the record is enough for and the site has none of. `kept_back`: by part, fields that
-    cannot be sent, as the site does not give what is there.
+    cannot be sent, as the site does not give what is there. `surplus`: parts that the site has and
+    nothing is left of here.
     """
 
     send: dict[Part, list[str]] = field(default_factory=dict)
     missing: list[Part] = field(default_factory=list)
     kept_back: dict[Part, list[str]] = field(default_factory=dict)
+    surplus: list[Part] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.send or self.missing)
+        return bool(self.send or self.missing or self.surplus)
 
 
 def plan_of(fields: Mapped, record: Record, link: Link, held: set[str]) -> Plan:
@@ -38,6 +40,10 @@ def plan_of(fields: Mapped, record: Record, link: Link, held: set[str]) -> Plan:
         elif part != "main" and part not in link.parts:
             if fields.wants(part, values):
                 plan.missing.append(part)
+        elif part == "address" and names and not fields.wants(part, record.values):
+            # ERPNext takes no Address without what makes one, but a document can do without it.
+            if not held & {one.name for one in own}:
+                plan.surplus.append(part)
         elif names:
             plan.send[part] = names
     return plan

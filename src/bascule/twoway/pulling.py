@@ -6,7 +6,6 @@ nothing, and a late or a doubled webhook one comparison.
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,14 +17,12 @@ from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import HubError
 from bascule.events.live import publish
-from bascule.frappe import FrappeError, NoPermission, NotFound
-from bascule.frappe.clocks import Reading, asked_since
+from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.twoway.bringing import Pulling, Summary, bring, links_to, not_there
-from bascule.twoway.mapping import mapped
+from bascule.twoway.bringing import Pulling, Summary, bring
+from bascule.twoway.looking import look, that_have
 from bascule.twoway.party import DOCTYPES
 from bascule.twoway.tables import Link, TwoWay
-from bascule.twoway.withheld import given_back
 
 log = logging.getLogger(__name__)
 SWEPT_EVERY = timedelta(hours=24)
@@ -58,7 +55,7 @@ async def poll(
     try:
         async with open_site(hub, connection) as site:
             work = Pulling(hub, site, connection, two_way, "poll", summary)
-            cursor = await _poll(work, whole=whole)
+            cursor = await look(work, whole=whole)
     except (FrappeError, HubError) as error:
         await _note_failure(hub, two_way, error, ticket)
         raise
@@ -132,120 +129,6 @@ async def _note_failure(
             await publish(session, "record", connection_id=two_way.connection_id, change="polled")
 
 
-async def _poll(work: Pulling, *, whole: bool) -> dict[str, Any]:
-    """The cursor to go on from."""
-    known = dict(work.two_way.cursor)
-    began = datetime.now(UTC)
-    site_clock = await work.site.clock()
-    reading = Reading.load(known.get("reading"))
-    since = None if whole else asked_since(reading, site_clock, began, known.get("newest"))
-    newest = known.get("newest") if since else None
-    names: dict[str, None] = dict.fromkeys(known.get("later") or [])
-    for doctype in (work.doctype, *DOCTYPES.values()):
-        changed, last = await _changed(work, doctype, since)
-        names |= dict.fromkeys(changed)
-        newest = max(filter(None, (newest, last)), default=None)
-    swept = known.get("swept_at")
-    due = swept is None or datetime.fromisoformat(swept) < began - SWEPT_EVERY
-    names |= dict.fromkeys(await given_back(work, all_of_them=due or whole))
-    later = await bring(work, list(names))
-    if since is None or due or not await _take_deletions(work, since):
-        await _sweep(work, always=due or whole)
-        swept = began.isoformat()
-    return {
-        "reading": Reading(site_clock, began).dump(),
-        "newest": newest,
-        "swept_at": swept,
-        "later": later,
-    }
-
-
-async def _changed(
-    work: Pulling, doctype: str, since: datetime | None
-) -> tuple[list[str], str | None]:
-    """Names of the main documents that are not here as they are there; the newest time seen."""
-    names: list[str] = []
-    newest: str | None = None
-    filters = [["modified", ">=", since.isoformat(" ")]] if since else []
-    try:
-        async for page in work.site.pages(
-            doctype, ("name", "modified"), filters=filters, key="modified"
-        ):
-            rows = [(str(name), str(modified)) for name, modified in page.rows()]
-            unknown = await _unknown(work, doctype, rows)
-            names += unknown
-            if doctype == work.doctype:
-                work.summary.looked_at += len(rows)
-                work.summary.unchanged += len(rows) - len(unknown)
-            newest = rows[-1][1] if rows else newest
-    except NoPermission:
-        if doctype == work.doctype:
-            raise  # without Addresses or Contacts, the rest is still worth it
-    return names, newest
-
-
-async def _unknown(work: Pulling, doctype: str, rows: list[tuple[str, str]]) -> list[str]:
-    part = next((p for p, name in DOCTYPES.items() if name == doctype), "main")
-    async with work.hub.db.session() as session:
-        query = select(Link.document, Link.modified[part].astext, Link.parts[part].astext).where(
-            Link.two_way_id == work.two_way.id, Link.document.is_not(None)
-        )
-        names = [name for name, _ in rows]
-        if part == "main":
-            known = {
-                row[0]: row[1]
-                for row in await session.execute(query.where(Link.document.in_(names)))
-            }
-            return [name for name, modified in rows if known.get(name) != modified]
-        found = await session.execute(query.where(Link.parts[part].astext.in_(names)))
-        times = dict(rows)
-        return [document for document, at, name in found if times.get(name) != at]
-
-
-async def _take_deletions(work: Pulling, since: datetime) -> bool:
-    """False: the user may not read what was deleted."""
-    try:
-        rows = await work.site.list(
-            "Deleted Document",
-            ("deleted_name",),
-            filters=[
-                ["deleted_doctype", "=", work.doctype],
-                ["creation", ">=", since.isoformat(" ")],
-            ],
-            order_by="creation asc",
-            limit=0,
-        )
-    except (NoPermission, NotFound):
-        return False
-    names = {str(row["deleted_name"]) for row in rows}
-    known = await links_to(work, names)
-    if known:
-        await bring(work, list(known))  # one that was made anew is there after all
-    return True
-
-
-async def _sweep(work: Pulling, *, always: bool) -> None:
-    """Compares all names, where counts say that some are gone, or it is time to."""
-    query = select(Link.document, Link.record_id).where(
-        Link.two_way_id == work.two_way.id, Link.document.is_not(None), Link.gone_at.is_(None)
-    )
-    async with work.hub.db.session() as session:
-        here = {str(name) for name, _ in await session.execute(query)}
-    if not always and await work.site.count(work.doctype) == len(here):
-        return
-    missing = set(here)
-    new: list[str] = []
-    async for page in work.site.pages(work.doctype, ("name",)):
-        for (name,) in page.rows():
-            if str(name) in here:
-                missing.discard(str(name))
-            else:
-                new.append(str(name))
-    await not_there(work, sorted(missing))
-    if new:
-        await bring(work, new)
-
-
 async def known(
     hub: Hub, connection: Connection, doctype: str, told: Mapping[str, str | None]
 ) -> set[str]:
@@ -298,32 +181,33 @@ async def refetch(
         query = select(TwoWay).where(TwoWay.connection_id == connection.id, TwoWay.status == "on")
         two_ways = list((await session.scalars(query)).all())
         session.expunge_all()
-    by_two_way: dict[int, list[str]] = defaultdict(list)
-    for two_way in two_ways:
-        kind = mapped(two_way).type
-        if doctype == kind.doctype:
-            by_two_way[two_way.id] += names
-        elif doctype in DOCTYPES.values():
-            by_two_way[two_way.id] += await _that_have(hub, two_way, doctype, names)
     async with open_site(hub, connection) as site:
         for two_way in two_ways:
-            wanted = by_two_way[two_way.id]
+            work = Pulling(hub, site, connection, two_way, source, Summary())
+            wanted = list(names) if doctype == work.doctype else []
+            if doctype in DOCTYPES.values():
+                wanted = await _that_have(work, doctype, names)
             if not wanted:
                 continue
-            work = Pulling(hub, site, connection, two_way, source, Summary())
             later = await bring(work, wanted)
             if later:
                 await _look_later(hub, two_way, later)
 
 
-async def _that_have(hub: Hub, two_way: TwoWay, doctype: str, names: Sequence[str]) -> list[str]:
-    """The documents whose primary Address or Contact is one of these."""
+async def _that_have(work: Pulling, doctype: str, names: Sequence[str]) -> list[str]:
+    """The documents whose primary Address or Contact is one of these, as far as records know; of
+    those that none knows the site does.
+    """
     part = next(p for p, name in DOCTYPES.items() if name == doctype)
-    async with hub.db.session() as session:
-        query = select(Link.document).where(
-            Link.two_way_id == two_way.id, Link.parts[part].astext.in_(list(names))
+    async with work.hub.db.session() as session:
+        query = select(Link.document, Link.parts[part].astext).where(
+            Link.two_way_id == work.two_way.id,
+            Link.document.is_not(None),
+            Link.parts[part].astext.in_(list(names)),
         )
-        return [str(name) for name in await session.scalars(query) if name is not None]
+        known = [(str(name), str(own)) for name, own in await session.execute(query)]
+    others = set(names) - {own for _, own in known}
+    return [*(name for name, _ in known), *await that_have(work, doctype, sorted(others))]
 
 
 async def _look_later(hub: Hub, two_way: TwoWay, names: list[str]) -> None:

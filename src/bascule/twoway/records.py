@@ -70,19 +70,19 @@ async def create(
     connector: str | None = None,
 ) -> Whole:
     """Saved, and on its way to ERPNext where two-way sync is on. Invalid names each field."""
-    _may_edit(by)
+    may_edit(by)
     async with hub.db.session() as session:
         two_way = await chosen_two_way(session, kind, by, connector)
         fields = mapped(two_way) if two_way else unmapped(kind)
         given = check_values(fields, values)
-        whole = {one.name: one.default for one in fields.fields if one.default is not None}
-        whole |= given
+        whole = fields.completed(given)
         needed = {one.name for one in fields.fields if one.needed}
         check_whole(fields, whole, given=set(given) | needed)
         record = new_record(
             kind, fields, whole, two_way.connection_id if two_way else None, name_of(by)
         )
-        record.edited = edits_of(given, record.updated_by)  # defaults are nobody's edits
+        # Defaults are nobody's edits.
+        record.edited = edits_of([name for name in given if name in whole], record.updated_by)
         session.add(record)
         await session.flush()
         if two_way is not None:
@@ -104,7 +104,7 @@ async def change(
     version: int | None = None,
 ) -> Whole:
     """Changes what is named and leaves the rest. Conflict: somebody changed it since `version`."""
-    _may_edit(by)
+    may_edit(by)
     async with hub.db.session() as session:
         whole = await find(session, kind, record_id, by, lock=True)
         record, fields = whole.record, whole.fields
@@ -119,6 +119,8 @@ async def change(
             for name, value in given.items()
             if not same(fields.by_name[name], record.values.get(name), value)
         }
+        usual = fields.defaults_of_new_parts(record.values, {**record.values, **given})
+        new |= {name: value for name, value in usual.items() if name not in given}
         after = {**record.values, **new}
         check_whole(fields, after, given=set(new))
         if not new:
@@ -140,7 +142,7 @@ async def delete(
     """Gone from the lists here; it can be restored. `there`: disable, delete or keep the document,
     else as its two-way sync says.
     """
-    _may_edit(by)
+    may_edit(by)
     async with hub.db.session() as session:
         whole = await find(session, kind, record_id, by, lock=True)
         record, link, two_way = whole.record, whole.link, whole.two_way
@@ -164,33 +166,13 @@ async def delete(
         return await _whole(session, record)
 
 
-async def restore(hub: Hub, kind: RecordType, record_id: int, *, by: User | None) -> Whole:
-    """Takes a deletion here back, and makes the record active again."""
-    _may_edit(by)
-    async with hub.db.session() as session:
-        whole = await find(session, kind, record_id, by, lock=True)
-        record, two_way = whole.record, whole.two_way
-        if record.deleted_at is None:
-            return whole
-        record.deleted_at = None
-        after = {**record.values, "active": True}
-        before = record.values.get("active")
-        set_values(record, whole.fields, after, by=name_of(by))
-        record.edited = {**record.edited, **edits_of(["active"], record.updated_by)}
-        await add_change(session, record, "restored", {"active": (before, True)})
-        if two_way is not None:
-            await queue(hub, session, record, two_way, by=record.updated_by)
-        await tell(session, record, "changed")
-        return await _whole(session, record)
-
-
 async def send_anew(
     hub: Hub, kind: RecordType, record_id: int, *, by: User | None, connector: str | None = None
 ) -> Whole:
     """Lets a record that is kept here alone be made in ERPNext. Conflict: it has a document, or no
     connector has two-way sync of these records on.
     """
-    _may_edit(by)
+    may_edit(by)
     async with hub.db.session() as session:
         whole = await find(session, kind, record_id, by, lock=True)
         record = whole.record
@@ -359,6 +341,6 @@ def name_of(by: User | None) -> str:
     return by.username if by else MACHINE
 
 
-def _may_edit(by: User | None) -> None:
+def may_edit(by: User | None) -> None:
     if by is not None:
         refuse_below("editor", by)

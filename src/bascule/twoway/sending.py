@@ -35,6 +35,7 @@ from bascule.twoway.notkept import note_not_kept_of_new
 from bascule.twoway.party import fetch
 from bascule.twoway.plan import plan_of
 from bascule.twoway.records import MACHINE, keep_here_alone, start, start_again, tell
+from bascule.twoway.restored import agreed_later, are_restored
 from bascule.twoway.tables import Change, Link, Outbox, TwoWay
 from bascule.twoway.taking import (
     Seen,
@@ -117,7 +118,8 @@ async def _begin(hub: Hub, record_id: int) -> Begun | None:
             return None
         if link.gone_at is not None:
             if whole.record.deleted_at is None:
-                await _tell_trouble(session, whole, following.GONE)
+                lost = link.remedy == following.LOST.remedy
+                await _tell_trouble(session, whole, following.LOST if lost else following.GONE)
             else:  # gone on both sides
                 await session.execute(delete(Outbox).where(Outbox.record_id == record_id))
                 clear_trouble(link)
@@ -201,7 +203,9 @@ async def _read(work: Sending) -> Seen | None:
             return await _read(work)
     documents = party.documents.values()
     await refuse_what_looks_masked(work.site, work.connection, work.fields, documents)
-    return Seen(party, started, "send", zone, **await ahead(work))
+    agreed = agreed_later(work.link, party)
+    doubt = agreed is not None and await are_restored(work.site, [agreed])
+    return Seen(party, started, "send", zone, doubt=doubt, **await ahead(work))
 
 
 async def _take(work: Sending, seen: Seen, *, fresh: bool = False) -> bool:
@@ -290,8 +294,8 @@ async def _delete_there(work: Sending, by: str) -> Trouble | None:
     async with work.recording() as (session, whole):
         assert whole.link is not None  # noqa: S101
         whole.link.gone_at = datetime.now(UTC)
-        note = "Deleted in ERPNext by the hub."
-        await add_change(session, whole.record, "gone", {}, by=by, note=note)
+        note = "The hub deleted it in ERPNext, as it was deleted here."
+        await add_change(session, whole.record, "deleted_there", {}, by=by, note=note)
         await _finish(session, work, whole)
     return None
 

@@ -5,9 +5,10 @@ sides have already is paired, and a person looks at that: see `matching`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import refuse_below
@@ -22,7 +23,7 @@ from bascule.twoway import at_the_site
 from bascule.twoway.fields import Field, RecordType, clean
 from bascule.twoway.mapping import checked_entries, fields_with, unchecked
 from bascule.twoway.merge import POLICIES
-from bascule.twoway.tables import TwoWay
+from bascule.twoway.tables import Match, TwoWay
 
 ON_DELETE = ("disable", "delete", "keep")
 LONGEST_POLL = 7 * 24 * 60  # minutes
@@ -88,6 +89,9 @@ async def configure(
             two_way.cannot_hold = {k: v for k, v in known.items() if k not in remapped}
         for name, value in clean_changes.items():
             setattr(two_way, name, value)
+        if "poll_minutes" in clean_changes and two_way.status == "on":
+            last = two_way.last_poll_at or datetime.now(UTC)
+            two_way.next_poll_at = last + timedelta(minutes=two_way.poll_minutes)
         await _tell(session, connection, "configured")
         await session.flush()
         session.expunge(two_way)
@@ -233,6 +237,8 @@ async def begin(
         notes += [why_not] if why_not is not None else []
     async with hub.db.session() as session:
         current = await the_two_way(session, connection, kind, lock=True)
+        if current.status == "off":  # what was decided about another preview is over
+            await session.execute(delete(Match).where(Match.two_way_id == current.id))
         current.owned_field, current.status = owned, "matching"
         current.last_error = current.last_error_step = None
         current.last_summary = {"matching": "under way", "notes": notes}

@@ -236,6 +236,20 @@ class Preview(BaseModel):
     next: int | None = None
 
 
+class AfterRestore(BaseModel):
+    """Which side stays, of all that a restored site has in an older state."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"choice": "here"}})
+
+    choice: Literal["here", "there"]
+
+
+class Decided(BaseModel):
+    """`decided`: of how many records."""
+
+    decided: int
+
+
 class Decide(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"id": 7, "decision": "pair"}}

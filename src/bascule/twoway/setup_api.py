@@ -12,15 +12,17 @@ from bascule.accounts.access import Editor, TheHub, Viewer
 from bascule.connections.api import TheConnection
 from bascule.connections.tables import Connection
 from bascule.events.journal import entry_of
-from bascule.twoway import matching, setup
+from bascule.twoway import after_restore, confirming, matching, setup
 from bascule.twoway.api import CONFLICT
 from bascule.twoway.fields import RecordType
 from bascule.twoway.finding import BIGGEST
 from bascule.twoway.kinds import record_type
 from bascule.twoway.setup_answers import (
+    AfterRestore,
     Begin,
     Checked,
     Decide,
+    Decided,
     MatchAnswer,
     Preview,
     TwoWayAnswer,
@@ -124,8 +126,19 @@ async def confirm_two_way(
     """The second step: turns two-way sync on with these pairs. From now on the hub writes to the
     site.
     """
-    two_way = await matching.confirm(hub, connection, kind, by=user)
+    two_way = await confirming.confirm(hub, connection, kind, by=user)
     return TwoWayAnswer.of(two_way, connection.slug)
+
+
+@router.post("/{records}/restored", name="decide_after_restore", responses=CONFLICT)
+async def decide_after_restore(
+    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind, body: AfterRestore
+) -> Decided:
+    """After the site was restored from an older state: of all records that it has otherwise than
+    was agreed on, or has no more, either ours is sent again (`here`) or theirs is taken (`there`).
+    """
+    decided = await after_restore.decide(hub, connection, kind, body.choice, by=user)
+    return Decided(decided=decided)
 
 
 @router.delete("/{records}", name="end_two_way")
@@ -155,12 +168,10 @@ async def preview_of(
             session, two_way, decision=decision, after=after, limit=limit + 1
         )
     shown = rows[:limit]
+    others = await matching.others_that_fit(session, kind, shown)
     return Preview(
         ready=two_way.last_summary.get("matching") == "ready",
         counts=await matching.preview_counts(session, two_way),
-        matches=[
-            MatchAnswer.of(*row, kind, await matching.others_that_fit(session, kind, *row))
-            for row in shown
-        ],
+        matches=[MatchAnswer.of(*row, kind, others.get(row[0].id, [])) for row in shown],
         next=shown[-1][0].id if len(rows) > limit else None,
     )

@@ -188,6 +188,7 @@ class Conflict(Base):
     here_at: Mapped[datetime | None]
     there_by: Mapped[str] = mapped_column(server_default="")
     there_at: Mapped[datetime | None]
+    restored: Mapped[bool] = mapped_column(server_default="false")  # see twoway/restored.py
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
     settled_at: Mapped[datetime | None]
     settled_by: Mapped[str | None]

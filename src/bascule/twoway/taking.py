@@ -32,7 +32,8 @@ MAKING = timedelta(seconds=15)  # that a site needs to make a document and what 
 @dataclass(frozen=True)
 class Seen:
     """An answer of the site. `started_at`: the database's clock before the first request.
-    `ahead`: how far the site's clock is ahead of the hub's, where somebody asked.
+    `ahead`: how far the site's clock is ahead of the hub's, where somebody asked. `doubt`: the site
+    seems to be in an older state than was agreed on, see `restored`.
     """
 
     party: Party
@@ -40,6 +41,7 @@ class Seen:
     source: str  # poll, webhook, send, match
     zone: str | None = None
     ahead: timedelta = timedelta(0)
+    doubt: bool = False
 
 
 @dataclass
@@ -103,6 +105,7 @@ async def take(
         ),
         here_edit=lambda name: _edit_here(record, name),
         there_edit=there_edit,
+        doubted=set(there) if seen.doubt else _doubted(open_conflicts),
     )
     if fresh:
         merged.overruled = {}
@@ -119,6 +122,11 @@ async def take(
               {"modified": seen.party.modified(), "values": there},
               took=arrived - seen.started_at)  # fmt: skip
     return taken
+
+
+def _doubted(open_conflicts: Mapping[str, Conflict]) -> set[str]:
+    """Fields that are still to be decided about since the site was restored."""
+    return {name for name, conflict in open_conflicts.items() if conflict.restored}
 
 
 async def _taken_unheard(
@@ -252,7 +260,7 @@ async def _note(
         await add_change(session, record, "overruled", {name: (lost, won)}, by=by, note=note)
     clashing = {clash.field: clash for clash in merged.clashes}
     for name, clash in clashing.items():
-        await _clash(session, whole, clash, open_conflicts.get(name))
+        await _clash(session, whole, clash, open_conflicts.get(name), doubt=seen.doubt)
     for name, conflict in open_conflicts.items():
         value = merged.values.get(name)
         if name in merged.agreed or name in merged.taken or name in merged.overruled:
@@ -270,7 +278,9 @@ def _end(conflict: Conflict, choice: str, value: Any) -> None:
     conflict.choice, conflict.value = choice, value
 
 
-async def _clash(session: AsyncSession, whole: Whole, clash: Clash, known: Conflict | None) -> None:
+async def _clash(
+    session: AsyncSession, whole: Whole, clash: Clash, known: Conflict | None, *, doubt: bool
+) -> None:
     record = whole.record
     one = whole.fields.by_name[clash.field]
     if known is None:
@@ -278,6 +288,7 @@ async def _clash(session: AsyncSession, whole: Whole, clash: Clash, known: Confl
             Conflict(
                 record_id=record.id,
                 field=clash.field,
+                restored=doubt,
                 base=clash.base,
                 here=clash.here,
                 there=clash.there,
@@ -290,6 +301,7 @@ async def _clash(session: AsyncSession, whole: Whole, clash: Clash, known: Confl
         changes = {clash.field: (clash.here, clash.there)}
         await add_change(session, record, "conflict", changes, by=clash.there_edit.by)
         return
+    known.restored = known.restored or doubt
     known.here, known.here_by, known.here_at = clash.here, clash.here_edit.by, clash.here_edit.at
     if same(one, known.there, clash.there):
         return  # the document was saved since, but for something else

@@ -35,7 +35,7 @@ class WritingFailed(Exception):
 
 async def write(work: Sending) -> Seen | None:
     """What the record has otherwise than both sides last agreed on; what the site answered. None:
-    an Address or a Contact was made, and has to be read. What the site refuses is in
+    an Address or a Contact was made or taken away, and has to be read. What the site refuses is in
     `work.refused`, and holds up nothing else.
 
     The document itself goes first: saving its Address moves its time of change.
@@ -58,7 +58,9 @@ async def write(work: Sending) -> Seen | None:
     await mark_not_kept(work)
     for part in plan.missing:
         await _make_part(work, part)
-    if plan.missing:
+    for part in plan.surplus:
+        await _take_part_away(work, part)
+    if plan.missing or plan.surplus:
         return None
     party = Party(stored, frozenset(stored), moved=_moved(work, stored))
     return Seen(party, started, "send", work.connection.time_zone, **await ahead(work))
@@ -86,13 +88,19 @@ async def _known(work: Sending, part: Part, names: list[str], *, moved: bool) ->
     places = [work.fields.by_name[each].place for each in names]
     if not moved and not any(place and place.table for place in places):
         return known
+    return await _current(work, part, moved=moved)
+
+
+async def _current(work: Sending, part: Part, *, moved: bool = False) -> Document:
+    """All of the document, if it is as both sides last agreed on it."""
     doctype = doctype_of(work.fields.type, part)
+    name = str(work.link.document if part == "main" else work.link.parts[part])
     try:
         async with work.asking(f"{doctype} {name}"):
             document = await work.site.document(doctype, name)
     except FrappeError as error:
         raise WritingFailed(part, error) from None
-    unchanged = document["modified"] == known["modified"]
+    unchanged = document["modified"] == str(work.link.modified.get(part) or "")
     if not unchanged and not (moved and _is_as_agreed(work, part, document)):
         raise WritingFailed(part, ChangedMeanwhile("It was changed.", next_step="Read it."))
     return document
@@ -191,6 +199,25 @@ async def _make_part(work: Sending, part: Part) -> None:
             work.refuse(refused, trouble_of(error, work.fields, part))
         else:
             return
+
+
+async def _take_part_away(work: Sending, part: Part) -> None:
+    """The document has no Address any more. The one that it had stays at the site: disabled, or
+    where others have it too, without the link to this one. The document lets go of it last, so that
+    a job that is done again does both again.
+    """
+    kind, owner = work.fields.type, str(work.link.document)
+    own = {"link_doctype": kind.doctype, "link_name": owner}
+    document = await _current(work, part, moved=part in work.link.moved)
+    rows = document.get("links") or []
+    others = [row for row in rows if any(row.get(name) != said for name, said in own.items())]
+    if others and len(others) < len(rows):
+        await _update(work, part, document, {"links": others})
+    elif not others and not document.get("disabled"):
+        await _update(work, part, document, {"disabled": 1})
+    main = await work.site.document(kind.doctype, owner)
+    if main.get(link_field(kind, part)) == document["name"]:
+        await _update(work, "main", main, {link_field(kind, part): "", "primary_address": ""})
 
 
 async def ahead(work: Sending) -> dict[str, Any]:

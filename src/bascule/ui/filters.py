@@ -58,6 +58,14 @@ def number(value: Any) -> str:
     return f"{int(value):,}"
 
 
+def exact(value: float) -> str:
+    """12,345; at least two decimals where there are any, and as many as ERPNext stores."""
+    if float(value).is_integer():
+        return number(value)
+    whole, _, decimals = f"{value:,.9f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
 def seconds(value: float | None) -> str:
     """A duration: 0.4 s, 12 s, 3 min 05 s, 2 h 10 min."""
     if value is None:
@@ -89,7 +97,7 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return number(value)
+        return exact(value)
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, date):
