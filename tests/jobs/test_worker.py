@@ -7,6 +7,7 @@ import time
 import pytest
 
 from bascule.jobs import run_worker
+from bascule.store.session import JOBS_SCHEMA
 from jobs.crew import Workers, eventually
 
 
@@ -205,6 +206,31 @@ async def test_a_worker_outlives_its_connections(workers: Workers) -> None:
         await workers.hub.jobs.defer("work", key=key)
         await workers.happened(key, "begin", "end")
     assert process.poll() is None
+
+
+async def test_a_job_whose_end_could_not_be_said_is_said_to_have_ended_later(
+    workers: Workers,
+) -> None:
+    """The database takes that one connection away; the worker lives on, so nobody takes over."""
+    cut = """
+        CREATE SEQUENCE public.ends;
+        CREATE FUNCTION public.cut() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF OLD.task_name = 'work' AND nextval('public.ends') = 1 THEN
+                PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(10);
+            END IF;
+            RETURN OLD;
+        END $$;
+        CREATE TRIGGER cut BEFORE DELETE ON bascule_jobs.procrastinate_jobs
+            FOR EACH ROW EXECUTE FUNCTION public.cut();
+    """
+    async with workers.hub.db.connection() as connection:
+        await connection.execute(cut.replace("bascule_jobs", JOBS_SCHEMA).encode())
+    await workers.start()
+    await workers.hub.jobs.defer("work", lock="record:1", key="first")
+    await workers.hub.jobs.defer("work", lock="record:1", key="second")
+    await workers.happened("second", "begin", "end")
+    await workers.happened("first", "begin", "end")
 
 
 async def test_a_worker_in_this_process_ends_when_it_is_told(workers: Workers) -> None:

@@ -6,7 +6,9 @@ killed worker's jobs to nobody; both are made good here.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import psycopg
@@ -83,7 +85,7 @@ async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> Non
         timeout=10,
     )
     app = App(connector=connector)
-    app.job_manager = OwnJobs(connector)
+    app.job_manager = jobs = OwnJobs(connector)
     _register(app)
     async with app.open_async():
         working = asyncio.create_task(
@@ -100,7 +102,7 @@ async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> Non
             )
         )
         stopping = asyncio.create_task(until.wait())
-        taking_over = asyncio.create_task(_take_over_forever(app, connector))
+        taking_over = asyncio.create_task(_take_over_forever(app, connector, jobs))
         others = (stopping, taking_over)
         try:
             await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,15 +140,41 @@ class OwnJobs(JobManager):
 
     A worker that hung (a machine that slept, a stopped process) finds its job given to another one.
     Procrastinate knows jobs by their number alone, so it would end the other's work too.
+
+    What could not be said, as the database was away just then, is said later: Procrastinate lets it
+    be, and while its worker lives nobody takes such a job over, or gets its lock.
     """
 
+    def __init__(self, connector: PsycopgConnector) -> None:
+        super().__init__(connector)
+        self._unsaid: list[Callable[[], Awaitable[None]]] = []
+
     async def finish_job(self, job: QueuedJob, status: Status, delete_job: bool) -> None:
+        await self._say(partial(self._finish, job, status, delete_job))
+
+    async def retry_job(self, job: QueuedJob, *args: Any, **kwargs: Any) -> None:
+        await self._say(partial(self._retry, job, *args, **kwargs))
+
+    async def say_what_is_left(self) -> None:
+        """What could not be said before."""
+        unsaid, self._unsaid = self._unsaid, []
+        for say in unsaid:
+            await self._say(say)
+
+    async def _say(self, say: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await say()
+        except _GONE as error:
+            log.warning("What became of a job could not be said, and will be: %s", error)
+            self._unsaid.append(say)
+
+    async def _finish(self, job: QueuedJob, status: Status, delete_job: bool) -> None:
         if await self._is_ours(job):
             await super().finish_job(job, status, delete_job)
             if job.lock is not None:
                 await self.connector.execute_query_async(_CALL_NEXT, lock=job.lock)
 
-    async def retry_job(self, job: QueuedJob, *args: Any, **kwargs: Any) -> None:
+    async def _retry(self, job: QueuedJob, *args: Any, **kwargs: Any) -> None:
         if not await self._is_ours(job):
             return
         try:
@@ -154,7 +182,7 @@ class OwnJobs(JobManager):
         except UniqueViolation:
             # Another one waits under the same queueing lock, and does all that there is to do. Two
             # cannot wait, and whoever tries to make them would never get to any other job.
-            await self.finish_job(job, Status.SUCCEEDED, delete_job=True)
+            await self._finish(job, Status.SUCCEEDED, delete_job=True)
 
     async def _is_ours(self, job: QueuedJob) -> bool:
         for now in await self.list_jobs_async(id=job.id, status=Status.DOING.value):
@@ -175,9 +203,10 @@ class HandBack(BaseRetryStrategy):
         return None
 
 
-async def _take_over_forever(app: App, connector: PsycopgConnector) -> None:
+async def _take_over_forever(app: App, connector: PsycopgConnector, jobs: OwnJobs) -> None:
     """In every worker and not as a job: it must not wait for a free place behind long jobs."""
     while True:
+        await jobs.say_what_is_left()
         await _take_over(app, connector)
         await asyncio.sleep(TAKEOVER)
 
