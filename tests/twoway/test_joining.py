@@ -7,7 +7,7 @@ import pytest
 
 from api.conftest import Api
 
-from .conftest import Erp, sync_now, until
+from .conftest import Erp, until
 
 
 @pytest.fixture
@@ -65,16 +65,23 @@ def test_who_has_a_document_or_names_none_that_is_there_is_told(
     assert taken.status == 409 and "joined with" in str(taken.json)
 
 
-def test_a_record_that_is_kept_here_alone_is_joined_from_a_page(
-    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+def test_a_record_that_is_kept_here_alone_is_joined_from_its_page(
+    api: Api, erp: Erp, connected: str, synced: Callable[..., Any]
 ) -> None:
     number = api.post("/api/customers", {"name": "Our Name", "taxNumber": "NL 7"}).json["id"]
     name = erp.create("Customer", customer_name="Their Name", customer_group="Bike Shops",
                       customer_type="Company")["name"]  # fmt: skip
-    slug = turn_on(policy="erpnext")
-    sync_now(api)
-    synced(number, state="attention")  # its default customer group is not there
-    joined = api.post(f"/api/customers/{number}/join", {"document": name, "connector": slug})
+    at = f"/api/connectors/{connected}/two-way/customers"
+    assert api.patch(at, {"policy": "erpnext"}).status == 200
+    assert api.post(f"{at}/begin", {"own_field": True}).status == 200
+    until(lambda: api.get(f"{at}/matches").json["ready"])
+    [row] = api.get(f"{at}/matches", decision="send").json["matches"]
+    assert api.post(f"{at}/matches", {"id": row["id"], "decision": "leave"}).status == 200
+    assert api.post(f"{at}/confirm").status == 200
+    until(lambda: api.get(at).json["last_poll_at"])
+    page = api.get(f"/customers/{number}").body.decode()
+    assert f'action="/customers/{number}/join"' in page
+    joined = api.post(f"/api/customers/{number}/join", {"document": name, "connector": connected})
     assert joined.status == 200, joined.body
     record = synced(number)
     assert (record["erpnextId"], record["customerGroup"]) == (name, "Bike Shops")

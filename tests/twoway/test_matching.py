@@ -303,10 +303,11 @@ def test_a_default_that_the_site_does_not_have_is_told_before_anything_is_sent(
 
 
 def test_a_tax_number_is_the_same_with_other_punctuation_and_no_conflict(
-    api: Api, turning: Turning, here: Any, there: Callable[..., str], synced: Callable[..., Any]
+    turning: Turning, here: Any, there: Callable[..., str], synced: Callable[..., Any]
 ) -> None:
     """It is paired by it, so the way it is written there is taken; so are other cases of a name."""
-    number = here("ACME co", taxNumber="nl-1406.63166 b01", email="Mail@Example.com")
+    number = here("ACME co", taxNumber="nl-1406.63166 b01", email="Mail@Example.com",
+                  customerGroup="Bike Shops")  # fmt: skip
     name = there("Acme Co", tax_id="NL140663166B01", email_id="mail@example.com")
     turning.begin()
     row = turning.of_record(number)
@@ -317,49 +318,43 @@ def test_a_tax_number_is_the_same_with_other_punctuation_and_no_conflict(
     assert record["email"] == "mail@example.com"
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "becomes"),
-    [
+def test_names_that_are_one_to_the_database_are_shown_and_not_made_twice(
+    turning: Turning, here: Callable[..., int], there: Callable[..., str]
+) -> None:
+    alike = [
         ("\uff21\uff23\uff2d\uff25 No. 1", "acme no. 1", "pair"),  # full-width letters
-        ("Cafe\u0301 Zuid", "Caf\u00e9 Zuid", "pair"),  # a combining accent
-        ("Cafe Zuid", "Caf\u00e9 Zuid", "leave"),
+        ("Cafe\u0301 West", "Caf\u00e9 West", "pair"),  # a combining accent
+        ("Cafe Oost", "Caf\u00e9 Oost", "leave"),
         ("Stra\u00dfe 7", "STRASSE 7", "pair"),
         ("K\u0152UR", "koeur", "leave"),
         ("Shop \U0001f600", "Shop \U0001f601", "leave"),
-        ("Cafe Zuid", "Cafe Noord", "send"),
-    ],
-)
-def test_names_that_are_one_to_the_database_are_shown_and_not_made_twice(
-    ours: str, theirs: str, becomes: str, turning: Turning, here: Any, there: Any
-) -> None:
-    number, name = here(ours), there(theirs)
-    before = turning.documents()
-    turning.begin()
-    row = turning.of_record(number)
-    assert row["decision"] == becomes
-    assert row["ambiguous"] is (becomes == "leave")
-    if becomes != "send":
-        assert row["document"] == name
-        turning.confirm()
-        assert turning.documents() == before
-
-
-def test_who_decides_between_names_that_are_alike_is_offered_all_of_them(
-    turning: Turning, here: Callable[..., int], there: Callable[..., str]
-) -> None:
+    ]
+    expected = {here(ours): (there(theirs), becomes) for ours, theirs, becomes in alike}
     number = here("Cafe Zuid")
     names = {there("Caf\u00e9 Zuid"), there("CAF\u00c8 ZUID")}
+    other = here("Cafe Noord")
     turning.begin()
-    row = turning.of_record(number)
-    assert {row["document"], *row["others"]} == names
+    rows = {one["recordId"]: one for one in turning.matches()["matches"]}
+    for record, (name, becomes) in expected.items():
+        row = rows[record]
+        assert (row["document"], row["decision"]) == (name, becomes)
+        assert row["ambiguous"] is (becomes == "leave")
+    assert {rows[number]["document"], *rows[number]["others"]} == names, "all of them are offered"
+    assert rows[other]["decision"] == "send"
+    turning.decide(rows[other], "leave")
+    before = turning.documents()
+    turning.confirm()
+    assert turning.documents() == before
 
 
 def test_what_comes_up_after_the_preview_has_to_be_looked_at_before_it_is_confirmed(
     api: Api, turning: Turning, here: Callable[..., int], there: Callable[..., str]
 ) -> None:
-    kept = here("Kept Here")
+    kept, apart = here("Kept Here"), here("Made Twice")
+    other = there("made twice")
     turning.begin()
     turning.decide(turning.of_record(kept), "leave")
+    turning.decide(turning.of_record(apart), "send")
     late = here("Late Here")
     there("late here")
     refused = api.post(f"{turning.at}/confirm")
@@ -368,4 +363,7 @@ def test_what_comes_up_after_the_preview_has_to_be_looked_at_before_it_is_confir
     turning.begin()
     assert turning.of_record(late)["decision"] == "pair"
     assert turning.of_record(kept)["decision"] == "leave", "what was decided stays"
+    assert turning.of_record(apart)["decision"] == "send"
+    brought = {row["document"] for row in turning.matches(decision="bring")["matches"]}
+    assert other in brought, "and so does what follows from it"
     turning.confirm()

@@ -1,18 +1,67 @@
-"""What a record says it has is what ERPNext has: defaults, countries, texts, numbers, addresses."""
+"""What a record says it has is what ERPNext has: defaults, countries, texts, numbers, addresses.
+
+All of it on one hub and one site; each test makes its own records.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from api.conftest import Api
+from api.conftest import Api, RunningHub
+from bascule.sandbox import SandboxThread
+from databases import FreshSettings
 
 from .conftest import Erp, sync_now, until
 
 SHOP = {"name": "Shop & Sons", "customerGroup": "Consumers"}
 AT = {"address": "Markt 1", "city": "Delft", "country": "Netherlands"}
+
+
+@pytest.fixture(scope="module")
+def site(erpnext_snapshot: Any) -> Iterator[Any]:
+    with SandboxThread(erpnext_snapshot) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def erp(site: Any) -> Erp:
+    return Erp(site)
+
+
+@pytest.fixture(scope="module")
+def api(fresh_settings: FreshSettings) -> Iterator[Api]:
+    with fresh_settings() as settings, RunningHub(settings) as running:
+        yield Api(running.url, running.token)
+
+
+@pytest.fixture(scope="module")
+def connector(api: Api, site: Any) -> str:
+    """The slug of a connector with two-way sync of both kinds on."""
+    way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
+    more = {"name": "The Shop", "schedule": "manual", "streams": [], "start_sync": False}
+    slug = str(api.post("/api/connectors/erpnext/setup", {**way_in, **more}).json["slug"])
+    for records in ("customers", "suppliers"):
+        at = f"/api/connectors/{slug}/two-way/{records}"
+        assert api.post(f"{at}/begin", {"own_field": True}).status == 200
+        until(lambda at=at: api.get(f"{at}/matches").json["ready"])
+        assert api.post(f"{at}/confirm").status == 200
+        until(lambda at=at: api.get(at).json["last_poll_at"])
+    return slug
+
+
+@pytest.fixture
+def turn_on(api: Api, connector: str) -> Callable[..., str]:
+    """Two-way sync of a record type with other settings; the connector's slug."""
+
+    def turn_on(records: str = "customers", **settings: Any) -> str:
+        at = f"/api/connectors/{connector}/two-way/{records}"
+        assert api.patch(at, settings).status == 200
+        return connector
+
+    return turn_on
 
 
 @pytest.fixture
@@ -79,7 +128,7 @@ def test_an_address_that_others_have_too_is_let_go_of(
     record = made(**SHOP, **AT)
     name = erp.read("Customer", record["erpnextId"])["customer_primary_address"]
     other = next(one["name"] for one in erp.list("Customer") if one["name"] != record["erpnextId"])
-    links = [{"link_doctype": "Customer", "link_name": who} for who in (SHOP["name"], other)]
+    links = [{"link_doctype": "Customer", "link_name": who} for who in (record["erpnextId"], other)]
     erp.change("Address", name, links=links)
     sync_now(api)
     nothing = dict.fromkeys(("address", "city", "state", "postalCode", "country"))
@@ -163,29 +212,30 @@ def test_what_the_hub_deleted_is_made_again_when_it_is_restored(
     api: Api, erp: Erp, turn_on: Callable[..., str], made: Any, synced: Any
 ) -> None:
     turn_on(on_delete="delete")
-    record = made(**SHOP)
+    record = made(**SHOP | {"name": "Comes And Goes"})
     at = f"/api/customers/{record['id']}"
     assert api.ask("DELETE", at).status == 200
     until(lambda: api.get(at).json["sync"]["goneAt"])
-    assert erp.list("Customer", [["name", "=", SHOP["name"]]]) == []
+    by_name = [["name", "=", record["erpnextId"]]]
+    assert erp.list("Customer", by_name) == []
     page = api.get(f"/customers/{record['id']}").body.decode()
     assert "Deleted in ERPNext by Bascule" in page
     assert api.post(f"{at}/restore").status == 200
     record = synced(record["id"])
     assert (record["active"], record["deletedAt"], record["sync"]["goneAt"]) == (True, None, None)
-    assert len(erp.list("Customer", [["name", "=", SHOP["name"]]])) == 1
+    assert record["erpnextId"] and len(erp.list("Customer", by_name)) == 1
 
 
 def test_while_two_way_sync_is_off_each_record_says_so(
     api: Api, turn_on: Callable[..., str], made: Any
 ) -> None:
     slug = turn_on()
-    record = made(**SHOP)
+    record = made(**SHOP | {"name": "Pausing Shop"})
     assert record["sync"]["paused"] is False
     assert api.ask("DELETE", f"/api/connectors/{slug}/two-way/customers").status == 200
     sync = api.get(f"/api/customers/{record['id']}").json["sync"]
     assert sync["paused"] is True and "off" in sync["why"] and "on again" in sync["nextStep"]
-    for page in (api.get(f"/customers/{record['id']}"), api.get("/customers", q="Shop")):
+    for page in (api.get(f"/customers/{record['id']}"), api.get("/customers", q="Pausing")):
         body = page.body.decode()
         assert "Two-way sync is off" in body or "Two-way sync with The Shop is off" in body
         assert "In sync</span>" not in body

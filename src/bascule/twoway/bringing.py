@@ -14,12 +14,12 @@ from bascule.connections.tables import Connection
 from bascule.frappe import Invalid, Site
 from bascule.hub import Hub
 from bascule.twoway import at_the_site, creating, following
-from bascule.twoway.fields import same
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.masks import refuse_masked, refuse_what_looks_masked
 from bascule.twoway.party import AT_ONCE, UNREAD, Party, fetch_many, values_of
+from bascule.twoway.plan import is_as_agreed
 from bascule.twoway.records import new_link, new_record, queue, tell
 from bascule.twoway.restored import agreed_later, are_restored, was_deleted
 from bascule.twoway.tables import Link, Record, TwoWay
@@ -118,7 +118,9 @@ async def _not_as_agreed(
     found = [
         party
         for party in parties
-        if (link := links.get(party.name)) is None or not _is_as_agreed(fields, link, party)
+        if (link := links.get(party.name)) is None
+        or following.is_another(link, party.main)
+        or not is_as_agreed(fields, link, party)
     ]
     older = {
         party.name: agreed_later(link, party)
@@ -128,22 +130,6 @@ async def _not_as_agreed(
         and not following.is_another(link, party.main)
     }
     return found, older
-
-
-def _is_as_agreed(fields: Mapped, link: Link, party: Party) -> bool:
-    by_name = fields.by_name
-    return (
-        link.state == "in_sync"
-        and link.gone_at is None
-        and not following.is_another(link, party.main)
-        and link.modified == party.modified()
-        and link.parts == party.parts()
-        and link.withheld == party.withheld
-        and all(
-            same(by_name[name], link.base.get(name), value)
-            for name, value in values_of(fields, party).items()
-        )
-    )
 
 
 async def _fetched(work: Pulling, names: list[str]) -> list[Party]:

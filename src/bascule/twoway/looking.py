@@ -41,9 +41,11 @@ async def look(work: Pulling, *, whole: bool) -> dict[str, Any]:
         names, newest = await _all_changed(work, None)
     names += await given_back(work, all_of_them=since is None)
     later = await bring(work, list(dict.fromkeys([*(known.get("later") or []), *names])))
-    if since is None or not await _take_deletions(work, since):
-        await _sweep(work, always=since is None)
+    if since is None:
+        await _sweep(work, always=True)
         swept = began.isoformat()
+    elif not await _take_deletions(work, since):
+        await _sweep(work, always=False)
     return {
         "reading": Reading(site_clock, began).dump(),
         "newest": newest,

@@ -4,8 +4,7 @@ Paired by tax number, then by e-mail address, then by name. A person sees the pa
 count, and may change them.
 """
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
@@ -63,8 +62,12 @@ async def prepare(hub: Hub, two_way_id: int) -> None:
             *pairs(fields.type, *_without(by_hand, records, free)),
         ]:
             row = _row(two_way_id, fields, proposal)
-            row.decision = decided.get((row.record_id, row.document), row.decision)
+            proposed = row.decision
+            row.decision = decided.get((row.record_id, row.document), proposed)
             session.add(row)
+            if proposed == "pair" and row.decision != "pair":
+                await session.flush()
+                await _bring_if_free(session, row)
         current = await session.get(TwoWay, two_way_id)
         if current is not None:
             current.last_summary = {**current.last_summary, "matching": "ready"}
@@ -296,22 +299,31 @@ async def others_that_fit(
     if not doubtful:
         return {}
     of_it = Match.two_way_id == doubtful[0][0].two_way_id
-    query = select(Match.document, Match.there).where(of_it, Match.document.is_not(None))
-    documents = {str(name): there for name, there in await session.execute(query.distinct())}
-    found: dict[int, list[str]] = {}
-    for match, record in doubtful:
-        field = {"tax_id": kind.tax, "email": kind.email}.get(match.matched_by or "", kind.title)
-        wanted = _likeness(kind, field, record.values.get(field))
-        fitting = (
+    by_field = {
+        one.id: {"tax_id": kind.tax, "email": kind.email}.get(one.matched_by or "", kind.title)
+        for one, _ in doubtful
+    }
+    names: dict[tuple[str, str], list[str]] = {
+        (by_field[one.id], _likeness(kind, by_field[one.id], record.values)): []
+        for one, record in doubtful
+    }
+    for field in set(by_field.values()):
+        query = select(Match.document, Match.there[field]).where(of_it, Match.document.is_not(None))
+        for name, value in await session.execute(query.distinct()):
+            fitting = names.get((field, _likeness(kind, field, {field: value})), [])
+            fitting.append(str(name))
+    return {
+        one.id: [
             name
-            for name, there in documents.items()
-            if name != match.document and _likeness(kind, field, there.get(field)) == wanted
-        )
-        found[match.id] = list(islice(fitting, OTHERS))
-    return found
+            for name in names[by_field[one.id], _likeness(kind, by_field[one.id], record.values)]
+            if name != one.document
+        ][:OTHERS]
+        for one, record in doubtful
+    }
 
 
-def _likeness(kind: RecordType, field: str, value: Any) -> str:
+def _likeness(kind: RecordType, field: str, values: Mapping[str, Any]) -> str:
+    value = values.get(field)
     return collated(value) if field == kind.title else key_of(kind, field, value)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from bascule.twoway.fields import PARTS, Field, Part, same
 from bascule.twoway.mapping import Mapped
+from bascule.twoway.party import Party, values_of
 from bascule.twoway.tables import Link, Record
 
 
@@ -65,3 +66,19 @@ def unsent(fields: Mapped, record: Record, link: Link) -> dict[str, tuple[Any, A
 
 def _differs(one: Field, record: Record, link: Link) -> bool:
     return one.is_sent and not same(one, record.values.get(one.name), link.base.get(one.name))
+
+
+def is_as_agreed(fields: Mapped, link: Link, party: Party) -> bool:
+    """Whether the site's documents are, value by value, what both sides last agreed on."""
+    by_name = fields.by_name
+    return (
+        link.state == "in_sync"
+        and link.gone_at is None
+        and link.modified == party.modified()
+        and link.parts == party.parts()
+        and link.withheld == party.withheld
+        and all(
+            same(by_name[name], link.base.get(name), value)
+            for name, value in values_of(fields, party).items()
+        )
+    )

@@ -7,7 +7,7 @@ nothing, and a late or a doubled webhook one comparison.
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -25,7 +25,6 @@ from bascule.twoway.party import DOCTYPES
 from bascule.twoway.tables import Link, TwoWay
 
 log = logging.getLogger(__name__)
-SWEPT_EVERY = timedelta(hours=24)
 TICKETS = 10  # whose answers are kept for who waits
 
 

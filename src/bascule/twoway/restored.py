@@ -21,7 +21,8 @@ def agreed_later(link: Link, party: Party) -> str | None:
         str(link.modified[part])
         for part, document in party.documents.items()
         if names.get(part) == document["name"]
-        and str(document["modified"]) < str(link.modified.get(part) or "")
+        and (agreed := link.modified.get(part))
+        and datetime.fromisoformat(str(document["modified"])) < datetime.fromisoformat(str(agreed))
     ]
     return max(later, default=None)
 
