@@ -153,12 +153,23 @@ async def test_an_answer_that_broke_off_is_a_site_down(body: str) -> None:
             await site.page("Item", ["name"], limit=5)
 
 
-@pytest.mark.parametrize("body", ['{"data":[]}', '{"message":{"a":1}}', "[]", '{"message":[1,2]}'])
+@pytest.mark.parametrize("body", ['{"data":[]}', "[]", '{"error":"none of it"}'])
 async def test_json_of_another_shape_is_no_frappe_site(body: str) -> None:
     answer = web.Response(text=body, content_type="application/json")
     async with stage(lambda _: _again(answer)) as there, there.site() as site:
         with pytest.raises(NotAFrappeSite, match="JSON of another shape"):
             await site.page("Item", ["name"], limit=5)
+
+
+@pytest.mark.parametrize("body", ["{}", '{"message":{"a":1}}', '{"message":[1,2]}'])
+async def test_a_doctype_that_answers_what_no_list_is_is_told_by_its_name(body: str) -> None:
+    """As virtual ones may: what their own code returns."""
+    answer = web.Response(text=body, content_type="application/json")
+    async with stage(lambda _: _again(answer)) as there, there.site() as site:
+        for asking in (site.page("Item", ["name"], limit=5), site.list("Item", ["name"])):
+            with pytest.raises(Invalid, match="'read Item' with JSON of another shape") as caught:
+                await asking
+            assert "virtual DocType" in caught.value.next_step
 
 
 def _again(answer: web.Response) -> web.Response:

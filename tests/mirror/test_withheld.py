@@ -8,6 +8,7 @@ from following import is_equal, log_of
 from psycopg import sql
 
 from bascule.connections.check import check_site
+from bascule.connections.sites import pool_of
 from bascule.frappe import Site
 from bascule.mirror.answers import StreamAnswer
 from bascule.mirror.shapes import forget_shapes
@@ -170,6 +171,18 @@ async def test_a_masked_field_is_withheld_and_no_mask_is_ever_a_value(
         for field in ("standard_rate", "end_of_life", "description")
     ]
     unmask.append(await rights.set("Item Reorder", "warehouse_reorder_level", "mask", 1))
+    async with pool_of(mirror.hub).lease(mirror.connection) as site:
+        notes = [note.what for note in (await check_site(site, ["Item"])).notes]
+    for field in ("Item.standard_rate", "Item Reorder.warehouse_reorder_level"):
+        assert any(note.startswith(f"{field} is withheld from") for note in notes), notes
+    assert not [note for note in notes if "inferred" in note]
+    for path, named in (("/meta", "Brand"), ("getdoctype", "Brand"), ("resource", "DocType")):
+        mirror.site.faults.add("forbidden", path=path, doctype=named)
+    async with pool_of(mirror.hub).lease(mirror.connection) as site:
+        report = await check_site(site, ["Item", "Brand"])
+    [note] = [note.what for note in report.notes if "inferred" in note.what]
+    assert note.endswith("their columns are inferred from their documents: Brand.")
+    mirror.site.faults.clear()
     name = before[0][0]
     admin = mirror.site.users["admin"]
     await mirror.ask("PUT", f"/api/resource/Item/{name}", {"standard_rate": 77}, user=admin)

@@ -4,7 +4,7 @@ It answers in words with next steps and never raises for what a site said; `reco
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
 from bascule.connections.warehouses import without_stock
-from bascule.connections.withholding import withheld_of
+from bascule.connections.withholding import masked_in_children, withheld_of
 from bascule.events.live import publish
 from bascule.frappe import (
+    DocType,
     FrappeError,
     NoPermission,
     NotAFrappeSite,
@@ -112,7 +113,8 @@ async def check_site(
     site: Site, wanted: Sequence[str], *, warehouses: Sequence[str] = ()
 ) -> CheckReport:
     """`wanted`: DocTypes, or presets that stand for theirs; `warehouses`: the only ones whose stock
-    is. 5 requests, one for the warehouses, and two or three a DocType; what has not come after
+    is. 5 requests, one for the warehouses, two or three a DocType, and from version 16 on one a
+    child DocType, which may be masked; what has not come after
     `PATIENCE` is not waited for: somebody is.
     """
     purposes: dict[str, str] = {}
@@ -135,7 +137,12 @@ async def check_site(
             if "Bin" in report.readable:
                 unknown = await without_stock(site, warehouses)
                 report.problems += [Problem(what, step) for what, step in unknown]
-            report.notes = [*await _limits(site, report), *await _withheld(site, report)]
+            readable = [doctype for doctype, may in report.readable.items() if may]
+            metas = await _definitions(site, readable)
+            report.notes = [
+                *await _limits(site, report, metas),
+                *await _withheld(site, report, [meta for meta in metas.values() if meta]),
+            ]
     except FrappeError as error:
         report.health = "refused" if isinstance(error, WrongCredentials | NoPermission) else "down"
         report.problems.append(Problem(str(error), error.next_step))
@@ -184,15 +191,24 @@ async def _read_one(site: Site, doctype: str) -> FrappeError | None:
     return None
 
 
-async def _tells_what_it_is(site: Site, doctype: str) -> bool:
-    """Whether this user gets the DocType's definition, by any route."""
-    try:
-        await site.meta(doctype)
-    except CONCERNS_ALL:
-        raise
-    except FrappeError:
-        return False
-    return True
+async def _definitions(site: Site, doctypes: Sequence[str]) -> dict[str, DocType | None]:
+    """None for those that this user is refused by every route: their columns are inferred. Without
+    those of which the site says something else.
+    """
+    found: dict[str, DocType | None] = {}
+
+    async def ask(doctype: str) -> None:
+        try:
+            found[doctype] = await site.meta(doctype)
+        except NoPermission:
+            found[doctype] = None
+        except CONCERNS_ALL:
+            raise
+        except FrappeError:
+            return
+
+    await asyncio.gather(*map(ask, doctypes))
+    return found
 
 
 async def _unless_refused(asking: Awaitable[T], otherwise: T) -> T:
@@ -218,29 +234,31 @@ def _missing(doctype: str, purpose: str, error: FrappeError) -> Problem:
     return Problem(f"{doctype} could not be read: {error}", error.next_step, doctype)
 
 
-async def _withheld(site: Site, report: CheckReport) -> list[Problem]:
-    readable = [doctype for doctype, may in report.readable.items() if may]
-    found = await asyncio.gather(*(withheld_of(site, doctype) for doctype in readable))
+async def _withheld(site: Site, report: CheckReport, metas: Sequence[DocType]) -> list[Problem]:
+    found = await asyncio.gather(*(withheld_of(site, meta) for meta in metas))
+    own = {meta.name: fields for meta, fields in zip(metas, found, strict=True)}
     return [
         Problem(
             f"{doctype}.{field} is withheld from {report.user}, and stays as it is here.",
             f"Nothing has to be done; it comes when the user gets {needs}.",
             doctype,
         )
-        for doctype, fields in zip(readable, found, strict=True)
+        for doctype, fields in (own | await masked_in_children(site, metas)).items()
         for field, needs in fields.items()
     ]
 
 
-async def _limits(site: Site, report: CheckReport) -> list[Problem]:
+async def _limits(
+    site: Site, report: CheckReport, metas: Mapping[str, DocType | None]
+) -> list[Problem]:
     """What a user of few roles cannot have, and what the mirror does about it."""
     notes = []
-    if (first := next((d for d, yes in report.readable.items() if yes), None)) is not None:
-        if not await _tells_what_it_is(site, first):
+    if metas:
+        if untold := [doctype for doctype, meta in metas.items() if meta is None]:
             notes.append(
                 Problem(
-                    f"{report.user} may not read what DocTypes are made of, so columns are "
-                    f"inferred from {first}'s documents and the like.",
+                    f"{report.user} may not read what these DocTypes are made of, so their "
+                    f"columns are inferred from their documents: {', '.join(untold)}.",
                     "Nothing has to be done; any desk role gives columns exact types.",
                 )
             )

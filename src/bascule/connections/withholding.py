@@ -2,22 +2,45 @@
 level, and fields that are masked for him.
 """
 
+import asyncio
+from collections.abc import Iterable
+
 from bascule.frappe import DocType, FrappeError, Site
 
+# The first major version that masks fields.
+MASKS_SINCE = 16
 
-async def withheld_of(site: Site, doctype: str) -> dict[str, str]:
-    """Field -> what the user needs to be given it. One request, and one more where the DocType has
-    fields that are not everybody's; nothing where its definition may not be read.
+
+async def withheld_of(site: Site, meta: DocType) -> dict[str, str]:
+    """Field -> what the user needs to be given it. One request where the DocType has fields that
+    are not everybody's.
     """
     try:
-        meta = await site.meta(doctype)
         levelled = [one.name for one in meta.columns if one.permlevel]
-        page = await site.page(doctype, ("name", *levelled), limit=1) if levelled else None
+        page = await site.page(meta.name, ("name", *levelled), limit=1) if levelled else None
     except FrappeError:
         return {}
     above = [name for name in levelled if page is not None and name in page.withheld]
-    masked = [one.name for one in meta.columns if one.name in meta.masked_for_user]
-    return {name: _needs(meta, name) for name in (*above, *masked)}
+    return {name: _needs(meta, name) for name in (*above, *_masked(meta))}
+
+
+async def masked_in_children(site: Site, metas: Iterable[DocType]) -> dict[str, dict[str, str]]:
+    """Child DocType -> masked field -> what the user needs to be given it. One request each, where
+    the site's version masks fields at all.
+    """
+    if (site.major or 0) < MASKS_SINCE:
+        return {}
+    names = dict.fromkeys(child for meta in metas for _, child in meta.children)
+    found = await asyncio.gather(*map(site.meta, names), return_exceptions=True)
+    return {
+        child.name: {name: _needs(child, name) for name in _masked(child)}
+        for child in found
+        if isinstance(child, DocType)
+    }
+
+
+def _masked(meta: DocType) -> list[str]:
+    return [one.name for one in meta.columns if one.name in meta.masked_for_user]
 
 
 def _needs(meta: DocType, name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from bascule.frappe.doctype import DocType
-from bascule.frappe.errors import FrappeError, NotAFrappeSite, SiteDown
+from bascule.frappe.errors import FrappeError, Invalid, NotAFrappeSite, SiteDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,28 @@ def misshapen(answer: Answer, asked: Asked) -> FrappeError:
             next_step="Try again in a few minutes; if it stays, look at the proxy before the site.",
             **about,
         )
+    if asked.doctype and _is_a_methods(answer):
+        return Invalid(
+            f"The site answered '{asked}' with JSON of another shape than documents have.",
+            next_step=f"Leave {asked.doctype} out: a virtual DocType, or code of the site's own, "
+            "may answer so. Who looks after that code can have it give what Frappe gives.",
+            **about,
+        )
     what = "JSON of another shape" if answer.is_json else "a page, not data"
     return NotAFrappeSite(
         f"What answers at this address is not a Frappe site: it sent {what}.",
         next_step="Check the site's address; it is the one that you open ERPNext's desk with.",
         **about,
     )
+
+
+def _is_a_methods(answer: Answer) -> bool:
+    """Whether this is how Frappe wraps what a method returned: {} where that was nothing."""
+    try:
+        found = msgspec.json.decode(answer.body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return not found or "message" in found
 
 
 def _is_json(body: bytes) -> bool:
