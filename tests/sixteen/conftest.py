@@ -1,0 +1,50 @@
+"""One hub, and a connector to a site of version 16, for all tests of this folder."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from api.conftest import Api, RunningHub
+from bascule.sandbox import SandboxThread
+from bascule.sandbox.upgrade import upgraded
+from databases import FreshSettings
+from twoway.conftest import Erp
+
+MIRRORED = ("Item", "Bin", "Supplier", "Customer", "Address", "Contact", "Sales Order")
+
+
+@pytest.fixture(scope="module")
+def site_of_16(erpnext_snapshot: Any) -> Iterator[Any]:
+    """The demo company after the upgrade, without most of what happened there."""
+    documents = {
+        name: found[-40:] if len(found) > 300 else found
+        for name, found in erpnext_snapshot.documents.items()
+    }
+    users = dict(erpnext_snapshot.users)
+    users["hub"] = {**users["hub"], "roles": [*users["hub"]["roles"], "Sales User"]}
+    small = upgraded(replace(erpnext_snapshot, documents=documents, users=users))
+    with SandboxThread(small, webhook_patience=0.05) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def api(fresh_settings: FreshSettings) -> Iterator[Api]:
+    with fresh_settings() as settings, RunningHub(settings) as hub:
+        yield Api(hub.url, hub.token)
+
+
+@pytest.fixture(scope="module")
+def erp(site_of_16: Any) -> Erp:
+    return Erp(site_of_16)
+
+
+@pytest.fixture(scope="module")
+def at(api: Api, site_of_16: Any) -> str:
+    """The path of the connector, whose streams are pulled by hand."""
+    way_in = {"api_url": site_of_16.url, "api_key": site_of_16.api_key, "schedule": "manual"}
+    way_in |= {"api_secret": site_of_16.api_secret, "name": "Sixteen", "start_sync": False}
+    made = api.post("/api/connectors/erpnext/setup", way_in)
+    assert made.status == 201, made.body
+    return f"/api/connectors/{made.json['slug']}"
