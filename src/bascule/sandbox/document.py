@@ -116,7 +116,7 @@ class Document:
                 out[name] = None
                 continue
             if entry is not None and entry.get("is_virtual"):
-                out[name] = virtual(self, name)
+                out[name] = _shown_virtual(entry, virtual(self, name))
                 continue
             value = self.values.get(name)
             if nulls or value is not None:
@@ -130,6 +130,12 @@ class Document:
         if self.unsaved:
             out["__unsaved"] = 1
         return out
+
+
+def _shown_virtual(entry: Field, value: Any) -> Any:
+    """A number is never null, also one that nothing stands for."""
+    kind = kind_of(entry["fieldtype"])
+    return value if kind not in ("int", "float") else stored(kind, value)
 
 
 def _iterated(value: Any) -> Iterator[Any]:

@@ -11,9 +11,10 @@ from datetime import date
 from typing import Any
 
 from bascule.sandbox.access import Access
+from bascule.sandbox.counting import count_condition
 from bascule.sandbox.errors import Call, Refusal
 from bascule.sandbox.fields import FieldCheck, check_safe, columns_of, known_doctype
-from bascule.sandbox.filters import Condition, condition, filter_tuple, literal
+from bascule.sandbox.filters import Condition, condition, conjunction, filter_tuple, literal
 from bascule.sandbox.masks import mask_rows
 from bascule.sandbox.schema import OPTIONAL, DocType, Schema
 from bascule.sandbox.tables import Tables, no_table, quoted, syntax_error
@@ -100,8 +101,8 @@ class ListQuery:
         self.doctype = self.schema[known]
         self._counting = True
         given = _listed(self.doctype.name, self.asked.filters or [])
-        conditions = [condition(self, self.doctype.name, one) for one in given]
-        where = " and ".join(one.sql for one in conditions)
+        conditions = [count_condition(self, self.doctype.name, one) for one in given]
+        where = conjunction(conditions)
         shown = " and ".join(one.shown for one in conditions)
         count = f"count(distinct {quoted(self.doctype.name)}.`name`)"
         source = self._source()
@@ -188,15 +189,15 @@ class ListQuery:
             for given in (filters, alternatives)
         ]
         self._conditions = both[0] + both[1]
-        sql, shown = [one.sql for one in both[0]], [one.shown for one in both[0]]
+        found, shown = list(both[0]), [one.shown for one in both[0]]
         if both[1]:
-            sql.append(f"({' or '.join(one.sql for one in both[1])})")
+            found.append(Condition(f"({' or '.join(one.sql for one in both[1])})", "", name, ""))
             shown.append(f"({' or '.join(one.shown for one in both[1])})")
         matched = self.access.match(self.call.user, self.doctype)
         if matched[0]:
-            sql.append(matched[0])
+            found.append(Condition(matched[0], "", name, ""))
             shown.append(matched[1])
-        return " and ".join(sql), " and ".join(shown)
+        return conjunction(found), " and ".join(shown)
 
     def _keep_readable(self) -> None:
         """Fields that the user may not read are left out; of arrays, their places too."""
