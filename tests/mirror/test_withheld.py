@@ -1,7 +1,6 @@
 """What a user may not see: it is no value, it is told, and it comes when the right is given."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from following import is_equal, log_of
@@ -13,6 +12,7 @@ from bascule.frappe import Site
 from bascule.mirror.answers import StreamAnswer
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.streams import find_stream
+from bascule.sandbox.upgrade import upgraded
 
 ALL = dict.fromkeys(("read", "write", "create", "delete", "submit", "cancel", "report"), 1)
 
@@ -159,7 +159,7 @@ async def test_who_may_only_select_overwrites_nothing_and_goes_on_once_he_may_re
 async def test_a_masked_field_is_withheld_and_no_mask_is_ever_a_value(
     mirrored: Callable[..., Any], erpnext_snapshot: Any
 ) -> None:
-    mirror = await mirrored(snapshot=replace(erpnext_snapshot, major=16))
+    mirror = await mirrored(snapshot=upgraded(erpnext_snapshot))
     rights = Rights(mirror)
     await mirror.sync("Item", "Supplier")
     columns = ("name", "standard_rate", "end_of_life", "description")
@@ -209,7 +209,7 @@ async def test_a_masked_field_is_withheld_and_no_mask_is_ever_a_value(
 async def test_masks_from_the_first_sync_on_leave_columns_empty_and_typed(
     mirrored: Callable[..., Any], erpnext_snapshot: Any
 ) -> None:
-    mirror = await mirrored(snapshot=replace(erpnext_snapshot, major=16))
+    mirror = await mirrored(snapshot=upgraded(erpnext_snapshot))
     rights = Rights(mirror)
     for field in ("standard_rate", "end_of_life"):
         await rights.set("Item", field, "mask", 1)
@@ -234,7 +234,7 @@ async def test_masks_from_the_first_sync_on_leave_columns_empty_and_typed(
 async def test_text_that_only_looks_like_a_mask_is_the_value(
     mirrored: Callable[..., Any], erpnext_snapshot: Any
 ) -> None:
-    mirror = await mirrored(snapshot=replace(erpnext_snapshot, major=16))
+    mirror = await mirrored(snapshot=upgraded(erpnext_snapshot))
     name = (await mirror.site_rows("Supplier", "name"))[0][0]
     await mirror.ask("PUT", f"/api/resource/Supplier/{name}", {"supplier_details": "XXXXXXXX"})
     [run] = await mirror.sync("Supplier")

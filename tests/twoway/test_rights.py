@@ -8,6 +8,7 @@ import pytest
 
 from api.conftest import Api
 from bascule.sandbox import SandboxThread
+from bascule.sandbox.upgrade import upgraded
 
 from .conftest import Erp, until
 
@@ -32,7 +33,8 @@ def site(erpnext_snapshot: Any, roles: list[str], major: int) -> Iterator[Any]:
     """A site on which the hub's user has these roles."""
     users = dict(erpnext_snapshot.users)
     users["hub"] = {**users["hub"], "roles": roles}
-    with SandboxThread(replace(erpnext_snapshot, users=users, major=major)) as running:
+    snapshot = replace(erpnext_snapshot, users=users)
+    with SandboxThread(upgraded(snapshot) if major == 16 else snapshot) as running:
         yield running
 
 
