@@ -84,7 +84,7 @@ class Api:
         except Exception as error:
             # Whatever goes wrong, Frappe says it with a 500, and so does this.
             _log.exception("A call of %s %s failed", ask.verb, ask.path)
-            return refused(call, python_error(error), ask)
+            return refused(call, python_error(error, call.major), ask)
         return Answer(call.status, encoded(body, call), webhooks=due(call) if keep else [])
 
     def _hidden(self, call: Call, refusal: Refusal) -> Refusal:

@@ -1,12 +1,13 @@
 """The filters of a list of version 16, as conditions for SQLite with MariaDB's sense of values."""
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from bascule.sandbox import collation
-from bascule.sandbox.errors import Refusal
+from bascule.sandbox.errors import Refusal, database_error
 from bascule.sandbox.fields import known_doctype
-from bascule.sandbox.filters import filter_tuple, literal
+from bascule.sandbox.filters import escaped, literal
 from bascule.sandbox.places import Place
 from bascule.sandbox.schema import OF_CHILDREN, OPTIONAL, STANDARD, DocType, kind_of
 from bascule.sandbox.tables import Row, quoted
@@ -33,6 +34,7 @@ _FALLBACKS: dict[str, Any] = {
     **dict.fromkeys(("Date", "Datetime"), "0001-01-01"),
     "Time": "00:00:00",
 }
+_STANDARD = {"idx": "Int", "docstatus": "Int"}
 _NEVER_EMPTY = ("name", "modified", "creation")
 
 
@@ -43,8 +45,7 @@ def criteria(engine: "Engine", given: Any) -> list[str]:
     if isinstance(given, str | int):
         given = {"name": given}
     if isinstance(given, dict):
-        listed = [filter_tuple("", name, value)[1:] for name, value in given.items()]
-        return [_Criterion(engine, *one).written() for one in listed]
+        return [_Criterion(engine, name, *_pair(value)).written() for name, value in given.items()]
     written: list[str] = []
     for one in given:
         if isinstance(one, dict):
@@ -56,6 +57,17 @@ def criteria(engine: "Engine", given: Any) -> list[str]:
             told += " Expected list, tuple, dict, or Criterion."
             raise Refusal("ValueError", told, module="", status=500)
     return written
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    """Operator and value."""
+    if not isinstance(value, list | tuple):
+        return "=", value
+    if len(value) != 2:
+        few = "not enough" if len(value) < 2 else "too many"
+        told = f"{few} values to unpack (expected 2, got {len(value)})"
+        raise Refusal("ValueError", told, module="", status=500)
+    return value[0], value[1]
 
 
 def _listed(engine: "Engine", one: list[Any]) -> str:
@@ -73,9 +85,14 @@ class _Criterion:
         self, engine: "Engine", name: Any, operator: Any, value: Any, doctype: str = ""
     ) -> None:
         self._engine = engine
-        self._operator = str(operator)
+        if not isinstance(operator, str):
+            told = f"'{type(operator).__name__}' object has no attribute 'lower'"
+            raise Refusal("AttributeError", told, module="", status=500)
+        self._operator = operator
         self._low = self._operator.lower()
         self._value: Any = int(value) if isinstance(value, bool) else value
+        if isinstance(value, dict):
+            self._value = json.dumps(value, indent=1, sort_keys=True, separators=(",", ": "))
         self._named = str(name)
         self._meant = doctype
         self._fiscal_year()
@@ -83,6 +100,10 @@ class _Criterion:
         entry = self._doctype.field(self._name)
         self._type = entry["fieldtype"] if entry else None
         self._kind = self._doctype.kinds.get(self._name, kind_of(self._type or "Data"))
+        # What empty counts as is asked of the DocType that is listed, also for another's field.
+        name = self._meant if self._meant in engine.schema else engine.doctype.name
+        found = engine.schema[name].field(self._name) or {}
+        self._judged = found.get("fieldtype") or _STANDARD.get(self._name)
 
     def _fiscal_year(self) -> None:
         """ERPNext's own operator; a year that is not there is none, which means today."""
@@ -149,7 +170,8 @@ class _Criterion:
         self._spans()
         value, sql = self._value, self._sql
         if not value and isinstance(value, list | tuple):
-            value = ("",)
+            listing = self._low in ("in", "not in", "between")
+            value = ("",) if listing else ""  # one of one is that one
         if value is None and self._engine.compat and self._low in ("in", "not in"):
             value = ("",)
         if self._operator in _NESTED:
@@ -166,16 +188,36 @@ class _Criterion:
             if fallback == value and self._low in ("=", "!="):
                 compared = self._compared(sql, self._low, value)
                 return f"({sql} is null or {compared})" if self._low == "=" else compared
-            sql = f"ifnull({sql}, {self._literal(fallback)})"
+            sql = self._filled(sql, fallback)
         return self._operated(sql, value)
+
+    def _filled(self, sql: str, fallback: Any) -> str:
+        """With the fallback where it is empty: a text makes a text of it, as MariaDB writes it."""
+        if not isinstance(fallback, str) or self._kind == "text":
+            return f"ifnull({sql}, {self._literal(fallback)})"
+        kind, self._kind = self._kind, "text"
+        text = {
+            "float": f"printf('%.9f', {sql})",
+            "datetime": f"{sql} || CASE WHEN instr({sql}, '.') THEN '' ELSE '.000000' END",
+        }.get(kind, f"CAST({sql} AS TEXT)")
+        return f"CASE WHEN {sql} IS NULL THEN {literal(fallback)} ELSE {text} END"
 
     def _operated(self, sql: str, value: Any) -> str:
         low = self._low
+        if low == "regex":  # which MariaDB calls otherwise
+            return self._unread(f"{sql} ", f"REGEX {_written(value)}")
+        if low in _COMPARING and isinstance(value, list | tuple):
+            return self._unread(sql + _COMPARING[low].replace("!=", "<>"), _written(value))
         if low in _COMPARING:
             return self._compared(sql, _COMPARING[low], value)
         if low in ("like", "ilike", "not like"):
             words = "not like" if low == "not like" else "like"
+            if isinstance(value, list | tuple):
+                return self._unread(f"{sql} {words} ", _written(value))
             return f"{sql} {words} {literal(cstr(value))}"
+        if low == "not in" and not isinstance(value, str | list | tuple):
+            told = f"'{type(value).__name__}' object has no attribute 'nodes_'"
+            raise Refusal("AttributeError", told, module="", status=500)
         if low in ("in", "not in"):
             values = value.split(",") if isinstance(value, str) else value
             if not isinstance(values, list | tuple):
@@ -186,9 +228,11 @@ class _Criterion:
             return self._set_or_not(sql, cstr(value).lower())
         if low == "between":
             return self._between(sql, value)
-        if low == "regex":
-            return f"{sql} regexp {literal(cstr(value))}"
         return f"(CAST({sql} AS REAL) {low} {number(value)!r})"
+
+    def _unread(self, sql: str, text: str) -> str:
+        self._engine.broken = self._engine.broken or text
+        return sql + text
 
     def _set_or_not(self, sql: str, wanted: str) -> str:
         if wanted not in ("set", "not set"):
@@ -200,7 +244,7 @@ class _Criterion:
     def _among(self, sql: str, values: list[Any], *, negated: bool) -> str:
         values = ["" if one is None else one for one in values] if not negated else values
         if "" in values and not negated:
-            sql = f"coalesce({sql}, '')"
+            sql = self._filled(sql, "")
         tests = [self._compared(sql, "=", one) for one in values]
         either = f"({' or '.join(tests)})"
         return f"not {either}" if negated else either
@@ -212,7 +256,7 @@ class _Criterion:
             if self._type in (None, "Datetime"):
                 value = [f"{today} 00:00:00", f"{today} 23:59:59.999999"]
         if not isinstance(value, list | tuple):
-            told = f"Value after * must be an iterable, not {type(value).__name__}"
+            told = f"slice() argument after * must be an iterable, not {type(value).__name__}"
             raise Refusal("TypeError", told, module="", status=500)
         first, last = ([None, *value] if len(value) == 1 else list(value))[:2]
         if first is None or last is None:
@@ -243,15 +287,28 @@ class _Criterion:
     def _spans(self) -> None:
         """The operators that name a span of days."""
         if self._low in ("timespan", "previous", "next"):
-            days = span(self._low, self._value, self._engine.today)
+            days = None
+            if not isinstance(self._value, list | tuple):
+                days = span(self._low, self._value, self._engine.today)
+            elif self._low != "timespan":
+                told = "cannot use 'list' as a dict key (unhashable type: 'list')"
+                raise Refusal("TypeError", told, module="", status=500)
             self._value = list(map(str, days)) if days else None
             self._operator = self._low = "between"
 
     def _relatives(self) -> list[str]:
         """The names above or below the given one in the tree."""
         entry = self._engine.doctype.field(self._named)
-        tree: str = str(entry.get("options")) if entry else self._engine.doctype.name
-        tables = self._engine.tables
+        named = entry.get("options") if entry else self._engine.doctype.name
+        if named is None:
+            told = "expected string or bytes-like object, got 'NoneType'"
+            raise Refusal("TypeError", told, module="", status=500)
+        if named not in self._engine.schema:
+            self._engine.call.refuse(f"Invalid DocType: {named}")
+        tables, tree = self._engine.tables, str(named)
+        if not tables.has_column(tree, "lft"):
+            told = "Unknown column 'lft' in 'SELECT'"
+            raise database_error("OperationalError", 1054, told)
         place: Row = tables.row(tree, cstr(self._value)) or {}
         test, order = "`lft` < ? AND `rgt` > ?", "DESC"
         if "descendants" in self._operator:
@@ -264,21 +321,29 @@ class _Criterion:
         return [*names, cstr(self._value)] if "inclusive" in self._operator else names
 
     def _fallback(self) -> Any:
-        return _FALLBACKS.get(str(self._type), "")
+        return _FALLBACKS.get(str(self._judged), "")
 
     def _null_counts(self, value: Any) -> bool:
         """Whether an empty column counts as nothing here: only by the older API."""
         low, name = self._low, self._name
-        timed = self._type in ("Date", "Datetime")
+        timed = self._judged in ("Date", "Datetime")
         if not self._engine.compat or low in ("like", "is") or (low == "=" and value):
             return False
-        if name in _NEVER_EMPTY or self._type in _NUMERIC:
+        if name in _NEVER_EMPTY or self._judged in _NUMERIC:
             return False
         if low in (">", ">=", "between") and timed:
             return False
         if low == "in":
             return isinstance(value, list | tuple) and any(one in (None, "") for one in value)
         return True
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_written, value))}]"
+    return escaped(value) if isinstance(value, str) else str(value)
 
 
 def _row_place(main: DocType, child: DocType, name: str, table: str) -> Place:

@@ -19,8 +19,8 @@ from bascule.sandbox.permissions import ADMINISTRATOR, CORE
 from bascule.sandbox.places import Place
 from bascule.sandbox.query import Asked
 from bascule.sandbox.schema import OPTIONAL, DocType, Schema
-from bascule.sandbox.selecting import ROWS, Selected, selected
-from bascule.sandbox.tables import Row, Tables, column, no_table, quoted
+from bascule.sandbox.selecting import Selected, selected
+from bascule.sandbox.tables import Row, Tables, column, no_table, quoted, syntax_error
 from bascule.sandbox.values import cint
 
 _SIMPLE = re.compile(r"\w+")
@@ -41,6 +41,7 @@ class Engine:
     compat: bool = True
     aliases: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)  # columns of the DocType itself
+    broken: str = ""  # what of the conditions MariaDB cannot read
     _joins: dict[str, str] = field(default_factory=dict)
     _where: list[str] = field(default_factory=list)
     _counting: bool = False
@@ -106,11 +107,12 @@ class Engine:
         if self.call.user == ADMINISTRATOR:
             return
         if about.is_child:
-            parent = self.schema.find(str(self.asked.parent or ""))
-            tables = self.schema[parent].tables if parent else []
-            if parent is None or all(one.get("options") != about.name for one in tables):
+            if not self.asked.parent:
                 self.refuse(about.name)
-            about = self.schema[str(parent)]
+            parent = known_doctype(self.call, self.schema, str(self.asked.parent))
+            if all(one.get("options") != about.name for one in parent.tables):
+                self.refuse(about.name)
+            about = parent
         if not self.may_select(about):
             self.refuse(self.doctype.name)
 
@@ -234,7 +236,7 @@ class Engine:
     def _grouped(self) -> str:
         given = self.asked.group_by
         parts = [part.strip() for part in str(given).split(",")] if given else []
-        return ", ".join(self._clause(part, "Group By") for part in parts if part)
+        return ",".join(self._clause(part, "Group By") for part in parts if part)
 
     def _ordered(self) -> str:
         given, written = self.asked.order_by, []
@@ -244,13 +246,13 @@ class Engine:
             name = " ".join(names) if direction else part
             usual = "asc" if self.compat else "desc"
             if name:
-                written.append(f"{self._clause(name, 'Order By')} {direction or usual}")
-        return ", ".join(written)
+                written.append(f"{self._clause(name, 'Order By')} {(direction or usual).upper()}")
+        return ",".join(written)
 
     def _clause(self, name: str, clause: str) -> str:
         """A column to order or group by."""
-        if name.isdigit():
-            return name
+        if name.isdigit():  # which is a name here, and no place
+            return self.own(name)
         if name in self.aliases:
             return column(name)
         if "`" in name:
@@ -280,7 +282,8 @@ class Engine:
         if not self.tables.has(self.doctype.name):
             raise no_table(self.doctype.name)
         main = quoted(self.doctype.name)
-        texts = [one.sql for one in chosen if one.rows is None] or [self.own("name")]
+        texts = [self._column(one, main) for one in chosen if one.rows is None]
+        texts = texts or [self.own("name")]
         source = " ".join([main, *self._joins.values()])
         by_itself = (
             ""
@@ -297,12 +300,25 @@ class Engine:
         text = " ".join(filter(None, told))
         if not self._joins:  # a query of one table does not name it
             text = text.replace(f"{main}.", "")
+        if self._counting:
+            text = f"select count(*) from ( {text} ) p"
+        if self.broken:
+            rest = text[text.find(self.broken) :]
+            refusal = syntax_error(rest if len(rest) <= 80 else f"{rest[:77]}...", 0)
+            refusal.debug = f"Syntax error in query:\n{text} "
+            raise refusal
         if self.asked.debug:
             self.call.debug += [text, "Execution time: 0.000 ms"]
         query = " ".join(filter(None, parts))
         if self._counting:
             query = f"select count(*) from ({query})"
         return self.tables.select(query, text)
+
+    def _column(self, one: Selected, main: str) -> str:
+        """With the name that MariaDB gives it: the text of the query, in which one table is not
+        named."""
+        shown = one.sql if self._joins else one.sql.replace(f"{main}.", "")
+        return f'{one.sql} as "{shown}"' if one.bare else one.sql
 
     def _by_itself(self) -> str:
         """The order in which MariaDB comes upon the rows when it is asked for none.
@@ -328,5 +344,5 @@ class Engine:
                 parenttype=self.doctype.name,
             )
             document[entry["fieldname"]] = [
-                {name: row.get(name) for name in dict.fromkeys((*fields, *ROWS))} for row in rows
+                {name: row.get(name) for name in fields} for row in rows
             ]

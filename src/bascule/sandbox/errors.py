@@ -55,12 +55,17 @@ class Refusal(Exception):
         return f"{name}: {self.text}" if self.text else name
 
 
-def python_error(error: Exception) -> Refusal:
-    """An exception of Python's own, which Frappe lets through as a 500."""
+def python_error(error: Exception, major: int = FIFTEEN) -> Refusal:
+    """An exception of Python's own, which Frappe lets through as a 500. Version 16 runs on a newer
+    Python, whose words are others.
+    """
     kind = type(error)
     module = "" if kind.__module__ == "builtins" else kind.__module__
     module = "pymysql.err" if module == "sqlite3" else module
-    return Refusal(kind.__name__, str(error), module=module)
+    text = str(error)
+    if major >= SIXTEEN and text.startswith("argument of type"):
+        text = text.replace("is not iterable", "is not a container or iterable")
+    return Refusal(kind.__name__, text, module=module)
 
 
 def database_error(kind: str, code: int | str, text: str) -> Refusal:

@@ -91,6 +91,20 @@ def _bytes(value: Any) -> int | None:
     return None if value is None else len(cstr(value).encode())
 
 
+def _joined(*values: Any) -> str | None:
+    return None if None in values else "".join(map(cstr, values))
+
+
+def _quarter(value: Any) -> int | None:
+    read = moment(value)
+    return None if read is None else (read.month + 2) // 3
+
+
+def _month_name(value: Any) -> str | None:
+    read = moment(value)
+    return None if read is None else f"{read:%B}"
+
+
 def _changed(change: Callable[[str], str]) -> Callable[[Any], str | None]:
     return lambda value: None if value is None else change(cstr(value))
 
@@ -113,5 +127,8 @@ def install(connection: sqlite3.Connection) -> None:
         connection.create_function(name, 1, _changed(change), deterministic=True)
     connection.create_function("lcase", 1, _changed(str.lower), deterministic=True)
     connection.create_function("char_length", 1, lambda text: len(cstr(text)), deterministic=True)
+    connection.create_function("concat", -1, _joined, deterministic=True)
+    connection.create_function("quarter", 1, _quarter, deterministic=True)
+    connection.create_function("monthname", 1, _month_name, deterministic=True)
     connection.create_function("rand", 0, random.random)
     connection.create_function("if", 3, lambda test, yes, no: yes if test else no)

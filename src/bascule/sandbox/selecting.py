@@ -18,7 +18,6 @@ from bascule.sandbox.tables import column, quoted
 if TYPE_CHECKING:
     from bascule.sandbox.engine import Engine
 
-ROWS = ("parent", "parentfield")  # which each row tells beside what it was asked for
 _COMMA = re.compile(r",\s*(?![^()]*\))")
 _CALL = re.compile(r"\s*[a-zA-Z_][a-zA-Z0-9_]*\s*\(", re.ASCII)
 _ALLOWED = re.compile(
@@ -40,11 +39,12 @@ _ARGUMENT = "Only quoted string literals or simple field names are allowed."
 
 @dataclass
 class Selected:
-    """`sql` of the column; `sums` where it is one of all rows; `rows`: a table field and what of
-    its rows is wanted."""
+    """`sql` of the column; `sums` where it is one of all rows; `bare` where it has no name but its
+    text; `rows`: a table field and what of its rows is wanted."""
 
     sql: str
     sums: bool = False
+    bare: bool = False
     rows: tuple[Field, list[str]] | None = None
 
 
@@ -60,6 +60,9 @@ def selected(engine: "Engine", given: Any) -> list[Selected]:
                 chosen += _column(engine, part) if part else []
         elif item is not None:
             engine.call.refuse(f"Invalid field type: {type(item)}")
+    if any(one.rows is not None and one.rows[0] not in engine.doctype.tables for one in chosen):
+        told = "'ChildQuery' object has no attribute 'fieldname'"
+        raise Refusal("AttributeError", told, module="", status=500)
     return chosen
 
 
@@ -120,9 +123,8 @@ class _Functions:
         if len(names) == 1 and names[0] in (*_FUNCTIONS, *_OPERATORS):
             sums = any(f"{name}(" in self._expression(given) for name in _AGGREGATES)
             text, alias = self._expression(given), self._alias(given)
-            shown = text.replace(f"{quoted(self._engine.doctype.name)}.", "")
-            name = alias or shown.replace("`", "")
-            return [Selected(f"{text} as {column(name)}", sums=sums)]
+            named = f" as {column(alias)}" if alias else ""
+            return [Selected(text + named, sums=sums, bare=not alias)]
         return [one for name, wanted in given.items() for one in self._rows(name, wanted)]
 
     def _rows(self, name: str, wanted: Any) -> list[Selected]:
@@ -135,6 +137,8 @@ class _Functions:
         if entry is None:
             told = "'NoneType' object has no attribute 'fieldtype'"
             raise Refusal("AttributeError", told, module="", status=500)
+        if entry not in engine.doctype.tables:
+            return [Selected("", rows=(entry, []))]
         child = engine.schema[str(entry["options"])]
         may = [one for one in wanted if engine.may_field(child, str(one), engine.doctype.name)]
         engine.used.add("name")
@@ -163,12 +167,19 @@ class _Functions:
                 told = f"Operator {name} requires exactly 2 arguments (left and right operands)"
                 call.refuse(told)
             left, right = map(self._argument, wanted)
-            left = f"{left}*1.0" if name == "DIV" else left
-            return f"({left}{_OPERATORS[name]}{right})"
+            if name != "DIV":
+                return f"({left}{_OPERATORS[name]}{right})"
+            kinds = self._engine.doctype.kinds
+            exact = any(column(field) in left for field in kinds if kinds[field] == "float")
+            digits = 13 if exact else 4
+            return f"round({left}*1.0/{right},{digits})"
         if isinstance(wanted, dict):
             told = "Only strings, numbers, lists, and None are allowed."
             call.refuse(f"Invalid function argument type: dict. {told}")
         listed = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
+        if wanted == [] and name != "NOW":
+            told = f"{name.title()}.__init__() missing 1 required positional argument: 'term'"
+            raise Refusal("TypeError", told, module="", status=500)
         if not listed and name != "NOW":
             call.refuse(f"Function {name} requires arguments but none were provided")
         return f"{name}({','.join(self._argument(one, name) for one in listed)})"

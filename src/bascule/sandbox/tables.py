@@ -283,8 +283,9 @@ def _mariadb(error: sqlite3.Error, shown: str) -> Refusal:
         if f"`{match[1].replace('.', '`.', 1)} = " in shown.partition("where ")[0]:
             return database_error("OperationalError", 1054, f"Unknown column '{name}' in 'ON'")
         for clause, word in _CLAUSES:
-            before, found, after = shown.rpartition(word)
-            if found and bare in after and bare not in before.partition("from")[0]:
+            before, found, after = shown.lower().rpartition(word)
+            low = bare.lower()
+            if found and low in after and low not in before.partition("from")[0]:
                 return database_error(
                     "OperationalError", 1054, f"Unknown column '{name}' in '{clause}'"
                 )
