@@ -309,3 +309,21 @@ def test_an_edit_costs_no_refused_write_though_the_site_saves_one_with_the_other
     look(api)
     until(lambda: api.get(f"/api/customers/{number}").json["postalCode"] == "2801")
     assert synced(number)["sync"]["unread"] == {}
+
+
+@pytest.mark.parametrize("roles", [[USER, SYSTEM]], ids=["user and system"])
+def test_a_field_of_the_hub_that_the_site_refuses_breaks_nothing_there(
+    api: Api, erp: Erp, site: Any, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ERPNext 15.90 as it is released refuses any Custom Field of Customer, and keeps it in the
+    definition that it works with all the same.
+    """
+    definition = site.site.schema.original("Customer")
+    nowhere = {"link_doctype": "WhatsApp Message", "link_fieldname": "customer"}
+    monkeypatch.setitem(definition, "links", [nowhere])
+    begun = api.post(f"{way}/begin", {"own_field": True})
+    assert begun.status == 200, begun.body
+    told = str(begun.json["last_summary"]["notes"])
+    assert "WhatsApp Message" in told and "by name, owner and time" in told, told
+    made = erp.create("Customer", **PARTY)
+    assert erp.read("Customer", made["name"])["customer_name"] == PARTY["customer_name"]

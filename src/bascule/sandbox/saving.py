@@ -277,6 +277,9 @@ def _insert_row(site: "Site", call: Call, document: Document) -> None:
         error = f"IntegrityError(1062, \"Duplicate entry '{name}' for key 'PRIMARY'\")"
         raise Refusal("DuplicateEntryError", f"({doctype!r}, {name!r}, {error})")
     check_columns(document)
+    if unmade := site.half_made.get(doctype):
+        told = f"Unknown column '{unmade}' in 'INSERT INTO'"
+        raise database_error("OperationalError", 1054, told)
     site.tables.insert(document.doctype, document.values)
 
 

@@ -92,6 +92,7 @@ class Site:
         self.jobs: list[Any] = []  # see `queue`; the oldest first
         self.linked: Counter[tuple[str, str]] = Counter()
         self.to_repost: set[tuple[str, str]] = set()
+        self.half_made: dict[str, str] = {}  # DocType -> a field without a column; see customs
         self._last = ""
         self._unrecorded: set[str] = set()
         self._customised: set[str] = set()

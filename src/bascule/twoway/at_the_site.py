@@ -9,7 +9,7 @@ from typing import Any
 
 from bascule.frappe import DocType, Duplicate, FrappeError, NoPermission, NotFound, Site
 from bascule.frappe.rights import above, roles_of_user
-from bascule.twoway.fields import PARTS, Field, Part
+from bascule.twoway.fields import PARTS, Field, Part, RecordType
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.masks import masks
 from bascule.twoway.party import CHILDREN, DOCTYPES, doctype_of, link_field, saves_parts
@@ -183,10 +183,11 @@ async def _companies(site: Site) -> list[str]:
     return [str(row["name"]) for row in rows]
 
 
-async def add_own_field(site: Site, doctype: str) -> tuple[str | None, Note | None]:
+async def add_own_field(site: Site, kind: RecordType) -> tuple[str | None, Note | None]:
     """The field by which a document is known to be a record's, unique so that the site itself
     refuses a second one; its name, or None and why not, with the next step.
     """
+    doctype = kind.doctype
     field_values = {
         "dt": doctype,
         "fieldname": OWN_FIELD,
@@ -207,6 +208,25 @@ async def add_own_field(site: Site, doctype: str) -> tuple[str | None, Note | No
         if "already exists" in str(error):
             return OWN_FIELD, None
         what = f"The hub's own field {OWN_FIELD} could not be added to {doctype}. {error}"
+        if not isinstance(error, NoPermission) and not await _is_forgotten(site, kind):
+            what += f" The site may go on with a half-made field, and refuse any new {doctype}."
+            return None, (what, "Clear the site's cache: bench --site NAME clear-cache.")
         return None, (what, f"{error.next_step} Then begin again; without it a document is looked "
                       "for by name, owner and time.")  # fmt: skip
     return OWN_FIELD, None
+
+
+async def _is_forgotten(site: Site, kind: RecordType) -> bool:
+    """Whether the site knows nothing any more of a field of the hub's that it refused.
+
+    Frappe keeps a definition with the new field in it before all is checked. What it refuses then
+    stays in it: nobody could make a document of the DocType any more ("Unknown column"). It reads
+    the definition anew to check another field, such as this one, which is there already.
+    """
+    there = next(one.place.field for one in kind.fields if one.name == kind.title and one.place)
+    again = {"dt": kind.doctype, "fieldname": there, "label": "Name", "fieldtype": "Data"}
+    try:
+        await site.insert("Custom Field", again)
+    except FrappeError as error:
+        return "already exists" in str(error)
+    return False

@@ -233,7 +233,7 @@ async def begin(
     owned, notes = two_way.owned_field, list(found.notes)
     if owned is None and own_field:
         async with open_site(hub, connection) as site:
-            owned, why_not = await at_the_site.add_own_field(site, kind.doctype)
+            owned, why_not = await at_the_site.add_own_field(site, kind)
         notes += [why_not] if why_not is not None else []
     async with hub.db.session() as session:
         current = await the_two_way(session, connection, kind, lock=True)
