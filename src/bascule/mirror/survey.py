@@ -28,7 +28,7 @@ from bascule.mirror.beginning import Standing
 from bascule.mirror.pull import ensure_views
 from bascule.mirror.runs import cut_off, note_health
 from bascule.mirror.schema import catalogue_of
-from bascule.mirror.shapes import look_at_definitions
+from bascule.mirror.shapes import keep_definitions, look_at_definitions
 from bascule.mirror.starting import lock_streams, queue, tell
 from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.store.database import driver_connection
@@ -138,18 +138,23 @@ async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:
     connection = surveyed.connection
     if await site.time_zone() != connection.time_zone:
         return  # times of change are other ones now
-    await look_at_definitions(site, connection.id)
+    streams = [stream for _, stream in surveyed.streams]
+    async with hub.db.session() as session:
+        definitions = await look_at_definitions(site, session, connection, streams)
     async with hub.db.connection() as conn:
         there = await catalogue_of(conn, connection.slug)
     standing = Standing(hub, site, connection, there, surveyed.on)
-    streams = iter(surveyed.streams)
+    each = iter(surveyed.streams)
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for _ in range(connection.max_concurrency):
-            group.create_task(_look_at_some(standing, streams, surveyed.equal))
+            group.create_task(_look_at_some(standing, each, surveyed.equal))
     _share_out(surveyed.equal, time.monotonic() - began)
     if surveyed.equal:
         await ensure_views(hub.db, connection)
+    if definitions is not None:
+        async with hub.db.session() as session:
+            await keep_definitions(session, connection, streams, definitions)
 
 
 async def _look_at_some(

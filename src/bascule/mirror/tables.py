@@ -73,6 +73,23 @@ class Stream(Base):
         ]
 
 
+class Definition(Base):
+    """What a stream's DocType is made of, so that it need not be asked for until it changes.
+
+    `changes` is what tells that it did (see mirror/shapes.py), `asked_as` who asked, and for what.
+    """
+
+    __tablename__ = "definitions"
+
+    stream_id: Mapped[int] = mapped_column(
+        ForeignKey(Stream.id, ondelete="CASCADE"), primary_key=True
+    )
+    asked_as: Mapped[str]
+    asked_at: Mapped[datetime]
+    changes: Mapped[str]
+    shape: Mapped[dict[str, Any]]
+
+
 class Run(Base):
     """One attempt at one stream: a pull (full or incremental) or a verify."""
 
