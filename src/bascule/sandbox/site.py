@@ -15,6 +15,7 @@ from bascule.sandbox import (
     after_renames,
     attachments,
     bank_accounts,
+    copies,
     crm,
     customs,
     item_prices,
@@ -85,9 +86,11 @@ class Site:
             label: User(one["name"], one["api_key"], one["api_secret"], list(one["roles"]))
             for label, one in snapshot.users.items()
         }
-        self.schema = Schema(definitions(snapshot), snapshot.major)
+        like = copies.loaded(snapshot)
+        known = like.definitions() if like else definitions(snapshot)
+        self.schema = Schema(known, snapshot.major)
         self.permissions = Permissions(self.schema, list(self.users.values()))
-        self.tables = Tables()
+        self.tables = like.tables.copy() if like else Tables()
         self.access = Access(self.schema, self.tables, self.permissions)
         self.jobs: list[Any] = []  # see `queue`; the oldest first
         self.linked: Counter[tuple[str, str]] = Counter()
@@ -96,11 +99,19 @@ class Site:
         self._last = ""
         self._unrecorded: set[str] = set()
         self._customised: set[str] = set()
+        if like:
+            customs.refresh_all(self.schema, self.tables)
+            self.take_unrecorded(set(like.unrecorded))
+        else:
+            self._load(snapshot)
+
+    def _load(self, snapshot: Snapshot) -> None:
         for doctype in self.schema:
             if not doctype.is_single:
                 self.tables.make(doctype)
         with self.tables.transaction():
             load_snapshot(self, snapshot)
+        copies.remember(snapshot, self.tables, self.schema, frozenset(self._unrecorded))
 
     def close(self) -> None:
         self.tables.close()

@@ -12,7 +12,7 @@ from bascule.sandbox.doctypes import builtin
 from bascule.sandbox.versions import CAME_WITH, FIFTEEN
 
 
-@dataclass
+@dataclass(eq=False)
 class Snapshot:
     """`doctypes` by name, `documents` by DocType in order of creation, `users` by label.
 

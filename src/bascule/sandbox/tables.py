@@ -68,11 +68,7 @@ def stored(kind: str, value: Any) -> Any:
 
 class Tables:
     def __init__(self) -> None:
-        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA case_sensitive_like = off")
-        collation.install(self._db)
-        functions.install(self._db)
-        self._made: set[str] = set()
+        self._connect()
         self._db.execute(
             "CREATE TABLE `tabSeries` (`name` TEXT PRIMARY KEY, `current` INTEGER NOT NULL)"
         )
@@ -86,8 +82,23 @@ class Tables:
             " PRIMARY KEY (`doctype`, `field`))"
         )
 
+    def _connect(self) -> None:
+        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA case_sensitive_like = off")
+        collation.install(self._db)
+        functions.install(self._db)
+        self._made: set[str] = set()
+
     def close(self) -> None:
         self._db.close()
+
+    def copy(self) -> "Tables":
+        """Others that hold the same."""
+        copied = Tables.__new__(Tables)
+        copied._connect()
+        self._db.backup(copied._db)
+        copied._made = set(self._made)
+        return copied
 
     def kept(self) -> tuple[bytes, frozenset[str]]:
         """Everything, as bytes, and the DocTypes that have a table."""
