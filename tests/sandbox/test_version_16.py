@@ -11,6 +11,7 @@ BIKE = doctype(
     "Bike",
     *(field("colour"), field("wheels", "Int"), field("price", "Currency", permlevel=1)),
     *(field("born", "Date"), field("sold", "Datetime"), field("maker", "Link", "Maker")),
+    *(field("noon", "Time"), field("sent", "Time", default="Now")),
     *(field("ok", "Check"), field("locks", "Table", "Lock")),
     autoname="prompt",
     permissions=[READS, {"role": "System Manager", "permlevel": 1, "read": 1, "write": 1}],
@@ -154,3 +155,19 @@ async def test_messages_have_no_markup_but_that_of_text(make_site: MakeSite) -> 
         "DataError",
         ["Invalid request body"],
     )
+
+
+async def test_what_is_written_is_kept_as_16_keeps_it(make_site: MakeSite) -> None:
+    hub = await _site(make_site)
+    made = await hub.inserted("Bike", name="x", colour="<script>run()</script><b>a</b><x>b</x>")
+    assert made["colour"] == "<b>a</b>b"
+    assert "noon" not in made  # a Time is now only where its default says so
+    assert made["sent"]
+    status, body = await hub.ask("POST", "/api/v2/document/Bike", {"name": "y"})
+    assert (status, body["data"]["colour"]) == (200, None)
+    status, body = await hub.update("Bike", "x", docstatus=1)
+    assert (status, messages(body)) == (403, ["Document Type is not submittable"])
+    docs = '[{"doctype": "Bike", "docname": "nope", "colour": "red"}]'
+    status, body = await hub.call("frappe.client.bulk_update", docs=docs)
+    [failed] = body["message"]["failed_docs"]
+    assert failed["exc"].endswith("frappe.exceptions.DoesNotExistError: Bike nope not found\n")

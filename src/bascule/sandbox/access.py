@@ -244,10 +244,12 @@ class Access:
         return conditions
 
 
-def no_access(call: Call, doctype: DocType) -> Refusal:
+def no_access(call: Call, doctype: DocType, right: str = "read") -> Refusal:
     """How version 16 refuses who may have no document of that DocType: it tells of that alone."""
     call.messages.clear()
-    call.tell(no_doctype_access(call.user, doctype.name))
+    submitting = right == "submit" and not doctype.is_submittable
+    told = "Document Type is not submittable" if submitting else ""
+    call.tell(told or no_doctype_access(call.user, doctype.name))
     call.error_message = f"No permission for {doctype.name}"
     refusal = Refusal("PermissionError")
     refusal.untraced = True

@@ -234,8 +234,12 @@ def _read(site: Site, call: Call, form: Row, doctype: str, name: str) -> Any:
         site.check(call, document, "read")
     elif not site.may(call, document, "read"):
         raise Refusal("PermissionError")
-    whole = call.v2 and call.major >= SIXTEEN  # with what is empty
-    return site.shown(call, document, nulls=whole)
+    return site.shown(call, document, nulls=_whole(call))
+
+
+def _whole(call: Call) -> bool:
+    """Whether a document is shown with what is empty."""
+    return call.v2 and call.major >= SIXTEEN
 
 
 def _only_once(form: Row, name: str) -> None:
@@ -258,7 +262,8 @@ def _meta(site: Site, call: Call, form: Row, doctype: str) -> Row:
 
 def _create(site: Site, call: Call, form: Row, doctype: str) -> Row:
     document = saving.new(site, call, doctype, _values(call, form, "doctype"))
-    return site.shown(call, saving.insert(site, call, document))
+    made = saving.insert(site, call, document)
+    return site.shown(call, made, nulls=_whole(call))
 
 
 def _update(site: Site, call: Call, form: Row, doctype: str, name: str) -> Row:
@@ -269,7 +274,7 @@ def _update(site: Site, call: Call, form: Row, doctype: str, name: str) -> Row:
     if document["parenttype"]:  # a child row: its parent is stored as well
         parent = site.document(call, str(document["parenttype"]), str(document["parent"]))
         saving.save(site, call, parent)
-    return site.shown(call, document)
+    return site.shown(call, document, nulls=_whole(call))
 
 
 def _values(call: Call, form: Row, *without: str) -> Row:
@@ -280,6 +285,9 @@ def _values(call: Call, form: Row, *without: str) -> Row:
             values = methods.parsed(form["data"])
         except Refusal:
             values = form
+        if isinstance(values, list) and call.major >= SIXTEEN and call.method == "PUT":
+            told = "'list' object has no attribute 'items'"
+            raise Refusal("AttributeError", told, module="", status=500)
         if isinstance(values, list):
             told = "pop expected at most 1 argument, got 2"
             raise Refusal("TypeError", told, module="", status=500)

@@ -12,6 +12,7 @@ from bascule.sandbox.markup import clean, is_markup
 from bascule.sandbox.schema import NO_VALUE, SHORT_TEXTS, TABLE_TYPES, kind_of
 from bascule.sandbox.tables import Row, stored
 from bascule.sandbox.values import cint, cstr, flt
+from bascule.sandbox.versions import SIXTEEN
 
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
@@ -152,7 +153,7 @@ def make_plain(call: Call, document: Document) -> None:
             if entry["fieldtype"] == "Check":
                 one[field] = int(bool(cint(value)))
             elif entry["fieldtype"] == "Rating":  # between no star and all of them
-                one[field] = min(max(flt(value), 0.0), 1.0)
+                one[field] = max(0, min(flt(value), 1))
             elif entry["fieldtype"] == "JSON" and isinstance(value, dict):
                 one[field] = json.dumps(value, separators=(",", ":"))
             elif kind == "int":
@@ -297,7 +298,7 @@ def _sanitize(one: Document) -> None:
             continue
         if one.docstatus == 1 and not entry.get("allow_on_submit"):
             continue
-        one[entry["fieldname"]] = clean(value)
+        one[entry["fieldname"]] = clean(value, strip=one.doctype.major >= SIXTEEN)
 
 
 def check_constants(call: Call, document: Document) -> None:

@@ -6,6 +6,7 @@ from bascule.sandbox.document import Document
 from bascule.sandbox.schema import NO_VALUE, DocType
 from bascule.sandbox.tables import Row
 from bascule.sandbox.values import cint, cstr, flt
+from bascule.sandbox.versions import SIXTEEN
 
 if TYPE_CHECKING:
     from bascule.sandbox.errors import Call
@@ -44,7 +45,8 @@ def _default(
     site: "Site", call: "Call", doctype: DocType, entry: Row, parent: Document | None, mine: Row
 ) -> Any:
     name, kind, default = entry["fieldname"], entry["fieldtype"], cstr(entry.get("default"))
-    if kind == "Time":
+    now = doctype.major < SIXTEEN or default.lower() == "now"
+    if kind == "Time" and now:
         return site.clock.now().strftime("%H:%M:%S.%f")
     if kind == "Link" and entry.get("options") != "User" and mine.get(name):
         return mine[name] if site.exists(str(entry.get("options")), mine[name]) else None

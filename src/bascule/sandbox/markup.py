@@ -39,6 +39,9 @@ _PLAIN = {
 _UNSEEN = {"script", "style"}
 
 
+_RUNNING = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.DOTALL | re.IGNORECASE)
+
+
 def is_markup(text: str) -> bool:
     """Whether there is a tag in it; JSON is none, whatever is in that."""
     if not _TAG.search(text):
@@ -50,8 +53,12 @@ def is_markup(text: str) -> bool:
     return False
 
 
-def clean(markup: str) -> str:
-    """The markup with what could run in a browser made into text, and every tag closed."""
+def clean(markup: str, *, strip: bool = False) -> str:
+    """The markup with what could run in a browser made into text, or taken away with `strip`, and
+    every tag closed.
+    """
+    if strip:
+        markup = _RUNNING.sub("", markup)
     out: list[str] = []
     opened: list[str] = []
     place = 0
@@ -62,6 +69,8 @@ def clean(markup: str) -> str:
             out.append(tag[0])
             continue
         name = tag["name"].lower()
+        if name not in _HARMLESS and strip:
+            continue
         if name not in _HARMLESS:
             out.append(_as_text(tag[0]))
         elif name in _OF_TABLES and "table" not in opened and name != "table":

@@ -272,7 +272,7 @@ class Site:
                 f"Insufficient Permission for {document.doctype.name} ({bold(right)})"
             )
         elif not doctype.is_child and not self.permissions.may(call.user, doctype, right):
-            raise no_access(call, doctype)
+            raise no_access(call, doctype, right)
         else:
             about = f"{bold(doctype.name)} {document.name}"
             told = f"You need the '{right}' permission on {about} to perform this action."

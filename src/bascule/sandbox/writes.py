@@ -112,7 +112,7 @@ def bulk_update(site: Site, call: Call, docs: Any) -> Row:
             with site.tables.savepoint():
                 _update_one(site, call, doc)
         except Refusal as refusal:
-            trace = f"Traceback (most recent call last):\n{refusal.line}\n"
+            trace = f"Traceback (most recent call last):\n{refusal.line(call.major)}\n"
             failed.append({"doc": doc, "exc": trace})
     return {"failed_docs": failed}
 
