@@ -59,11 +59,10 @@ async def carried_out(hub: Hub, connection: Connection, kind: str) -> dict[str, 
 
 
 def days(site: WeekSite) -> list[list[Operation]]:
-    """What is done before each sync: a day's work on a sandbox, one thing on a real site."""
-    if not site.is_sandbox:
-        return [[one] for one in OPERATIONS if not one.sandbox_only]
-    numbers = sorted({one.day for one in OPERATIONS})
-    return [[one for one in OPERATIONS if one.day == number] for number in numbers]
+    """What is done before each sync."""
+    mine = [one for one in OPERATIONS if site.is_sandbox or not one.sandbox_only]
+    numbers = sorted({one.day for one in mine})
+    return [[one for one in mine if one.day == number] for number in numbers]
 
 
 @pytest.mark.heavy

@@ -4,6 +4,7 @@ A sandbox has routes for what goes past HTTP. A real site is named by settings:
 BASCULE_WEEK_SITE: a file of JSON with `base_url` and `admin`: {`key`, `secret`};
 BASCULE_WEEK_RUN: a command that runs the Python of its standard input inside the site, `frappe`
 imported, and commits, as `bench --site NAME console` does.
+Its scheduler is stopped for as long: a job may change what was fetched before it is compared.
 """
 
 import json
