@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
@@ -12,7 +13,6 @@ import pytest
 
 from api.conftest import Api, RunningHub
 from bascule.inbox import checking
-from bascule.inbox.under_way import GRACE
 from bascule.sandbox import SandboxThread
 
 from .conftest import EAR, eventually, send, site_asks, sql
@@ -217,12 +217,20 @@ def test_of_a_site_that_is_down_its_webhooks_are_not_told_of_as_well(
     assert (need["kind"], need["mend"]) == ("refused", "Mend the credentials")
 
 
-def test_that_webhooks_made_by_hand_do_not_arrive_is_noticed(connected: Connected) -> None:
+def let_grace_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grace that is over soon, in the place of the half minute of every day."""
+    monkeypatch.setattr("bascule.inbox.silence.GRACE", timedelta(seconds=2))
+    time.sleep(2 + 3)  # a site tells its clock in whole seconds
+
+
+def test_that_webhooks_made_by_hand_do_not_arrive_is_noticed(
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connected.set_up(doctypes=["Customer"], secret="a secret of my own making")
     assert connected.api.get(connected.at).json["troubles"] == []
     time.sleep(1.1)  # a site tells its clock in whole seconds
     names = [connected.customer() for _ in range(2)]
-    time.sleep(GRACE.total_seconds() + 4)
+    let_grace_pass(monkeypatch)
     assert connected.do("check")["state"] == "trouble"
     [need] = needs(connected.api, connected.slug)
     assert names[0] in need["what"]
@@ -262,7 +270,7 @@ def test_one_that_is_missing_and_one_that_is_there_twice_are_mended(connected: C
 
 
 def test_that_they_stopped_is_noticed_while_everything_there_looks_right(
-    connected: Connected,
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connected.set_up(doctypes=["Customer"])
     name = connected.customer()
@@ -272,7 +280,7 @@ def test_that_they_stopped_is_noticed_while_everything_there_looks_right(
     try:
         names = [connected.customer() for _ in range(6)]
         assert connected.do("check")["troubles"] == [], "they may still be on their way"
-        time.sleep(GRACE.total_seconds() + 4)  # a site tells its clock in whole seconds
+        let_grace_pass(monkeypatch)
         told = connected.do("check")
     finally:
         connected.site.deliveries.add = silent
