@@ -108,6 +108,13 @@ async def test_a_value_that_no_column_holds_is_refused_by_its_kind(site: Client)
     assert await site.list("Thing") == []
 
 
+async def test_what_no_column_holds_is_told_before_what_is_there_already(site: Client) -> None:
+    await site.inserted("Thing", name="There", code="C")
+    for twice in ({"name": "There"}, {"name": "Other", "code": "C"}):
+        status, body = await site.insert("Thing", **twice, at="z")
+        assert (status, body["exc_type"]) == (500, "OperationalError")
+
+
 async def test_times_are_ordered_by_the_clock_and_not_as_text(site: Client) -> None:
     for number, at in enumerate(("13:00:00", "9:30:00", "09:30:05.5", "-1:00:00")):
         await site.inserted("Thing", name=f"T{number}", at=at)

@@ -86,7 +86,7 @@ def save(site: "Site", call: Call, document: Document, *, unchecked: bool = Fals
     if action == "update_after_submit":
         checks.check_after_submit(call, document)
     _finish_rows(site, call, document)
-    _update_rows(site, document)
+    _update_rows(site, call, document)
     _after(site, call, document, action)
     return document
 
@@ -253,7 +253,6 @@ def _check(site: "Site", call: Call, document: Document) -> None:
     checks.check_values(call, document)
     _hide_passwords(site, document)
     checks.check_constants(call, document)
-    checks.check_unique(site, call, document)
 
 
 def _hide_passwords(site: "Site", document: Document) -> None:
@@ -271,22 +270,25 @@ def _hide_passwords(site: "Site", document: Document) -> None:
 
 def _insert_row(site: "Site", call: Call, document: Document) -> None:
     doctype, name = document.doctype.name, document.name
+    check_columns(document)
     if site.tables.value(doctype, name, "name") is not None:
         told = f"{doctype} {bold(name)} already exists"
         call.tell(told, title="Duplicate Name", indicator="red")
         error = f"IntegrityError(1062, \"Duplicate entry '{name}' for key 'PRIMARY'\")"
         raise Refusal("DuplicateEntryError", f"({doctype!r}, {name!r}, {error})")
-    check_columns(document)
     if unmade := site.half_made.get(doctype):
         told = f"Unknown column '{unmade}' in 'INSERT INTO'"
         raise database_error("OperationalError", 1054, told)
+    checks.check_unique(site, call, document)
     site.tables.insert(document.doctype, document.values)
 
 
-def _update_rows(site: "Site", document: Document) -> None:
+def _update_rows(site: "Site", call: Call, document: Document) -> None:
     if document.doctype.is_single:
         site.tables.fill_single(document.doctype.name, document.values)
         return
+    check_columns(document)
+    checks.check_unique(site, call, document)
     _update_row(site, document)
     for field, rows in document.rows.items():
         child = (document.doctype.field(field) or {})["options"]
@@ -301,11 +303,11 @@ def _update_rows(site: "Site", document: Document) -> None:
                 site.tables.insert(row.doctype, row.values)
                 row.is_new = False
             else:
+                check_columns(row)
                 _update_row(site, row)
 
 
 def _update_row(site: "Site", document: Document) -> None:
-    check_columns(document)
     values = {
         field: stored(kind, document[field])
         for field, kind in document.doctype.kinds.items()

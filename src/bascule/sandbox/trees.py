@@ -202,7 +202,8 @@ def _warn_of_accounts(site: "Site", call: Call, warehouse: Document) -> None:
 
 for _doctype in TREES:
     on(_doctype, "on_update")(_place)
-    on(_doctype, "on_trash")(_leave)
+    if _doctype != "Warehouse":  # one that is gone leaves a gap
+        on(_doctype, "on_trash")(_leave)
 for _doctype in _WITH_A_ROOT:
     on(_doctype, "validate")(_take_root)
 
