@@ -34,7 +34,7 @@ def _validate(site: "Site", call: Call, price: Document) -> None:
         price[field] = listed.get(field)
     price["item_name"], price["item_description"] = item["item_name"], item["description"]
     _check_single(site, call, price)
-    if cint(item["has_variants"]):
+    if cint(item.get("has_variants")):
         told = f"Item Price cannot be created for the template item {bold(item['name'])}"
         call.refuse(told)
 
@@ -42,8 +42,8 @@ def _validate(site: "Site", call: Call, price: Document) -> None:
 def _check_single(site: "Site", call: Call, price: Document) -> None:
     place = {"item_code": price["item_code"], "price_list": price["price_list"]}
     for other in site.tables.rows("Item Price", **place):
-        same = all(_as_kept(price, field) == (other[field] or None) for field in _SAME)
-        packed = number(price["packing_unit"] or 0) == cint(other["packing_unit"])
+        same = all(_as_kept(price, field) == (other.get(field) or None) for field in _SAME)
+        packed = number(price["packing_unit"] or 0) == cint(other.get("packing_unit"))
         if other["name"] != price.name and same and packed:
             told = (
                 "Item Price appears multiple times based on Price List, Supplier/Customer,"

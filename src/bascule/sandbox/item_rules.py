@@ -36,11 +36,11 @@ def check_unit(site: "Site", call: Call, item: Document) -> None:
         f"Default Unit of Measure for Item {item.name} cannot be changed directly because you have"
         " already made some transaction(s) with another UOM."
     )
-    if entries and cstr(entries[0]["stock_uom"]) != cstr(item["stock_uom"]):
+    if entries and cstr(entries[0].get("stock_uom")) != cstr(item["stock_uom"]):
         call.refuse(f"{told} You will need to create a new Item to use a different Default UOM.")
     awaited = ("reserved_qty", "ordered_qty", "indented_qty", "planned_qty")
     bins = site.tables.rows("Bin", item_code=item.name)
-    if any(flt(row[field]) > 0 for row in bins for field in awaited):
+    if any(flt(row.get(field)) > 0 for row in bins for field in awaited):
         call.refuse(f"{told} You need to either cancel the linked documents or create a new Item.")
     for row in bins:
         site.tables.update("Bin", row["name"], {"stock_uom": item["stock_uom"]})

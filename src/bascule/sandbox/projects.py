@@ -1,5 +1,6 @@
 """What ERPNext computes of a Project at each save: its cost, its income and its progress."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from bascule.sandbox.dates import check_order
@@ -49,7 +50,8 @@ def _add_up(site: "Site", project: Document) -> None:
     project["total_purchase_cost"], project["total_sales_amount"] = bought, sold
     of_whole = "`project` IS NULL AND `parent` IN (SELECT `name` FROM `tabSales Invoice`"
     of_whole += " WHERE `project` = ?)"
-    billed += _sum(site, "Sales Invoice Item", "base_net_amount", of_whole, project)
+    if "Sales Invoice" in site.schema and "project" in site.schema["Sales Invoice"].kinds:
+        billed += _sum(site, "Sales Invoice Item", "base_net_amount", of_whole, project)
     project["total_billed_amount"] = billed
     used = flt(project["total_consumed_material_cost"])
     spent = flt(project["total_costing_amount"]) + bought + used
@@ -61,8 +63,9 @@ def _add_up(site: "Site", project: Document) -> None:
 def _asked(
     site: "Site", doctype: str, wanted: str, where: str, project: Document
 ) -> tuple[Any, ...]:
-    if not site.tables.has(doctype):
-        return (None,) * (wanted.count("(") or 1)
+    used = {*re.findall(r"`(\w+)`", wanted), "project"}
+    if doctype not in site.schema or not used <= site.schema[doctype].kinds.keys():
+        return (None,) * wanted.count("(")
     sql = f"SELECT {wanted} FROM `tab{doctype}` WHERE {where} AND `docstatus` = 1"
     found: tuple[Any, ...] = site.tables.run(sql, (project.name,)).fetchone()
     return found
@@ -89,11 +92,11 @@ def _progress(site: "Site", project: Document) -> None:
         done = sum(task["status"] in _DONE for task in tasks)
         project["percent_complete"] = round(done / len(tasks) * 100, 2)
     elif method == "Task Progress":
-        total = sum(flt(task["progress"]) for task in tasks)
+        total = sum(flt(task.get("progress")) for task in tasks)
         project["percent_complete"] = round(total / len(tasks), 2)
     elif method == "Task Weight":
-        weight = sum(flt(task["task_weight"]) for task in tasks)
-        total = sum(flt(task["progress"]) * flt(task["task_weight"]) for task in tasks)
+        weight = sum(flt(task.get("task_weight")) for task in tasks)
+        total = sum(flt(task.get("progress")) * flt(task.get("task_weight")) for task in tasks)
         project["percent_complete"] = round(total / weight, 2) if weight else 0
     if project["status"] != "Cancelled":
         project["status"] = "Completed" if flt(project["percent_complete"]) == 100 else "Open"

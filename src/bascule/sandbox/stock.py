@@ -66,11 +66,11 @@ def _take_defaults(site: "Site", item: Document) -> None:
         return
     group = {"parent": item["item_group"], "parenttype": "Item Group"}
     of_group = site.tables.rows("Item Default", "`idx`", **group)
-    rows = [{field: row[field] for field in _OF_GROUPS} for row in of_group]
+    rows = [{field: row.get(field) for field in _OF_GROUPS} for row in of_group]
     defaults = site.defaults()
     company, warehouse = defaults.get("company"), defaults.get("default_warehouse")
     kept = site.tables.row("Warehouse", cstr(warehouse)) if warehouse and company else None
-    if not rows and kept and kept["company"] == company:
+    if not rows and kept and kept.get("company") == company:
         rows = [{"company": company, "default_warehouse": warehouse}]
     for row in rows:
         item.append(site.schema, "item_defaults", row)

@@ -215,14 +215,18 @@ class Tables:
         self._db.execute(f"DELETE FROM {quoted(doctype)} WHERE {tests}", tuple(where.values()))
 
     def rows(self, doctype: str, order: str = "", **where: Any) -> list[Row]:
-        """Rows of all columns where each of those columns has that value; none if no table."""
+        """Rows of all columns where each of those has that value; none without table or column."""
         if doctype not in self._made:
             return []
         tests = " AND ".join(f"{column(key)} = ?" for key in where) or "1"
         ordering = f" ORDER BY {order}" if order else ""
-        found = self._db.execute(
-            f"SELECT * FROM {quoted(doctype)} WHERE {tests}{ordering}", tuple(where.values())
-        )
+        sql = f"SELECT * FROM {quoted(doctype)} WHERE {tests}{ordering}"
+        try:
+            found = self._db.execute(sql, tuple(where.values()))
+        except sqlite3.OperationalError as error:
+            if "no such column" not in str(error):
+                raise
+            return []
         names = [entry[0] for entry in found.description]
         return [dict(zip(names, row, strict=True)) for row in found]
 

@@ -165,7 +165,7 @@ def _take_root(site: "Site", call: Call, node: Document) -> None:
 def _check_stock(site: "Site", call: Call, warehouse: Document) -> None:
     """Where something is, was, or is awaited stays; so does what others are in."""
     for row in site.tables.rows("Bin", "`creation` DESC", warehouse=warehouse.name):
-        if any(flt(row[field]) for field in _QUANTITIES):
+        if any(flt(row.get(field)) for field in _QUANTITIES):
             told = "can not be deleted as quantity exists for Item"
             call.refuse(f"Warehouse {warehouse.name} {told} {row['item_code']}")
     if site.tables.rows("Stock Ledger Entry", warehouse=warehouse.name):
