@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from api.conftest import Api
 
 from .conftest import Erp, until
@@ -52,31 +50,35 @@ def test_a_name_that_the_site_refuses_is_told_at_the_name(
 LENGTHS = (69, 70, 100, 132, 133, 140)
 
 
-@pytest.mark.parametrize("records", ["customers", "suppliers"])
 def test_long_names_are_made_with_their_address_and_contact(
-    records: str, api: Api, erp: Erp, turn_on: Callable[..., str], synced: Any
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Any
 ) -> None:
-    """ERPNext names a Contact "<name>-<name>", an Address "<name>-Billing", in 140 characters."""
-    turn_on(records)
-    prefix = records[:-1]
-    group = {"customerGroup": "Consumers"} if prefix == "customer" else {"supplierGroup": "Rubber"}
-    given = {"email": "long@example.com", "phone": "+31 6 1", "country": "Netherlands", **group}
-    given |= {"address": "Markt 1", "city": "Delft"}
+    """ERPNext names a Contact "<name>-<name>", an Address "<name>-Billing", in 140 characters; the
+    second Address of a name, here the supplier's, by a series of 100.
+    """
     names = {length: f"{length} für Fahrräder ".ljust(length, "x") for length in LENGTHS}
-    numbers = {name: api.post(f"/api/{records}", {**given, "name": name}).json["id"]
-               for name in names.values()}  # fmt: skip
-    for name, number in numbers.items():
-        assert synced(number, records)["erpnextId"] == name
-        there = erp.read(prefix.title(), name)
-        address = erp.read("Address", there[f"{prefix}_primary_address"])
-        contact = erp.read("Contact", there[f"{prefix}_primary_contact"])
-        assert (address["city"], contact["email_id"]) == ("Delft", "long@example.com")
-        for document in (address, contact):
-            links = [(row["link_doctype"], row["link_name"]) for row in document["links"]]
-            assert links == [(prefix.title(), name)]
-        assert contact["company_name"] == name
-        for doctype in ("Address", "Contact"):
-            assert len(erp.list(doctype, [["Dynamic Link", "link_name", "=", name]])) == 1
+    for prefix, group in (("customer", "Consumers"), ("supplier", "Rubber")):
+        records = f"{prefix}s"
+        turn_on(records)
+        given = {"email": "long@example.com", "phone": "+31 6 1", "country": "Netherlands"}
+        given |= {"address": "Markt 1", "city": "Delft", f"{prefix}Group": group}
+        numbers = {name: api.post(f"/api/{records}", {**given, "name": name}).json["id"]
+                   for name in names.values()}  # fmt: skip
+        for name, number in numbers.items():
+            assert synced(number, records)["erpnextId"] == name
+            there = erp.read(prefix.title(), name)
+            address = erp.read("Address", there[f"{prefix}_primary_address"])
+            contact = erp.read("Contact", there[f"{prefix}_primary_contact"])
+            assert (address["city"], contact["email_id"]) == ("Delft", "long@example.com")
+            own = (prefix.title(), name)
+            for document in (address, contact):
+                links = [(row["link_doctype"], row["link_name"]) for row in document["links"]]
+                assert links == [own]
+            assert contact["company_name"] == name
+            by_link = [["Dynamic Link", "link_doctype", "=", own[0]],
+                       ["Dynamic Link", "link_name", "=", name]]  # fmt: skip
+            for doctype in ("Address", "Contact"):
+                assert len(erp.list(doctype, by_link)) == 1
 
 
 def test_a_long_person_of_a_long_name_arrives_whole_and_can_be_edited(

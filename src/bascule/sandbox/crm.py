@@ -10,7 +10,7 @@ from bascule.sandbox import saving
 from bascule.sandbox.after_renames import named_by_title
 from bascule.sandbox.deleting import delete
 from bascule.sandbox.document import Document
-from bascule.sandbox.errors import Call, Refusal, bold
+from bascule.sandbox.errors import Call, Refusal, bold, database_error
 from bascule.sandbox.events import on
 from bascule.sandbox.naming import numbered
 from bascule.sandbox.tables import Row
@@ -20,6 +20,7 @@ from bascule.sandbox.versions import SIXTEEN
 if TYPE_CHECKING:
     from bascule.sandbox.site import Site
 
+_SERIES = 100  # characters of what stands before the number of a series
 _PARTIES = {"Customer": "customer", "Supplier": "supplier"}
 
 
@@ -280,7 +281,10 @@ def _name_address(site: "Site", call: Call, address: Document) -> None:
     if not address["address_title"]:
         call.refuse("Address Title is mandatory.")
     title, kind = cstr(address["address_title"]).strip(), cstr(address["address_type"]).strip()
-    address["name"] = numbered(site, "Address", f"{title}-{kind}")
+    name = f"{title}-{kind}"
+    address["name"] = numbered(site, "Address", name)
+    if address["name"] != name and len(f"{name}-") > _SERIES:
+        raise database_error("DataError", 1406, "Data too long for column 'name' at row 1")
 
 
 @on("Address", "validate")

@@ -2,15 +2,18 @@
 
 A Contact is called "<its full name>-<the first document that it links to>", an Address
 "<title>-<type>", with the type in the site's language; one whose name is taken gets a number behind
-it. See autoname in frappe/contacts/doctype/{contact,address}.
+it, an Address from a series, which is known by what stands before the number. See autoname in
+frappe/contacts/doctype/{contact,address}.
 """
 
 from bascule.twoway.fields import Part
 from bascule.twoway.party import Document
 
 LONGEST = 140  # characters of a document's name
+_SERIES = 100  # of what stands before the number of a series
 _NUMBER = 6  # of the number behind a name that is taken
 _TYPE = 30  # of an Address's type, in any language
+_TITLE = _SERIES - _TYPE - 2  # of an Address's title, with a dash behind it and behind the type
 # A document that every site has and whose name is short, linked to first where the name of the
 # real one is too long; it goes as soon as the Contact is made.
 _STAND_IN = "DocType"
@@ -23,14 +26,13 @@ def is_named_by_the_site(part: Part, title: str) -> bool:
     """
     if part == "contact":
         return 2 * (len(title) + _NUMBER) + 1 <= LONGEST
-    return len(title) + _TYPE + _NUMBER <= LONGEST
+    return len(title) <= _TITLE
 
 
 def fitting(part: Part, document: Document) -> Document:
     """The new Address or Contact with as much of its texts as there is room for in its name."""
     if part == "address":
-        room = LONGEST - _TYPE - _NUMBER
-        return document | {"address_title": str(document["address_title"])[:room].strip()}
+        return document | {"address_title": str(document["address_title"])[:_TITLE].strip()}
     [link] = document["links"]
     full = " ".join(filter(None, (document.get(name) for name in _NAMES)))
     named = full or str(document.get("company_name") or "")
