@@ -5,7 +5,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
@@ -23,6 +23,9 @@ from bascule.hub import Hub
 from bascule.inbox import Heard, get_webhook_address, heard
 from bascule.inbox.signatures import SIGNATURE, signature_of
 from bascule.inbox.tables import WebhookEnd
+from bascule.jobs import load
+from bascule.jobs.registry import PERIODIC
+from bascule.rooms import JOB_MODULES
 from databases import FreshSettings
 
 
@@ -166,9 +169,16 @@ def eventually(is_so: Callable[[], Any], seconds: float = 60.0) -> Any:
 def inbox_hub(
     fresh_settings: FreshSettings,
 ) -> Iterator[RunningHub]:
-    """One for all tests of this folder; each makes connections of its own in it."""
-    with fresh_settings() as settings, RunningHub(settings) as running:
-        yield running
+    """One for all tests of this folder; each makes connections of its own in it. It looks every
+    second for what is due again, which nothing is before a test lets time pass.
+    """
+    load(JOB_MODULES)
+    name = "bascule.inbox.jobs.try_again"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PERIODIC, name, replace(PERIODIC[name], cron="* * * * * *"))
+        patch.setattr("bascule.inbox.working.FIRST_PAUSE", 60.0)
+        with fresh_settings() as settings, RunningHub(settings) as running:
+            yield running
 
 
 @pytest.fixture
