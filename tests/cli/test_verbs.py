@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ def test_a_sync_brings_what_changed_and_says_what_it_did(bascule: Bascule, site:
     (run,) = said.json["runs"]
     assert (run["connection"], run["doctype"], run["outcome"]) == ("shop", "Supplier", "done")
     assert run["rows_changed"] >= 1
+    compared = r"by (checksum|count and time), (just now|\d+ \w+ ago)"
+    assert re.search(compared, bascule("status").out)
     rows = bascule("export", "suppliers", "-f", "jsonl", "-w", "supplier_id=Zadelmakerij")
     assert json.loads(rows.out)["supplier_name"] == "Zadelmakerij"
     again = bascule("sync", "--stream", "Supplier", "--full")

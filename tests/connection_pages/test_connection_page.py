@@ -93,7 +93,11 @@ def test_a_damaged_row_is_found_named_and_mended(
     begun = follow(editor, editor.send(f"{path}/verify"))
     assert "Started comparing 2 streams with the site." in begun.text
     ended(pulled)
-    assert "Equal to the site" in editor.open(path).text
+    said = editor.open(path).text
+    assert "Equal to the site" in said
+    for text in (said, editor.open("/").text):  # in the same words
+        assert re.search(r"equal: ([\d,]+) of \1 by value, \d\d:\d\d", text)
+        assert re.search(r"by checksum, (just now|\d+ \w+ ago)", text)
 
     [[name]] = sql(f"SELECT name FROM {pulled}.supplier ORDER BY name LIMIT 1")
     sql(

@@ -49,14 +49,15 @@ async def status(
 
 
 def _tell(one: "ConnectorStatus") -> None:
+    from bascule.mirror.proof_words import proof_line
+
     colour = _COLOURS.get(one.status, "red")
     out.print(
         f"[bold]{escape(one.name)}[/] ({escape(one.slug)})  [{colour}]{one.status}[/]"
         f"  {one.records:,} documents, synced {ago(one.last_sync_at)}, next"
         f" {ago(one.next_sync_at) if one.next_sync_at else 'when asked'} ({one.schedule})"
     )
-    compared = f"; by {one.compared_by}, {ago(one.compared_at)}" if one.compared_by else ""
-    out.print(f"  {one.proof}{compared}")
+    out.print(f"  {proof_line(one.proof, one.compared_by, one.compared_at)}")
     if one.health_detail:
         out.print(f"  [red]✗[/] {escape(one.health_detail)}")
     made = table("  Stream", "Documents", numbers=("Documents",))

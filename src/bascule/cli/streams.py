@@ -42,6 +42,7 @@ async def list_streams(
         return Exit.DONE
     from bascule.connections.service import connections_named
     from bascule.mirror.answers import StreamAnswer
+    from bascule.mirror.proof_words import proof_line
     from bascule.mirror.streams import streams_of
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
@@ -59,6 +60,7 @@ async def list_streams(
     made = table(*headings, numbers=("Rows",))
     for slug, streams in listed.items():
         for one in streams:
+            proof = proof_line(one.proof, one.compared_by, one.compared_at)
             made.add_row(
                 slug,
                 escape(one.doctype),
@@ -67,7 +69,7 @@ async def list_streams(
                 "yes" if one.enabled else "no",
                 f"{one.rows:,}",
                 ago(one.last_success_at),
-                one.proof if one.verified_equal is not False else f"[red]{one.proof}[/]",
+                proof if one.verified_equal is not False else f"[red]{proof}[/]",
             )
     show(made)
     return Exit.DONE

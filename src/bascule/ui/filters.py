@@ -26,11 +26,12 @@ def ago(moment: datetime | str | None, never: str = "never") -> str | Markup:
     return Markup('<time datetime="{}" title="{}" data-ago>{}</time>').format(
         when.astimezone(UTC).isoformat(),
         exact,
-        _distance((datetime.now(UTC) - when).total_seconds()),
+        distance((datetime.now(UTC) - when).total_seconds()),
     )
 
 
-def _distance(seconds: float) -> str:
+def distance(seconds: float) -> str:
+    """How long ago, or, where that is negative, how soon: "5 minutes ago", "in 2 hours"."""
     past = seconds >= 0
     left = seconds if past else HALF_A_MINUTE - seconds
     for unit, size in UNITS:
