@@ -27,6 +27,7 @@ async def differing(hub: Hub, slug: str, site: WeekSite, doctypes: list[str]) ->
     """
     found: Counter[str] = Counter()
     limit = asyncio.Semaphore(_AT_ONCE)
+    gone = await _gone(hub)
     async with aiohttp.ClientSession(headers=site.headers) as http:
         for doctype in doctypes:
             names = await _names(http, site, doctype)
@@ -38,8 +39,17 @@ async def differing(hub: Hub, slug: str, site: WeekSite, doctypes: list[str]) ->
             for kind, rows in wanted.items():
                 here = await _mirrored(hub, slug, kind, None if kind == doctype else doctype)
                 if here is not None:
-                    found += _compared(kind, rows, here)
+                    found += _compared(kind, rows, here, gone)
     return found
+
+
+async def _gone(hub: Hub) -> set[str]:
+    """The fields that the hub has said the site dropped, whose columns stay as they were."""
+    async with hub.db.connection() as conn:
+        told = await conn.execute(
+            "SELECT jsonb_array_elements_text(cursor -> 'gone') FROM bascule.streams"
+        )
+        return {name for (name,) in await told.fetchall()}
 
 
 async def _names(http: aiohttp.ClientSession, site: WeekSite, doctype: str) -> list[str]:
@@ -93,14 +103,19 @@ async def _mirrored(hub: Hub, slug: str, doctype: str, parent: str | None) -> di
     return {row["name"]: row for row in read}
 
 
-def _compared(doctype: str, wanted: dict[str, Row], here: dict[str, Row]) -> Counter[str]:
+def _compared(
+    doctype: str, wanted: dict[str, Row], here: dict[str, Row], gone: set[str]
+) -> Counter[str]:
     found: Counter[str] = Counter()
+    has = {column for row in wanted.values() for column in row}
     if missing := len(wanted.keys() - here.keys()):
         found[f"{doctype} (missing)"] = missing
     if left := len(here.keys() - wanted.keys()):
         found[f"{doctype} (left over)"] = left
     for name in wanted.keys() & here.keys():
         for column, value in here[name].items():
+            if f"{doctype}.{column}" in gone and column not in has:
+                continue
             if not column.startswith("_") and plain(value) != plain(wanted[name].get(column)):
                 found[f"{doctype}.{column}"] += 1
     return found

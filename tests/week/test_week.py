@@ -21,6 +21,7 @@ from bascule.mirror.runs import carry_out, run_of
 from bascule.mirror.setup import set_up
 from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import streams_of
+from bascule.mirror.survey import survey
 from bascule.mirror.tables import Run
 from bascule.rooms import JOB_MODULES
 from bascule.sandbox.server import SandboxThread
@@ -49,7 +50,10 @@ async def carried_out(hub: Hub, connection: Connection, kind: str) -> dict[str, 
     async with hub.db.session() as session:
         names = {one.id: one.doctype for one in await streams_of(session, connection)}
     done = {}
-    for run_id in await start_runs(hub, connection, names=None, kind=kind, trigger="cli"):
+    run_ids = await start_runs(hub, connection, names=None, kind=kind, trigger="cli")
+    if kind == "sync":
+        await survey(hub, connection.id, run_ids)  # as a worker; what it leaves is carried out
+    for run_id in run_ids:
         await carry_out(hub, run_id)
         async with hub.db.session() as session:
             run = await run_of(session, run_id, None)
