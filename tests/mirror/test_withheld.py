@@ -10,6 +10,8 @@ from bascule.connections.check import check_site
 from bascule.connections.sites import pool_of
 from bascule.frappe import Site
 from bascule.mirror.answers import StreamAnswer
+from bascule.mirror.documents import find_document
+from bascule.mirror.documents_api import DocumentAnswer
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.streams import find_stream
 from bascule.sandbox.upgrade import upgraded
@@ -84,6 +86,8 @@ async def test_a_field_above_the_users_level_keeps_its_values_and_comes_back(
         [told_of] = StreamAnswer.model_validate(stream).withheld
         assert (told_of.doctype, told_of.field) == ("Supplier", "website")
         assert "permission level 1 of Supplier" in told_of.needs
+    document = await find_document(mirror.hub, mirror.connection, "Supplier", name)
+    assert DocumentAnswer.of(document, None).withheld == [told_of]
 
     admin = mirror.site.users["admin"]
     path = f"/api/resource/Supplier/{name}"

@@ -1,5 +1,6 @@
 """A document by itself: its fields, its children, its past here, and the way to ERPNext."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -65,6 +66,30 @@ def test_a_deleted_document_is_kept_and_says_so(reader: Reader) -> None:
     assert "Doomed" not in reader.open("/item?search=doomed").html.partition("<tbody>")[2]
     gone = reader.open("/item?_deleted_at__isnull=false")
     assert [row[0] for row in table(gone)] == ["Doomed"]
+
+
+def test_a_field_that_the_site_withholds_is_not_told_as_empty(
+    reader: Reader,
+    sql: Callable[..., Any],
+) -> None:
+    needs = "permission level 1 of Supplier"
+    supplier = reader.get("/rows/supplier?limit=1").json["rows"][0]
+    nothing = next(
+        field for field, value in supplier.items() if value is None and not field.startswith("_")
+    )
+    path = f"/supplier/{quote(supplier['name'], safe='')}"
+    assert f'title="{nothing}"' in reader.open(path).html
+    note = "UPDATE bascule.streams SET cursor = jsonb_set(cursor, '{withheld}', %s::jsonb)"
+    note += " WHERE doctype = 'Supplier'"
+    sql(note, [json.dumps({"Supplier": {nothing: needs}})])
+    try:
+        page = reader.open(path)
+        assert f'title="{nothing}"' not in page.html
+        assert f"{nothing} needs {needs}" in page.text
+        [one] = reader.get(f"/documents{path}").json["withheld"]
+        assert one == {"doctype": "Supplier", "field": nothing, "needs": needs}
+    finally:
+        sql(note, ["{}"])
 
 
 def test_what_is_not_there_leads_back_to_the_list(reader: Reader) -> None:

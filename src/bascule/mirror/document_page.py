@@ -63,10 +63,11 @@ async def document_parts(hub: Hub, connection: Connection, document: Document) -
     look = look_of(document.table, document.kinds)
     today = datetime.now(UTC).date()
     values = document.values
+    told = {one["field"] for one in document.withheld if one["doctype"] == document.doctype}
     title = next((str(values[name]) for name in TITLES if values.get(name)), "")
     parts = Parts(title if title != document.name else "", None)
     for column, kind in document.kinds.items():
-        if column in _ELSEWHERE:
+        if column in _ELSEWHERE or (column in told and values[column] is None):
             continue
         cell = cell_of(column, kind, values, look, today)
         one = Field(

@@ -70,6 +70,13 @@ class Document:
     def doctype(self) -> str:
         return self.table.doctype
 
+    @property
+    def withheld(self) -> list[dict[str, str]]:
+        """The fields of it and its child rows that the site does not give."""
+        stream = self.history.stream
+        told = stream.withheld if stream is not None else []
+        return [one for one in told if not self.table.child or one["doctype"] == self.doctype]
+
 
 async def find_document(hub: Hub, connection: Connection, doctype: str, name: str) -> Document:
     """By its DocType or table, and its name. NoSuch: one of them is not here. A document that was

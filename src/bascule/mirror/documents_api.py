@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bascule.accounts.access import TheHub
 from bascule.connections.api import VIEWER, TheConnection
 from bascule.connections.kept import Kept, kept_of
+from bascule.mirror.answers import WithheldField
 from bascule.mirror.catalogue import mirrored
 from bascule.mirror.documents import Document, find_document
 from bascule.mirror.examples import RELATIONS
@@ -69,6 +70,7 @@ class DocumentAnswer(BaseModel):
                 "document": {"customer": "Gracht Cycles", "grand_total": 1320.0},
                 "children": {"items": [{"idx": 1, "item_code": "BIKE-01", "qty": 2.0}]},
                 "incomplete": [],
+                "withheld": [],
                 "url": "https://erp.yourcompany.com/app/sales-order/SAL-ORD-2026-00012",
                 "kept": None,
                 "history": {
@@ -92,6 +94,10 @@ class DocumentAnswer(BaseModel):
         description="Table fields with more rows than the 1,000 that are here; "
         "`GET /rows/{table}?parent=...` has them all."
     )
+    withheld: list[WithheldField] = Field(
+        description="Fields of it that the site does not give to its user: what is here of them is "
+        "from before, or null."
+    )
     url: str = Field(description="The document in ERPNext.")
     kept: str | None = Field(
         description="Where the record is that two-way sync keeps the same with it, whose "
@@ -108,6 +114,7 @@ class DocumentAnswer(BaseModel):
             document=found.values,
             children={child.field: child.rows for child in found.children},
             incomplete=[child.field for child in found.children if not child.complete],
+            withheld=[WithheldField.model_validate(one) for one in found.withheld],
             url=found.url,
             kept=f"/api{kept.page}" if kept else None,
             history=HistoryAnswer(
