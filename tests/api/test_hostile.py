@@ -102,15 +102,21 @@ def test_no_route_fails_at_a_weird_body(api: Api, connect: Callable[..., Any], b
 
 
 def test_no_route_fails_at_weird_parameters(api: Api, connect: Callable[..., Any]) -> None:
+    """Each that a route takes, and one that none takes."""
     connector = connect()["slug"]
-    for method, path in walk(api):
-        if method != "GET" or path in ENDLESS:
+    for path, methods in api.get("/openapi.json").json["paths"].items():
+        if "get" not in methods or path in ENDLESS:
             continue
+        taken = {
+            one["name"] for one in methods["get"].get("parameters", ()) if one["in"] == "query"
+        }
+        if "{relation}" in path:  # and any column is one, too
+            taken |= {"sort", "columns", "exact", "name"}
         asked = filled(path, connector=connector, format="csv", relation="inventory", run="1")
         for weird in WEIRD:
-            for name in ("limit", "before", "after", "sort", "columns", "exact", weird):
-                answer = api.ask(method, f"{asked}?{quote(name)}={quote(weird)}")
-                assert told(answer), (method, path, name, weird, answer)
+            for name in (*sorted(taken), weird):
+                answer = api.ask("GET", f"{asked}?{quote(name)}={quote(weird)}")
+                assert told(answer), (path, name, weird, answer)
 
 
 def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
