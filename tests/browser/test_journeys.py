@@ -277,7 +277,7 @@ def test_markup_in_names_is_text_wherever_it_is_shown(
     expect(page.get_by_text("Fine").first).to_be_visible()
     for path in (f"inventory?search={name}", f"item?search={name}", f"item/{name}"):
         admin.go(f"/data/{connected}/{path}")
-        expect(page.get_by_text("<img src=x>").first).to_be_visible()  # as the site cleaned it
+        expect(page.get_by_text('<img src="x">').first).to_be_visible()  # as the site cleaned it
         assert "run" not in page.title().split()
         assert page.locator("main img, main script").count() == 0
 

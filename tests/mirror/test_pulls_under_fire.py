@@ -81,7 +81,7 @@ async def test_of_two_workers_at_one_run_the_first_writes_no_more(
     assert (run.outcome, run.attempts, run.fence) == ("done", 2, 2)
     mirror.site.faults.clear()
     [proof] = await mirror.sync("Stock Ledger Entry", kind="verify")
-    assert proof.report["equal"], proof.report
+    assert proof.report["equal"], str(proof.report)
 
 
 @pytest.mark.heavy

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import requests
 from sqlalchemy import select, update
 
 from api.conftest import Api, RunningHub
@@ -20,6 +21,8 @@ from bascule.connections.tables import Connection
 from bascule.inbox.signatures import signature_of
 from bascule.inbox.tables import WebhookEnd
 from bascule.twoway import matching
+from bascule.twoway.finding import find
+from bascule.twoway.records import keep_here_alone
 from bascule.twoway.tables import Conflict, Record, TwoWay
 
 PASSWORD = "four words that rhyme"
@@ -148,6 +151,30 @@ class Stage:
                 return int(number or 0)
 
         return self.running.run(found())  # type: ignore[no-any-return]
+
+    def record_alone(self, records: str) -> int:
+        """A new record that is kept here alone."""
+        number = self.record(records)
+
+        async def given_up() -> None:
+            async with self.running.hub.db.session() as session:
+                whole = await find(session, None, number, None, lock=True)
+                await keep_here_alone(session, whole, by="stage", note="To be joined.")
+
+        self.running.run(given_up())
+        return number
+
+    def document(self, records: str) -> str:
+        """A new document on the site, by its name."""
+        doctype = {"customers": "Customer", "suppliers": "Supplier"}[records]
+        made = requests.post(
+            f"{self.site.url}/api/resource/{doctype}",
+            json={f"{doctype.lower()}_name": f"Any {uuid4().hex[:8]}"},
+            headers={"Authorization": f"token {self.site.api_key}:{self.site.api_secret}"},
+            timeout=60,
+        )
+        assert made.status_code == 200, made.text
+        return str(made.json()["data"]["name"])
 
     def begun(self, connector: str, who: Person | None = None) -> str:
         """The same connector, whose customers wait to be paired; there is no worker to do it."""

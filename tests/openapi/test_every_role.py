@@ -152,7 +152,11 @@ def name_records_that_are_there(stage: Stage, case: Case, who: Person) -> None:
         which: dict[str, Any] = {"connector": stage.connector} if case.method == "POST" else {}
         which |= {"id": stage.record(records)} if "id" in case.body else {}
         case.body = {**which, "name": f"Acme {uuid4().hex[:8]}"}
-    if records and "number" in named:
+    if records and parts[-1] == "join":
+        named["number"] = stage.record_alone(records)
+        if isinstance(case.body, dict):
+            case.body = {"document": stage.document(records), "connector": stage.connector}
+    elif records and "number" in named:
         states = {"field": "conflict", "conflicts": "conflict", "restore": "deleted"}
         state = states.get(parts[-1].strip("{}"), "")
         named["number"] = stage.record(records, "conflict" if case.method == "GET" else state)

@@ -16,7 +16,7 @@ from yarl import URL
 from bascule.hub import Hub
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?")
-_TIME = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_TIME = re.compile(r"(\d+):(\d\d):(\d\d?(?:\.\d+)?)")
 _AT_ONCE = 4
 
 
