@@ -8,7 +8,7 @@ from following import look
 from odd import by_sql, document, make_doctype
 from test_pulls_under_fire import ATTEMPT, environment
 
-from bascule.mirror.runs import start_runs
+from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import add_streams
 
 LINES, MANY = 200_000, 16

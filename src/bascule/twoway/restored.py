@@ -34,7 +34,8 @@ async def are_restored(site: Site, agreed: Iterable[str | None]) -> bool:
     latest = max(filter(None, agreed), default=None)
     if latest is None:
         return False
-    return await site.clock() > datetime.fromisoformat(latest)
+    # The clock is read to the second.
+    return await site.clock() >= datetime.fromisoformat(latest).replace(microsecond=0)
 
 
 async def was_deleted(site: Site, doctype: str, name: str) -> bool | None:
