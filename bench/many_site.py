@@ -8,11 +8,12 @@ database. It keeps the bodies of the lists that it was asked for, and tells them
 import argparse
 import asyncio
 import json
-import sys
 from functools import reduce
 from operator import xor
 
 from aiohttp import web
+
+from bench.replay import serve
 
 AT_ONCE = 2  # as a site of two processes
 ROWS = 3
@@ -129,20 +130,9 @@ def _said(message: object):
     return answer
 
 
-async def serve(doctypes: int, seconds: float) -> None:
-    runner = web.AppRunner(Site(doctypes, seconds).application(), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0]
-    print(json.dumps({"url": f"http://{host}:{port}"}), flush=True)
-    # Who started it ends it by closing its input, and so does that one's own end.
-    await asyncio.to_thread(sys.stdin.read)
-    await runner.cleanup()
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--doctypes", type=int, default=388)
     parser.add_argument("--seconds", type=float, default=0.015)
     given = parser.parse_args()
-    asyncio.run(serve(given.doctypes, given.seconds))
+    asyncio.run(serve(Site(given.doctypes, given.seconds).application()))

@@ -179,8 +179,9 @@ def _refused(why: str) -> web.Response:
     return web.json_response({"exc_type": "ValidationError", "exception": why}, status=417)
 
 
-async def serve(count: int) -> None:
-    runner = web.AppRunner(Replay(count).application(), access_log=None)
+async def serve(application: web.Application) -> None:
+    """Prints where it listens, and goes on until its input is closed."""
+    runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]
@@ -193,4 +194,4 @@ async def serve(count: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=300_000)
-    asyncio.run(serve(parser.parse_args().rows))
+    asyncio.run(serve(Replay(parser.parse_args().rows).application()))
