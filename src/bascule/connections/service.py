@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain, count
 from secrets import token_hex
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from psycopg import errors as pg
 from psycopg import sql
@@ -96,7 +96,7 @@ async def connect_site(
         allow_http=new.allow_http is True or hub.settings.allow_http,
         may_connect=hub.settings.may_connect,
     )
-    connection = Connection(**_sealed(hub, clean))
+    connection = Connection(id=uuid4(), **_sealed(hub, clean))  # its place in the hour needs it
     connection.kind = "erpnext"
     connection.owner_id, connection.shared = by.id if by else None, shared
     _plan(connection)
@@ -369,8 +369,9 @@ async def _free_slug(session: AsyncSession, wanted: str | None, name: str) -> st
 
 def _plan(connection: Connection) -> None:
     now = datetime.now(UTC)
-    connection.next_sync_at = schedules.next_time(connection.schedule, now)
-    connection.next_verify_at = schedules.next_verify(connection.schedule, now)
+    phase = schedules.phase_of(connection.id)
+    connection.next_sync_at = schedules.next_time(connection.schedule, now, phase=phase)
+    connection.next_verify_at = schedules.next_verify(connection.schedule, now, phase=phase)
 
 
 def _named(id_or_slug: str | UUID) -> ColumnElement[bool]:

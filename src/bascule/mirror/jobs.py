@@ -1,18 +1,23 @@
 """The mirror's background work: runs, and the clock that starts them."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from bascule.connections.schedules import take_due, take_due_verify
+from sqlalchemy.exc import OperationalError
+
+from bascule.connections.schedules import PROOFS, SYNCS, all_due, take_due
 from bascule.connections.tables import Connection
 from bascule.frappe.ripples import leads_to
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import every, task
 from bascule.mirror.runs import carry_out
-from bascule.mirror.starting import start_runs
+from bascule.mirror.starting import start_runs, start_runs_in
 from bascule.mirror.streams import streams_of
 from bascule.mirror.survey import survey
+
+log = logging.getLogger(__name__)
 
 # Runs and their logs are kept this long; the newest of each stream stays.
 KEPT_DAYS = 30
@@ -33,16 +38,23 @@ async def survey_streams(hub: Hub, connection_id: str, run_ids: list[int]) -> No
 
 @every("* * * * *")
 async def start_due(hub: Hub) -> None:
-    """Start what is due. The schedules move on in the same moment, so it is started once."""
+    """Starts what is due: each connection's schedule moves on as its runs are queued, or not at
+    all. So whatever ends this job in the middle, the rest is due still; and one connection that
+    cannot be started keeps no other from it.
+    """
     now = datetime.now(UTC)
-    async with hub.db.session() as session:
-        syncs = await take_due(session, now)
-        verifies = await take_due_verify(session, now)
-        session.expunge_all()
-    for connection in syncs:
-        await start_runs(hub, connection, kind="sync", trigger="schedule")
-    for connection in verifies:
-        await start_runs(hub, connection, kind="repair", trigger="schedule")
+    for table, kind in ((SYNCS, "sync"), (PROOFS, "repair")):
+        async with hub.db.session() as session:
+            numbers = await all_due(session, table, now)
+        for number in numbers:
+            try:
+                async with hub.db.session() as session:
+                    if connection := await take_due(session, table, number, now):
+                        await start_runs_in(hub, session, connection, kind=kind, trigger="schedule")
+            except OperationalError:  # the database is away, for the others too
+                raise
+            except Exception:
+                log.exception("What is due of the connection %s could not be started.", number)
 
 
 @heard("*")

@@ -35,48 +35,67 @@ async def start_runs(
     that after the newest run of its stream was queued. NoSuch: a name that no stream has.
     """
     async with hub.db.session() as session:
-        # First, as who deletes it does: taken after a stream's lock, each would wait for the other.
-        here = select(Connection.id).where(Connection.id == connection.id)
-        await session.execute(here.with_for_update(read=True, key_share=True))
-        now = datetime.now(UTC)
-        streams = [
-            stream
-            for stream in await chosen(session, connection, names)
-            if not rests(stream, trigger, now)
-        ]
-        await lock_streams(session, [stream.id for stream in streams])
-        runs = await _waiting(session, streams, kind)
-        fresh = {
-            stream.id: Run(
-                connection_id=connection.id, stream_id=stream.id, kind=kind, trigger=trigger
-            )
-            for stream in streams
-            if stream.id not in runs
-        }
-        newest = await _newest(session, streams) if pause is not None else {}
-        session.add_all(fresh.values())
-        await session.flush()
+        return await start_runs_in(
+            hub, session, connection, names=names, kind=kind, trigger=trigger, pause=pause
+        )
+
+
+async def start_runs_in(
+    hub: Hub,
+    session: AsyncSession,
+    connection: Connection,
+    *,
+    names: Sequence[str] | None = None,
+    kind: str = "sync",
+    trigger: str,
+    pause: timedelta | None = None,
+) -> list[int]:
+    """The same, in the transaction of whoever starts them."""
+    # First, as who deletes it does: taken after a stream's lock, each would wait for the other.
+    here = select(Connection.id).where(Connection.id == connection.id)
+    await session.execute(here.with_for_update(read=True, key_share=True))
+    now = datetime.now(UTC)
+    streams = [
+        stream
+        for stream in await chosen(session, connection, names)
+        if not rests(stream, trigger, now)
+    ]
+    await lock_streams(session, [stream.id for stream in streams])
+    runs = await _waiting(session, streams, kind)
+    fresh = {
+        stream.id: Run(connection_id=connection.id, stream_id=stream.id, kind=kind, trigger=trigger)
+        for stream in streams
+        if stream.id not in runs
+    }
+    newest = await _newest(session, streams) if pause is not None else {}
+    session.add_all(fresh.values())
+    await session.flush()
+    together: list[Run] = []
+    if kind == "sync" and pause is None:
+        together = [fresh[s.id] for s in streams if s.id in fresh and _may_be_quiet(s)]
+    if len(together) < FEWEST:
         together = []
-        if kind == "sync" and pause is None:
-            together = [fresh[s.id] for s in streams if s.id in fresh and _may_be_quiet(s)]
-        if len(together) < FEWEST:
-            together = []
-        else:
-            ids = [run.id for run in together]
-            await hub.jobs.defer(
-                "mirror.survey",
-                lock=f"survey:{connection.id}",
-                connection=session,
-                connection_id=str(connection.id),
-                run_ids=ids,
-            )
-        for run in fresh.values():
-            if run not in together:
-                before = newest.get(run.stream_id)
-                await queue(hub, session, run, before + pause if before and pause else None)
-        await tell(session, connection.id, fresh.values(), "queued")
-        found = runs | fresh
-        return [found[stream.id].id for stream in streams]
+    else:
+        await _queue_together(hub, session, connection, together)
+    for run in fresh.values():
+        if run not in together:
+            before = newest.get(run.stream_id)
+            await queue(hub, session, run, before + pause if before and pause else None)
+    await tell(session, connection.id, fresh.values(), "queued")
+    found = runs | fresh
+    return [found[stream.id].id for stream in streams]
+
+
+async def _queue_together(
+    hub: Hub, session: AsyncSession, connection: Connection, runs: Sequence[Run]
+) -> None:
+    await hub.jobs.defer(
+        "mirror.survey",
+        lock=f"survey:{connection.id}",
+        connection=session,
+        connection_id=str(connection.id),
+        run_ids=[run.id for run in runs],
+    )
 
 
 async def queue(
