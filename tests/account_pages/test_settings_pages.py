@@ -135,6 +135,10 @@ def test_my_erpnext_is_saved_tested_and_cleared_and_its_secret_never_shown(
     assert "ERPNext knows you as" in anna.send("/settings/erpnext/test").text
     moved = fields | {"erpnext_url": "https://elsewhere.example", "erpnext_api_secret": ""}
     assert 'id="error-erpnext_api_secret"' in anna.send("/settings/erpnext", **moved).html
+    # Nor does it follow when the address is cleared first.
+    assert anna.send("/settings/erpnext", **moved | {"erpnext_url": ""}).status == 303
+    assert 'id="error-erpnext_api_secret"' in anna.send("/settings/erpnext", **moved).html
+    assert anna.send("/settings/erpnext", **fields).status == 303
     # A key that nobody has there.
     wrong = fields | {"erpnext_api_secret": "somebody-elses"}
     assert anna.send("/settings/erpnext", **wrong).status == 303

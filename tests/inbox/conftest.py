@@ -205,7 +205,12 @@ def make_end(inbox_hub: RunningHub, api: Api) -> Callable[..., End]:
             async with inbox_hub.hub.db.session() as session:
                 sealed = inbox_hub.hub.vault.encrypt(secret)
                 session.add(
-                    WebhookEnd(connection_id=connection, token=token, secret_encrypted=sealed)
+                    WebhookEnd(
+                        connection_id=connection,
+                        token=token,
+                        site_url=way_in["api_url"],
+                        secret_encrypted=sealed,
+                    )
                 )
 
         inbox_hub.run(save())

@@ -15,6 +15,7 @@ from bascule.frappe import FrappeError, Site
 from bascule.frappe.address import site_url
 from bascule.hub import Hub
 from bascule.reach import MayConnect, is_refused
+from bascule.store.belonging import refuse_moved
 
 LONGEST = 512  # as the columns are
 SECRETS = {"erpnext_api_secret", "nextcloud_password"}
@@ -33,7 +34,9 @@ class NotConfigured(HubError):
 
 
 async def change_settings(hub: Hub, user: User, changes: Mapping[str, str]) -> User:
-    """Changes what is named; an empty text clears it. Invalid names every field that is wrong."""
+    """Changes what is named; an empty text clears it. Invalid names every field that is wrong, and
+    a secret that would come to stand beside another address without being given again.
+    """
     clean: dict[str, str | None] = {}
     wrong: dict[str, str] = {}
     for name, value in changes.items():
@@ -51,6 +54,7 @@ async def change_settings(hub: Hub, user: User, changes: Mapping[str, str]) -> U
     async with hub.db.session() as session:
         await hub.vault.hold(session)
         kept = await session.get_one(User, user.id, with_for_update=True)
+        refuse_moved(kept, clean)
         for name, text in clean.items():
             setattr(kept, name, hub.vault.encrypt(text) if text and name in SECRETS else text)
         await session.flush()

@@ -158,14 +158,8 @@ async def place_form(
     """What is typed replaces what is kept; a secret that is left empty stays."""
     form = await request.form()
     typed = {name: str(form.get(name, "")) for name in FIELDS[place]}
-    url, _, secret = FIELDS[place]
+    secret = FIELDS[place][-1]
     changes = {name: text for name, text in typed.items() if name != secret or text}
-    kept_url = getattr(user, url)
-    if kept_url and getattr(user, secret) and secret not in changes:
-        moved = typed[url].strip().rstrip("/") not in ("", kept_url.rstrip("/"))
-        if moved:
-            wrong = {secret: "is needed again, because the address is another one"}
-            return await _page(request, hub, user, wrong=wrong, typed={**typed, secret: ""})
     try:
         await change_settings(hub, user, changes)
     except Invalid as refused:

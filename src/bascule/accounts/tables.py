@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bascule.store.base import ENCRYPTED, Base
+from bascule.store.base import Base, encrypted
 
 
 class User(Base):
@@ -30,10 +30,14 @@ class User(Base):
     # Their own ERPNext and Nextcloud; secret and password are Fernet, see bascule.store.vault.
     erpnext_url: Mapped[str | None] = mapped_column(String(512))
     erpnext_api_key: Mapped[str | None] = mapped_column(String(512))
-    erpnext_api_secret: Mapped[str | None] = mapped_column(Text, info=ENCRYPTED)
+    erpnext_api_secret: Mapped[str | None] = mapped_column(
+        Text, info=encrypted("API secret of ERPNext", beside="erpnext_url")
+    )
     nextcloud_url: Mapped[str | None] = mapped_column(String(512))
     nextcloud_username: Mapped[str | None] = mapped_column(String(512))
-    nextcloud_password: Mapped[str | None] = mapped_column(Text, info=ENCRYPTED)
+    nextcloud_password: Mapped[str | None] = mapped_column(
+        Text, info=encrypted("password of Nextcloud", beside="nextcloud_url")
+    )
 
 
 class ApiToken(Base):

@@ -36,6 +36,7 @@ from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.events.live import publish
 from bascule.frappe import Site
 from bascule.hub import Hub
+from bascule.store.belonging import refuse_moved
 
 DELETE_TRIES = 5
 SEALED = {"api_key_encrypted", "api_secret_encrypted"}
@@ -133,7 +134,7 @@ async def change_connection(
         current = await session.get(Connection, connection.id, with_for_update=True)
         if current is None:
             raise NoSuchConnection
-        _refuse_old_secret(current, clean)
+        refuse_moved(current, clean)
         if "schedule" in clean:
             clean |= {"next_sync_at": kept.next_sync_at, "next_verify_at": kept.next_verify_at}
         for name, value in clean.items():
@@ -174,25 +175,12 @@ async def proposed(
         if kept is None:
             raise NoSuchConnection
         session.expunge(kept)
-    _refuse_old_secret(kept, clean)
+    refuse_moved(kept, clean)
     for name, value in clean.items():
         setattr(kept, name, value)
     if "schedule" in clean:
         _plan(kept)
     return kept, clean
-
-
-def _refuse_old_secret(connection: Connection, clean: dict[str, Any]) -> None:
-    """The secret that one site was given never goes to another, whoever asks for it."""
-    if clean.get("api_url", connection.api_url) == connection.api_url:
-        return
-    wanting = [name for name in ("api_key", "api_secret") if f"{name}_encrypted" not in clean]
-    if wanting:
-        raise Invalid(
-            "Another address wants its own credentials: those that are saved are not sent to it.",
-            next_step="Give the API key and the API secret together with the new address.",
-            fields=dict.fromkeys(wanting, "has to be given with another address"),
-        )
 
 
 async def delete_connection(

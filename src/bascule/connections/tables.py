@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.accounts.tables import User
-from bascule.store.base import ENCRYPTED, Base
+from bascule.store.base import Base, encrypted
 
 
 class Connection(Base):
@@ -24,9 +24,11 @@ class Connection(Base):
     shared: Mapped[bool] = mapped_column(server_default="true")  # False: its owner's alone
 
     api_url: Mapped[str]
-    api_key_encrypted: Mapped[str] = mapped_column(info=ENCRYPTED)
+    api_key_encrypted: Mapped[str] = mapped_column(info=encrypted("API key", beside="api_url"))
     api_key_ends_with: Mapped[str] = mapped_column(server_default="")  # to tell it by
-    api_secret_encrypted: Mapped[str] = mapped_column(info=ENCRYPTED)
+    api_secret_encrypted: Mapped[str] = mapped_column(
+        info=encrypted("API secret", beside="api_url")
+    )
     allow_http: Mapped[bool] = mapped_column(server_default="false")
     ca_bundle: Mapped[str | None]  # path of a PEM file
     max_concurrency: Mapped[int] = mapped_column(server_default="4")

@@ -32,6 +32,7 @@ from bascule.inbox.at_the_site import (
 from bascule.inbox.checking import check, tell
 from bascule.inbox.ends import ends_of
 from bascule.inbox.tables import WebhookEnd
+from bascule.store.belonging import same_place
 
 CHANGEOVER = timedelta(hours=1)  # after the site has the new secret; what is under way has the old
 UNFINISHED = timedelta(days=30)  # while the site has it not everywhere
@@ -111,9 +112,17 @@ async def set_up(
 
 
 async def mend(hub: Hub, connection: Connection) -> Brought:
-    """Brings the site's webhooks to what is wanted, with the secret that holds now."""
-    end = await _end(hub, connection)
-    _refuse_by_hand(end)
+    """Brings the site's webhooks to what is wanted, with the secret that holds now; another site
+    than the one that has it is given one of its own.
+    """
+    async with hub.db.session() as session:
+        await hub.vault.hold(session)
+        end = await end_of(session, connection)
+        _refuse_by_hand(end)
+        _belong(hub, end, connection)
+        await session.flush()
+        session.expunge(end)
+    ends_of(hub).forget()
     async with open_site(hub, connection) as site:
         done = await _bring(hub, connection, site, end)
     await check(hub, connection)
@@ -147,6 +156,7 @@ async def rotate(hub: Hub, connection: Connection, secret: str | None = None) ->
         if secret is not None:
             _check_secret(secret)
         limit = UNFINISHED if end.at_the_site else CHANGEOVER
+        _belong(hub, end, connection)
         _change_secret(hub, end, secret or secrets.token_urlsafe(32), limit)
         end.found = {**end.found, "unfinished": end.at_the_site}
         await session.flush()
@@ -195,12 +205,14 @@ async def _end_or_new(hub: Hub, session: AsyncSession, connection: Connection) -
         found = WebhookEnd(
             connection_id=connection.id,
             token=secrets.token_urlsafe(16),
+            site_url=connection.api_url,
             secret_encrypted=hub.vault.encrypt(secrets.token_urlsafe(32)),
             found={},
         )
         session.add(found)
     else:
         found.secret_encrypted = hub.vault.renewed(found.secret_encrypted)
+        _belong(hub, found, connection)
     return found
 
 
@@ -221,6 +233,13 @@ async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEnd) 
                 saved.previous_until = datetime.now(UTC) + CHANGEOVER
         await tell(session, connection.id)
     return done
+
+
+def _belong(hub: Hub, end: WebhookEnd, connection: Connection) -> None:
+    """Another site gets another secret, and what the one before signs is refused from now on."""
+    if not same_place(end.site_url, connection.api_url):
+        end.site_url, end.previous_encrypted, end.previous_until = connection.api_url, None, None
+        end.secret_encrypted = hub.vault.encrypt(secrets.token_urlsafe(32))
 
 
 def _change_secret(hub: Hub, end: WebhookEnd, secret: str, limit: timedelta) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.connections.tables import Connection
-from bascule.store.base import ENCRYPTED, Base
+from bascule.store.base import Base, encrypted
 
 
 class WebhookEnd(Base):
@@ -21,9 +21,12 @@ class WebhookEnd(Base):
         ForeignKey(Connection.id, ondelete="CASCADE"), unique=True
     )
     token: Mapped[str] = mapped_column(unique=True)  # in the address; public
-    secret_encrypted: Mapped[str] = mapped_column(info=ENCRYPTED)
+    site_url: Mapped[str | None]  # the site that has these secrets; null: none was told
+    secret_encrypted: Mapped[str] = mapped_column(info=encrypted("secret", beside="site_url"))
     # While the secret is being changed: what comes late is signed with the one before.
-    previous_encrypted: Mapped[str | None] = mapped_column(info=ENCRYPTED)
+    previous_encrypted: Mapped[str | None] = mapped_column(
+        info=encrypted("secret before it", beside="site_url")
+    )
     previous_until: Mapped[datetime | None]
 
     wanted: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # {DocType: [event, ...]}

@@ -11,8 +11,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
 HUB_SCHEMA = "bascule"
-# For `mapped_column(info=...)`: Fernet's text, see `vault`; `rotation` brings it to a new key.
-ENCRYPTED = {"encrypted": True}
+
+
+def encrypted(called: str, *, beside: str) -> dict[str, str]:
+    """For `mapped_column(info=...)`: Fernet's text, see `vault`; `rotation` brings it to a new key.
+    `called`: the secret in a person's words. `beside`: the column of the address that it was given
+    for, which it never leaves, see `belonging`.
+    """
+    return {"called": called, "beside": beside}
 
 
 class Base(DeclarativeBase):

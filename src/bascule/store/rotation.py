@@ -11,6 +11,7 @@ from psycopg import sql
 
 from bascule.errors import Conflict, Invalid
 from bascule.store.base import HUB_SCHEMA, Base
+from bascule.store.belonging import sealed_columns
 from bascule.store.database import Database
 from bascule.store.errors import WrongKey
 from bascule.store.folder import replace_secret
@@ -30,12 +31,11 @@ class Rotated:
 
 
 def encrypted_columns() -> list[tuple[str, str]]:
-    """Table and column of all that rooms mark with `info=ENCRYPTED`."""
+    """Table and column of all that rooms mark with `info=encrypted(...)`."""
     return [
         (table.name, column.name)
         for table in Base.metadata.sorted_tables
-        for column in table.columns
-        if column.info.get("encrypted")
+        for column in sealed_columns(table)
     ]
 
 

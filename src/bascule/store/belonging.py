@@ -1,0 +1,77 @@
+"""A secret belongs to the address that it was given for, and is never sent to another one.
+
+Every encrypted column says which column of its row holds that address (`base.encrypted`). Who
+changes a row asks `refuse_moved` first, so that nothing is tried with it either; whoever forgets is
+refused when the row is written.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Column, Connection, event, inspect
+from sqlalchemy.orm import InstanceState, Mapper
+
+from bascule.errors import Invalid
+from bascule.store.base import Base
+
+PORTS = {"http": 80, "https": 443}
+
+
+def same_place(one: str | None, other: str | None) -> bool:
+    """Whether two addresses are one place: scheme, host, port and folder, for of two folders of a
+    host each may be somebody else's. No address is no place.
+    """
+    return one is not None and other is not None and _place(one) == _place(other)
+
+
+def refuse_moved(row: Base, changes: Mapping[str, Any]) -> None:
+    """Invalid where `changes`, by column, put a stored secret beside another address than its own.
+    Taking the address away is none: nothing is sent then, and the next one is another address.
+    """
+    _refuse(row, {name: (getattr(row, name), value) for name, value in changes.items()})
+
+
+def sealed_columns(table: Any) -> Iterator[Column[Any]]:
+    """Those of a table that hold secrets."""
+    return (column for column in table.columns if "beside" in column.info)
+
+
+def _refuse(row: Base, changes: Mapping[str, tuple[Any, Any]]) -> None:
+    """`changes`: of each column what was and what shall be."""
+    wanting: dict[str, str] = {}
+    names: list[str] = []
+    for column in sealed_columns(row.__table__):
+        before, after = changes.get(column.info["beside"], (None, None))
+        if not after or same_place(before, after):
+            continue
+        names.append(column.info["called"])
+        if column.name not in changes and getattr(row, column.name) is not None:
+            wanting[column.name.removesuffix("_encrypted")] = "has to be given with another address"
+    if wanting:
+        raise Invalid(
+            "Another address wants its own credentials: those that are saved are not sent to it.",
+            next_step=f"Give the {' and the '.join(names)} together with the new address; nothing "
+            "was changed.",
+            fields=wanting,
+        )
+
+
+@event.listens_for(Base, "before_update", propagate=True)
+def _before_update(_mapper: Mapper[Any], _conn: Connection, row: Base) -> None:
+    state: InstanceState[Any] = inspect(row)
+    changes = {}
+    for column in row.__table__.columns:
+        history = state.attrs[column.name].history
+        if history.added:  # what was there before is not known of a row that was never read
+            changes[column.name] = (next(iter(history.deleted or ()), None), history.added[0])
+    _refuse(row, changes)
+
+
+def _place(address: str) -> tuple[str, str, int | None, str] | str:
+    try:
+        parts = urlsplit(address.strip())
+        port = parts.port or PORTS.get(parts.scheme)
+    except ValueError:
+        return address
+    return parts.scheme, parts.hostname or "", port, parts.path.rstrip("/")
