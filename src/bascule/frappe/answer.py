@@ -89,6 +89,17 @@ def document(answer: Answer, asked: Asked, within: str = "data") -> dict[str, An
     return found
 
 
+def check_rows(count: int, limit: int, asked: Asked) -> None:
+    """Invalid where a list has more rows than were asked for. `limit` 0: all there are."""
+    if limit and count > limit:
+        raise Invalid(
+            f"The site gave {count:,} rows of {asked.of} where {limit:,} were asked for.",
+            next_step="Code of the site's own may list this DocType and not heed "
+            "limit_page_length: have it mended, or leave the DocType out of what is mirrored.",
+            doctype=asked.doctype,
+        )
+
+
 def misshapen(answer: Answer, asked: Asked) -> FrappeError:
     """The error of a 2xx whose body is not what Frappe answers."""
     about: dict[str, Any] = {"doctype": asked.doctype, "status": answer.status}

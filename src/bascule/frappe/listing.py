@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bascule.frappe.answer import Answer, Asked, misshapen
+from bascule.frappe.answer import Answer, Asked, check_rows, misshapen
+from bascule.frappe.bodies import A_DOCUMENT, A_PAGE
 from bascule.frappe.doctype import STANDARD_FIELDS
 from bascule.frappe.errors import Invalid, NoPermission, Timeout, TooLarge
 from bascule.frappe.pages import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 # What a user who may read a DocType gets of each document, whatever his permission levels.
 _ALWAYS_GIVEN = frozenset(STANDARD_FIELDS)
-MOST_BYTES = 16_000_000  # of a page, however many rows were asked for; it aims at a fourth of it
 FOR_A_WHILE = 600.0  # seconds until arrays are tried again where they lacked a column
 
 
@@ -129,7 +129,7 @@ async def _fetch(
     """None where the rows are arrays that do not hold what was asked for."""
     while True:
         body = {**query, "limit_page_length": limit, "as_dict": as_objects}
-        most = MOST_BYTES if limit > 1 else None  # one document is as large as it is
+        most = A_PAGE if limit > 1 else A_DOCUMENT
         take = partial(
             _page, asked=asked, fields=fields, key=key, limit=limit, as_objects=as_objects
         )
@@ -142,7 +142,9 @@ async def _fetch(
                 raise
             limit = max(PageSize.FEWEST, limit // PageSize.STEP)
         except TooLarge as error:
-            limit = max(1, min(limit // PageSize.STEP, limit * MOST_BYTES // (error.bytes * 4)))
+            if limit == 1:
+                raise
+            limit = max(1, min(limit // PageSize.STEP, limit * A_PAGE // (error.bytes * 4)))
 
 
 def _page(
@@ -160,6 +162,7 @@ def _page(
         raw = None
     if raw is None:
         raise misshapen(answer, asked)
+    check_rows(len(raw), limit, asked)
     withheld: tuple[str, ...] = ()
     if raw and bytes(memoryview(raw[0])[:1]) == b"{":
         raw, withheld = _as_arrays(raw, fields)

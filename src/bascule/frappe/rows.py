@@ -6,7 +6,8 @@ Copes with what versions of Frappe do not agree on.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bascule.frappe.answer import Answer, Asked, member, misshapen
+from bascule.frappe.answer import Answer, Asked, check_rows, member, misshapen
+from bascule.frappe.bodies import A_LIST
 from bascule.frappe.errors import Invalid
 from bascule.frappe.filters import function_dicts, has_functions
 
@@ -58,9 +59,10 @@ async def _objects(asking: "Asking", asked: Asked, body: dict[str, Any]) -> list
         found = member(answer, asked, "message")
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
             raise misshapen(answer, asked)
+        check_rows(len(found), body["limit_page_length"], asked)
         return found
 
-    return await asking.wire.read("POST", PATH, asked, rows, json=body)
+    return await asking.wire.read("POST", PATH, asked, rows, json=body, most=A_LIST)
 
 
 async def fetch_versions(asking: "Asking") -> dict[str, str]:

@@ -17,6 +17,7 @@ from bascule.frappe import checksums
 from bascule.frappe.address import site_url
 from bascule.frappe.answer import Asked, document
 from bascule.frappe.asking import REMEMBERED, document_path, fits_a_path
+from bascule.frappe.bodies import A_DOCUMENT
 from bascule.frappe.documents import Documents
 from bascule.frappe.errors import Invalid, NoPermission, NotFound
 from bascule.frappe.filters import Filters, conditions
@@ -153,10 +154,12 @@ class Site(Writing):
                 asked,
                 partial(document, asked=asked, within="message"),
                 json={"doctype": doctype, "name": name},
+                most=A_DOCUMENT,
             )
         else:
             path = document_path(doctype, name)
-            reading = self.wire.read("GET", path, asked, partial(document, asked=asked))
+            take = partial(document, asked=asked)
+            reading = self.wire.read("GET", path, asked, take, most=A_DOCUMENT)
         return await self._explained(reading, "read", doctype)
 
     async def list(

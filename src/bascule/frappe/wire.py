@@ -24,6 +24,7 @@ from yarl import URL
 
 from bascule.frappe.address import is_loopback
 from bascule.frappe.answer import Answer, Asked
+from bascule.frappe.bodies import A_DOCUMENT, A_METHOD, A_REFUSAL, ENCODINGS, Bound, body_of
 from bascule.frappe.errors import (
     FrappeError,
     RateLimited,
@@ -107,6 +108,7 @@ class Wire:
             headers=self._headers.all(),
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECTING),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # `bodies` does, and no more than is wanted
             read_bufsize=2**19,  # fewer pauses in pages of megabytes
             max_line_size=LONGEST_HEADER,
             max_field_size=LONGEST_HEADER,
@@ -124,7 +126,8 @@ class Wire:
         """The answer as it came, whatever its status; asked once."""
         if self._reading is None:
             raise RuntimeError("The site is not open: use it within 'async with site:'.")
-        outcome = await self._exchange(self._reading, method, path, None)
+        bound = self._bound(f"{method} {path}", A_REFUSAL)
+        outcome = await self._exchange(self._reading, method, path, None, bound)
         if isinstance(outcome, FrappeError):
             raise outcome
         return outcome
@@ -139,13 +142,13 @@ class Wire:
         json: Any = None,
         timeouts: bool = True,
         work: bool = False,
-        most: int | None = None,
+        most: int = A_METHOD,
     ) -> T:
         """What `take` makes of the answer to a request that changes nothing.
 
         It is asked again when the site was not available, or when `take` finds that the answer
         broke off. `timeouts` False: not after a timeout. `work`: its pace tells how crowded the
-        site is. `most`: TooLarge for an answer of more bytes, of which the rest is not read.
+        site is. `most`: TooLarge for an answer of more bytes, see `bodies`.
         """
         patience = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -161,8 +164,11 @@ class Wire:
         return await patience(once)
 
     async def write(self, method: Method, path: str, asked: Asked, *, json: Any = None) -> Answer:
-        """Sent once, whatever happens: a create that is sent twice makes two."""
-        return await self._once(method, path, asked, None if json is None else encode(json), None)
+        """Sent once, whatever happens: a create that is sent twice makes two. One with an answer
+        that is too large may have been carried out.
+        """
+        body = None if json is None else encode(json)
+        return await self._once(method, path, asked, body, None, A_DOCUMENT)
 
     async def _once(
         self,
@@ -171,7 +177,7 @@ class Wire:
         asked: Asked,
         body: bytes | None,
         work: bool | None,
-        most: int | None = None,
+        most: int,
     ) -> Answer:
         """`work` None: a write. Errors are raised outside of `except`, so that none of ours holds
         one of the library's, which hold the request with its headers.
@@ -180,7 +186,10 @@ class Wire:
         if session is None:
             raise RuntimeError("The site is not open: use it within 'async with site:'.")
         async with self.limiter.place():
-            outcome = await self._exchange(session, method, path, body, most)
+            bound = self._bound(str(asked), most)
+            outcome = await self._exchange(session, method, path, body, bound)
+            if work is None and isinstance(outcome, TooLarge):
+                outcome = SiteDown(str(outcome), next_step=outcome.next_step)
             if isinstance(outcome, Answer) and outcome.status >= 300:
                 self.limiter.heed(outcome.headers)
                 outcome = refusal(outcome, asked, self.url)
@@ -195,13 +204,16 @@ class Wire:
             raise outcome
         return outcome
 
+    def _bound(self, asked: str, most: int) -> Bound:
+        return Bound(asked, most, self._headers.encodings)
+
     async def _exchange(
         self,
         session: aiohttp.ClientSession,
         method: Method,
         path: str,
         body: bytes | None,
-        most: int | None = None,
+        bound: Bound,
     ) -> Answer | FrappeError:
         started = time.perf_counter()
         headers = {"Content-Type": "application/json"} if body is not None else None
@@ -214,12 +226,12 @@ class Wire:
                 allow_redirects=False,
                 middlewares=(_send_once(),) if session is self._writing else None,
             ) as response:
-                content = await _content(response, most)
+                content = await body_of(response, bound)
                 answer = Answer(
                     response.status, response.headers, content, time.perf_counter() - started
                 )
-        except TooLarge as error:
-            failed: FrappeError = error
+        except FrappeError as error:
+            failed = error
         except FAILURES as error:
             failed = failure(error, connecting=CONNECTING, in_all=self._timeout)
         else:
@@ -234,30 +246,6 @@ class Wire:
             return answer
         log.debug("%s %s: %s", method, path.partition("?")[0], failed)
         return failed
-
-
-async def _content(response: aiohttp.ClientResponse, most: int | None) -> bytes:
-    if most is None:
-        return await response.read()
-    told = response.content_length or 0
-    packed = "Content-Encoding" in response.headers
-    if told > most:
-        raise _too_large(told)
-    if told and not packed:
-        return await response.read()
-    pieces, size = [], 0
-    async for piece in response.content.iter_any():
-        pieces.append(piece)
-        size += len(piece)
-        if size > most:
-            raise _too_large(size)
-    return b"".join(pieces)
-
-
-def _too_large(size: int) -> TooLarge:
-    return TooLarge(
-        f"The answer has {size:,} bytes or more.", next_step="Ask for less at once.", bytes_=size
-    )
 
 
 def _send_once() -> ClientMiddlewareType:
@@ -292,12 +280,16 @@ class _Headers:
     def __repr__(self) -> str:
         return "<headers with a credential>"
 
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """Packing costs more than a loopback's bytes do, and less than a network's."""
+        return () if self._near else ENCODINGS
+
     def all(self) -> dict[str, str]:
         return {
             "Authorization": self._token,
             "Accept": "application/json",
-            # Packing costs more than a loopback's bytes do, and less than a network's.
-            "Accept-Encoding": "identity" if self._near else "gzip, deflate",
+            "Accept-Encoding": ", ".join(self.encodings) or "identity",
             "User-Agent": "bascule",
         }
 

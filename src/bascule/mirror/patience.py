@@ -5,7 +5,7 @@ Each refusal is work for the site, and two rows in its Error Log. By hand it is 
 
 from datetime import UTC, datetime, timedelta
 
-from bascule.frappe import Invalid, NoPermission, NotFound
+from bascule.frappe import Invalid, NoPermission, NotFound, TooLarge
 from bascule.mirror.tables import Stream
 
 FIRST_PAUSE = timedelta(minutes=10)
@@ -15,8 +15,10 @@ UNASKED = frozenset({"schedule", "webhook"})
 
 
 def is_lasting(error: Exception) -> bool:
-    """No right, no such DocType or field, an error of the site's own code: not the network's."""
-    return isinstance(error, NoPermission | NotFound | Invalid)
+    """No right, no such DocType or field, an error of the site's own code, an answer without end:
+    not the network's.
+    """
+    return isinstance(error, NoPermission | NotFound | Invalid | TooLarge)
 
 
 def after_failure(stream: Stream, error: Exception, now: datetime) -> dict[str, object]:

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bascule.sandbox.spoiled import Lists, bomb, nest, pack_otherwise, slow_or_cut
+
 ROUTE = "/sandbox/faults"
 
 # Kind -> (what it does, seconds if none are given).
@@ -39,14 +41,16 @@ KINDS: dict[str, tuple[str, float]] = {
     ),
     "late_commit": ("a write shows up `seconds` after the time in its `modified`", 1.0),
     "nested_json": ("JSON kept as text comes nested, as from a site on PostgreSQL", 0.0),
+    "bomb": ("answers 4 GB, packed to 4 MB where the client takes that", 0.0),
+    "wrong_encoding": ("packs its answer in an encoding that the client did not name", 0.0),
+    "more_rows_than_asked": ("a list has more rows than were asked for", 0.0),
     "clock_back": ("the site's clock goes back `seconds`, until the rule is cleared", 3600.0),
 }
-COMPACT = (",", ":")  # as Frappe writes its JSON
 _INSTEAD = {
     *("rate_limited", "server_error", "bad_gateway", "maintenance", "revoked", "forbidden"),
     "name_race",
 }
-_AFTERWARDS = {"truncated", "lost_answer", "slow_body"}
+_OVER_A_BAD_LINE = {"truncated", "slow_body"}
 
 
 class SiteClock(Protocol):
@@ -80,6 +84,7 @@ class Faults:
     ) -> None:
         """`user_of` names the user of an API key, for the message of a 403."""
         self.rules: list[Fault] = []
+        self._lists = Lists()
         self._clock = clock
         self._user_of = user_of or (lambda key: None)
         self._rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
@@ -183,16 +188,30 @@ class Faults:
                 return _hang_up(request)
             elif fault.kind in _INSTEAD:
                 return self._instead(fault, request)
+            elif fault.kind == "bomb":
+                return await bomb(request)
         with within:
             response = await handler(request)
         self._date(response)
         for fault in due:
-            if fault.kind == "nested_json":
-                _nest(response)
-            if fault.kind == "lost_answer":
-                return _hang_up(request)
-            if fault.kind in _AFTERWARDS and isinstance(response, web.Response):
-                return await _damaged(fault, request, response)
+            if isinstance(response, web.Response):
+                response = await self._spoiled(fault, request, response)
+        return response
+
+    async def _spoiled(
+        self, fault: Fault, request: web.Request, response: web.Response
+    ) -> web.StreamResponse:
+        if fault.kind == "lost_answer":
+            return _hang_up(request)
+        if fault.kind in _OVER_A_BAD_LINE:
+            seconds = fault.seconds if fault.kind == "slow_body" else None
+            return await slow_or_cut(request, response, seconds)
+        if fault.kind == "nested_json":
+            nest(response)
+        elif fault.kind in ("more_rows_than_asked", "endless"):
+            await self._lists.lengthen(request, response, fault.kind)
+        elif fault.kind == "wrong_encoding":
+            pack_otherwise(request, response)
         return response
 
     async def _due(self, request: web.Request) -> list[Fault]:
@@ -369,50 +388,7 @@ def _page(status: int, reason: str) -> web.Response:
     return web.Response(status=status, text=text, content_type="text/html")
 
 
-def _nest(response: web.StreamResponse) -> None:
-    if isinstance(response, web.Response) and isinstance(response.body, bytes):
-        body = _nested(json.loads(response.body))
-        response.body = json.dumps(body, separators=COMPACT).encode()
-
-
-def _nested(value: Any) -> Any:
-    """With each text that is a JSON object or array as that. PostgreSQL's driver reads columns of
-    JSON, where MariaDB's gives their text.
-    """
-    if isinstance(value, dict):
-        return {key: _nested(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_nested(inner) for inner in value]
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
-
-
 def _hang_up(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()  # reaches nobody
-
-
-async def _damaged(
-    fault: Fault, request: web.Request, response: web.Response
-) -> web.StreamResponse:
-    """The answer of the route, sent in the way that a bad line sends it."""
-    body = response.body if isinstance(response.body, bytes | bytearray) else b""
-    sent = web.StreamResponse(status=response.status, headers=response.headers)
-    sent.content_length = len(body)
-    await sent.prepare(request)
-    if fault.kind == "truncated":
-        await sent.write(body[: len(body) // 2])
-        if request.transport is not None:
-            request.transport.close()
-        return sent
-    pieces = 10
-    step = max(1, -(-len(body) // pieces))
-    for start in range(0, len(body), step):
-        await asyncio.sleep(fault.seconds / pieces)
-        await sent.write(body[start : start + step])
-    return sent
