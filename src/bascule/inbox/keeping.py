@@ -1,7 +1,7 @@
 """Deliveries on their way into the database: those that come together are committed together.
 
 Each waits until it is kept, so what was answered 200 is there after any crash. The job that tells
-of them commits with them.
+of them commits with them. One that the database cannot take is refused alone.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ GATHER = 0.002  # seconds in which others may join a commit, which costs more th
 AT_ONCE = 2  # commits: what comes while one is slow does not wait for it
 TOLD_EVERY = 0.3  # seconds between two live events about one connection
 LONGEST_SHOWN = 2_000  # characters of a body that cannot be read
+# What a value brings about, and not the database's state; ValueError: text that is no UTF-8.
+UNTAKEN = (psycopg.DataError, psycopg.IntegrityError, ValueError)
 
 # Shared by those who keep, alone by a job that begins: whoever saw that a job waits is waited for
 # by that job, so it never misses what it was not started again for.
@@ -98,17 +100,27 @@ class Keeper:
 
     async def _keep(self, batch: list[tuple[Given, asyncio.Future[bool]]]) -> None:
         try:
+            await self._keep_or_halve(batch)
+        finally:
+            self._free.release()
+
+    async def _keep_or_halve(self, batch: list[tuple[Given, asyncio.Future[bool]]]) -> None:
+        """A commit that fails for what is in it is made again in halves, until what the database
+        does not take stands alone.
+        """
+        try:
             here = await self._commit([given for given, _ in batch])
+        except UNTAKEN as error:
+            if len(batch) == 1:
+                return _fail(batch, error)
+            for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                await self._keep_or_halve(half)
         except Exception as error:
-            for _, kept in batch:
-                if not kept.done():  # else its request is gone
-                    kept.set_exception(error)
+            _fail(batch, error)
         else:
             for given, kept in batch:
                 if not kept.done():
                     kept.set_result(given.connection_id in here)
-        finally:
-            self._free.release()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -152,6 +164,12 @@ class Keeper:
         with suppress(psycopg.OperationalError):  # then its pages hear of the next
             async with self._hub.db.connection() as conn:
                 await publish(conn, "delivery", connection_id=connection_id, keep=False)
+
+
+def _fail(batch: list[tuple[Given, asyncio.Future[bool]]], error: Exception) -> None:
+    for _, kept in batch:
+        if not kept.done():  # else its request is gone
+            kept.set_exception(error)
 
 
 def keeper_of(hub: Hub) -> Keeper:

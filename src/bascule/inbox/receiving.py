@@ -3,6 +3,7 @@
 A thousand of them may come in a second: nothing here asks the database for each.
 """
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bascule.errors import Unauthenticated
+from bascule.errors import Invalid, Unauthenticated
 from bascule.inbox.addresses import PATH
 from bascule.inbox.bodies import Said, Unreadable, read
 from bascule.inbox.ends import ends_of
@@ -23,6 +24,7 @@ CONNECTION = "X-Bascule-Connection"
 KEPT = b'{"kept":true}'
 REFUSAL = "bascule.refusal"  # in the scope
 LONGEST_ADDRESS = 200  # characters of its last part
+CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Arriving(BaseModel):
@@ -117,6 +119,11 @@ class Door:
 
 
 async def _take(request: Request, what: str) -> None:
+    if CONTROL.search(what):
+        raise Invalid(
+            "There is a character in this address that no DocType's name has.",
+            next_step="Copy the address from the connection's page Webhooks in the hub.",
+        )
     body = await _body(request)
     headers, hub = request.headers, request.app.state.hub
     token = request.query_params.get("connection") or headers.get(CONNECTION) or None
