@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, errors, sql
 
 from bascule.frappe import Page
 from bascule.mirror.fitting import DoesNotFit, plain_rows, rewritten, types_needed
-from bascule.mirror.schema import Table, widen
+from bascule.mirror.schema import Table, Widened, widen
 from bascule.mirror.widths import too_wide
 
 _COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, QUOTE '\"', ESCAPE E'\\\\', NULL 'null')")
@@ -157,11 +157,9 @@ async def stage(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> s
     return staging
 
 
-async def widen_misfits(
-    conn: AsyncConnection, table: Table, pages: Iterable[Page]
-) -> dict[str, str]:
-    """Widen every column that a value of these pages does not fit; the columns widened, with their
-    new types. Each value is looked at: slow, and needed about once in a column's life.
+async def widen_misfits(conn: AsyncConnection, table: Table, pages: Iterable[Page]) -> Widened:
+    """Widen every column that a value of these pages does not fit. Each value is looked at: slow,
+    and needed about once in a column's life.
     """
     needed: dict[str, str] = {}
     for page in pages:

@@ -297,13 +297,18 @@ async def _put(
 async def widen_to_fit(
     attempt: Attempt, table: Table, page: Page, family: dict[str, children.Rows]
 ) -> None:
-    """Widen what these pages do not fit, say so, and give the tables' new types to this attempt."""
+    """Widen what these pages do not fit, say so, and give the tables' new types to this attempt,
+    and the fields that are to be filled with that.
+    """
     for misfit, pages in [(table, [page]), *((rows.table, rows.pages) for rows in family.values())]:
         async with attempt.db.connection() as conn:
             widened = await widen_misfits(conn, misfit, pages)
             if (known := table_of(attempt, misfit.doctype)) is not misfit:
                 await widen(conn, known, {})  # `misfit` is a part of it
-        for column, to in widened.items():
+        attempt.tables.lack(misfit.doctype, widened.respelled)
+        if widened.respelled:  # where there are no checksums, a look finds it if this is cut off
+            attempt.cursor.looked_at = None
+        for column, to in widened.types.items():
             await attempt.log(
                 f"{misfit.schema}.{misfit.name}.{column} became {to}: a value did not fit its type",
                 "warning",

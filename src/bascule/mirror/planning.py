@@ -18,7 +18,7 @@ _OWN = frozenset({"_deleted_at", "_synced_at", CHECKSUM})
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`wanted`: the columns of the shape under the names that they get. `renamed`: as it is, and
-    as it shall be. `widened`: with the type to have. `gone`: fields that the site has not any more.
+    as it shall be; `widened` likewise. `gone`: fields that the site has not any more.
     """
 
     schema: str
@@ -29,7 +29,7 @@ class Plan:
     omitted: tuple[Column, ...] = ()
     added: tuple[Column, ...] = ()
     renamed: tuple[tuple[Column, Column], ...] = ()
-    widened: tuple[Column, ...] = ()
+    widened: tuple[tuple[Column, Column], ...] = ()
     gone: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
 
@@ -87,7 +87,7 @@ def plan_table(
     added = tuple(column for column in wanted if column.field not in columns)
     check_columns(shape, len(columns) + len(added) + len(others | _OWN))
     widened = tuple(
-        Column(column.field, column.name, to)
+        (Column(column.field, column.name, now.type), Column(column.field, column.name, to))
         for column in wanted
         if (now := columns.get(column.field)) is not None
         and (to := wider_type(now.base_type, column.base_type)) is not None
@@ -98,7 +98,7 @@ def plan_table(
     asked = {column.field: column.name for column in shape.columns}
     told = (
         *(_named(shape, field, column, asked) for field, column in moved.items()),
-        *(f"{place}.{c.name} became {c.type}: the field has another type now" for c in widened),
+        *(f"{place}.{c.name} became {c.type}: the field has another type now" for _, c in widened),
     )
     return Plan(
         schema,

@@ -27,7 +27,7 @@ _views_made: set[UUID] = set()
 
 async def sync(attempt: Attempt, *, afresh: bool) -> None:
     """Bring the stream to its site. `afresh`: fetch everything, also where rows are there
-    already.
+    already. What is to be fetched again because a column became text meanwhile is, in the same run.
     """
     cursor = attempt.cursor
     others: list[str] = []
@@ -47,7 +47,20 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
             await attempt.save()
             await ensure_views(attempt.db, attempt.connection)
             return  # every value of every row is the site's
-    await pull_changes(attempt)
+        await silent.note_unchecked(attempt, others)
+    if not attempt.tables.added:
+        await pull_changes(attempt)
+    if not attempt.tables.added:
+        await _compare(attempt, others)
+    if attempt.tables.added:
+        await sync(attempt, afresh=False)
+        return
+    await refresh_views(attempt.db, attempt.connection)
+
+
+async def _compare(attempt: Attempt, others: list[str]) -> None:
+    """What the pull cannot tell, and mend it. `others`: the DocTypes that differed before it."""
+    cursor = attempt.cursor
     if cursor.refresh:
         attempt.compared_by = cheapest(attempt)
         await reconcile(attempt, repair=True, by=attempt.compared_by)
@@ -56,11 +69,12 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
         attempt.compared_by = await silent.find(attempt, others)
     elif attempt.trigger != "webhook" or attempt.reappeared:
         await _compare_counts(attempt)
-    await refresh_views(attempt.db, attempt.connection)
 
 
 def _to_fill(attempt: Attempt) -> list[str]:
-    """The DocTypes whose rows here lack values: of new columns, or of their checksums."""
+    """The DocTypes whose rows here lack the site's values: of new columns, of those that became
+    text, or of their checksums.
+    """
     wanted = list(attempt.tables.added)
     if attempt.cursor.phase == "incremental":
         wanted += [name for name in silent.outdated(attempt) if name not in wanted]
@@ -73,12 +87,15 @@ async def verify(attempt: Attempt, *, repair: bool) -> Findings:
     """Prove the stream equal to its site by value, or say what is not, and mend it where `repair`.
     At night a large stream is compared over several nights.
     """
+    if attempt.cursor.phase == "incremental" and not _to_fill(attempt):
+        await pull_changes(attempt)
     if attempt.cursor.phase != "incremental" or _to_fill(attempt):
         await sync(attempt, afresh=False)
-    else:
-        await pull_changes(attempt)
     part = attempt.trigger == "schedule" and attempt.rows > WHOLE_AT_NIGHT
-    return await reconcile(attempt, repair=repair, by="value", part=part)
+    found = await reconcile(attempt, repair=repair, by="value", part=part)
+    if attempt.tables.added:  # what was compared before a column became text is not proven
+        return await verify(attempt, repair=repair)
+    return found
 
 
 async def _begin_full(attempt: Attempt, lanes: list[Lane]) -> None:
@@ -91,6 +108,7 @@ async def _begin_full(attempt: Attempt, lanes: list[Lane]) -> None:
         c.max_modified = c.since = c.position = c.count_offset = None
 
     await attempt.save(move)
+    attempt.tables.added = {}
 
 
 async def _walk_again(attempt: Attempt, lanes: list[Lane]) -> None:
@@ -105,6 +123,7 @@ async def _walk_again(attempt: Attempt, lanes: list[Lane]) -> None:
         c.refresh = c.refresh or not all(lane.fresh for lane in lanes)
 
     await attempt.save(move)
+    attempt.tables.added = {}
 
 
 async def _tell_unknown_warehouses(attempt: Attempt) -> None:

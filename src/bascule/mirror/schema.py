@@ -17,6 +17,7 @@ from bascule.mirror import views
 from bascule.mirror.columns import Column, Shape
 from bascule.mirror.names import table_name
 from bascule.mirror.planning import Plan, plan_table, wider_type
+from bascule.mirror.widening import widen_column
 
 _SAME_NAME = {"timestamp without time zone": "timestamp", "time without time zone": "time"}
 
@@ -69,10 +70,10 @@ class Table:
 
 @dataclass(slots=True)
 class Tables:
-    """The tables of one stream. `added`: DocTypes that got columns their existing rows lack
-    values for. `told`: what was changed of columns that were there, and which have another name
-    than their fields. `gone`: fields ("Task.colour") that the site no longer has, and whose columns
-    stay.
+    """The tables of one stream. `added`: DocTypes that got columns their existing rows lack the
+    site's values for. `told`: what was changed of columns that were there, and which have another
+    name than their fields. `gone`: fields ("Task.colour") that the site no longer has, and whose
+    columns stay.
     """
 
     parent: Table
@@ -83,6 +84,12 @@ class Tables:
 
     def all(self) -> list[Table]:
         return [self.parent, *self.children.values()]
+
+    def lack(self, doctype: str, fields: Iterable[str]) -> None:
+        """Note that rows of this DocType lack the site's values of these fields, if any."""
+        known = self.added.get(doctype, [])
+        if new := [name for name in fields if name not in known]:
+            self.added = {**self.added, doctype: [*known, *new]}
 
     def with_checksums(self) -> "Tables":
         children = {doctype: table.with_checksum() for doctype, table in self.children.items()}
@@ -106,20 +113,23 @@ async def ensure_tables(
         there = await _all_columns(conn, schema, name) if name in taken else None
         planned.append(plan_table(schema, name, one, there, omitted))
         taken[name] = one.doctype
+    await _add_checksums(conn, schema, [plan.name for plan in planned if not plan.new])
+    respelled = {}
     async with AsyncExitStack() as stack:
         if any(plan.under_views for plan in planned):
             await stack.enter_async_context(views.views_aside(conn, schema))
         for plan in planned:
-            await _carry_out(conn, plan)
-    await _add_checksums(conn, schema, [plan.name for plan in planned if not plan.new])
+            respelled[plan.shape.doctype] = await _carry_out(conn, plan)
     found = {plan.shape.doctype: await _table(conn, plan) for plan in planned}
-    return Tables(
+    tables = Tables(
         found.pop(shape.doctype),
         found,
-        {plan.shape.doctype: plan.fields_added for plan in planned if plan.fields_added},
         told=[line for plan in planned for line in plan.told],
         gone=[f"{plan.shape.doctype}.{field}" for plan in planned for field in plan.gone],
     )
+    for plan in planned:
+        tables.lack(plan.shape.doctype, [*plan.fields_added, *respelled[plan.shape.doctype]])
+    return tables
 
 
 async def lock_schema(conn: AsyncConnection, schema: str) -> None:
@@ -188,10 +198,11 @@ async def _tables_there(conn: AsyncConnection, schema: str) -> dict[str, str]:
     return dict(await rows.fetchall())
 
 
-async def _carry_out(conn: AsyncConnection, plan: Plan) -> None:
+async def _carry_out(conn: AsyncConnection, plan: Plan) -> list[str]:
+    """The fields whose rows have to be fetched again, see `widening`."""
     if plan.new:
         await _create(conn, plan.schema, plan.name, plan.shape.doctype, plan.wanted)
-        return
+        return []
     table = sql.Identifier(plan.schema, plan.name)
     for column in plan.omitted:
         with views.others_in_the_way(f"The table {plan.schema}.{plan.name}"):
@@ -213,8 +224,11 @@ async def _carry_out(conn: AsyncConnection, plan: Plan) -> None:
                 _name_field(plan.schema, plan.name, column),
             )
         )
-    for column in plan.widened:
-        await _widen(conn, plan.schema, plan.name, column.name, column.type)
+    return [
+        now.field
+        for now, then in plan.widened
+        if await widen_column(conn, plan.schema, plan.name, now, then.type)
+    ]
 
 
 async def _add_checksums(conn: AsyncConnection, schema: str, names: list[str]) -> None:
@@ -290,9 +304,19 @@ async def _all_columns(conn: AsyncConnection, schema: str, name: str) -> list[Co
     ]
 
 
-async def widen(conn: AsyncConnection, table: Table, needed: Mapping[str, str]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """`types`: the columns widened, with their new types. `respelled`: the fields whose rows have
+    to be fetched again, see `widening`.
+    """
+
+    types: dict[str, str]
+    respelled: list[str]
+
+
+async def widen(conn: AsyncConnection, table: Table, needed: Mapping[str, str]) -> Widened:
     """Have these columns hold values of these types too, in the caller's transaction, and give
-    `table` the types that its columns have now; the columns widened, with their types.
+    `table` the types that its columns have now.
     """
     await lock_schema(conn, table.schema)
     there = await columns_there(conn, table.schema, table.name)
@@ -303,29 +327,19 @@ async def widen(conn: AsyncConnection, table: Table, needed: Mapping[str, str]) 
         if column.name in needed
         and (to := wider_type(column.base_type, needed[column.name])) is not None
     }
+    respelled = []
     if wider:
         async with views.views_aside(conn, table.schema):
-            for column, to in sorted(wider.items()):
-                await _widen(conn, table.schema, table.name, column, to)
+            for column in (column for column in there.values() if column.name in wider):
+                to = wider[column.name]
+                if await widen_column(conn, table.schema, table.name, column, to):
+                    respelled.append(column.field)
     types = {column.name: column.type for column in there.values()} | wider
     table.columns = tuple(
         Column(column.field, column.name, types.get(column.name, column.type))
         for column in table.columns
     )
-    return wider
-
-
-async def _widen(conn: AsyncConnection, schema: str, table: str, column: str, to: str) -> None:
-    with views.others_in_the_way(f"The column {schema}.{table}.{column}"):
-        await conn.execute(
-            sql.SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}::{}").format(
-                sql.Identifier(schema, table),
-                sql.Identifier(column),
-                sql.SQL(to),
-                sql.Identifier(column),
-                sql.SQL(to),
-            )
-        )
+    return Widened(wider, respelled)
 
 
 async def ensure_indexes(conn: AsyncConnection, table: Table) -> None:

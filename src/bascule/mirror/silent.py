@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from psycopg import AsyncConnection, sql
 
-from bascule.frappe.checksums import Total
+from bascule.frappe.checksums import CHECKSUM, Total
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.findings import By
 from bascule.mirror.reconcile import reconcile
@@ -128,6 +128,22 @@ async def differing(attempt: Attempt, among: Sequence[str] = ()) -> list[str]:
                 if not among or table.doctype in among
             }
     return [doctype for doctype, task in asked.items() if task.result()]
+
+
+async def note_unchecked(attempt: Attempt, among: Sequence[str]) -> None:
+    """Note, of these DocTypes, those whose rows here lack checksums: a column of theirs became text
+    in a run of another stream, or in one that was cut off.
+    """
+    for table in attempt.tables.all():
+        if table.doctype in among and table.checksum is not None:
+            query = sql.SQL(
+                "SELECT FROM {} WHERE _checksum IS NULL AND _deleted_at IS NULL"
+            ).format(table.identifier)
+            if table.child:
+                query += sql.SQL(" AND parenttype = {}").format(attempt.doctype)
+            async with attempt.db.connection() as conn:
+                found = await conn.execute(query + sql.SQL(" LIMIT 1"), prepare=False)
+            attempt.tables.lack(table.doctype, [CHECKSUM] * found.rowcount)
 
 
 async def _differs(attempt: Attempt, table: Table, here: Total) -> bool:

@@ -145,7 +145,7 @@ async def _newest(session: AsyncSession, streams: Sequence[Stream]) -> dict[int,
         Run.stream_id.in_([stream.id for stream in streams])
     )
     found = await session.execute(query.group_by(Run.stream_id))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 async def chosen(

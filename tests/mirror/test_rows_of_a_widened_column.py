@@ -1,0 +1,79 @@
+"""A column becomes text for one value, and the values that were there before stay the site's."""
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from odd import by_sql, document, done, make_doctype, type_of
+
+from bascule.mirror.streams import add_streams
+from bascule.sandbox.upgrade import upgraded
+
+FIELDS = {"at": "Time", "moment": "Datetime", "day": "Date", "rate": "Float", "price": "Currency"}
+FIELDS |= {"many": "Int", "done": "Check"}
+VALUES = (
+    {"at": "6:00:00", "moment": "2026-01-01 00:00:00.000000", "day": "2026-01-01", "rate": 1e-05},
+    {"at": "23:59:59", "moment": "2026-01-01 08:00:00.120000", "rate": 1.5, "price": 2e-07},
+    {"many": 7, "done": 1, "price": 2.5},
+)
+ODD = {"at": "-838:59:59", "moment": "0000-00-00 00:00:00", "day": "0000-00-00", "rate": "much"}
+ODD |= {"price": "dear", "many": "some", "done": "Perhaps"}
+LONG_AGO, LATER = "2020-01-01 00:00:00.000000", "2030-01-01 00:00:00.000000"
+
+
+def set_by_sql(mirror: Any, doctype: str, name: str, **values: Any) -> None:
+    """Values that Frappe would not take, or times of change that it sets by itself."""
+    for field, value in values.items():
+        by_sql(mirror, f"UPDATE `tab{doctype}` SET `{field}` = ? WHERE name = ?", value, name)
+
+
+def _by_itself(site: Any, doctype: str, name: str) -> dict[str, Any]:
+    """A document as the site gives it alone, with its numbers as they are written."""
+    user = site.users["hub"]
+    request = urllib.request.Request(
+        f"{site.url}/api/resource/{quote(doctype)}/{quote(name)}",
+        headers={"Authorization": f"token {user.api_key}:{user.api_secret}"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return dict(json.loads(answer.read(), parse_float=str, parse_int=str)["data"])
+
+
+async def values_are_the_sites(mirror: Any, doctype: str, table: str, *fields: str) -> None:
+    """Every value of these columns, all of them text, against the document by itself."""
+    for name, *here in await mirror.rows(table, "name", *fields):
+        there = await asyncio.to_thread(_by_itself, mirror.site, doctype, name)
+        # Version 16 leaves out what is empty.
+        assert here == [there.get(field) for field in fields], name
+
+
+def filled(said: list[str]) -> list[str]:
+    return [line for line in said if line.startswith("Columns to fill: ")]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "silent"),
+    [(15, "sync", False), (16, "sync", False), (15, "verify", True), (16, "verify", True)],
+)
+async def test_rows_that_were_there_are_as_the_site_writes_them_when_a_column_becomes_text(
+    mirrored: Callable[..., Any], erpnext_snapshot: Any, version: int, kind: str, silent: bool
+) -> None:
+    snapshot = erpnext_snapshot if version == 15 else upgraded(erpnext_snapshot)
+    mirror = await mirrored(snapshot=snapshot)
+    await make_doctype(mirror, "Clock", list(FIELDS.items()))
+    for values in VALUES:
+        await document(mirror, "Clock", **values)
+    name = await document(mirror, "Clock")
+    set_by_sql(mirror, "Clock", name, modified=LONG_AGO)
+    await add_streams(mirror.hub, mirror.connection, ["Clock"])
+    assert not filled(await done(mirror, "Clock"))
+    set_by_sql(mirror, "Clock", name, **ODD, modified=LONG_AGO if silent else LATER)
+    said = await done(mirror, "Clock", kind=kind)
+    assert {await type_of(mirror, "clock", field) for field in FIELDS} == {"text"}
+    await values_are_the_sites(mirror, "Clock", "clock", *FIELDS)
+    [told] = filled(said)
+    assert [field in told for field in FIELDS] == [True, True, False, True, True, False, False]
+    assert not filled(await done(mirror, "Clock"))
