@@ -10,16 +10,19 @@ from following import log_of
 
 
 async def make_doctype(
-    mirror: Any, name: str, fields: Sequence[tuple[str, str]], **more: Any
+    mirror: Any, name: str, fields: Sequence[tuple[str, ...]], **more: Any
 ) -> None:
-    """A custom DocType that every user of the hub's kind may use: (fieldname, fieldtype)."""
+    """A custom DocType that every user of the hub's kind may use; `fields`: fieldname, fieldtype
+    and, where it has some, options.
+    """
     rights = ("read", "write", "create", "delete")
     definition = {
         "name": name,
         "module": "Core",
         "custom": 1,
         "fields": [
-            {"fieldname": field, "fieldtype": kind, "label": field} for field, kind in fields
+            dict(zip(("fieldname", "fieldtype", "options"), one, strict=False), label=one[0])
+            for one in fields
         ],
         "permissions": [{"role": "System Manager", **dict.fromkeys(rights, 1)}],
         **more,
