@@ -32,6 +32,7 @@ SAID = {
     "bomb": "MB that the hub takes of one",
     "wrong_encoding": "the hub did not ask for",
     "more_rows_than_asked": "were asked for",
+    "endless": "goes on",
 }
 # Those that make changes here read all of an answer, and unpack none.
 OF_LISTS = {"bomb", "wrong_encoding"}

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from bascule.frappe import Page, PageSize
+from bascule.frappe.ending import Ending
 from bascule.mirror import full
 from bascule.mirror.memory import pages_in_memory
 
@@ -57,7 +58,12 @@ async def test_the_ends_of_a_walk_meet_whatever_the_site_counted(off: int | None
 async def _walked(names: list[str], counted: int | None, dice: random.Random) -> list[str]:
     attempt: Any = SimpleNamespace(page=Listed(names, dice).page)
     table: Any = SimpleNamespace(child=False, doctype="Item", fields=("name",))
-    walk = full._begin(full.Lane("Item"), counted)
+
+    async def count() -> int:
+        return len(names)
+
+    ending = Ending("Item", count, counted=counted)
+    walk = full._begin(full.Lane("Item"), counted, ending)
     size, from_above = PageSize(50, max_rows=50), asyncio.Event()
     fetched: list[str] = []
 

@@ -13,6 +13,7 @@
     │   ├── SiteDown         no answer, half an answer, or a proxy's word that the site is down
     │   └── Timeout          no answer in time: ask for less, or later
     ├── TooLarge             more bytes than were allowed for: ask for less
+    ├── NeverEnds            a list goes on beyond what the site counts: find out why
     ├── NotAFrappeSite       somebody answers there, but not as a Frappe site: check the address
     ├── TLSFailure           the connection cannot be trusted: mend the certificate or give its CA
     └── AddressRefused       `may_connect` said no to where the name leads: another address
@@ -129,6 +130,10 @@ class TooLarge(FrappeError):
     def __init__(self, message: str, *, next_step: str, bytes_: int) -> None:
         super().__init__(message, next_step=next_step)
         self.bytes = bytes_
+
+
+class NeverEnds(FrappeError):
+    pass
 
 
 class NotAFrappeSite(FrappeError):

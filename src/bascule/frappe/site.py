@@ -19,6 +19,7 @@ from bascule.frappe.answer import Asked, document
 from bascule.frappe.asking import REMEMBERED, document_path, fits_a_path
 from bascule.frappe.bodies import A_DOCUMENT
 from bascule.frappe.documents import Documents
+from bascule.frappe.ending import Ending, by_modified, by_name
 from bascule.frappe.errors import Invalid, NoPermission, NotFound
 from bascule.frappe.filters import Filters, conditions
 from bascule.frappe.listing import Listing, fetch_page
@@ -294,9 +295,16 @@ class Site(Writing):
         parent: str | None = None,
         size: PageSize | None = None,
     ) -> AsyncIterator[Page]:
-        """All pages, one after another, each as large as takes about a second."""
+        """All pages, one after another, each as large as takes about a second. NeverEnds for more
+        than the site counts.
+        """
         size = size or PageSize()
         filters = conditions(filters)
+        ending = Ending(
+            doctype,
+            lambda: self.count(doctype, filters, parent=parent),
+            by_name if key == "name" else by_modified,
+        )
         while True:
             page = await self.page(
                 doctype,
@@ -309,6 +317,7 @@ class Site(Writing):
                 parent=parent,
             )
             size.saw(page)
+            await ending.saw(page.count)
             if page.count:
                 yield page
             if not page.full or page.last is None:

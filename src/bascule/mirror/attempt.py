@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from bascule.connections.tables import Connection
 from bascule.events.live import publish
 from bascule.frappe import Page, Position, Site
+from bascule.frappe.ending import Ending, by_name
 from bascule.frappe.pages import Key
 from bascule.mirror.columns import Shape
 from bascule.mirror.cursor import Cursor
@@ -89,6 +90,10 @@ class Attempt:
         return self.trigger not in ("schedule", "demo")
 
     @property
+    def by_a_person(self) -> bool:
+        return self.trigger in ("cli", "api", "page")
+
+    @property
     def done(self) -> str:
         """What the log says at the end."""
         totals = self.totals
@@ -119,6 +124,25 @@ class Attempt:
         """A page of this stream's rows of a table. FieldsWithheld where a column is not given."""
         wanted = Wanted([*self.scope(table), *filters], limit, key, descending, after, before)
         return await page_of(self.site, table, self.doctype, wanted)
+
+    async def count(self, table: Table, filters: Sequence[list[object]] = ()) -> int:
+        """How many of this stream's rows of a table the site has."""
+        parent = self.doctype if table.child else None
+        return await self.site.count(table.doctype, [*self.scope(table), *filters], parent=parent)
+
+    def ending(
+        self,
+        table: Table,
+        filters: Sequence[list[object]] = (),
+        most: Callable[[int], int] = by_name,
+        *,
+        counted: int | None = None,
+        got: int = 0,
+    ) -> Ending:
+        """What holds a walk over these rows against their count."""
+        return Ending(
+            table.doctype, lambda: self.count(table, filters), most, counted=counted, got=got
+        )
 
     @asynccontextmanager
     async def committing(self, conn: AsyncConnection) -> AsyncIterator[Tally]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from psycopg import AsyncConnection, sql
 
-from bascule.frappe import Page, PageSize
+from bascule.frappe import Page, PageSize, TooLarge
 from bascule.mirror.attempt import Attempt, Tally
 from bascule.mirror.copying import merge, stage
 from bascule.mirror.schema import Table
@@ -20,6 +20,7 @@ PARENTS_AT_ONCE = 250
 ROWS_AT_ONCE = 10_000
 BYTES_AT_ONCE = 4_000_000
 MOST_BYTES = 16_000_000  # of all children that are written in one transaction
+MOST_OF_ONE = 128_000_000  # of the children of one parent, which cannot be written in parts
 
 
 @dataclass(slots=True)
@@ -33,14 +34,14 @@ class Rows:
 
 @dataclass(slots=True)
 class _Room:
-    """How many bytes of children are held, and how many may be; `most` None: all that come."""
+    """How many bytes of children are held, and how many may be."""
 
-    most: int | None
+    most: int
     used: int = 0
 
     @property
     def is_full(self) -> bool:
-        return self.most is not None and self.used > self.most
+        return self.used > self.most
 
 
 class TooMuch(Exception):
@@ -62,16 +63,26 @@ async def of_page(attempt: Attempt, table: Table, page: Page) -> dict[str, Rows]
 
 
 async def of_parents(attempt: Attempt, parents: Sequence[str]) -> dict[str, Rows]:
-    """Every child of these parents, by child DocType. TooMuch, unless it is one parent's."""
+    """Every child of these parents, by child DocType. TooMuch where they are for several parents,
+    TooLarge where one has more than there may be.
+    """
     if not parents:
         return {}
-    room = _Room(MOST_BYTES if len(parents) > 1 else None)
+    room = _Room(MOST_BYTES if len(parents) > 1 else MOST_OF_ONE)
     family = {doctype: Rows(table, parents) for doctype, table in attempt.tables.children.items()}
     async with asyncio.TaskGroup() as group:
         for rows in family.values():
             group.create_task(_fetch(attempt, rows, room))
-    if room.is_full:
+    if room.is_full and len(parents) > 1:
         raise TooMuch
+    if room.is_full:
+        raise TooLarge(
+            f"The rows of the tables in {attempt.doctype} '{parents[0]}' have more than "
+            f"{MOST_OF_ONE // 1_000_000} MB, which is more than the hub takes of one document.",
+            next_step="Look at that document in ERPNext. If it is all right, leave it out by a "
+            "filter of the stream.",
+            bytes_=room.used,
+        )
     return family
 
 
@@ -80,11 +91,12 @@ async def _fetch(attempt: Attempt, rows: Rows, room: _Room) -> None:
     for start in range(0, len(rows.parents), PARENTS_AT_ONCE):
         some = list(rows.parents[start : start + PARENTS_AT_ONCE])
         after = None
+        of_these: list[list[object]] = [["parent", "in", some]]
+        ending = attempt.ending(rows.table, of_these)
         while not room.is_full:
-            page = await attempt.page(
-                rows.table, [["parent", "in", some]], after=after, limit=size.rows
-            )
+            page = await attempt.page(rows.table, of_these, after=after, limit=size.rows)
             size.saw(page)
+            await ending.saw(page.count)
             room.used += page.bytes
             if page.count:
                 rows.pages.append(page)

@@ -90,11 +90,14 @@ async def walk(
     """The pages of a table by name, `most` rows each, fetched while the one before is worked on."""
     size = PageSize(max_rows=most, max_bytes=MOST_BYTES)
     places = pages_in_memory()
+    ending = attempt.ending(table)
 
     async def fetch(after: tuple[str, ...] | None) -> Page:
         await places.acquire()
         try:
-            return await attempt.page(table, after=after, limit=size.rows)
+            page = await attempt.page(table, after=after, limit=size.rows)
+            await ending.saw(page.count)
+            return page
         except BaseException:
             places.release()
             raise

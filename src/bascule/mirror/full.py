@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from psycopg import AsyncConnection, errors, sql
 
 from bascule.frappe import FrappeError, Page, PageSize
+from bascule.frappe.ending import Ending
 from bascule.mirror import children
 from bascule.mirror.attempt import Attempt, Tally
 from bascule.mirror.copying import MISFITS, copy_page, merge, stage, staged_state, widen_misfits
@@ -29,11 +30,11 @@ async def pull_everything(attempt: Attempt) -> None:
     """Walk the lanes that the cursor holds. The caller has set phase and lanes (see `pull`)."""
     lanes = [lane for lane in attempt.cursor.lanes if not lane.done]
     counted = [await _count(attempt, lane) for lane in lanes]
-    known = [rows for rows in counted if rows is not None]
+    known = [rows for rows, _ in counted if rows is not None]
     await attempt.expect(sum(known) if len(known) == len(lanes) else None)
-    for lane, rows in zip(lanes, counted, strict=True):
+    for lane, (rows, ending) in zip(lanes, counted, strict=True):
         await attempt.log(f"Reading {lane.doctype}{'' if rows is None else f': {rows:,} rows'}")
-        await _walk(attempt, lane, rows)
+        await _walk(attempt, lane, rows, ending)
     for table in attempt.tables.all():
         async with attempt.db.connection() as conn:
             await ensure_indexes(conn, table)
@@ -50,24 +51,24 @@ async def _drop_strays(attempt: Attempt, lane: Lane) -> None:
             tally.changed -= strays
 
 
-async def _count(attempt: Attempt, lane: Lane) -> int | None:
-    """The rows that this lane has still to fetch; None where the site would not count them."""
+async def _count(attempt: Attempt, lane: Lane) -> tuple[int | None, Ending]:
+    """The rows that this lane has still to fetch, None where the site would not count them; and
+    what stops it beyond its count. Those that are here were had before, unless a person asks.
+    """
     table = table_of(attempt, lane.doctype)
     try:
-        counted = await attempt.site.count(
-            lane.doctype,
-            attempt.scope(table),
-            parent=attempt.doctype if table.child else None,
-        )
+        counted = await attempt.count(table)
     except FrappeError as error:
         await attempt.log(f"The site would not count {lane.doctype}: {error}", "warning")
-        return None
+        return None, attempt.ending(table)
     if not lane.begun or not lane.fresh:
-        return counted
+        return counted, attempt.ending(table, counted=counted)
     here = sql.SQL("SELECT count(*) FROM {}{}").format(table.identifier, _part_of(attempt, table))
     async with attempt.db.connection() as conn:
         row = await (await conn.execute(here)).fetchone()
-    return max(0, counted - (int(row[0]) if row else 0))
+    rows = int(row[0]) if row else 0
+    got = 0 if attempt.by_a_person else rows
+    return max(0, counted - rows), attempt.ending(table, counted=counted, got=got)
 
 
 async def plan_lanes(attempt: Attempt, doctypes: list[str] | None = None) -> list[Lane]:
@@ -113,6 +114,7 @@ class _Walk:
     """
 
     lane: Lane
+    ending: Ending
     low: tuple[str, ...] | None
     high: tuple[str, ...] | None
     left: int | None
@@ -147,14 +149,16 @@ class _Walk:
         self.landing = asyncio.Event()
 
 
-def _begin(lane: Lane, counted: int | None) -> _Walk:
+def _begin(lane: Lane, counted: int | None, ending: Ending) -> _Walk:
     low, high = (tuple(end) if end else None for end in (lane.low, lane.high))
     # How many rows the ends of a walk over rows that were there have behind them, nobody knows.
-    return _Walk(lane, low, high, None if lane.begun and not lane.fresh else counted)
+    left = None if lane.begun and not lane.fresh else counted
+    return _Walk(lane, ending, low, high, left)
 
 
-async def _walk(attempt: Attempt, lane: Lane, counted: int | None) -> None:
-    walk = _begin(lane, counted)
+async def _walk(attempt: Attempt, lane: Lane, counted: int | None, ending: Ending) -> None:
+    await ending.saw(0)
+    walk = _begin(lane, counted, ending)
     table = table_of(attempt, lane.doctype)
     with_children = attempt.filters and attempt.tables.children and not table.child
     size = PageSize(max_rows=MOST_PARENTS if with_children else MOST_ROWS, max_bytes=MOST_BYTES)
@@ -218,6 +222,7 @@ async def _fetch(
             if rows == most or page.asked < rows:  # what was asked short says little
                 size.saw(page)
             walk.got(page, rows, descending=descending)
+            await walk.ending.saw(page.count)
             from_above.set()
             await fetched.put(page)
         except BaseException:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from psycopg import AsyncConnection, sql
 
 from bascule.frappe import NoPermission, NotFound, Page, PageSize
+from bascule.frappe.ending import by_modified
 from bascule.mirror import children
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.copying import MISFITS, merge, stage, staged_state
@@ -39,15 +40,18 @@ async def pull_changes(attempt: Attempt) -> None:
     clock: datetime | None = None
     newest = cursor.max_modified
     size = PageSize(ROWS_AT_ONCE, max_rows=ROWS_AT_ONCE, max_bytes=MOST_BYTES)
+    ending = attempt.ending(attempt.tables.parent, _since(cursor), by_modified)
     while True:
         page = await _changes_page(attempt, size)
         size.saw(page)
+        await ending.saw(page.count)
         if clock is None:
             clock = await attempt.site_clock(page)
             earlier = cursor.since_for(clock, began)
             if earlier and cursor.since and earlier < datetime.fromisoformat(cursor.since):
                 # The site's clock was set back since the last pull: what it wrote then looks older.
                 await _ask_from(attempt, earlier)
+                ending = attempt.ending(attempt.tables.parent, _since(cursor), by_modified)
                 continue
         if page.count and page.last is not None:
             await merge_page(attempt, page, keep_position=True)
@@ -95,12 +99,15 @@ async def _ask_from(attempt: Attempt, start: datetime | None) -> None:
     await attempt.save(move)
 
 
+def _since(cursor: Cursor) -> list[list[object]]:
+    return [["modified", ">=", cursor.since]] if cursor.since else []
+
+
 async def _changes_page(attempt: Attempt, size: PageSize) -> Page:
     cursor = attempt.cursor
-    since: list[list[object]] = [["modified", ">=", cursor.since]] if cursor.since else []
     return await attempt.page(
         attempt.tables.parent,
-        since,
+        _since(cursor),
         key="modified",
         after=tuple(cursor.position) if cursor.position else None,
         limit=size.rows,
@@ -192,14 +199,12 @@ async def named_documents(attempt: Attempt, names: list[str]) -> AsyncGenerator[
     size = PageSize(max_rows=NAMES_AT_ONCE, max_bytes=MOST_BYTES)
     for start in range(0, len(names), NAMES_AT_ONCE):
         after = None
+        some: list[list[object]] = [["name", "in", names[start : start + NAMES_AT_ONCE]]]
+        ending = attempt.ending(attempt.tables.parent, some, counted=NAMES_AT_ONCE)
         while True:
-            page = await attempt.page(
-                attempt.tables.parent,
-                [["name", "in", names[start : start + NAMES_AT_ONCE]]],
-                after=after,
-                limit=size.rows,
-            )
+            page = await attempt.page(attempt.tables.parent, some, after=after, limit=size.rows)
             size.saw(page)
+            await ending.saw(page.count)
             if page.count:
                 yield page
             if not page.full:

@@ -44,6 +44,7 @@ KINDS: dict[str, tuple[str, float]] = {
     "bomb": ("answers 4 GB, packed to 4 MB where the client takes that", 0.0),
     "wrong_encoding": ("packs its answer in an encoding that the client did not name", 0.0),
     "more_rows_than_asked": ("a list has more rows than were asked for", 0.0),
+    "endless": ("a list goes on for ever with rows that are made up", 0.0),
     "clock_back": ("the site's clock goes back `seconds`, until the rule is cleared", 3600.0),
 }
 _INSTEAD = {
