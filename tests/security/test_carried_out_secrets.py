@@ -223,7 +223,7 @@ async def _rotated(hub: RunningHub, shop: Any) -> bool:
     async with hub.hub.db.session() as session:
         connection = await find_connection(session, shop["id"], None)
         session.expunge(connection)
-    await rotate(hub.hub, connection)
+    await rotate(hub.hub, connection, by=None)
     return True
 
 

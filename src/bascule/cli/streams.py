@@ -83,7 +83,7 @@ async def add(names: Names, connection: Of = None, as_json: AsJson = False) -> i
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
-        _tell(found, await add_streams(hub, found, names), as_json=as_json)
+        _tell(found, await add_streams(hub, found, names, by=viewer), as_json=as_json)
     return Exit.DONE
 
 
@@ -239,7 +239,7 @@ async def _change(
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
         changed = [
-            await change_stream(hub, found, stream, changes)
+            await change_stream(hub, found, stream, changes, by=viewer)
             for stream in await _named(hub, found, names)
         ]
         _tell(found, changed, as_json=as_json)

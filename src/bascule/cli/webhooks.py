@@ -89,7 +89,7 @@ async def set_up(
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
         order = setup.Order(doctype or list(DOCTYPES), event or list(EVENTS), url)
-        done = await setup.set_up(hub, found, order, asked_at=hub_address(hub.settings))
+        done = await setup.set_up(hub, found, order, by=viewer, asked_at=hub_address(hub.settings))
         return await _standing(hub, found, done, as_json=as_json)
 
 
@@ -120,7 +120,10 @@ async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
     """Give them another secret, here and on the site; the old one is accepted for an hour more."""
     from bascule.inbox import setup
 
-    return await _do(setup.rotate, connection, as_json=as_json)
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        done = await setup.rotate(hub, found, by=viewer)
+        return await _standing(hub, found, done, as_json=as_json)
 
 
 @app.command()
@@ -156,7 +159,7 @@ async def remove(
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
         confirm(f"Remove the webhooks of {found.slug}", yes=yes)
-        removed = await setup.remove(hub, found, at_the_site=not only_here)
+        removed = await setup.remove(hub, found, by=viewer, at_the_site=not only_here)
     if as_json:
         document({"removed": removed})
     else:

@@ -78,6 +78,14 @@ def refuse_delete(by: User | None, connection: Connection) -> None:
     refuse_below(who_decides(connection), by)
 
 
+def refuse_way_in(by: User | None, connection: Connection) -> None:
+    """Where a site's webhooks go and what they are signed with is the way back in: it is for those
+    to say who may change the way there.
+    """
+    if by is not None:
+        refuse_below(who_decides(connection), by)
+
+
 def may_delete(by: User, connection: Connection) -> bool:
     return has_role(by, who_decides(connection))
 

@@ -52,11 +52,11 @@ async def set_up_webhooks(
 ) -> WebhooksAnswer:
     """Makes the webhooks on the site, signed with a secret that the hub makes; said again, it
     changes and mends them. This writes Webhook documents to ERPNext, for which the hub's user needs
-    the role System Manager there.
+    the role System Manager there. For a connector that all share it needs an admin.
     """
     order = (body or WebhooksOrder()).order()
     here = public_url(request, hub.settings)
-    done = await setup.set_up(hub, connection, order, asked_at=here)
+    done = await setup.set_up(hub, connection, order, by=user, asked_at=here)
     return await _shown(hub, connection, done)
 
 
@@ -73,8 +73,10 @@ async def remove_webhooks(
         ),
     ] = True,
 ) -> RemovedAnswer:
-    """Removes the connector's webhooks from the site, and refuses what still comes."""
-    removed = await setup.remove(hub, connection, at_the_site=at_the_site)
+    """Removes the connector's webhooks from the site, and refuses what still comes. For a
+    connector that all share it needs an admin.
+    """
+    removed = await setup.remove(hub, connection, by=user, at_the_site=at_the_site)
     return RemovedAnswer(removed=removed)
 
 
@@ -100,9 +102,12 @@ async def rotate_secret_of_webhooks(
     connection: TheConnection,
     body: Annotated[NewSecret | None, Body()] = None,
 ) -> WebhooksAnswer:
-    """Another secret, here and on the site; for an hour more the old one is accepted too."""
+    """Another secret, here and on the site; for an hour more the old one is accepted too. For a
+    connector that all share it needs an admin.
+    """
     given = body.secret.get_secret_value() if body and body.secret else None
-    return await _shown(hub, connection, await setup.rotate(hub, connection, given))
+    done = await setup.rotate(hub, connection, given, by=user)
+    return await _shown(hub, connection, done)
 
 
 @router.get("/deliveries", dependencies=VIEWER)

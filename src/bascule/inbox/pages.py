@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.accounts.origin import public_url
 from bascule.connections.api import TheConnection
+from bascule.connections.sharing import who_decides
 from bascule.connections.tables import Connection
 from bascule.errors import HubError, Invalid
 from bascule.frappe import FrappeError
@@ -59,7 +60,7 @@ async def set_up_form(
     order = Order(named, kinds, base_url.strip() or None, secret if by_hand else None)
     try:
         here = public_url(request, hub.settings)
-        done = await setup.set_up(hub, connection, order, asked_at=here)
+        done = await setup.set_up(hub, connection, order, by=user, asked_at=here)
     except (HubError, FrappeError) as refused:
         typed = _typed(named, kinds, base_url.strip(), bool(by_hand))
         return await _page(request, hub, connection, typed=typed, refused=refused)
@@ -92,7 +93,7 @@ async def rotate_form(
     hub: TheHub, user: Editor, connection: TheConnection, secret: Typed = ""
 ) -> Response:
     try:
-        await setup.rotate(hub, connection, secret or None)
+        await setup.rotate(hub, connection, secret or None, by=user)
     except (HubError, FrappeError) as refused:
         return _failed(connection, refused)
     said = "The webhooks have another secret; the one before is accepted for an hour more."
@@ -113,7 +114,7 @@ async def remove_form(
     hub: TheHub, user: Editor, connection: TheConnection, only_here: Ticked = ""
 ) -> Response:
     try:
-        removed = await setup.remove(hub, connection, at_the_site=not only_here)
+        removed = await setup.remove(hub, connection, by=user, at_the_site=not only_here)
     except (HubError, FrappeError) as refused:
         return _failed(connection, refused)
     count = f"{len(removed)} webhook{'' if len(removed) == 1 else 's'}"
@@ -166,6 +167,8 @@ async def _page(
         wrong=wrong,
         known_url=_known_url(request, hub, connection),
         may_edit=has_role(request.state.user, "editor"),
+        may_set_up=has_role(request.state.user, who_decides(connection)),
+        who=who_decides(connection),
     )
 
 

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.tables import User
 from bascule.connections.service import open_site
+from bascule.connections.sharing import refuse_way_in
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.frappe import Site
@@ -32,6 +34,7 @@ from bascule.inbox.at_the_site import (
 from bascule.inbox.checking import check, tell
 from bascule.inbox.ends import ends_of
 from bascule.inbox.tables import WebhookEnd
+from bascule.reach import is_refused
 from bascule.store.belonging import same_place
 
 CHANGEOVER = timedelta(hours=1)  # after the site has the new secret; what is under way has the old
@@ -70,14 +73,15 @@ async def end_of(session: AsyncSession, connection: Connection) -> WebhookEnd:
 
 
 async def set_up(
-    hub: Hub, connection: Connection, order: Order, *, asked_at: str | None = None
+    hub: Hub, connection: Connection, order: Order, *, by: User | None, asked_at: str | None = None
 ) -> Brought:
     """Makes the site's webhooks as they are wanted; again, it mends them. `asked_at`: the hub's
     address as whoever asks reached it, which does for a site on the same machine.
 
-    Invalid: an address or a DocType that cannot be. FrappeError: what the site refused; what is
-    saved then is enough to go on.
+    Forbidden: not for `by` to decide. Invalid: an address or a DocType that cannot be.
+    FrappeError: what the site refused; what is saved then is enough to go on.
     """
+    refuse_way_in(by, connection)
     base_url = _base_url(hub, connection, order.base_url, asked_at)
     if not order.doctypes or not order.events:
         raise Invalid(
@@ -129,10 +133,13 @@ async def mend(hub: Hub, connection: Connection) -> Brought:
     return done
 
 
-async def rotate(hub: Hub, connection: Connection, secret: str | None = None) -> Brought:
+async def rotate(
+    hub: Hub, connection: Connection, secret: str | None = None, *, by: User | None
+) -> Brought:
     """Another secret, here and there. One that is made by hand on the site is given: the old one
     is accepted for an hour more.
     """
+    refuse_way_in(by, connection)
     async with hub.db.session() as session:
         await hub.vault.hold(session)
         end = await end_of(session, connection)
@@ -168,10 +175,13 @@ async def rotate(hub: Hub, connection: Connection, secret: str | None = None) ->
         return await _bring(hub, connection, site, end)
 
 
-async def remove(hub: Hub, connection: Connection, *, at_the_site: bool = True) -> list[str]:
+async def remove(
+    hub: Hub, connection: Connection, *, by: User | None, at_the_site: bool = True
+) -> list[str]:
     """Removes the webhooks there and their end here; the names of those removed there. Without
     `at_the_site` the site is not asked, and what it still sends is refused.
     """
+    refuse_way_in(by, connection)
     end = await _end(hub, connection)
     removed: list[str] = []
     if at_the_site and end.at_the_site and end.base_url is not None:
@@ -288,6 +298,13 @@ def _base_url(hub: Hub, connection: Connection, given: str | None, asked_at: str
             "This is no address that a site could send to.",
             next_step="Give it as in https://hub.example.com.",
             fields={"base_url": "is no address such as https://hub.example.com"},
+        )
+    if given and is_refused(parts.hostname or "", hub.settings.may_connect):
+        raise Invalid(
+            "Webhooks are not sent to where this hub itself may not connect to.",
+            next_step="Give the hub's own address as the site reaches it; docs/settings.md tells "
+            "which networks are allowed.",
+            fields={"base_url": "is not one that this hub may connect to"},
         )
     if is_loopback(known) and not site_is_here:
         raise Invalid(

@@ -197,26 +197,28 @@ async def one_stream(stream: TheStream) -> StreamAnswer:
     return StreamAnswer.model_validate(stream)
 
 
-@router.post(
-    "/api/connectors/{connector}/streams", dependencies=EDITOR, status_code=201, tags=["Streams"]
-)
-async def add_stream(hub: TheHub, connection: TheConnection, body: NewStream) -> Streams:
+@router.post("/api/connectors/{connector}/streams", status_code=201, tags=["Streams"])
+async def add_stream(
+    hub: TheHub, user: Editor, connection: TheConnection, body: NewStream
+) -> Streams:
     """Mirrors a DocType too, by its name, or all those of a preset. One that is there is switched
-    on. It is pulled with the next sync.
+    on. It is pulled with the next sync. For a connector that all share an editor adds what trade
+    is made of; other DocTypes, such as User, an admin.
     """
-    added = await add_streams(hub, connection, [body.doctype])
+    added = await add_streams(hub, connection, [body.doctype], by=user)
     return Streams(streams=[StreamAnswer.model_validate(stream) for stream in added])
 
 
-@router.patch("/api/connectors/{connector}/streams/{stream}", dependencies=EDITOR, tags=["Streams"])
+@router.patch("/api/connectors/{connector}/streams/{stream}", tags=["Streams"])
 async def change_one_stream(
-    hub: TheHub, connection: TheConnection, stream: TheStream, body: StreamChange
+    hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream, body: StreamChange
 ) -> StreamAnswer:
     """Switches a stream on or off, filters it, leaves fields out or renames them. The next sync
     brings the tables in line.
     """
     changes = body.model_dump(exclude_unset=True)
-    return StreamAnswer.model_validate(await change_stream(hub, connection, stream, changes))
+    changed = await change_stream(hub, connection, stream, changes, by=user)
+    return StreamAnswer.model_validate(changed)
 
 
 @router.delete(

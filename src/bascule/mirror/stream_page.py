@@ -80,7 +80,7 @@ async def add_stream(
 ) -> Response:
     """Adds a DocType or all those of a preset, and pulls them at once."""
     try:
-        added = await add_streams(hub, connection, [doctype.strip()])
+        added = await add_streams(hub, connection, [doctype.strip()], by=user)
     except (HubError, FrappeError) as refused:
         if not isinstance(refused, HubError):
             refused = Invalid(str(refused), next_step=refused.next_step)
@@ -156,7 +156,8 @@ async def change_one_stream(
     """Filter, fields left out and renamed, as they were typed."""
     typed = {"filters": filters, "omit": omit, "rename": rename}
     try:
-        changed = await change_stream(hub, connection, stream, stream_form.read(typed))
+        changes = stream_form.read(typed)
+        changed = await change_stream(hub, connection, stream, changes, by=user)
     except Invalid as refused:
         return await _page(request, hub, connection, stream, typed, refused=refused)
     return back_to(
@@ -171,7 +172,7 @@ async def switch_stream(
     hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream, on: Short = ""
 ) -> Response:
     """On or off. Its tables stay; the next sync of a stream that is on goes on where it was."""
-    changed = await change_stream(hub, connection, stream, {"enabled": bool(on)})
+    changed = await change_stream(hub, connection, stream, {"enabled": bool(on)}, by=user)
     step = (
         "The next sync goes on where it was."
         if changed.enabled

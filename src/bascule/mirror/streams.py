@@ -10,6 +10,7 @@ from psycopg import AsyncConnection, sql
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.tables import User
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid, NoSuch
@@ -24,6 +25,7 @@ from bascule.frappe import (
 )
 from bascule.frappe import Invalid as Refused
 from bascule.hub import Hub
+from bascule.mirror.everyday import refuse_doctypes
 from bascule.mirror.names import LONGEST_COLUMN, SYSTEM_COLUMNS, table_name
 from bascule.mirror.presets import PRESET_OF, doctypes_named
 from bascule.mirror.tables import Stream
@@ -43,15 +45,18 @@ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 _KEPT = frozenset((*STANDARD_FIELDS, *CHILD_FIELDS))
 
 
-async def add_streams(hub: Hub, connection: Connection, names: list[str]) -> list[Stream]:
+async def add_streams(
+    hub: Hub, connection: Connection, names: list[str], *, by: User | None = None
+) -> list[Stream]:
     """Streams for DocTypes and presets by name; one that is there is switched on. The site is asked
     about a DocType of no preset: Invalid when it has none of that name, does not show it or cannot
-    list it.
+    list it. Forbidden where `by` may not share one of them; None is the machine.
     """
     doctypes = doctypes_named(names)
     for doctype in doctypes:
         _check_text("doctype", doctype, LONGEST_DOCTYPE)
     doctypes = await _names_on_site(hub, connection, doctypes)
+    refuse_doctypes(by, connection, doctypes)
     added = []
     async with hub.db.session() as session:
         there = {stream.doctype: stream for stream in await streams_of(session, connection)}
@@ -129,9 +134,18 @@ async def find_stream(session: AsyncSession, connection: Connection, name: str) 
 
 
 async def change_stream(
-    hub: Hub, connection: Connection, stream: Stream, changes: Mapping[str, Any]
+    hub: Hub,
+    connection: Connection,
+    stream: Stream,
+    changes: Mapping[str, Any],
+    *,
+    by: User | None = None,
 ) -> Stream:
-    """Change `enabled`, `filters`, `omit` and `rename`. The next sync brings the tables in line."""
+    """Change `enabled`, `filters`, `omit` and `rename`. The next sync brings the tables in line.
+    Forbidden where it may show more of a DocType that `by` may not share.
+    """
+    if dict(changes) != {"enabled": False}:
+        refuse_doctypes(by, connection, [stream.doctype])
     checks = {"filters": _filters, "omit": _omit, "rename": _rename}
     async with hub.db.session() as session:
         found = await session.get(Stream, stream.id, with_for_update=True)
