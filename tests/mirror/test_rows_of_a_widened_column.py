@@ -66,6 +66,7 @@ async def test_rows_that_were_there_are_as_the_site_writes_them_when_a_column_be
     for values in (*VALUES, {}):
         name = await document(mirror, "Clock", **values)
         set_by_sql(mirror, "Clock", name, modified=LONG_AGO)
+    await document(mirror, "Clock")  # the newest, from before which a pull asks
     await add_streams(mirror.hub, mirror.connection, ["Clock"])
     assert not filled(await done(mirror, "Clock"))
     set_by_sql(mirror, "Clock", name, **ODD, modified=LONG_AGO if silent else LATER)
@@ -88,6 +89,7 @@ async def test_it_is_so_for_each_stream_of_a_child_table_and_where_a_field_has_a
     values = {"moment": "2026-01-01 00:00:00.000000", "stops": [{"at": "6:00:00"}]}
     trip = await document(mirror, "Trip", **values)
     set_by_sql(mirror, "Trip", trip, modified=LONG_AGO)
+    await document(mirror, "Trip")
     await add_streams(mirror.hub, mirror.connection, ["Tour", "Trip"])
     await done(mirror, "Tour", "Trip")
     by_sql(mirror, "UPDATE `tabStop` SET at = ? WHERE parent = ?", ODD["at"], tour)
