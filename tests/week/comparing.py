@@ -20,12 +20,16 @@ _TIME = re.compile(r"(\d+):(\d\d):(\d\d?(?:\.\d+)?)")
 _AT_ONCE = 4
 
 
-async def differing(hub: Hub, slug: str, site: WeekSite, doctypes: list[str]) -> Counter[str]:
-    """`DocType.column` -> in how many rows it differs; `DocType (missing)`, `DocType (left over)`.
+async def differing(
+    hub: Hub, slug: str, site: WeekSite, doctypes: list[str]
+) -> tuple[Counter[str], int]:
+    """`DocType.column` -> in how many rows it differs; `DocType (missing)`, `DocType (left over)`;
+    and how many values were compared.
 
     Child rows count under their own DocType.
     """
     found: Counter[str] = Counter()
+    values = 0
     limit = asyncio.Semaphore(_AT_ONCE)
     gone = await _gone(hub)
     async with aiohttp.ClientSession(headers=site.headers) as http:
@@ -39,8 +43,10 @@ async def differing(hub: Hub, slug: str, site: WeekSite, doctypes: list[str]) ->
             for kind, rows in wanted.items():
                 here = await _mirrored(hub, slug, kind, None if kind == doctype else doctype)
                 if here is not None:
-                    found += _compared(kind, rows, here, gone)
-    return found
+                    differ, compared = _compared(kind, rows, here, gone)
+                    found += differ
+                    values += compared
+    return found, values
 
 
 async def _gone(hub: Hub) -> set[str]:
@@ -105,8 +111,9 @@ async def _mirrored(hub: Hub, slug: str, doctype: str, parent: str | None) -> di
 
 def _compared(
     doctype: str, wanted: dict[str, Row], here: dict[str, Row], gone: set[str]
-) -> Counter[str]:
+) -> tuple[Counter[str], int]:
     found: Counter[str] = Counter()
+    values = 0
     has = {column for row in wanted.values() for column in row}
     if missing := len(wanted.keys() - here.keys()):
         found[f"{doctype} (missing)"] = missing
@@ -116,9 +123,12 @@ def _compared(
         for column, value in here[name].items():
             if f"{doctype}.{column}" in gone and column not in has:
                 continue
-            if not column.startswith("_") and plain(value) != plain(wanted[name].get(column)):
+            if column.startswith("_"):
+                continue
+            values += 1
+            if plain(value) != plain(wanted[name].get(column)):
                 found[f"{doctype}.{column}"] += 1
-    return found
+    return found, values
 
 
 def plain(value: Any) -> Any:

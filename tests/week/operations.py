@@ -57,7 +57,7 @@ def prepared(site: WeekSite) -> Memo:
         item = {"item_code": f"{mark} Item {number}", "item_group": group, "stock_uom": "Nos"}
         site.make("Item", **item, valuation_rate=4)
         memo[f"item{number}"] = item["item_code"]
-        _stock(site, memo, f"item{number}", 40)
+        _stock(site, memo, f"item{number}", 40, day=-1)  # whatever hour of today it is
     above = site.rows("Customer Group", "name", is_group=1)[0]["name"]
     named = {"customer_group_name": f"{mark} People", "parent_customer_group": above}
     parties = site.make("Customer Group", **named)["name"]

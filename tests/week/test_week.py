@@ -83,19 +83,25 @@ async def test_after_each_thing_done_and_a_sync_no_value_differs(hub: Hub, site:
     )
     connection, _, _ = await set_up(hub, new, by=None, streams=DOCTYPES, start=False, trigger="cli")
     await carried_out(hub, connection, "sync")
-    assert not await differing(hub, connection.slug, site, DOCTYPES)
+    found, values = await differing(hub, connection.slug, site, DOCTYPES)
+    assert not found
+    print(f"{len(DOCTYPES)} DocTypes: {values} values are equal")
     left: dict[str, Counter[str]] = {}
     for operations in days(site):
         names = ", ".join(operation.name for operation in operations)
         for operation in operations:
             operation.act(site, memo)
         await carried_out(hub, connection, "sync")
-        found = await differing(hub, connection.slug, site, DOCTYPES)
+        found, values = await differing(hub, connection.slug, site, DOCTYPES)
         proofs = await carried_out(hub, connection, "verify")
-        after = await differing(hub, connection.slug, site, DOCTYPES) if found else found
+        after = (await differing(hub, connection.slug, site, DOCTYPES))[0] if found else found
         unequal = {one.partition(".")[0].partition(" (")[0] for one in after}
         wrong = {name for name, run in proofs.items() if run.report["equal"]} & unequal
-        print(f"{names}: {sum(found.values())} values differ after a sync {dict(found)}")
+        equal = sum(bool(run.report["equal"]) for run in proofs.values())
+        print(
+            f"{names}: {sum(found.values())} of {values} values differ after a sync {dict(found)};"
+            f" {equal} of {len(proofs)} proofs say equal, wrongly of {sorted(wrong)}"
+        )
         assert not wrong, (names, wrong, after)
         if found:
             left[names] = found
