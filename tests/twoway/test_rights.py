@@ -156,7 +156,12 @@ def test_an_address_that_may_not_be_read_is_unread_and_no_other_one_is_made(
     record = synced(number)
     assert (record["taxNumber"], record["city"]) == ("NL 1", None)
     assert record["sync"]["unread"]["city"]
-    # An edit of what is unread waits, and the others go.
+    # An edit of what is unread waits, one of a city too: the rest of its address is there.
+    change(api, number, city="Gouda")
+    record = synced(number, state="attention")
+    assert set(record["sync"]["wrong"]) == {"city"}
+    assert (record["city"], record["country"]) == ("Gouda", None), "a default is nobody's edit"
+    # And the others go.
     change(api, number, website="https://b.example", city="Gouda", address="X", country="Belgium")
     sync = synced(number, state="attention")["sync"]
     assert sync["remedy"] == "permission" and "Sales User" in sync["nextStep"]

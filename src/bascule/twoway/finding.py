@@ -13,7 +13,7 @@ from bascule.accounts.tables import User
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid, NoSuch
-from bascule.twoway.fields import Field, RecordType
+from bascule.twoway.fields import PARTS, Field, RecordType
 from bascule.twoway.kinds import record_type
 from bascule.twoway.mapping import Mapped, mapped, unmapped
 from bascule.twoway.tables import Link, Record, TwoWay
@@ -48,6 +48,14 @@ class Whole:
             return None
         needed = "an Address" if part == "address" else "a Contact"
         return f"ERPNext keeps it in {needed}, and there is none: it is kept here alone."
+
+    @property
+    def unread(self) -> set[str]:
+        """Fields of an Address or a Contact that is there and may not be read: what stands in them
+        is not known.
+        """
+        parts = self.link.withheld if self.link else ()
+        return {one.name for part in PARTS if part in parts for one in self.fields.of_part(part)}
 
     @property
     def is_paused(self) -> bool:

@@ -120,9 +120,10 @@ async def change(
             if not same(fields.by_name[name], record.values.get(name), value)
         }
         usual = fields.defaults_of_new_parts(record.values, {**record.values, **given})
-        new |= {name: value for name, value in usual.items() if name not in given}
+        unread = whole.unread  # neither new nor empty: it has values that nobody knows
+        new |= {n: value for n, value in usual.items() if n not in given and n not in unread}
         after = {**record.values, **new}
-        check_whole(fields, after, given=set(new))
+        check_whole(fields, after, given=set(new) - unread)
         if not new:
             return await _whole(session, record)
         before = {name: record.values.get(name) for name in new}
