@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +22,19 @@ from bascule.events.live import publish
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 EMAIL = re.compile(r"[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f]{1,190}")
+
+# What is under way of the private connections of who is deactivated stops at its page, and what is
+# queued is not begun; `connections.resting` keeps the rest from being started.
+_REST = text("""
+    WITH theirs AS (SELECT id FROM bascule.connections WHERE owner_id = :user AND NOT shared),
+    fenced AS (
+        UPDATE bascule.streams SET fence = fence + 1
+         WHERE connection_id IN (SELECT id FROM theirs))
+    UPDATE bascule.runs
+       SET outcome = 'failed', finished_at = now(), error = 'Its owner was deactivated.',
+           next_step = 'Nothing: it goes on where it was when somebody has the connection again.'
+     WHERE connection_id IN (SELECT id FROM theirs) AND outcome IN ('queued', 'running')
+""")
 
 
 class NoSuchPerson(NoSuch):
@@ -92,6 +105,7 @@ async def change_person(session: AsyncSession, who: int | str, changes: Mapping[
         raise _taken() from None
     if switched_off:
         await _close_ways_in(session, user)
+        await session.execute(_REST, {"user": user.id})
     await session.refresh(user)
     await publish(session, "user", user_id=user.id, change="changed")
     return user

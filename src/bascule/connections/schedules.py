@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from bascule.connections.resting import at_rest
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 
@@ -108,7 +109,7 @@ PROOFS = Timetable(Connection.next_verify_at, _next_proof)
 
 async def all_due(session: AsyncSession, table: Timetable, now: datetime) -> list[UUID]:
     """The connections of which this is due, the longest waiting first."""
-    query = select(Connection.id).where(table.due <= now).order_by(table.due)
+    query = select(Connection.id).where(table.due <= now, ~at_rest()).order_by(table.due)
     return list((await session.scalars(query)).all())
 
 
@@ -123,7 +124,7 @@ async def take_due(
     """
     connection = await session.scalar(
         select(Connection)
-        .where(Connection.id == connection_id, table.due <= now)
+        .where(Connection.id == connection_id, table.due <= now, ~at_rest())
         .with_for_update(skip_locked=True, key_share=True)
     )
     if connection is not None:

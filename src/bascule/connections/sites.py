@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from bascule.connections.resting import refuse_at_rest
 from bascule.connections.tables import Connection
 from bascule.frappe import Site
 from bascule.hub import Hub
@@ -34,6 +35,8 @@ class SitePool:
 
     @asynccontextmanager
     async def lease(self, connection: Connection) -> AsyncIterator[Site]:
+        """AtRest where nothing may be asked of its site."""
+        await refuse_at_rest(self.hub, connection)
         lease = await self._current(connection)
         lease.users += 1
         try:

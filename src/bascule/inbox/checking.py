@@ -10,6 +10,7 @@ import psycopg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.connections.resting import at_rest
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.events.live import publish
@@ -76,7 +77,7 @@ async def _asked(hub: Hub, site: Site, end: WebhookEnd) -> dict[str, Any]:
 async def check_all(hub: Hub) -> None:
     async with hub.db.session() as session:
         query = select(Connection).join(WebhookEnd, WebhookEnd.connection_id == Connection.id)
-        connections = (await session.scalars(query)).all()
+        connections = (await session.scalars(query.where(~at_rest()))).all()
         session.expunge_all()
     for connection in connections:
         await check(hub, connection)

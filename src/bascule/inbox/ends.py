@@ -77,7 +77,9 @@ class Ends:
                 found = await conn.execute(
                     "SELECT connection_id, token, secret_encrypted,"
                     " CASE WHEN previous_until > now() THEN previous_encrypted END"
-                    " FROM bascule.webhook_ends"
+                    " FROM bascule.webhook_ends w WHERE NOT EXISTS ("  # at rest: see `resting`
+                    "SELECT FROM bascule.connections c JOIN bascule.users u ON u.id = c.owner_id"
+                    " WHERE c.id = w.connection_id AND NOT c.shared AND NOT u.active)"
                 )
                 rows = await found.fetchall()
             self._ends = [

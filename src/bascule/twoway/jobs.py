@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
+from bascule.connections.resting import at_rest
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
@@ -65,8 +66,9 @@ async def start_due_polls(hub: Hub) -> None:
     async with hub.db.session() as session:
         query = (
             select(TwoWay)
-            .where(TwoWay.status == "on", TwoWay.next_poll_at <= now)
-            .with_for_update(skip_locked=True)
+            .join(Connection, Connection.id == TwoWay.connection_id)
+            .where(TwoWay.status == "on", TwoWay.next_poll_at <= now, ~at_rest())
+            .with_for_update(of=TwoWay, skip_locked=True)
         )
         for two_way in (await session.scalars(query)).all():
             # Half a minute early, or a clock that ticks each minute would be late by one.

@@ -1,0 +1,152 @@
+"""Somebody who was deactivated goes on reading a site by their private connection."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from accounts.site import SomeSite, some_site
+from api.conftest import Api, RunningHub
+from bascule.connections.resting import AtRest
+from bascule.connections.service import find_connection, open_site
+from bascule.inbox.ends import ends_of
+from bascule.inbox.signatures import SIGNATURE, signature_of
+from bascule.inbox.tables import WebhookEnd
+from bascule.mirror.jobs import run_stream, start_due
+from databases import FreshSettings
+
+SECRET = "the secret of their webhooks"
+
+
+@pytest.fixture(scope="module")
+def hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
+    """Its jobs are done by the tests."""
+    with fresh_settings() as settings, RunningHub(settings, worker=False) as running:
+        yield running
+
+
+@pytest.fixture
+def site() -> Iterator[tuple[str, SomeSite]]:
+    with some_site() as running:
+        yield running
+
+
+@pytest.fixture
+def admin(hub: RunningHub) -> Api:
+    return hub.somebody("admin")
+
+
+class Leaver:
+    """An editor with a private connection: due, with runs that are queued and one under way."""
+
+    def __init__(self, hub: RunningHub, url: str) -> None:
+        self.hub, self.api = hub, hub.somebody("editor")
+        self.id = int(self.api.get("/api/auth/me").json["id"])
+        body = {
+            "name": "Mine alone",
+            "api_url": url,
+            "api_key": "key",
+            "api_secret": "secret",
+            "schedule": "hourly",
+            "test_connection": False,
+            "start_sync": False,
+        }
+        made = self.api.post("/api/connectors/erpnext/setup", body)
+        assert made.status == 201, made.body
+        self.connection, self.slug = made.json["id"], made.json["slug"]
+        asked = {"connector_id": self.connection}
+        self.runs = self.api.post("/api/connectors/sync", asked).json["run_ids"]
+        self.sql(
+            "UPDATE bascule.connections SET next_sync_at = now() - interval '1 minute',"
+            " next_verify_at = now() - interval '1 minute' WHERE id = %s"
+        )
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        assert self.hub.settings.database_url is not None
+        url = self.hub.settings.database_url.get_secret_value()
+        with psycopg.connect(url, autocommit=True) as conn:
+            found = conn.execute(statement.encode(), [self.connection])
+            return found.fetchall() if found.description else []
+
+    def outcomes(self) -> set[str]:
+        runs = "SELECT DISTINCT outcome FROM bascule.runs WHERE connection_id = %s"
+        return {outcome for (outcome,) in self.sql(runs)}
+
+    def fences(self) -> list[tuple[Any, ...]]:
+        return self.sql("SELECT fence FROM bascule.streams WHERE connection_id = %s ORDER BY id")
+
+    def open(self) -> None:
+        async def opened() -> None:
+            async with self.hub.hub.db.session() as session:
+                connection = await find_connection(session, self.connection, None)
+                session.expunge(connection)
+            async with open_site(self.hub.hub, connection):
+                pass
+
+        self.hub.run(opened())
+
+
+@pytest.fixture
+def leaver(hub: RunningHub, site: tuple[str, SomeSite]) -> Leaver:
+    return Leaver(hub, site[0])
+
+
+def deactivate(admin: Api, leaver: Leaver) -> None:
+    assert admin.patch(f"/api/users/{leaver.id}", {"active": False}).status == 200
+
+
+def test_their_runs_and_schedules_ask_the_site_no_more(
+    hub: RunningHub, admin: Api, leaver: Leaver, site: tuple[str, SomeSite]
+) -> None:
+    before = leaver.fences()
+    deactivate(admin, leaver)
+    assert leaver.outcomes() == {"failed"}  # with the very transaction
+    assert leaver.fences() == [(fence + 1,) for (fence,) in before]  # what writes, writes no more
+    for run in leaver.runs:
+        hub.run(run_stream(hub.hub, run))
+    hub.run(start_due(hub.hub))
+    assert leaver.outcomes() == {"failed"}
+    with pytest.raises(AtRest):
+        leaver.open()
+    assert site[1].seen == []
+
+
+def test_active_again_it_goes_on(hub: RunningHub, admin: Api, leaver: Leaver) -> None:
+    deactivate(admin, leaver)
+    assert admin.patch(f"/api/users/{leaver.id}", {"active": True}).status == 200
+    leaver.open()
+    hub.run(start_due(hub.hub))
+    assert "queued" in leaver.outcomes()
+
+
+def test_their_site_goes_on_telling(hub: RunningHub, admin: Api, leaver: Leaver) -> None:
+    token = uuid4().hex
+
+    async def saved() -> None:
+        async with hub.hub.db.session() as session:
+            sealed = hub.hub.vault.encrypt(SECRET)
+            number = UUID(leaver.connection)
+            session.add(WebhookEnd(connection_id=number, token=token, secret_encrypted=sealed))
+
+    hub.run(saved())
+    assert send(hub, token) == 200
+    deactivate(admin, leaver)
+    ends_of(hub.hub).forget()  # what another process would have forgotten after some seconds
+    assert send(hub, token) == 401
+
+
+def send(hub: RunningHub, token: str) -> int:
+    body = json.dumps({"doctype": "Customer", "name": uuid4().hex}).encode()
+    to = urlsplit(hub.url)
+    asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
+    signature = signature_of(SECRET.encode(), body).decode()
+    path = f"/api/webhooks/erpnext/customers?connection={token}"
+    asking.request("POST", path, body, {SIGNATURE: signature})
+    status = asking.getresponse().status
+    asking.close()
+    return status
