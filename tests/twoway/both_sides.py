@@ -22,6 +22,9 @@ from bascule.sandbox.api import Api as SandboxApi
 from bascule.settings import Settings
 from bascule.store.session import JOBS_SCHEMA
 
+from .nursery import WAITING
+
+LOG = "nursery.log"
 NURSERY = Path(__file__).with_name("nursery.py")
 
 
@@ -151,14 +154,16 @@ class Workers:
             **({"BASCULE_SECRET_KEY": key.get_secret_value()} if key else {}),
             **more,
         }
-        self.nursery = subprocess.Popen(
-            [sys.executable, str(NURSERY)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment,
-        )
+        self.folder = settings.data_dir
+        with (self.folder / LOG).open("wb") as log:
+            self.nursery = subprocess.Popen(
+                [sys.executable, str(NURSERY)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
+            )
         self.pids: list[int] = []
         self.killed = 0
 
@@ -181,6 +186,26 @@ class Workers:
                 time.sleep(0.005)
         self.pids = []
         self.sql("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+
+    def stand(self) -> list[str]:
+        """Where each task of each worker stands now, what they said last, and whose is what."""
+        told = []
+        for pid in self.pids:
+            path = self.folder / f"{WAITING}{pid}"
+            path.unlink(missing_ok=True)
+            os.kill(pid, signal.SIGUSR1)
+            give_up = time.monotonic() + 10
+            while not path.exists() and time.monotonic() < give_up:
+                time.sleep(0.05)
+            told.append(path.read_text() if path.exists() else f"{pid} does not tell")
+        said = (self.folder / LOG).read_text(errors="replace")[-4000:]
+        workers = self.sql("SELECT id, last_heartbeat, now() FROM procrastinate_workers")
+        jobs = self.sql("SELECT id, worker_id FROM procrastinate_jobs WHERE status = 'doing'")
+        backends = self.sql(
+            "SELECT pid, state, wait_event, pg_blocking_pids(pid)::text, left(query, 80)"
+            " FROM pg_stat_activity WHERE datname = current_database()"
+        )
+        return [*told, said, *(str(one) for one in (*workers, *jobs, *backends))]
 
     def sql(self, statement: str, values: Any = ()) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as conn:

@@ -332,7 +332,7 @@ class World:
             )[0]
             if left == (0, 0, 0):
                 return
-            assert time.monotonic() < give_up, (left, self.why_not())
+            assert time.monotonic() < give_up, self.stuck(left)
             time.sleep(0.05)
 
     def _has_tries(self) -> bool:
@@ -343,14 +343,25 @@ class World:
             )
         )
 
+    def stuck(self, left: Any) -> str:
+        return "\n".join([str(left), str(self.why_not()), *self.workers.stand()])
+
     def why_not(self) -> Any:
-        return self.workers.sql(
-            "SELECT record_id, state, why, remedy, retry_at, attempts FROM links"
-            " WHERE state IN ('sending', 'waiting') LIMIT 5"
-        ) + self.workers.sql(
-            "SELECT id, status::text, task_name, args::text, attempts, scheduled_at::text"
-            " FROM procrastinate_jobs"
-            " WHERE status IN ('todo', 'doing') LIMIT 8"
+        return (
+            self.workers.sql(
+                "SELECT record_id, state, why, remedy, retry_at, attempts FROM links"
+                " WHERE state IN ('sending', 'waiting') LIMIT 5"
+            )
+            + self.workers.sql(
+                "SELECT id, status::text, task_name, args::text, attempts, scheduled_at::text"
+                " FROM procrastinate_jobs"
+                " WHERE status IN ('todo', 'doing') LIMIT 8"
+            )
+            + self.workers.sql(
+                "SELECT record_id, what, document, status, error, at::text FROM exchanges"
+                " WHERE record_id IN (SELECT record_id FROM links WHERE state = 'sending')"
+                " ORDER BY id DESC LIMIT 12"
+            )
         )
 
     def about(self, names: set[str]) -> Any:

@@ -127,6 +127,35 @@ def test_what_the_document_lacks_itself_is_told_and_tried_once(
     assert parts_of(erp, customer)[1]["city"] == "Gouda"
 
 
+def test_what_a_new_address_lacks_is_told_and_tried_once(
+    customer: Any, api: Api, erp: Erp, site: Any, synced: Callable[..., Any]
+) -> None:
+    """Somebody took the Address away there while a postal code was on its way from here: with that
+    alone ERPNext makes none, however often it is asked.
+    """
+    number, name = customer["id"], customer["erpnextId"]
+    site.faults.add("server_error", path="/api/resource/Address", method="PUT", times=100)
+    change(api, number, postalCode="2611")
+    synced(number, state="waiting")
+    address = erp.read("Customer", name)["customer_primary_address"]
+    erp.change("Customer", name, customer_primary_address="")
+    erp.delete("Address", address)
+    site.faults.clear()
+    assert api.post(f"/api/customers/{number}/do/retry").status == 200
+
+    def told() -> Any:
+        sync = api.get(f"/api/customers/{number}").json["sync"]
+        return sync if sync["state"] == "attention" else None
+
+    sync = until(told)
+    assert set(sync["wrong"]) == {"address", "city", "postalCode"}
+    asked = api.get(f"/api/customers/{number}/exchanges").json["exchanges"]
+    about = f"Address of {name}"
+    tries = [one for one in asked if (one["what"], one["document"]) == ("create", about)]
+    assert [one["status"] for one in tries] == [417]
+    assert erp.list("Address", [["Dynamic Link", "link_name", "=", name]]) == []
+
+
 def test_a_right_that_is_missing_for_the_contact_holds_up_neither_the_customer_nor_its_address(
     customer: Any, api: Api, erp: Erp, site: Any, synced: Callable[..., Any]
 ) -> None:

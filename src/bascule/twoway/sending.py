@@ -54,15 +54,26 @@ from bascule.twoway.writing import WritingFailed, ahead, write
 
 log = logging.getLogger(__name__)
 LYING = timedelta(minutes=1)  # that an edit may wait for a job that has not begun
+IN_A_ROW = 20  # edits of one record, before the others have their turn
+NEVER_OVER = Trouble(
+    "busy",
+    f"It was sent {IN_A_ROW} times in a row, and there is more to send.",
+    "It goes on by itself in a moment.",
+    again=True,
+)
 ROUNDS = 6  # of reading and writing, where others save the same document meanwhile
 
 
 async def send(hub: Hub, record_id: int) -> None:
     """Brings the site to what the record is. What goes wrong is told at the record."""
-    while (begun := await _begin(hub, record_id)) is not None:
+    for left in reversed(range(IN_A_ROW)):
+        if (begun := await _begin(hub, record_id)) is None:
+            return
         async with open_site(hub, begun.connection) as site:
             work = _work(hub, site, begun)
             trouble = await _do(work, begun)
+        if trouble is None and not left and await _is_left(work):
+            trouble = NEVER_OVER
         if trouble is not None:
             await _went_wrong(work, trouble)
             return
@@ -141,6 +152,12 @@ async def _begin(hub: Hub, record_id: int) -> Begun | None:
         session.expunge_all()
     last = rows[-1]
     return Begun(whole, connection, last.id, last.operation, last.by, in_conflict, clock)
+
+
+async def _is_left(work: Sending) -> bool:
+    async with work.hub.db.session() as session:
+        waits = select(Outbox.id).where(Outbox.record_id == work.record_id).limit(1)
+        return await session.scalar(waits) is not None
 
 
 async def _bring_there(work: Sending) -> None:

@@ -189,12 +189,16 @@ async def _make_part(work: Sending, part: Part) -> None:
             found = await linked_or_made(work, part, owner)
             await _update(work, "main", main, {link_field(kind, part): found["name"]})
         except FrappeError as error:
-            values = {one.name: work.sendable.get(one.name) for one in work.fields.of_part(part)}
+            own, sendable = work.fields.of_part(part), work.sendable
+            values = {
+                one.name: sendable[one.name] for one in own if sendable.get(one.name) is not None
+            }
+            # Only of what was sent: without what is lacking it would be the same request again.
             refused = refused_of(error, work.fields, part, values)
             if not is_about_values(error):
                 raise WritingFailed(part, error) from None
             if not refused:
-                _refuse(work, part, [name for name in values if values[name] is not None], error)
+                _refuse(work, part, values, error)
                 return
             work.refuse(refused, trouble_of(error, work.fields, part))
         else:
