@@ -12,6 +12,7 @@ from bascule.accounts.settings_pages import pages as settings_pages
 from bascule.accounts.users_api import router as users
 from bascule.connections import expiring as of_credentials
 from bascule.connections.api import router as connections
+from bascule.connections.left_api import router as left
 from bascule.connections.needs_api import router as needs
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
@@ -45,7 +46,7 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [documents, *two_way, two_way_setup, attention, webhooks, needs]
+ROUTERS += [documents, *two_way, two_way_setup, attention, webhooks, needs, left]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]

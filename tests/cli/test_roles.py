@@ -75,6 +75,7 @@ WORDS: dict[str, list[str]] = {
     "users deactivate": ["nobody", "--yes"],
     "users activate": ["nobody"],
     "users reset": ["nobody", "--yes"],
+    "users left": ["nobody"],
     "records": [],
     "records list": ["customers"],
     "records show": ["customers", "1"],

@@ -115,6 +115,13 @@ class Stage:
 
         return self.running.run(made())  # type: ignore[no-any-return]
 
+    def nobody_active(self) -> int:
+        """A user who was deactivated, with nothing that is theirs."""
+        number = self.nobody_special()
+        admin = Api(self.running.url, self.running.token)
+        assert admin.patch(f"/api/users/{number}", {"active": False}).status == 200
+        return number
+
     def token_of(self, number: int) -> int:
         """An API token of this user, to be revoked."""
 

@@ -123,6 +123,8 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
             stage.set_up_webhooks(named["connector"], **by_hand)
     if "user" in named:
         named["user"] = who.id if method == "GET" else stage.nobody_special()
+    if "/{user}/connections" in case.path:
+        named["user"] = stage.nobody_active()
     if "token" in named:
         named["token"] = stage.token_of(named.get("user", who.id))
     name_records_that_are_there(stage, case, who)
@@ -137,6 +139,8 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
             named[name] = value
     if isinstance(case.body, dict):
         _fill(case.body, stage, who)
+        if case.path.endswith("/hand-over"):
+            case.body = {"to": who.name}
         if isinstance(case.body.get("username"), str):
             new = case.path == "/api/users"
             case.body["username"] = f"any-{uuid4().hex[:8]}" if new else who.name

@@ -150,3 +150,47 @@ def send(hub: RunningHub, token: str) -> int:
     status = asking.getresponse().status
     asking.close()
     return status
+
+
+def test_an_admin_sees_that_they_are_there_and_not_what_is_in_them(
+    hub: RunningHub, admin: Api, leaver: Leaver
+) -> None:
+    at = f"/api/users/{leaver.id}/connections"
+    for answer in (admin.get(at), admin.ask("DELETE", at), hand_over(admin, leaver, "anybody")):
+        assert answer.status == 409  # of who is active nothing is told, nor is it taken
+        assert leaver.slug not in answer.body.decode()
+    deactivate(admin, leaver)
+    [told] = admin.get(at).json["connections"]
+    assert set(told) == {"id", "name", "api_url", "created_at"}
+    assert (told["id"], told["name"]) == (leaver.connection, "Mine alone")
+    for path in ("", "/streams", "/runs", "/rows/supplier"):
+        assert admin.get(f"/api/connectors/{leaver.slug}{path}").status == 404
+    assert hub.somebody("editor").get(at).status == 403
+
+
+def test_it_is_handed_over_to_who_may_have_it_and_goes_on(
+    hub: RunningHub, admin: Api, leaver: Leaver
+) -> None:
+    deactivate(admin, leaver)
+    viewer, heir = hub.somebody("viewer"), hub.somebody("editor")
+    names = [api.get("/api/auth/me").json["username"] for api in (viewer, heir)]
+    assert hand_over(admin, leaver, names[0]).status == 422
+    assert hand_over(admin, leaver, "nobody.at.all").status == 404
+    with pytest.raises(AtRest):
+        leaver.open()
+    assert hand_over(admin, leaver, names[1]).status == 200
+    assert heir.get(f"/api/connectors/{leaver.slug}").json["shared"] is False
+    assert admin.get(f"/api/connectors/{leaver.slug}").status == 404
+    leaver.open()
+    assert admin.get(f"/api/users/{leaver.id}/connections").json == {"connections": []}
+
+
+def test_it_is_deleted(admin: Api, leaver: Leaver) -> None:
+    deactivate(admin, leaver)
+    gone = admin.ask("DELETE", f"/api/users/{leaver.id}/connections")
+    assert (gone.status, gone.json) == (200, {"deleted": 1})
+    assert leaver.sql("SELECT 1 FROM bascule.connections WHERE id = %s") == []
+
+
+def hand_over(admin: Api, leaver: Leaver, to: str) -> Any:
+    return admin.post(f"/api/users/{leaver.id}/connections/hand-over", {"to": to})

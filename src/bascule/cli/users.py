@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import confirm
-from bascule.cli.exits import Exit, verb
+from bascule.cli.exits import Exit, Refused, verb
 from bascule.cli.terminal import AsJson, ago, document, err, out, show, table
 
 if TYPE_CHECKING:
@@ -94,6 +94,52 @@ async def deactivate(name: Name, yes: Yes = False, as_json: AsJson = False) -> i
 async def activate(name: Name, as_json: AsJson = False) -> int:
     """Switch an account on again; they sign in with the password that they had."""
     return await _change(name, {"active": True}, as_json=as_json)
+
+
+@app.command()
+@verb("admin", group="users")
+async def left(
+    name: Name,
+    hand_over_to: Annotated[
+        str | None, typer.Option(help="Give all of them to this editor or admin.")
+    ] = None,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete all of them, with their mirrors.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the private connections of somebody who was deactivated; hand them over or delete them.
+
+    They are at rest: nothing is asked of their sites. What is in them is not shown.
+    """
+    from bascule.connections.left import delete_left, hand_over, left_by
+    from bascule.connections.left_api import DeletedConnections, LeftConnections
+
+    if hand_over_to and delete:
+        raise Refused("Handed over or deleted: both is not possible.", next_step="Choose one.")
+    async with acting_hub(of=name) as (hub, _):
+        if delete:
+            confirm(f"Delete the private connections of {name}, with their mirrors", yes=yes)
+            gone = DeletedConnections(deleted=len((await delete_left(hub, name))[1]))
+            if as_json:
+                document(gone.model_dump(mode="json"))
+            else:
+                out.print(f"{gone.deleted} deleted")
+            return Exit.DONE
+        async with hub.db.session() as session:
+            if hand_over_to:
+                found = (await hand_over(session, name, hand_over_to))[2]
+            else:
+                found = (await left_by(session, name))[1]
+            told = LeftConnections.of(found)
+    if as_json:
+        document(told.model_dump(mode="json"))
+        return Exit.DONE
+    for each in told.connections:
+        out.print(f"{escape(each.name)}  {escape(each.api_url)}")
+    out.print(f"{len(told.connections)} {'handed over' if hand_over_to else 'at rest'}")
+    return Exit.DONE
 
 
 @app.command()

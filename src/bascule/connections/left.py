@@ -1,0 +1,61 @@
+"""What people left behind who were deactivated: their private connections, which are at rest.
+
+An admin sees that they are there and nothing of what is in them, and hands them over or deletes
+them. Those of somebody who is active are nobody else's to know of.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.access import has_role
+from bascule.accounts.people import find_active, find_person
+from bascule.accounts.tables import User
+from bascule.connections.service import Deleted, delete_connection
+from bascule.connections.tables import Connection
+from bascule.errors import Conflict, Invalid
+from bascule.events.live import publish
+from bascule.hub import Hub
+
+
+async def left_by(
+    session: AsyncSession, who: int | str, *, lock: bool = False
+) -> tuple[User, list[Connection]]:
+    """NoSuchPerson; Conflict: they are active."""
+    user = await find_person(session, who, lock=lock)
+    if user.active:
+        raise Conflict(
+            f"{user.username} is active, and their private connections are theirs alone.",
+            next_step="Deactivate them first, if they are gone.",
+        )
+    theirs = (Connection.owner_id == user.id, ~Connection.shared)
+    query = select(Connection).where(*theirs).order_by(Connection.name, Connection.id)
+    return user, list((await session.scalars(query)).all())
+
+
+async def hand_over(
+    session: AsyncSession, who: int | str, to: int | str
+) -> tuple[User, User, list[Connection]]:
+    """All of them, with their credentials and what was mirrored, to somebody who may have them;
+    from then on they go on. Invalid: that is a viewer.
+    """
+    user, connections = await left_by(session, who, lock=True)
+    heir = await find_active(session, to)
+    if not has_role(heir, "editor"):
+        raise Invalid(
+            f"{heir.username} is a viewer, and connections are an editor's or an admin's.",
+            next_step="Hand them over to somebody else, or make them an editor first.",
+            fields={"to": "is a viewer"},
+        )
+    for connection in connections:
+        connection.owner_id = heir.id
+        await publish(session, "connection", connection_id=connection.id, change="changed")
+    await session.flush()
+    return user, heir, connections
+
+
+async def delete_left(hub: Hub, who: int | str) -> tuple[User, list[Deleted]]:
+    """All of them, with their mirrors; nothing on their sites changes."""
+    async with hub.db.session() as session:
+        user, connections = await left_by(session, who)
+        session.expunge_all()
+    return user, [await delete_connection(hub, each, by=None) for each in connections]
