@@ -19,9 +19,10 @@ from typing import Any, BinaryIO, Literal, Protocol, get_args
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg.sql import SQL, Composable, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier
 
 from bascule.errors import HubError
+from bascule.mirror.batches import batches
 from bascule.mirror.relation import BadQuery, Selection, selected, selection_of
 from bascule.spreadsheets import COMPUTED
 
@@ -34,7 +35,7 @@ MEDIA_TYPES = {
 }
 
 _CHUNK = 128 * 1024
-_BATCH = 2_000
+_BATCH, _BATCH_BYTES = 2_000, 4_000_000
 # What a column of these holds cannot be a formula. Other kinds can: text, JSON, whatever comes.
 _NO_TEXTS = re.compile(
     "smallint|integer|bigint|numeric|real|double precision|boolean|date|interval|uuid"
@@ -124,6 +125,15 @@ async def _csv(
     statement = SQL("copy ({}) to stdout (format csv, header, encoding 'UTF8')").format(
         selection.select(cells)
     )
+    async with aclosing(_copied(conn, statement, tally)) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+async def _copied(
+    conn: AsyncConnection[TupleRow], statement: Composed, tally: Exported
+) -> AsyncGenerator[bytes]:
+    """What COPY writes, row by row: a row is held, however large its table is."""
     buffer = bytearray()
     async with conn.cursor() as cursor:
         async with cursor.copy(statement) as copy:
@@ -150,15 +160,19 @@ def _cell(column: str, kind: str, *, exact: bool) -> Composable:
 async def _json_lines(
     conn: AsyncConnection[TupleRow], selection: Selection, tally: Exported
 ) -> AsyncGenerator[bytes]:
-    """One object a line. Numbers keep every digit that they have in the database."""
+    """One object a line. Numbers keep every digit that they have in the database.
+
+    JSON escapes the characters that are delimiter and quote here, so COPY adds nothing to it.
+    """
     inner = selection.select(selected(selection.relation, selection.columns))
     # With .* it is the whole row, also where a column is named as it is.
-    statement = SQL("select row_to_json(line.*)::text from ({}) as line").format(inner)
-    async with conn.cursor(name="export") as cursor:
-        await cursor.execute(statement)
-        while rows := await cursor.fetchmany(_BATCH):
-            tally.rows += len(rows)
-            yield "".join(f"{row[0]}\n" for row in rows).encode()
+    statement = SQL(
+        "copy (select row_to_json(line.*)::text from ({}) as line) to stdout "
+        "(format csv, delimiter E'\\x01', quote E'\\x02', encoding 'UTF8')"
+    ).format(inner)
+    async with aclosing(_copied(conn, statement, tally)) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 async def _parquet(
@@ -169,9 +183,10 @@ async def _parquet(
 
     kinds = {column: selection.relation.columns[column] for column in selection.columns}
     with closing(ParquetPieces(kinds)) as pieces:
-        async with conn.cursor(name="export", binary=True) as cursor:
-            await cursor.execute(selection.select(arrow_cells(kinds)))
-            while rows := await cursor.fetchmany(_BATCH):
+        statement = selection.select(arrow_cells(kinds))
+        some = batches(conn, statement, most_rows=_BATCH, most_bytes=_BATCH_BYTES, binary=True)
+        async with aclosing(some):
+            async for rows in some:
                 tally.rows += len(rows)
                 try:
                     piece = await asyncio.to_thread(pieces.add, rows)

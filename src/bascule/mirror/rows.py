@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composable, Identifier
 
+from bascule.mirror.batches import streamed, weight_of
 from bascule.mirror.relation import (
     BadQuery,
     NoSuchRelation,
@@ -34,6 +35,7 @@ from bascule.mirror.relation import (
 __all__ = ["BadQuery", "NoSuchRelation", "RowPage", "count_of_rows", "page_of_rows", "plain"]
 
 LARGEST_PAGE = 1000
+MOST_BYTES = 16_000_000  # of the texts in a page; it ends with the row that passes them
 MOST_COUNTED = 10_000
 _PATIENCE = 30
 _PATIENCE_TO_COUNT = 1
@@ -83,7 +85,8 @@ async def page_of_rows(
     columns: list[str] | None = None,
     search: str | None = None,
 ) -> RowPage:
-    """One page of a view or a table. BadQuery names what cannot be taken.
+    """One page of a view or a table, of fewer rows where they are large. BadQuery names what
+    cannot be taken.
 
     `where`: a column's name, alone or with __gt, __gte, __lt, __lte, __ne, __in, __like, __contains
     or __isnull, and the value as text. `sort`: a column, "-" before it for descending; nulls come
@@ -110,19 +113,18 @@ async def page_of_rows(
         # A page is a short query: compiling it costs more than running it.
         await conn.execute(f"set local jit = off; set local statement_timeout = '{_PATIENCE}s'")
         try:
-            rows = await _read(conn, query, phases, limit + 1)
+            rows, more = await _read(conn, query, phases, limit)
         except psycopg.errors.QueryCanceled:
             raise BadQuery(
                 f"This page of {relation} took more than {_PATIENCE} seconds.",
                 next_step="Try again, filter or sort by a column with an index, or export it all.",
             ) from None
-    more = len(rows) > limit
     places = [query.reads.index(column) for column in wanted]
     page = [
         {column: plain(row[place]) for column, place in zip(wanted, places, strict=True)}
-        for row in rows[:limit]
+        for row in rows
     ]
-    last = [rows[limit - 1][query.reads.index(column)] for column in order.columns] if more else []
+    last = [rows[-1][query.reads.index(column)] for column in order.columns] if more else []
     return RowPage(wanted, page, _cursor(found, sort, last) if more else None)
 
 
@@ -155,9 +157,11 @@ async def count_of_rows(
 
 
 async def _read(
-    conn: AsyncConnection[TupleRow], query: _Query, phases: list[list[Composable]], wanted: int
-) -> list[TupleRow]:
+    conn: AsyncConnection[TupleRow], query: _Query, phases: list[list[Composable]], limit: int
+) -> tuple[list[TupleRow], bool]:
+    """The rows of a page, and whether more follow."""
     rows: list[TupleRow] = []
+    size = 0
     for clauses in phases:
         every = [*query.filters, *clauses]
         statement = SQL("select {} from {}{} order by {} limit {}").format(
@@ -165,14 +169,18 @@ async def _read(
             query.relation.identifier,
             SQL(" where {}").format(SQL(" and ").join(every)) if every else SQL(""),
             query.order.clause,
-            wanted - len(rows),
+            limit + 1 - len(rows),
         )
         # Never prepared: a view may be made anew between two pages.
-        cursor = await conn.execute(statement, prepare=False)
-        rows += await cursor.fetchall()
-        if len(rows) >= wanted:
-            break
-    return rows
+        async with streamed(conn, statement) as found:
+            async for row in found:
+                if size >= MOST_BYTES:
+                    return rows, True
+                rows.append(row)
+                size += weight_of(row)
+        if len(rows) > limit:
+            return rows[:limit], True
+    return rows, False
 
 
 def _phases(relation: Relation, order: Order, after: list[Any] | None) -> list[list[Composable]]:

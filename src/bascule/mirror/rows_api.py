@@ -67,7 +67,9 @@ Exact = Annotated[
 
 
 class Rows(BaseModel):
-    """A page. `next` is the `after` of the one that follows; null on the last."""
+    """A page. `next` is the `after` of the one that follows; null on the last. It ends at 16 MB,
+    with fewer rows than were asked for where these are large.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
