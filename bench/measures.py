@@ -161,7 +161,7 @@ def tools(bench: Bench) -> Figures:
             name = tool.replace("-", "_")
             bench.say(f"{tool}, {rows:,} rows")
             try:
-                taken = seconds_with(tool, site.url, bench.server.url, rows, bench.folder)
+                taken = seconds_with(tool, site.url, bench.server.admin_url(), rows, bench.folder)
             except CannotMeasure as why:
                 figures[f"{name}_over_ours"] = None
                 figures.setdefault("why_not", {})[f"{name}_over_ours"] = str(why)

@@ -71,7 +71,7 @@ def postgres() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="bascule-", dir="/tmp"))
     folder.chmod(0o711)
     server = EmbeddedServer.join(folder)
-    url = on_database(server.fast_url, "postgres")
+    url = server.admin_url()
     run(url, "ALTER SYSTEM SET fsync = off")  # tests kill processes, not the machine
     run(url, "SELECT pg_reload_conf()")
     yield url

@@ -58,7 +58,8 @@ def test_every_variable_of_the_container_is_one_that_settings_know() -> None:
         if isinstance(field.validation_alias, AliasChoices):
             known |= {str(choice) for choice in field.validation_alias.choices}
     assert {"BASCULE_DATA_DIR", "BASCULE_HOST", "BASCULE_SECRET_KEY", "POSTGRES_URL"} <= used
-    others = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "POSTGRES_PASSWORD"}
+    others = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+    others |= {"POSTGRES_PASSWORD", "POSTGRES_READER_PASSWORD"}
     assert used <= known | others
 
 

@@ -29,6 +29,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("BASCULE_DATABASE_URL", "POSTGRES_URL"),
         description="A PostgreSQL 14 or newer to use. Unset: the hub starts its own.",
     )
+    reader_url: SecretStr | None = Field(
+        default=None,
+        description="That PostgreSQL again, as the role bascule_reader, which reads mirrors alone; "
+        "what `bascule psql` connects as.",
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir,
         description="Where the embedded PostgreSQL and the secret key live.",

@@ -18,23 +18,28 @@ from psycopg_pool import PoolTimeout
 
 from bascule.settings import Settings
 from bascule.store import Database, StoreError, open_database
+from bascule.store.embedded import EmbeddedServer
 
 
 async def seen(db: Database) -> dict[str, object]:
     async with db.connection() as connection:
         found = await connection.execute(
-            "SELECT current_setting('data_directory'), pg_postmaster_start_time()::text,"
-            " (SELECT count(*) FROM bascule.users), current_setting('unix_socket_directories')"
+            "SELECT pg_postmaster_start_time()::text, (SELECT count(*) FROM bascule.users)"
         )
         row = await found.fetchone()
     assert row is not None
+    with psycopg.connect(EmbeddedServer(Settings().data_dir, None).admin_url()) as admin:
+        places = admin.execute(
+            "SELECT current_setting('data_directory'), current_setting('unix_socket_directories')"
+        ).fetchone()
+    assert places is not None
     with psycopg.connect(db.url) as other:
         assert other.execute("SELECT 1").fetchone() == (1,)
     return {
-        "folder": row[0],
-        "started": row[1],
-        "users": row[2],
-        "sockets": row[3],
+        "folder": places[0],
+        "started": row[0],
+        "users": row[1],
+        "sockets": places[1],
         "url": db.url,
         "repr": repr(db),
         "euid": os.geteuid(),

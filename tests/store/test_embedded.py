@@ -266,6 +266,7 @@ def test_the_log_is_bounded(hubs: Hubs) -> None:
         for _ in range(13):
             connection.execute("DO $$ BEGIN RAISE LOG '%', repeat('x', 1000000); END $$")
     eventually((hubs.data / "postgres.log.1").exists)
+    assert stat.S_IMODE((hubs.data / "postgres.log.1").stat().st_mode) == 0o600
     eventually(lambda: (hubs.data / "postgres.log").stat().st_size < 10_000_000)
 
 

@@ -106,7 +106,7 @@ async def _database(settings: "Settings") -> list[Finding]:
     kind = "embedded" if not settings.database_url else "yours"
     try:
         async with open_hub(settings) as hub:
-            findings = [await _server(hub, kind), await _worker(hub)]
+            findings = [await _server(hub, kind), *await _role(hub), await _worker(hub)]
             return findings + await _connections(hub)
     except Exception as error:  # whatever it is: a doctor who faints helps nobody
         what, next_step, _ = explained(error)
@@ -125,6 +125,16 @@ async def _server(hub: "Hub", kind: str) -> Finding:
     if number < OLDEST_POSTGRESQL:
         return Finding("Database", "ill", said, "Upgrade the server to PostgreSQL 14 or newer.")
     return Finding("Database", "ok", said)
+
+
+async def _role(hub: "Hub") -> list[Finding]:
+    async with hub.db.connection() as conn:
+        found = await conn.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        row = await found.fetchone()
+    if not row or not row[0]:
+        return []
+    step = "Give the hub a role of its own that owns its database alone; docs/settings.md has one."
+    return [Finding("Database role", "note", "the hub is a superuser of this server", step)]
 
 
 async def _worker(hub: "Hub") -> Finding:

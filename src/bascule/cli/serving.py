@@ -96,11 +96,15 @@ def _told(host: str | None, port: int | None, concurrency: int | None) -> "Setti
 
 async def _run(settings: "Settings", *, web: bool, worker: bool, as_json: bool) -> int:
     from bascule.hub import open_hub
+    from bascule.mirror.readers import admit_reader_to_mirrors
+    from bascule.store.folder import private_files
 
     log_to_stderr(settings.log_level)
-    with stopping() as stop:
+    with stopping() as stop, private_files():
         async with AsyncExitStack() as running:
             hub = await running.enter_async_context(open_hub(settings))
+            async with hub.db.connection() as conn:
+                await admit_reader_to_mirrors(conn)
             task = await running.enter_async_context(working(hub)) if worker else None
             url = await running.enter_async_context(listening(hub)) if web else None
             welcome = await _first_link(hub, url) if url else None

@@ -52,17 +52,33 @@ async def psql(
             help="Whose tables are found without their schema; the only one's if left out."
         ),
     ] = None,
+    as_hub: Annotated[
+        bool,
+        typer.Option(
+            "--as-hub", help="As the hub's own role, which sees and owns everything it has."
+        ),
+    ] = False,
 ) -> int:
-    """Open the database with psql; everything else on the command line is psql's own.
+    """Open the database with psql as a role that only reads mirrors; all else is psql's own.
 
     For instance: bascule psql -c 'select * from inventory where needs_reorder'
     """
     from bascule.hub import open_hub
+    from bascule.mirror.readers import admit_reader_to_mirrors
 
     program = _psql()
     async with open_hub() as hub:
+        url = hub.db.url if as_hub else hub.db.reader_url
+        if url is None:
+            raise Refused(
+                "This PostgreSQL is yours, and no role that only reads the mirrors is named.",
+                next_step="Make bascule_reader as docs/settings.md says and name it in "
+                "BASCULE_READER_URL, or add --as-hub for a session of the hub's own role.",
+            )
+        async with hub.db.connection() as conn:
+            await admit_reader_to_mirrors(conn)
         schemas = await _schemas(hub, connection)
-        environment = {**os.environ, **_libpq(hub.db.url)}
+        environment = {**os.environ, **_libpq(url)}
         if hub.db.pooled:
             err.print(
                 "The pooler before the database takes no search path: name tables with their "
@@ -71,8 +87,9 @@ async def psql(
             )
         else:
             path = ",".join([*schemas, "public"])
-            options = f"{environment.get('PGOPTIONS', '')} -c search_path={path}"
-            environment["PGOPTIONS"] = options.strip()
+            # Of the hub's role a guard against slips; who means to write sets it off.
+            options = f"-c search_path={path} -c default_transaction_read_only=on"
+            environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {options}".strip()
         return await _run(program, context.args, environment)
 
 

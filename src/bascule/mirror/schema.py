@@ -17,6 +17,7 @@ from bascule.mirror import views
 from bascule.mirror.columns import Column, Shape
 from bascule.mirror.names import table_name
 from bascule.mirror.planning import Plan, plan_table, wider_type
+from bascule.mirror.readers import admit_reader
 from bascule.mirror.widening import widen_column
 
 _SAME_NAME = {"timestamp without time zone": "timestamp", "time without time zone": "time"}
@@ -105,6 +106,7 @@ async def ensure_tables(
     """
     await lock_schema(conn, schema)
     await conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+    await admit_reader(conn, [schema])
     taken = await _tables_there(conn, schema)
     planned = []
     for one in (shape, *shape.children):

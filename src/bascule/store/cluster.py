@@ -15,13 +15,19 @@ from bascule.store.account import Account, first_closed
 from bascule.store.binaries import MAJOR
 from bascule.store.errors import CannotStart, WrongVersion
 from bascule.store.folder import kept_secret
-from bascule.store.keeper import environment
+from bascule.store.keeper import environment, write_private
+from bascule.store.session import READER
 
-ROLE = "bascule"
+ADMIN = "bascule_admin"  # the superuser; see `bascule.store.roles`
+ROLE = "bascule"  # the hub's own
 DATABASE = "bascule"
 CLUSTER = "postgres"
 ENDING = 5.0  # seconds that an initdb may take to notice that its folder is gone
-PASSWORD = "postgres.password"  # noqa: S105  (the file's name)
+PASSWORDS = {  # the files that hold them
+    ADMIN: "postgres.admin",
+    ROLE: "postgres.password",
+    READER: "postgres.reader",
+}
 
 # A mirror writes much at once and is read by few. initdb puts these into postgresql.conf, where a
 # person may change them; what has to be right at each start is on the keeper's command line.
@@ -44,8 +50,8 @@ SETTINGS = {
 }
 
 
-def password_of(data: Path) -> str:
-    return kept_secret(data / PASSWORD, lambda: secrets.token_urlsafe(24))
+def password_of(data: Path, role: str) -> str:
+    return kept_secret(data / PASSWORDS[role], lambda: secrets.token_urlsafe(24))
 
 
 def make_cluster(data: Path, programs: Path, account: Account) -> Path:
@@ -57,7 +63,7 @@ def make_cluster(data: Path, programs: Path, account: Account) -> Path:
         check_version(cluster)
     else:
         with tempfile.TemporaryDirectory(dir=data, prefix="initdb-") as folder:
-            _initdb(Path(folder), programs, account, password_of(data))
+            _initdb(Path(folder), programs, account, password_of(data, ADMIN))
             (Path(folder) / "new").rename(cluster)
     return cluster
 
@@ -65,12 +71,11 @@ def make_cluster(data: Path, programs: Path, account: Account) -> Path:
 def _initdb(folder: Path, programs: Path, account: Account, password: str) -> None:
     """SCRAM for everybody. Text sorts by code point, on every system alike."""
     pwfile = folder / "password"
-    pwfile.touch(mode=0o600)
-    pwfile.write_text(password)
+    write_private(pwfile, password.encode())
     if not account.is_us:
         for path in (pwfile, folder):  # in this order: we write nothing into a folder of others
             os.chown(path, account.user, account.group)
-    command: list[str | Path] = [programs / "initdb", "-D", folder / "new", "-U", ROLE]
+    command: list[str | Path] = [programs / "initdb", "-D", folder / "new", "-U", ADMIN]
     command += [f"--pwfile={pwfile}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     command += [f"--set={name}={value}" for name, value in SETTINGS.items()]

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -50,6 +49,9 @@ class Server(Protocol):
     @property
     def fast_url(self) -> str: ...
 
+    @property
+    def reader_url(self) -> str | None: ...
+
     def leave(self) -> None: ...
 
 
@@ -58,6 +60,7 @@ class GivenServer:
     """Yours: it is there before us and stays after us."""
 
     url: str = field(repr=False)
+    reader_url: str | None = field(repr=False, default=None)
     embedded: bool = field(default=False, init=False)
 
     @property
@@ -106,6 +109,11 @@ class Database:
     def url(self) -> str:
         """For libpq, with the password: for programs that we start, never for a log."""
         return self._server.url
+
+    @property
+    def reader_url(self) -> str | None:
+        """The same for a role that reads the mirrors alone; None: yours, and none was named."""
+        return self._server.reader_url
 
     def conninfo(self) -> str:
         """How we connect ourselves."""
@@ -156,7 +164,8 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
     connections = min(64, max(16, 2 * settings.worker_concurrency))
     if settings.database_url:
         url = libpq_url(settings.database_url.get_secret_value())
-        database = Database(GivenServer(url), connections)
+        reader = settings.reader_url and libpq_url(settings.reader_url.get_secret_value())
+        database = Database(GivenServer(url, reader or None), connections)
     else:
         if sys.platform == "win32":
             raise CannotStart(
@@ -191,20 +200,9 @@ async def _first_connection(database: Database) -> psycopg.AsyncConnection:
         try:
             return await database.connect()
         except psycopg.Error as error:
-            if database.embedded and "does not exist" in str(error):
-                await _make_database(database)
-            elif time.monotonic() > until:
+            if time.monotonic() > until:
                 raise cannot_connect(error, database.url) from None
         await asyncio.sleep(0.1)
-
-
-async def _make_database(database: Database) -> None:
-    """An embedded cluster starts with the database `postgres` alone."""
-    name = conninfo_to_dict(database.conninfo())["dbname"]
-    admin = make_conninfo(database.conninfo(), dbname="postgres")
-    async with await psycopg.AsyncConnection.connect(admin, autocommit=True) as connection:
-        with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            await connection.execute(f"CREATE DATABASE {name}")
 
 
 async def _watch(server: "EmbeddedServer") -> None:

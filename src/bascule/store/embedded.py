@@ -18,12 +18,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
+
 from bascule.store import keeper
 from bascule.store.account import account_for
 from bascule.store.binaries import programs_for
 from bascule.store.cluster import (
+    ADMIN,
     CLUSTER,
     DATABASE,
+    PASSWORDS,
     ROLE,
     clear_leftovers,
     make_cluster,
@@ -31,10 +35,13 @@ from bascule.store.cluster import (
 )
 from bascule.store.errors import CannotStart
 from bascule.store.folder import open_folder
+from bascule.store.roles import arrange
+from bascule.store.session import READER
 
 log = logging.getLogger(__name__)
 
 START = "postgres.start"  # exclusive flock: one process at a time starts a keeper
+ARRANGED = "postgres.arranged"  # there while this keeper's server has its roles
 PATIENCE = 90.0  # seconds; a server that recovers from a crash under load takes its time
 LONGEST_SOCKET = 107  # bytes, of a Unix socket's path
 
@@ -44,7 +51,6 @@ class EmbeddedServer:
     """`url` works for every program here; `fast_url` is the Unix socket where its path fits."""
 
     data: Path
-    password: str = field(repr=False)
     users: int | None  # a descriptor that holds the shared lock; None: left
     embedded: bool = field(default=True, init=False)
 
@@ -56,7 +62,7 @@ class EmbeddedServer:
         users = _open(data / keeper.USERS)
         try:
             _lock(users, fcntl.LOCK_SH, until)
-            server = cls(data, password_of(data), users)
+            server = cls(data, users)
             server.ensure(until)
         except BaseException:
             os.close(users)
@@ -76,6 +82,8 @@ class EmbeddedServer:
                         next_step="Free some disk space, or choose another BASCULE_DATA_DIR.",
                     ) from error
             self._wait(until)
+            if not (self.data / ARRANGED).exists():
+                self._arrange()
 
     def is_kept(self) -> bool:
         """Whether a keeper lives: it holds its lock. Costs a system call."""
@@ -96,19 +104,44 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        return self._address("127.0.0.1")
+        return self._address("127.0.0.1", ROLE)
 
     @property
     def fast_url(self) -> str:
-        return self._address(quote(self._said()["sockets"] or "127.0.0.1", safe=""))
+        return self._address(self._socket(), ROLE)
 
-    def _address(self, host: str) -> str:
-        login = f"{ROLE}:{quote(self.password)}"
+    @property
+    def reader_url(self) -> str:
+        return self._address("127.0.0.1", READER)
+
+    def admin_url(self, database: str = "postgres", role: str = ADMIN) -> str:
+        """The superuser's: to arrange the roles at a start, and for tests; the hub has none."""
+        return self._address(self._socket(), role, database)
+
+    def _socket(self) -> str:
+        return quote(self._said()["sockets"] or "127.0.0.1", safe="")
+
+    def _address(self, host: str, role: str, database: str = DATABASE) -> str:
+        login = f"{role}:{quote(password_of(self.data, role))}"
         port = self._said()["port"]
-        return f"postgresql://{login}@{host}:{port}/{DATABASE}?sslmode=disable"
+        return f"postgresql://{login}@{host}:{port}/{database}?sslmode=disable"
+
+    def _arrange(self) -> None:
+        """Once for each keeper; again by the next start if this one is killed in the middle."""
+        try:
+            arrange(self.admin_url, {role: password_of(self.data, role) for role in PASSWORDS})
+            keeper.write_private(self.data / ARRANGED, b"")
+        except (psycopg.Error, OSError) as error:
+            raise CannotStart(
+                f"The roles of the embedded PostgreSQL cannot be arranged: {error}",
+                next_step="End every other Bascule that uses this data folder and start again; if "
+                f"it says that authentication failed, put {self.data / PASSWORDS[ADMIN]} back "
+                "from a backup.",
+            ) from error
 
     def _start_keeper(self) -> None:
         clear_leftovers(self.data)
+        (self.data / ARRANGED).unlink(missing_ok=True)
         port = self._said().get("port", 0)
         keeper.write_state(self.data, {**self._said(), "state": "starting", "error": None})
         account = account_for(self.data / CLUSTER)

@@ -2,8 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bascule.store.errors import StoreError
@@ -13,7 +13,9 @@ def open_folder(path: Path) -> Path:
     """The folder, made where it is missing. As root others may pass through, and see no names."""
     path = path.expanduser().absolute()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for parent in [one for one in reversed(path.parents) if not one.exists()]:
+            parent.mkdir(exist_ok=True)
+            parent.chmod(0o755)  # whatever the umask: PostgreSQL's account has to pass
         with suppress(FileExistsError):  # made before, or by another start just now
             path.mkdir()
             path.chmod(0o711 if hasattr(os, "geteuid") and os.geteuid() == 0 else 0o700)
@@ -28,6 +30,16 @@ def open_folder(path: Path) -> Path:
             next_step="Run as the folder's owner, or set BASCULE_DATA_DIR to a folder of your own.",
         )
     return path
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Whatever this process makes meanwhile is its account's alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def kept_secret(path: Path, make: Callable[[], str]) -> str:

@@ -51,6 +51,8 @@ class Keeper:
 
     def keep(self) -> None:
         """Returns when the last user is gone and the server is down."""
+        with contextlib.suppress(OSError):
+            (self.data / f"{LOG}.1").chmod(0o600)  # earlier versions left it open to others
         try:
             self._start()
             while not self._nobody_left():
@@ -201,7 +203,7 @@ class Keeper:
         path = self.data / LOG
         with contextlib.suppress(OSError):  # a person removed it, or the disk is full
             if path.stat().st_size > LOG_BYTES:
-                (self.data / f"{LOG}.1").write_bytes(path.read_bytes())
+                write_private(self.data / f"{LOG}.1", path.read_bytes())
                 os.truncate(path, 0)
 
 
@@ -212,8 +214,16 @@ class CannotKeep(Exception):
 def write_state(data: Path, said: dict[str, object]) -> None:
     """Atomic: who reads it finds the old or the new, never half of one."""
     new = data / f"{STATE}.{os.getpid()}"
-    new.write_text(json.dumps(said))
+    write_private(new, json.dumps(said).encode())
     new.replace(data / STATE)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Mode 600 from its first moment, whatever the umask; how everything comes into the folder."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)  # also where an earlier version made it
+        file.write(content)
 
 
 def free_port(wanted: int) -> int:
@@ -293,6 +303,7 @@ def main() -> None:
     # away from those that are still writing. Not SIG_IGN: the server would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
+    os.umask(0o077)
     lock = os.open(Path(orders["data"]) / KEEPER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 JOBS_SCHEMA = "bascule_jobs"
+READER = "bascule_reader"  # the login role that reads mirrors, in a PostgreSQL that has one
 _PINNED = {
     "search_path": f"{JOBS_SCHEMA}, public",  # Procrastinate names its tables without their schema
     "client_encoding": "UTF8",
