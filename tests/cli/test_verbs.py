@@ -85,7 +85,8 @@ def test_a_verify_proves_finds_and_mends(bascule: Bascule, site: Any) -> None:
     name = change(site, "GET", "Supplier?limit_page_length=1")["data"][0]["name"]
     table = "update shop.supplier set modified = modified - interval '1 day' where name = "
     quoted = name.replace("'", "''")
-    assert bascule("psql", "-c", f"{table}'{quoted}'").code == 0
+    writing = ("--as-hub", "-c", "set default_transaction_read_only = off")
+    assert bascule("psql", *writing, "-c", f"{table}'{quoted}'").code == 0
     found = bascule("verify", "--stream", "Supplier")
     assert found.code == 1
     assert "stale" in found.out
