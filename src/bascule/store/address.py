@@ -6,12 +6,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from bascule.store.errors import CannotConnect, StoreError
 
 
-def libpq_url(url: str) -> str:
+def libpq_url(url: str, setting: str = "BASCULE_DATABASE_URL") -> str:
     """postgres://, postgresql:// and SQLAlchemy's postgresql+driver:// as libpq takes them."""
     scheme, colon, rest = url.strip().partition("://")
     if not colon or scheme.partition("+")[0] not in ("postgres", "postgresql"):
         raise CannotConnect(
-            "BASCULE_DATABASE_URL is not a PostgreSQL address.",
+            f"{setting} is not a PostgreSQL address.",
             next_step="Write it as postgresql://user:password@host:5432/database.",
         )
     plain = f"postgresql://{rest}"
@@ -19,7 +19,7 @@ def libpq_url(url: str) -> str:
         conninfo_to_dict(plain)
     except psycopg.ProgrammingError:  # whose text may quote the address, and with it the password
         raise CannotConnect(
-            "BASCULE_DATABASE_URL cannot be read.",
+            f"{setting} cannot be read.",
             next_step="Write it as postgresql://user:password@host:5432/database, with special "
             "characters of the password percent-encoded, and only libpq's options after a '?'.",
         ) from None

@@ -164,8 +164,10 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
     connections = min(64, max(16, 2 * settings.worker_concurrency))
     if settings.database_url:
         url = libpq_url(settings.database_url.get_secret_value())
-        reader = settings.reader_url and libpq_url(settings.reader_url.get_secret_value())
-        database = Database(GivenServer(url, reader or None), connections)
+        reader = None
+        if settings.reader_url:
+            reader = libpq_url(settings.reader_url.get_secret_value(), "BASCULE_READER_URL")
+        database = Database(GivenServer(url, reader), connections)
     else:
         if sys.platform == "win32":
             raise CannotStart(

@@ -83,7 +83,7 @@ class EmbeddedServer:
                     ) from error
             self._wait(until)
             if not (self.data / ARRANGED).exists():
-                self._arrange()
+                self._arrange(until)
 
     def is_kept(self) -> bool:
         """Whether a keeper lives: it holds its lock. Costs a system call."""
@@ -126,18 +126,23 @@ class EmbeddedServer:
         port = self._said()["port"]
         return f"postgresql://{login}@{host}:{port}/{database}?sslmode=disable"
 
-    def _arrange(self) -> None:
+    def _arrange(self, until: float) -> None:
         """Once for each keeper; again by the next start if this one is killed in the middle."""
-        try:
-            arrange(self.admin_url, {role: password_of(self.data, role) for role in PASSWORDS})
-            keeper.write_private(self.data / ARRANGED, b"")
-        except (psycopg.Error, OSError) as error:
-            raise CannotStart(
-                f"The roles of the embedded PostgreSQL cannot be arranged: {error}",
-                next_step="End every other Bascule that uses this data folder and start again; if "
-                f"it says that authentication failed, put {self.data / PASSWORDS[ADMIN]} back "
-                "from a backup.",
-            ) from error
+        passwords = {role: password_of(self.data, role) for role in PASSWORDS}
+        while not (self.data / ARRANGED).exists():
+            try:
+                arrange(self.admin_url, passwords)
+                keeper.write_private(self.data / ARRANGED, b"")
+            except (psycopg.Error, OSError) as error:
+                if _passes(error) and self.is_kept() and time.monotonic() < until:
+                    time.sleep(0.1)  # the server was killed, and its keeper restarts it
+                    continue
+                raise CannotStart(
+                    f"The roles of the embedded PostgreSQL cannot be arranged: {error}",
+                    next_step="End every other Bascule that uses this data folder and start again; "
+                    "if it says that authentication failed, put "
+                    f"{self.data / PASSWORDS[ADMIN]} back from a backup.",
+                ) from error
 
     def _start_keeper(self) -> None:
         clear_leftovers(self.data)
@@ -193,6 +198,12 @@ class EmbeddedServer:
         except FileNotFoundError:
             return {}
         return said
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it is of a server that is down for a moment."""
+    lasting = isinstance(error, psycopg.errors.LockNotAvailable) or "authentication" in str(error)
+    return isinstance(error, psycopg.OperationalError) and not lasting
 
 
 def _open(path: Path) -> int:
