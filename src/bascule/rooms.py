@@ -13,6 +13,7 @@ from bascule.accounts.users_api import router as users
 from bascule.connections import expiring as of_credentials
 from bascule.connections.api import router as connections
 from bascule.connections.left_api import router as left
+from bascule.connections.left_page import pages as left_page
 from bascule.connections.needs_api import router as needs
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
@@ -50,7 +51,7 @@ ROUTERS += [documents, *two_way, two_way_setup, attention, webhooks, needs, left
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
-PAGES += [people_pages, settings_pages, connector_settings, audit_page]
+PAGES += [left_page, people_pages, settings_pages, connector_settings, audit_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
 JOB_MODULES = [
     "bascule.mirror.jobs",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -122,6 +123,37 @@ def test_an_admin_revokes_somebodys_token(sit: Sit) -> None:
     assert revoke
     assert boss.send(revoke[1]).status == 303
     assert robot.get("/api/auth/me").status == 401
+
+
+def test_what_somebody_left_is_handed_over_or_deleted(sit: Sit, sql: Callable[..., Any]) -> None:
+    boss, anna, heir = sit("admin"), sit("editor"), sit("editor")
+    name = f"cave_{uuid4().hex[:6]}"
+    sql(
+        "INSERT INTO bascule.connections (id, name, slug, api_url, api_key_encrypted,"
+        " api_secret_encrypted, shared, owner_id) VALUES (gen_random_uuid(), %s, %s,"
+        " 'https://erp.example', '', '', false, %s) RETURNING id",
+        [name, name, anna.somebody.id],
+    )
+    at = f"/people/{anna.somebody.id}"
+    assert boss.open(f"{at}/left").to == at  # theirs alone, as long as they are here
+    assert name not in boss.open("/connectors").text
+    boss.send(f"{at}/active", active="no")
+    assert f'href="{at}/left"' in boss.open(at).html
+    page = boss.open(f"{at}/left")
+    assert page.status == 200 and name in page.text and heir.somebody.username in page.text
+    assert heir.open(f"{at}/left").status == 403
+    assert heir.send(f"{at}/left/delete").status == 403
+    refused = boss.send(f"{at}/left/hand-over", to="nobody-here")
+    assert refused.status == 422 and name in refused.text
+
+    assert boss.send(f"{at}/left/hand-over", to=heir.somebody.username).to == f"{at}/left"
+    assert "Nothing is left" in boss.open(f"{at}/left").text
+    assert name in heir.open("/connectors").text
+
+    at = f"/people/{heir.somebody.id}"
+    boss.send(f"{at}/active", active="no")
+    assert boss.send(f"{at}/left/delete").to == f"{at}/left"
+    assert sql("SELECT count(*) FROM bascule.connections WHERE name = %s", [name]) == [(0,)]
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])

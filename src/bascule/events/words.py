@@ -38,6 +38,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "change_user": "Change an account",
         "reset_user": "Reset a password",
         "revoke_token_of_user": "Revoke somebody's token",
+        "hand_over_connections": "Hand over what somebody left",
+        "delete_left_connections": "Delete what somebody left",
     },
     "Their own tokens and settings": {
         "make_token": "Make an API token",

@@ -1,0 +1,74 @@
+"""The page of what somebody left who was deactivated: their private connections, at rest."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from bascule.accounts.access import Admin, TheHub, has_role
+from bascule.accounts.people import list_people
+from bascule.accounts.users_api import UserId, note
+from bascule.connections.left import delete_left, hand_over, left_by
+from bascule.errors import Conflict, Invalid, NoSuch
+from bascule.events.journal import entry_of
+from bascule.hub import Hub
+from bascule.ui import back_to, render
+
+pages = APIRouter(include_in_schema=False)
+
+
+@pages.get("/people/{person}/left")
+async def left_page(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+    return await _left(request, hub, person)
+
+
+@pages.post("/people/{person}/left/hand-over", name="hand_over_connections")
+async def hand_over_form(
+    request: Request,
+    hub: TheHub,
+    user: Admin,
+    person: UserId,
+    to: Annotated[str, Form(max_length=300)] = "",
+) -> Response:
+    try:
+        async with hub.db.session() as session:
+            owner, heir, connections = await hand_over(session, person, to)
+            note(request, owner)
+            entry_of(request).detail["to"] = heir.username
+            said = f"{_many(len(connections))} of {owner.username}: now of {heir.username}."
+    except (Invalid, NoSuch) as refused:
+        return await _left(request, hub, person, refused)
+    return back_to(f"/people/{person}/left", said)
+
+
+@pages.post("/people/{person}/left/delete", name="delete_left_connections")
+async def delete_form(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+    owner, deleted = await delete_left(hub, person)
+    note(request, owner)
+    said = f"{_many(len(deleted))} of {owner.username}: deleted, with the mirrors."
+    return back_to(f"/people/{person}/left", said)
+
+
+def _many(number: int) -> str:
+    return "1 connection" if number == 1 else f"{number} connections"
+
+
+async def _left(
+    request: Request, hub: Hub, person: int, refused: Invalid | NoSuch | None = None
+) -> Response:
+    try:
+        async with hub.db.session() as session:
+            owner, connections = await left_by(session, person)
+            heirs = [
+                one for one in await list_people(session) if one.active and has_role(one, "editor")
+            ]
+    except Conflict:  # they are active again, and this is nobody else's to look at
+        return back_to(f"/people/{person}", "They are active: their connections go on.")
+    return render(
+        request,
+        "connections/left.html",
+        422 if refused else 200,
+        person=owner,
+        connections=connections,
+        heirs=[one.username for one in heirs],
+        refused=refused,
+    )
