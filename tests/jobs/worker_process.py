@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from bascule.hub import Hub, open_hub
-from bascule.jobs import every, run_worker, task
+from bascule.jobs import Work, every, run_worker, task
 
 
 async def trace(hub: Hub, what: str, key: str = "") -> None:
@@ -24,7 +24,12 @@ async def trace(hub: Hub, what: str, key: str = "") -> None:
 
 @task("work")
 async def work(
-    hub: Hub, key: str, seconds: float = 0.0, first: float | None = None, held: bool = False
+    hub: Hub,
+    key: str,
+    seconds: float = 0.0,
+    first: float | None = None,
+    held: bool = False,
+    connection_id: str = "",
 ) -> None:
     """`first`: seconds of the first attempt alone. `held`: later ones wait until told to go on."""
     async with hub.db.connection() as connection:
@@ -41,6 +46,11 @@ async def told_to_go_on(hub: Hub, key: str) -> bool:
     async with hub.db.connection() as connection:
         query = "SELECT 1 FROM public.traces WHERE what = 'go on' AND key = %s"
         return await (await connection.execute(query, [f"{key}, held"])).fetchone() is not None
+
+
+@task("edit", Work.PEOPLE)
+async def edit(hub: Hub, key: str) -> None:
+    await trace(hub, "begin", key)
 
 
 @task("fail")

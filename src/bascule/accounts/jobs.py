@@ -5,10 +5,10 @@ from bascule.accounts.sessions import forget_old_sessions
 from bascule.accounts.signing_in import forget_old_links
 from bascule.accounts.throttle import forget_old_attempts
 from bascule.hub import Hub
-from bascule.jobs import every
+from bascule.jobs import Work, every
 
 
-@every("20 * * * *")
+@every("20 * * * *", Work.HOUSEKEEPING)
 async def forget_old_ways_in(hub: Hub) -> None:
     async with hub.db.session() as session:
         await forget_old_sessions(session)

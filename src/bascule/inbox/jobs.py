@@ -6,13 +6,13 @@ from bascule.hub import Hub
 from bascule.inbox.checking import check_all
 from bascule.inbox.keeping import queue_work
 from bascule.inbox.working import work_off
-from bascule.jobs import every, task
+from bascule.jobs import Work, every, task
 
 KEPT_DAYS = 30
 MOST_KEPT = 20_000  # deliveries of one connection that are done with
 
 
-@task("inbox.work")
+@task("inbox.work", Work.PEOPLE)
 async def work(hub: Hub, connection_id: str) -> None:
     await work_off(hub, UUID(connection_id))
 
@@ -30,13 +30,13 @@ async def try_again(hub: Hub) -> None:
         await queue_work(hub, connection_id)
 
 
-@every("7-59/15 * * * *")
+@every("7-59/15 * * * *", Work.HOUSEKEEPING)
 async def ask_the_sites(hub: Hub) -> None:
     """Whether their webhooks are still as they should be."""
     await check_all(hub)
 
 
-@every("20 * * * *")
+@every("20 * * * *", Work.HOUSEKEEPING)
 async def forget_old_deliveries(hub: Hub) -> None:
     """Those that are still to be told stay, however old they are."""
     async with hub.db.connection() as conn:

@@ -4,7 +4,7 @@ Each room registers its own tasks in its `jobs.py`; retries and fencing are the 
 """
 
 from bascule.jobs.queue import Jobs
-from bascule.jobs.registry import every, load, task
+from bascule.jobs.registry import Work, every, load, task
 from bascule.jobs.worker import run_worker
 
-__all__ = ["Jobs", "every", "load", "run_worker", "task"]
+__all__ = ["Jobs", "Work", "every", "load", "run_worker", "task"]

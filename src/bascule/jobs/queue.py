@@ -11,6 +11,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.jobs.registry import Work
 from bascule.store import Database
 from bascule.store.database import driver_connection
 
@@ -43,9 +44,11 @@ class Jobs:
         queueing_lock: str | None = None,
         connection: psycopg.AsyncConnection | AsyncSession | None = None,
         schedule_at: datetime | None = None,
+        work: Work | None = None,
         **arguments: Any,
     ) -> int | None:
-        """Queues one run of a task; the job's id. Arguments are JSON.
+        """Queues one run of a task; the job's id. Arguments are JSON. `work`: where this one is for
+        more than its task is.
 
         Of jobs with one `lock` one runs at a time, in the order in which they were queued (so one
         that waits for its `schedule_at` holds back the later ones). With `queueing_lock`, None
@@ -58,6 +61,7 @@ class Jobs:
                 lock=lock,
                 queueing_lock=queueing_lock,
                 schedule_at=schedule_at,
+                priority=int(work or 0),
                 connection=raw,
             )
             try:

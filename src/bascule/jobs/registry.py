@@ -5,6 +5,7 @@ Rooms register theirs by importing `task` and `every`; `load` imports the rooms.
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 from importlib import import_module
 from typing import Any, Concatenate, ParamSpec
 
@@ -14,18 +15,35 @@ Job = Callable[Concatenate[Any, P], Awaitable[None]]
 Tick = Callable[[Any], Awaitable[None]]
 
 
+class Work(IntEnum):
+    """What jobs are for. The higher goes first, see `turns`; the numbers are priorities."""
+
+    CLOCK = 40  # what a clock starts, and is over in a moment
+    PEOPLE = 30  # an edit on its way to the site; a webhook that has arrived
+    SOON = 20  # what somebody waits for, or a webhook has asked for
+    RUNS = 10  # of the mirror
+    HOUSEKEEPING = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    run: Job[...]
+    work: Work
+
+
 @dataclass(frozen=True, slots=True)
 class Periodic:
     name: str
     cron: str
     run: Tick
+    work: Work
 
 
-TASKS: dict[str, Job[...]] = {}
+TASKS: dict[str, Task] = {}
 PERIODIC: dict[str, Periodic] = {}
 
 
-def task(name: str) -> Callable[[Job[P]], Job[P]]:
+def task(name: str, work: Work = Work.RUNS) -> Callable[[Job[P]], Job[P]]:
     """Registers a coroutine function `(hub, **arguments)`. What it raises marks the job failed.
 
     A job can run twice: its worker may be killed after the work and before the queue knows. It is
@@ -34,13 +52,13 @@ def task(name: str) -> Callable[[Job[P]], Job[P]]:
 
     def register(run: Job[P]) -> Job[P]:
         _new(name)
-        TASKS[name] = run
+        TASKS[name] = Task(run, work)
         return run
 
     return register
 
 
-def every(cron: str) -> Callable[[Tick], Tick]:
+def every(cron: str, work: Work = Work.CLOCK) -> Callable[[Tick], Tick]:
     """Registers a coroutine function `(hub)` that runs at each tick (UTC), once for all workers.
 
     A tick that comes while the last one still runs waits for it; more than one does not pile up.
@@ -50,7 +68,7 @@ def every(cron: str) -> Callable[[Tick], Tick]:
     def register(run: Tick) -> Tick:
         name = f"{run.__module__}.{run.__qualname__}"
         _new(name)
-        PERIODIC[name] = Periodic(name, cron, run)
+        PERIODIC[name] = Periodic(name, cron, run, work)
         return run
 
     return register

@@ -6,7 +6,7 @@ killed worker's jobs to nobody; both are made good here.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from procrastinate.manager import JobManager
 from psycopg_pool import PoolTimeout
 
 from bascule.jobs.registry import PERIODIC, TASKS, Job
+from bascule.jobs.turns import NEXT, Places
 from bascule.store import Database
 from bascule.store.pool import Pool
 from bascule.store.session import pin
@@ -34,12 +35,13 @@ GRACE = 5.0  # seconds that running jobs get when a worker is asked to stop
 KEEP_HOURS = 24 * 7  # of jobs that failed, for who wants to know why
 TAKEOVER_LOCK = 0x6261_7374  # an advisory lock: one worker at a time takes over
 
-# Procrastinate tells workers of what is queued, not of a lock that is free: its next holder would
-# wait for somebody's poll.
+# Procrastinate tells workers of what is queued, not of a lock or a place that is free: who waits
+# for that would wait for somebody's poll.
 _CALL_NEXT = """
     SELECT pg_notify('procrastinate_any_queue_v1',
                      json_build_object('type', 'job_inserted', 'job_id', id)::text)
-      FROM procrastinate_jobs WHERE lock = %(lock)s AND status = 'todo' ORDER BY id LIMIT 1
+      FROM procrastinate_jobs
+     WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()) LIMIT 1
 """
 _GONE = (psycopg.OperationalError, PoolTimeout, ConnectorException, OSError)
 
@@ -85,7 +87,7 @@ async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> Non
         timeout=10,
     )
     app = App(connector=connector)
-    app.job_manager = jobs = OwnJobs(connector)
+    app.job_manager = jobs = OwnJobs(connector, Places(concurrency))
     _register(app)
     async with app.open_async():
         working = asyncio.create_task(
@@ -116,8 +118,8 @@ async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> Non
 
 
 def _register(app: App) -> None:
-    for name, run in TASKS.items():
-        _add(app, name, run)
+    for name, one in TASKS.items():
+        _add(app, name, one.run)
     for periodic in PERIODIC.values():
         added = _add(app, periodic.name, periodic.run, ticks=True)
         app.periodic(cron=periodic.cron, lock=periodic.name, queueing_lock=periodic.name)(added)
@@ -145,14 +147,28 @@ class OwnJobs(JobManager):
     be, and while its worker lives nobody takes such a job over, or gets its lock.
     """
 
-    def __init__(self, connector: PsycopgConnector) -> None:
+    def __init__(self, connector: PsycopgConnector, places: Places) -> None:
         super().__init__(connector)
+        self._places = places
         self._unsaid: list[Callable[[], Awaitable[None]]] = []
 
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> QueuedJob | None:
+        found = await self.connector.execute_query_all_async(
+            NEXT, worker_id=worker_id, **self._places.asking()
+        )
+        if not found:
+            return None
+        job = QueuedJob.from_row(found[0])
+        self._places.taken.add(found[0]["id"])
+        return job
+
     async def finish_job(self, job: QueuedJob, status: Status, delete_job: bool) -> None:
+        self._places.taken.discard(job.id or 0)
         await self._say(partial(self._finish, job, status, delete_job))
 
     async def retry_job(self, job: QueuedJob, *args: Any, **kwargs: Any) -> None:
+        if job.worker_id is not None:
+            self._places.taken.discard(job.id or 0)
         await self._say(partial(self._retry, job, *args, **kwargs))
 
     async def say_what_is_left(self) -> None:
@@ -171,8 +187,7 @@ class OwnJobs(JobManager):
     async def _finish(self, job: QueuedJob, status: Status, delete_job: bool) -> None:
         if await self._is_ours(job):
             await super().finish_job(job, status, delete_job)
-            if job.lock is not None:
-                await self.connector.execute_query_async(_CALL_NEXT, lock=job.lock)
+            await self.connector.execute_query_async(_CALL_NEXT)
 
     async def _retry(self, job: QueuedJob, *args: Any, **kwargs: Any) -> None:
         if not await self._is_ours(job):

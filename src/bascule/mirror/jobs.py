@@ -11,7 +11,7 @@ from bascule.connections.tables import Connection
 from bascule.frappe.ripples import leads_to
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
-from bascule.jobs import every, task
+from bascule.jobs import Work, every, task
 from bascule.mirror.runs import carry_out
 from bascule.mirror.starting import start_runs, start_runs_in
 from bascule.mirror.streams import streams_of
@@ -26,12 +26,13 @@ RENAMED = "after_rename"
 PAUSE = timedelta(seconds=2)
 
 
-@task("mirror.run")
-async def run_stream(hub: Hub, run_id: int) -> None:
+@task("mirror.run", Work.RUNS)
+async def run_stream(hub: Hub, run_id: int, connection_id: str | None = None) -> None:
+    """`connection_id`: for the queue, which lets those of one connection hold few places."""
     await carry_out(hub, run_id)
 
 
-@task("mirror.survey")
+@task("mirror.survey", Work.RUNS)
 async def survey_streams(hub: Hub, connection_id: str, run_ids: list[int]) -> None:
     await survey(hub, UUID(connection_id), run_ids)
 
@@ -73,7 +74,7 @@ async def fetch_what_changed(hub: Hub, connection: Connection, documents: list[H
         await start_runs(hub, connection, names=names, trigger="webhook", pause=PAUSE)
 
 
-@every("30 4 * * *")
+@every("30 4 * * *", Work.HOUSEKEEPING)
 async def forget_old_runs(hub: Hub) -> None:
     async with hub.db.connection() as conn:
         await conn.execute(

@@ -11,6 +11,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
 from bascule.events.live import publish_each
 from bascule.hub import Hub
+from bascule.jobs import Work
 from bascule.mirror.patience import rests
 from bascule.mirror.presets import doctypes_named
 from bascule.mirror.streams import streams_of
@@ -95,6 +96,7 @@ async def _queue_together(
         connection=session,
         connection_id=str(connection.id),
         run_ids=[run.id for run in runs],
+        work=_work_for(runs[0]),
     )
 
 
@@ -108,7 +110,14 @@ async def queue(
         connection=session,
         schedule_at=schedule_at,
         run_id=run.id,
+        connection_id=str(run.connection_id),
+        work=_work_for(run),
     )
+
+
+def _work_for(run: Run) -> Work | None:
+    """What somebody asked for, or a webhook, goes before the rounds of the night."""
+    return None if run.trigger == "schedule" else Work.SOON
 
 
 async def tell(

@@ -9,7 +9,7 @@ from bascule.connections.resting import at_rest
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
-from bascule.jobs import every, task
+from bascule.jobs import Work, every, task
 from bascule.twoway import circuit, exchanges, matching, pulling, sending
 from bascule.twoway.tables import TwoWay
 
@@ -17,17 +17,17 @@ TRASH = "on_trash"
 ECHO = 0.2  # seconds
 
 
-@task("twoway.send")
+@task("twoway.send", Work.PEOPLE)
 async def send(hub: Hub, record_id: int) -> None:
     await sending.send(hub, record_id)
 
 
-@task("twoway.poll")
+@task("twoway.poll", Work.SOON)
 async def poll(hub: Hub, two_way_id: int, whole: bool = False, ticket: str | None = None) -> None:
     await pulling.poll_quietly(hub, two_way_id, whole=whole, ticket=ticket)
 
 
-@task("twoway.match")
+@task("twoway.match", Work.SOON)
 async def match(hub: Hub, two_way_id: int) -> None:
     await matching.prepare(hub, two_way_id)
 
@@ -76,7 +76,7 @@ async def start_due_polls(hub: Hub) -> None:
             await pulling.start_poll(hub, session, two_way)
 
 
-@every("50 4 * * *")
+@every("50 4 * * *", Work.HOUSEKEEPING)
 async def forget_old_exchanges(hub: Hub) -> None:
     async with hub.db.session() as session:
         await exchanges.forget_old(session)
