@@ -26,7 +26,7 @@ async def test_json_that_comes_nested_is_kept_as_its_text(
             await document(mirror, "Nest", shape=text, note="n")
     mirror.site.faults.add("nested_json", path="get_list")
     if spaced:
-        monkeypatch.setattr("bascule.sandbox.faults.COMPACT", (", ", ": "))
+        monkeypatch.setattr("bascule.sandbox.spoiled.COMPACT", (", ", ": "))
     await add_streams(mirror.hub, mirror.connection, ["Nest"])
     await done(mirror, "Nest")
     rows = {tuple(row) for row in await mirror.rows("nest", "shape", "note", "qty")}
