@@ -79,6 +79,7 @@ _TAKES = {
 _REFUSES: dict[int | str, dict[str, Any]] = {
     401: {"description": "Not signed with the secret of a connection's webhooks."},
     413: {"description": f"The body has more than {LARGEST // 1024} KB."},
+    422: {"description": "The address has a control character."},
     503: {"description": "The hub's database cannot be reached, so it could not be kept."},
 }
 
