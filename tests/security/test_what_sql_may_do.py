@@ -47,6 +47,8 @@ CREATE ROLE metabase LOGIN PASSWORD 'of a person';
 ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO metabase;
 GRANT USAGE ON SCHEMA shop TO metabase;
 GRANT SELECT ON shop.item TO metabase;
+CREATE TABLE shop.of_a_person (secret text);
+ALTER TABLE shop.of_a_person OWNER TO metabase;
 INSERT INTO bascule.connections (id, name, slug, api_url, api_key_encrypted, api_secret_encrypted)
 VALUES (gen_random_uuid(), 'Shop', 'shop', 'http://127.0.0.1:9', 'x', 'x');
 """
@@ -244,6 +246,11 @@ def test_what_the_hub_makes_later_can_be_read_too(place: Place, reader: str) -> 
         place.old_url.split("@")[0], "postgresql://metabase:of%20a%20person"
     )
     assert _asked(person, "SELECT * FROM shop.later") == []  # as the old superuser had granted
+
+
+def test_what_is_a_persons_own_in_a_mirrors_schema_stays_theirs(reader: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="of_a_person"):
+        _asked(reader, "SELECT * FROM shop.of_a_person")
 
 
 def test_an_old_cluster_is_the_hubs_and_its_url_is_what_it_was(place: Place) -> None:
