@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bench.rows import COLUMNS, DEFINITION, DOCTYPE, MODIFIED, NAME, rows, with_modified
+from bench.rows import COLUMNS, DEFINITION, DOCTYPE, MODIFIED, NAME, rows, spoiled, with_modified
 
 LARGEST_TOLD_AS_OBJECTS = 100_000  # rows; objects are four times as large
 
@@ -61,6 +61,14 @@ class Prepared:
             position = (after[0].encode(), after[1].encode())
             start = max(start, bisect_right(self.by_modified, position, key=self._moment))
         return [self.rows[place] for place in self.by_modified[start : start + limit]]
+
+    def named(self, names: list[str]) -> list[bytes]:
+        return [self.rows[int(name.removeprefix("ITEM-"))] for name in sorted(names)]
+
+    def spoil(self, values: list[list[int]]) -> None:
+        """Other values at these places and columns, with no word of it in `modified`."""
+        for place, column in values:
+            self.rows[place] = spoiled(self.rows[place], column)
 
     def touch(self, places: list[int]) -> None:
         """Modify these rows now, one after another."""
@@ -135,6 +143,8 @@ class Replay:
         """A page in the order that is asked for, between the bounds that the filters give."""
         limit = int(str(asked["limit_page_length"])) or len(self.prepared.rows)
         bounds = {(field, sign): value for field, sign, value in asked["filters"]}
+        if ("name", "in") in bounds:
+            return self.prepared.named(bounds["name", "in"])
         if not str(asked["order_by"]).startswith("modified"):
             return self.prepared.page_by_name(
                 bounds.get(("name", ">")),
@@ -166,10 +176,11 @@ class Replay:
             await asyncio.sleep(self.free_at - now)
 
     async def bench(self, request: web.Request) -> web.Response:
-        """Pace it, touch rows, and tell what was asked since the last time."""
+        """Pace it, touch or spoil rows, and tell what was asked since the last time."""
         told = await request.json()
         self.rows_a_second = told.get("rows_a_second", self.rows_a_second)
         self.prepared.touch(told.get("touch", []))
+        self.prepared.spoil(told.get("spoil", []))
         answer = {"requests": dict(self.requests), "pages": self.pages}
         self.requests, self.pages = Counter(), []
         return web.json_response(answer)

@@ -81,5 +81,32 @@ def _coprime_to(count: int) -> int:
     return stride
 
 
+SPOILT = range(COLUMNS.index("modified_by"), len(COLUMNS))  # columns that `spoiled` can change
+
+
+KINDS = {str(field["fieldname"]): str(field["fieldtype"]) for field in FIELDS}
+NUMBERS = ("Check", "Int", "Float")
+
+
+def _kind(column: int) -> str:
+    return KINDS.get(COLUMNS[column], "Int" if COLUMNS[column] in ("docstatus", "idx") else "Data")
+
+
+def other_here(column: int) -> str:
+    """A value that no row has in this column, as PostgreSQL reads it."""
+    kind = _kind(column)
+    return "1999-01-01" if kind == "Date" else "77" if kind in NUMBERS else "Not the site's"
+
+
+def spoiled(row: bytes, column: int) -> bytes:
+    """The row with another value in one of SPOILT; its name and its time of change stay."""
+    values, kind = json.loads(row), _kind(column)
+    if kind in NUMBERS:
+        values[column] += 1
+    else:
+        values[column] = "2001-02-03" if kind == "Date" else "Somebody else's"
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def with_modified(row: bytes, modified: bytes) -> bytes:
     return row[: MODIFIED.start] + modified + row[MODIFIED.stop :]

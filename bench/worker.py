@@ -11,9 +11,10 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 from bascule import jobs
 from bascule.connections.fields import NewConnection
@@ -27,7 +28,7 @@ from bascule.mirror.streams import add_streams
 from bascule.mirror.tables import Run
 from bascule.rooms import JOB_MODULES
 from bascule.settings import Settings
-from bench.rows import DOCTYPE
+from bench.rows import COLUMNS, DOCTYPE, SPOILT, other_here
 
 CHANGED = 10
 
@@ -80,31 +81,68 @@ def _site(url: str) -> NewConnection:
 
 async def _incremental(hub: Hub, connection: Connection, url: str, turn: int) -> dict[str, object]:
     """Ten rows change; then a sync as its schedule starts it, or every other time as a person."""
-    async with aiohttp.ClientSession() as session:
-        touched = [turn * 97 + n * 1_009 for n in range(CHANGED)]
-        async with session.post(f"{url}/bench", json={"touch": touched}) as answer:
-            await answer.read()
-        trigger = "cli" if turn % 2 else "schedule"
-        run, seconds = await _sync(hub, connection, patience=0.005, trigger=trigger)
-        async with session.post(f"{url}/bench", json={}) as answer:
-            requests = (await answer.json())["requests"]
+    await _tell(url, touch=[turn * 97 + n * 1_009 for n in range(CHANGED)])
+    trigger = "cli" if turn % 2 else "schedule"
+    run, seconds = await _sync(hub, connection, patience=0.005, trigger=trigger)
+    requests = (await _tell(url))["requests"]
     if run.rows_changed != CHANGED:
         raise RuntimeError(f"{CHANGED} rows were changed, and {run.rows_changed} were written.")
     return {"seconds": seconds, "requests": requests, "trigger": trigger}
 
 
 async def _proof(hub: Hub, connection: Connection, url: str) -> dict[str, object]:
-    """A verify of everything by value. Which pages it asked for, the site tells afterwards."""
-    async with aiohttp.ClientSession() as session, session.post(f"{url}/bench", json={}) as answer:
-        await answer.read()
+    """A verify of everything by value, and which pages it asked for; then others, of values that
+    were changed.
+    """
+    await _tell(url)
     run, _ = await _sync(hub, connection, patience=0.1, trigger="cli", kind="verify")
     if not run.report["equal"] or run.rows_changed:
         raise RuntimeError(f"The proof found other rows than were pulled: {run.report}")
-    return {
-        "proof_seconds": run.seconds,
-        "proven": run.report["proven"],
-        "peak_rss_mb": peak_rss_mb(),
-    }
+    pages = (await _tell(url))["pages"]
+    measured = {"proof_seconds": run.seconds, "proof_pages": pages}
+    rows = await _rows_here(hub, connection)
+    one = [[rows // 3, SPOILT[0]]], [[rows // 2, SPOILT[-1]]]
+    found = await _spoiled(hub, connection, url, *one)
+    named = {f"{DOCTYPE}.{COLUMNS[column]}" for column in (SPOILT[0], SPOILT[-1])}
+    if found["changed"] != 2 or set(found["columns"]) != named:
+        raise RuntimeError(f"One value on each side was changed, and the proof found {found}")
+    there = [[7 + 11 * column, column] for column in SPOILT]
+    here = [[8 + 11 * column, column] for column in SPOILT]
+    found = await _spoiled(hub, connection, url, there, here)
+    if found["changed"] != 2 + 2 * len(SPOILT):
+        raise RuntimeError(f"A value of each column was changed on each side: {found}")
+    return {**measured, "mutations_found": found["changed"], "peak_rss_mb": peak_rss_mb()}
+
+
+async def _tell(url: str, **told: object) -> dict[str, Any]:
+    """What the site was asked since it was told something the last time."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/bench", json=told) as answer,
+    ):
+        told_back: dict[str, Any] = await answer.json()
+        return told_back
+
+
+async def _spoiled(
+    hub: Hub, connection: Connection, url: str, there: list[list[int]], here: list[list[int]]
+) -> dict[str, object]:
+    """What a proof says when values were changed at these places and columns, on the site and here,
+    and no time of change was.
+    """
+    await _tell(url, spoil=there)
+    async with hub.db.connection() as conn:
+        for place, column in here:
+            await conn.execute(
+                SQL("UPDATE {} SET {} = {} WHERE name = {}").format(
+                    Identifier(connection.slug, DOCTYPE.lower()),
+                    Identifier(COLUMNS[column]),
+                    Literal(other_here(column)),
+                    Literal(f"ITEM-{place:07}"),
+                )
+            )
+    run, _ = await _sync(hub, connection, patience=0.1, trigger="cli", kind="verify")
+    return run.report
 
 
 async def _rows_here(hub: Hub, connection: Connection) -> int:
