@@ -15,7 +15,7 @@ from bascule.sandbox.faults import KINDS
 
 STREAMS = ("Supplier", "Customer")
 # What a run says when the fault stays; None: it is done all the same.
-SAID = {  # not of `endless`: it finds nothing where the last page is here already
+SAID = {
     "latency": None,
     "slow_body": None,
     "late_commit": None,
@@ -32,9 +32,13 @@ SAID = {  # not of `endless`: it finds nothing where the last page is here alrea
     "bomb": "MB that the hub takes of one",
     "wrong_encoding": "the hub did not ask for",
     "more_rows_than_asked": "were asked for",
+    "endless": "goes on",
 }
 # Those that make changes here read all of an answer, and unpack none.
 OF_LISTS = {"bomb", "wrong_encoding"}
+# These strike lists alone, so they find nothing where the last page is here already; what they do
+# where they strike is also in tests/security.
+MAY_MISS = OF_LISTS | {"more_rows_than_asked", "endless"}
 HEALTH = {"revoked": "refused", "bad_gateway": "down", "maintenance": "down", "dropped": "down"}
 
 
@@ -60,7 +64,7 @@ async def test_a_fault_in_the_middle_of_a_pull_costs_no_row(
     for run in runs:
         await tells_how_it_ended(mirror, run)
     struck = runs[-1]
-    if kind in SAID:
+    if kind in SAID and not (kind in MAY_MISS and struck.outcome == "done"):
         said = SAID[kind]
         assert struck.outcome == ("done" if said is None else "failed"), struck.error
         assert said is None or said in struck.error
