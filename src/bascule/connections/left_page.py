@@ -12,6 +12,7 @@ from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.events.journal import entry_of
 from bascule.hub import Hub
 from bascule.ui import back_to, render
+from bascule.ui.filters import plural
 
 pages = APIRouter(include_in_schema=False)
 
@@ -34,7 +35,8 @@ async def hand_over_form(
             owner, heir, connections = await hand_over(session, person, to)
             note(request, owner)
             entry_of(request).detail["to"] = heir.username
-            said = f"{_many(len(connections))} of {owner.username}: now of {heir.username}."
+            many = plural(len(connections), "connection")
+            said = f"{many} of {owner.username}: now of {heir.username}."
     except (Invalid, NoSuch) as refused:
         return await _left(request, hub, person, refused)
     return back_to(f"/people/{person}/left", said)
@@ -44,12 +46,8 @@ async def hand_over_form(
 async def delete_form(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
     owner, deleted = await delete_left(hub, person)
     note(request, owner)
-    said = f"{_many(len(deleted))} of {owner.username}: deleted, with the mirrors."
+    said = f"{plural(len(deleted), 'connection')} of {owner.username}: deleted, with the mirrors."
     return back_to(f"/people/{person}/left", said)
-
-
-def _many(number: int) -> str:
-    return "1 connection" if number == 1 else f"{number} connections"
 
 
 async def _left(

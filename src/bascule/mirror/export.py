@@ -114,7 +114,7 @@ def _pieces(
     return _parquet(conn, selection, tally)
 
 
-async def _csv(
+def _csv(
     conn: AsyncConnection[TupleRow], selection: Selection, tally: Exported, *, exact: bool
 ) -> AsyncGenerator[bytes]:
     """RFC 4180 in UTF-8, with a header. Null is an empty cell, an empty text is ""."""
@@ -125,9 +125,7 @@ async def _csv(
     statement = SQL("copy ({}) to stdout (format csv, header, encoding 'UTF8')").format(
         selection.select(cells)
     )
-    async with aclosing(_copied(conn, statement, tally)) as pieces:
-        async for piece in pieces:
-            yield piece
+    return _copied(conn, statement, tally)
 
 
 async def _copied(
@@ -157,7 +155,7 @@ def _cell(column: str, kind: str, *, exact: bool) -> Composable:
     return name
 
 
-async def _json_lines(
+def _json_lines(
     conn: AsyncConnection[TupleRow], selection: Selection, tally: Exported
 ) -> AsyncGenerator[bytes]:
     """One object a line. Numbers keep every digit that they have in the database.
@@ -170,9 +168,7 @@ async def _json_lines(
         "copy (select row_to_json(line.*)::text from ({}) as line) to stdout "
         "(format csv, delimiter E'\\x01', quote E'\\x02', encoding 'UTF8')"
     ).format(inner)
-    async with aclosing(_copied(conn, statement, tally)) as pieces:
-        async for piece in pieces:
-            yield piece
+    return _copied(conn, statement, tally)
 
 
 async def _parquet(

@@ -59,12 +59,15 @@ def _refuse(row: Base, changes: Mapping[str, tuple[Any, Any]]) -> None:
 
 @event.listens_for(Base, "before_update", propagate=True)
 def _before_update(_mapper: Mapper[Any], _conn: Connection, row: Base) -> None:
+    sealed = list(sealed_columns(row.__table__))
+    if not sealed:  # as almost all that is ever written
+        return
     state: InstanceState[Any] = inspect(row)
     changes = {}
-    for column in row.__table__.columns:
-        history = state.attrs[column.name].history
+    for name in {each for column in sealed for each in (column.name, column.info["beside"])}:
+        history = state.attrs[name].history
         if history.added:  # what was there before is not known of a row that was never read
-            changes[column.name] = (next(iter(history.deleted or ()), None), history.added[0])
+            changes[name] = (next(iter(history.deleted or ()), None), history.added[0])
     _refuse(row, changes)
 
 
