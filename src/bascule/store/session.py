@@ -8,6 +8,7 @@ options, which a pooler such as PgBouncer refuses.
 from typing import Any
 
 import psycopg
+from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_attempt
 
 JOBS_SCHEMA = "bascule_jobs"
 READER = "bascule_reader"  # the login role that reads mirrors, in a PostgreSQL that has one
@@ -37,6 +38,13 @@ _PINNED = {
     "idle_session_timeout": "0",
 }
 _SINCE_17 = {"transaction_timeout": "0"}
+# Until it is done, a limit of the database's own holds for this statement too: one of a few
+# milliseconds is reached wherever the machine is busy, and the next try most often is not.
+_ON_TIMEOUT: dict[str, Any] = {
+    "retry": retry_if_exception_type(psycopg.errors.QueryCanceled),
+    "stop": stop_after_attempt(100),
+    "reraise": True,
+}
 
 
 async def connect(conninfo: str, **options: Any) -> psycopg.AsyncConnection:
@@ -53,8 +61,9 @@ async def connect(conninfo: str, **options: Any) -> psycopg.AsyncConnection:
 def connect_blocking(conninfo: str, *, autocommit: bool = False) -> psycopg.Connection:
     """The same for a thread."""
     connection = psycopg.connect(conninfo, autocommit=True)
+    statement = _statement(connection.info.server_version)
     try:
-        connection.execute(_statement(connection.info.server_version))
+        Retrying(**_ON_TIMEOUT)(connection.execute, statement)
     except BaseException:
         connection.close()
         raise
@@ -66,7 +75,8 @@ async def pin(connection: psycopg.AsyncConnection) -> None:
     """One round trip. Outside of a transaction, whose rollback would take the settings back."""
     before = connection.autocommit
     await connection.set_autocommit(True)
-    await connection.execute(_statement(connection.info.server_version))
+    statement = _statement(connection.info.server_version)
+    await AsyncRetrying(**_ON_TIMEOUT)(connection.execute, statement)
     await connection.set_autocommit(before)
 
 
