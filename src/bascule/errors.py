@@ -6,6 +6,7 @@
     ├── Conflict          it cannot be done now, or together with what is there already
     ├── Unauthenticated   nobody who is known asks: no token, or one that opens nothing
     ├── Forbidden         somebody who is known asks, and may not
+    │   └── Unconfirmed   they may, once they have given their password again
     └── TooMany           it was tried too often; in `retry_after` seconds it may be again
 
 Each carries the next step. How the API and the command line show them is theirs; what a site
@@ -44,6 +45,14 @@ class Unauthenticated(HubError):
 
 class Forbidden(HubError):
     pass
+
+
+class Unconfirmed(Forbidden):
+    """`wrong`: the password that was given with it is not theirs."""
+
+    def __init__(self, message: str, *, next_step: str, wrong: bool = False) -> None:
+        super().__init__(message, next_step=next_step)
+        self.wrong = wrong
 
 
 class TooMany(HubError):

@@ -30,6 +30,7 @@ from bascule.errors import (
     NoSuch,
     TooMany,
     Unauthenticated,
+    Unconfirmed,
 )
 from bascule.store import StoreError
 from bascule.ui import render
@@ -111,6 +112,8 @@ def refused(
 async def _said(request: Request, error: Exception) -> Response:
     if isinstance(error, Unauthenticated) and is_page(request):
         return _to_sign_in(request)
+    if isinstance(error, Unconfirmed) and is_page(request):
+        return _to_confirm(request, error)
     status = next(number for kind, number in STATUSES if isinstance(error, kind))
     headers = {"WWW-Authenticate": 'Bearer realm="bascule"'} if status == 401 else None
     if isinstance(error, TooMany):
@@ -143,6 +146,18 @@ def _to_sign_in(request: Request) -> Response:
     if _is_htmx(request):
         return Response(status_code=401, headers={"HX-Redirect": to})
     return RedirectResponse(to, 303)
+
+
+def _to_confirm(request: Request, error: Unconfirmed) -> Response:
+    """The form that was sent, with a place for the password: what was typed is not lost."""
+    return render(
+        request,
+        "accounts/confirm.html",
+        403,
+        path=request.url.path,
+        fields=getattr(request.state, "form", []),
+        wrong=error.wrong,
+    )
 
 
 def _is_htmx(request: Request) -> bool:

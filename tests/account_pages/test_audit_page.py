@@ -54,7 +54,7 @@ def test_what_was_done_is_told_in_words_with_who_from_where_and_how_it_ended(sit
 def test_the_address_holds_the_filters_and_the_file_follows_them(sit: Sit) -> None:
     boss, anna = sit("admin"), sit("editor")
     for number in range(3):
-        anna.send("/settings/tokens", name=f"robot {number}", scope="read", days="")
+        anna.send("/settings/tokens", name=f"robot {number}", scope="read", days="30")
     asked = f"/audit?user={anna.somebody.username}&action=make_token&connection=&since=&until="
     page = boss.open(asked)
     assert len(rows(page)) == 3

@@ -111,7 +111,7 @@ def test_a_reset_and_a_new_invitation_show_their_links_once(sit: Sit) -> None:
 
 def test_an_admin_revokes_somebodys_token(sit: Sit) -> None:
     boss, anna = sit("admin"), sit("editor")
-    token = anna.send("/settings/tokens", name="<i>robot</i>", scope="read", days="").shown_once
+    token = anna.send("/settings/tokens", name="<i>robot</i>", scope="read", days="30").shown_once
     robot = anna.visitor.with_token(token)
     assert robot.get("/api/auth/me").status == 200
     listed = {each["id"]: each for each in boss.visitor.get("/api/users").json["users"]}

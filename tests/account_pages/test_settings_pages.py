@@ -63,9 +63,9 @@ def test_a_token_that_cannot_be_made_says_why_and_an_api_token_makes_no_other(si
     assert wrong.status == 422
     for field in ("name", "scope", "days"):
         assert f'id="error-{field}"' in wrong.html
-    token = anna.send("/settings/tokens", name="robot", scope="write", days="").shown_once
+    token = anna.send("/settings/tokens", name="robot", scope="read", days="7").shown_once
     robot = anna.visitor.with_token(token)
-    form = {"name": "another", "scope": "write"}
+    form = {"name": "another", "scope": "read"}
     assert robot.ask("POST", "/settings/tokens", form=form).status == 403
 
 
@@ -104,7 +104,8 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_everywhere_else(
     assert "<script>alert" not in page.html
     assert "&lt;script&gt;alert(1)" in page.html
     told = anna.visitor.get("/api/auth/sessions").json["sessions"]
-    assert sorted(each["this"] for each in told) == [False, True]
+    assert sorted(each["this"] for each in told) == [False, False, True]
+    assert sorted(each["kind"] for each in told) == ["browser", "browser", "program"]
     assert anna.send("/settings/sign-out-elsewhere").status == 303
     assert anna.signed_in
     assert not elsewhere.signed_in

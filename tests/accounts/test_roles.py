@@ -15,10 +15,13 @@ THEIR_OWN = {
     ("POST", "/sign-out"),
     ("POST", "/settings/password"),
     ("POST", "/settings/sign-out-elsewhere"),
+    ("POST", "/settings/sessions/{session}/end"),
     ("POST", "/settings/tokens"),
     ("POST", "/settings/tokens/{token}/revoke"),
     ("POST", "/api/auth/logout"),
     ("POST", "/api/auth/password"),
+    ("POST", "/api/auth/confirm"),
+    ("DELETE", "/api/auth/sessions/{session}"),
     ("POST", "/api/auth/tokens"),
     ("DELETE", "/api/auth/tokens/{token}"),
 }

@@ -67,11 +67,15 @@ def test_a_verb_acts_for_the_owner_of_the_token_with_their_role(machine: Run) ->
     editor = {"BASCULE_TOKEN": made["token"]}
     assert machine("status", **editor).code == 0
     refused(machine("users", **editor), "role admin")
-    refused(machine("users", "role", "eddy", "admin", **editor), "role admin")
+    refused(machine("users", "role", "eddy", "admin", **editor), "env -u BASCULE_TOKEN")
     refused(machine("token", **editor), "env -u BASCULE_TOKEN")
     reading = {"BASCULE_TOKEN": machine("token", "--read").out.strip()}
     assert machine("status", **reading).code == 0
-    refused(machine("users", "role", "eddy", "viewer", **reading), "only read")
+    refused(machine("users", "deactivate", "eddy", "--yes", **reading), "only read")
+    ruling = {"BASCULE_TOKEN": machine("token", "--days", "7").out.strip()}
+    for verb in (("role", "eddy", "admin"), ("invite", "mole"), ("reset", "eddy", "--yes")):
+        refused(machine("users", *verb, **ruling), "env -u BASCULE_TOKEN")
+    refused(machine("token", "--user", "eddy", "--scope", "admin"), "read, write")
     assert people(machine)["eddy"]["role"] == "editor"
 
 

@@ -127,6 +127,8 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
         named["user"] = stage.nobody_active()
     if "token" in named:
         named["token"] = stage.token_of(named.get("user", who.id))
+    if "session" in named:
+        named["session"] = stage.sign_in_of(who.id)
     name_records_that_are_there(stage, case, who)
     for name, value in {
         "stream": "Supplier",

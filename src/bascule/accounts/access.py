@@ -6,6 +6,7 @@ session asks to change needs its CSRF token, because browsers send cookies for a
 
 import hmac
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Literal
 
@@ -15,17 +16,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from bascule.accounts.bearer import user_of_access_token
+from bascule.accounts.confirming import confirm, confirmed_at
 from bascule.accounts.origin import address_of, refuse_cross_site
 from bascule.accounts.sessions import COOKIE, csrf_of, session_of
 from bascule.accounts.tables import User
-from bascule.accounts.tokens import PREFIX, opened_by
-from bascule.errors import Forbidden, Unauthenticated
+from bascule.accounts.tokens import HELD_TO, PREFIX, opened_by
+from bascule.errors import Forbidden, Unauthenticated, Unconfirmed
 from bascule.events.live import position
 from bascule.hub import Hub
 
 Role = Literal["viewer", "editor", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "editor", "admin")  # each may what those before it may
 READING = {"GET", "HEAD"}
+CONFIRMED_FOR = timedelta(minutes=10)  # after a password was given
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 bearer = HTTPBearer(
@@ -98,6 +101,11 @@ Admin = Annotated[User, Depends(needs("admin"))]
 
 
 def refuse_below(role: Role, user: User) -> None:
+    if user.held_to and not has_role(user, role) and role_allows(user.role, role):
+        raise Forbidden(
+            f"This token changes what an {user.held_to} may; this needs the role {role}.",
+            next_step=f"Make one with the scope {role}, if that is what it is for.",
+        )
     if not has_role(user, role):
         raise Forbidden(
             f"This needs the role {role}; you are {_article(user.role)}.",
@@ -107,7 +115,11 @@ def refuse_below(role: Role, user: User) -> None:
 
 
 def has_role(user: User, role: Role) -> bool:
-    return user.role in ROLES[ROLES.index(role) :]
+    return role_allows(user.role, role) and role_allows(user.held_to or user.role, role)
+
+
+def role_allows(held: str, role: Role) -> bool:
+    return held in ROLES[ROLES.index(role) :]
 
 
 async def require_person(request: Request, user: CurrentUser) -> User:
@@ -123,6 +135,40 @@ async def require_person(request: Request, user: CurrentUser) -> User:
 ThePerson = Annotated[User, Depends(require_person)]
 
 
+async def require_confirmed(request: Request, hub: TheHub, user: CurrentUser) -> User:
+    """A person who gave their password within the last minutes: at sign-in, with POST
+    /api/auth/confirm, or in this form (`confirm_password`). For what leads to a person's powers,
+    so that neither a machine's token nor a browser left alone makes somebody powerful.
+    """
+    await require_person(request, user)
+    if datetime.now(UTC) - confirmed_at(request) < CONFIRMED_FOR:
+        return user
+    if request.headers.get("content-type", "").startswith(FORMS):
+        form = await request.form()
+        # The page that asks for the password sends the form once more.
+        request.state.form = [
+            (name, value)
+            for name, value in form.multi_items()
+            if isinstance(value, str) and name not in ("csrf_token", "confirm_password")
+        ]
+        given = form.get("confirm_password")
+        if isinstance(given, str):
+            await confirm(request, hub, user, given)
+            return user
+    raise Unconfirmed(
+        "This needs your password once more: you gave it more than 10 minutes ago.",
+        next_step="Send it with POST /api/auth/confirm and repeat this, or sign in again.",
+    )
+
+
+ConfirmedPerson = Annotated[User, Depends(require_confirmed)]
+
+
+async def refuse_unconfirmed(request: Request, hub: Hub) -> None:
+    """As `require_confirmed`, where only what is asked for tells that it is needed."""
+    await require_confirmed(request, hub, request.state.user)
+
+
 async def _by_bearer(request: Request, hub: Hub, token: str) -> User:
     async with hub.db.session() as session:
         found = await _user_of_bearer(request, hub, session, token)
@@ -134,12 +180,19 @@ async def _by_bearer(request: Request, hub: Hub, token: str) -> User:
             "'bascule token' on the hub's machine.",
         )
     user, scope = found
-    if scope == "read" and request.method not in READING:
+    if request.method not in READING:
+        hold_to_scope(user, scope)
+    return user
+
+
+def hold_to_scope(user: User, scope: str) -> None:
+    """Whoever acts as this user by a token of this scope, and changes something. Forbidden."""
+    if scope == "read":
         raise Forbidden(
             "This token may only read.",
             next_step="Make one with the scope write, if that is what it is for.",
         )
-    return user
+    user.held_to = HELD_TO.get(scope, "")
 
 
 async def _user_of_bearer(
@@ -152,7 +205,7 @@ async def _user_of_bearer(
     if found is None:
         return None
     user, request.state.family = found
-    return user, "write"
+    return user, "admin"
 
 
 async def _by_session(request: Request, hub: Hub, session_id: str) -> User:

@@ -20,6 +20,10 @@ SYSTEMS = (
 )
 
 
+def printable(agent: str) -> str:
+    return "".join(character for character in agent if character.isprintable())[:300]
+
+
 def agent_in_words(agent: str) -> str:
     """ "Firefox on Linux"; what is unknown is shown as it calls itself, cut short."""
     browser = next((name for sign, name in BROWSERS if sign in agent), None)

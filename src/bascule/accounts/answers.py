@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from bascule.accounts.access import Role
-from bascule.accounts.tables import ApiToken, BrowserSession, User
+from bascule.accounts.tables import ApiToken, User
 
 PERSON: dict[str, Any] = {
     "id": 2,
@@ -131,14 +131,16 @@ class SignedOut(BaseModel):
 
 
 class SessionAnswer(BaseModel):
-    """A browser that you are signed in with."""
+    """A browser, or a program, that you are signed in with."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    agent: str = Field(description="What the browser calls itself.", examples=["Mozilla/5.0 ..."])
+    id: str = Field(description="For DELETE; it opens nothing.", examples=["5feceb66ffc86f38"])
+    kind: Literal["browser", "program"]
+    agent: str = Field(description="What it calls itself.", examples=["Mozilla/5.0 ..."])
     address: str = Field(examples=["192.168.1.20"])
     created_at: datetime
-    last_seen_at: datetime = Field(description="To the minute.")
+    last_seen_at: datetime = Field(
+        description="Of a browser to the minute; of a program when it got its last tokens."
+    )
     expires_at: datetime
     this: bool = Field(description="It is the one that asks.")
 
@@ -146,16 +148,17 @@ class SessionAnswer(BaseModel):
 class Sessions(BaseModel):
     sessions: list[SessionAnswer]
 
-    @classmethod
-    def of(cls, sessions: list[BrowserSession], this: str | None) -> Self:
-        """`this`: the id, hashed, of the one that asks."""
-        names = set(SessionAnswer.model_fields) - {"this"}
-        return cls(
-            sessions=[
-                SessionAnswer(**{n: getattr(each, n) for n in names}, this=each.id_hash == this)
-                for each in sessions
-            ]
-        )
+
+class PasswordOnceMore(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"password": "four words that rhyme"}}
+    )
+
+    password: str = Field(max_length=1000)
+
+
+class Confirmed(BaseModel):
+    confirmed_until: datetime
 
 
 class PasswordChange(BaseModel):
@@ -186,9 +189,14 @@ class TokenAnswer(BaseModel):
 
     id: int
     name: str
-    scope: str = Field(description="read: GET only; write: all that your role may.")
+    scope: str = Field(
+        description="read: GET only; write: also change what an editor may; admin: also what an "
+        "admin may, but for what leads to a person's powers."
+    )
     created_at: datetime
-    expires_at: datetime | None
+    expires_at: datetime | None = Field(
+        description="null: made by an earlier Bascule; it works until it is revoked."
+    )
     last_used_at: datetime | None = Field(description="To the minute.")
 
 
@@ -208,9 +216,11 @@ class NewToken(BaseModel):
     name: str = Field(
         min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
     )
-    scope: Literal["read", "write"] = "read"
+    scope: Literal["read", "write", "admin"] = Field(
+        default="read", description="Not wider than your role."
+    )
     expires_at: AwareDatetime | None = Field(
-        default=None, description="Left out: it works until it is revoked."
+        default=None, description="Left out: in 90 days. A year at most."
     )
 
 

@@ -1,19 +1,20 @@
 """Signing in over HTTP: access and refresh tokens, one's own password, one's own API tokens."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import select
 
 from bascule.accounts import bearer
-from bascule.accounts.access import TheHub, ThePerson, Viewer
+from bascule.accounts.access import CONFIRMED_FOR, ConfirmedPerson, TheHub, ThePerson, Viewer
 from bascule.accounts.answers import (
+    Confirmed,
     Credentials,
     MadeToken,
     NewToken,
     PasswordChange,
     PasswordChanged,
+    PasswordOnceMore,
     Person,
     RefreshRequest,
     Sessions,
@@ -22,12 +23,14 @@ from bascule.accounts.answers import (
     TokenAnswer,
     Tokens,
 )
+from bascule.accounts.confirming import confirm
 from bascule.accounts.origin import address_of
-from bascule.accounts.sessions import COOKIE, end_session, sessions_of
+from bascule.accounts.sessions import COOKIE, end_session
+from bascule.accounts.signed_in import end_sign_in, signed_in_with
 from bascule.accounts.signing_in import change_password, sign_in
-from bascule.accounts.tables import ApiToken, BrowserSession, User
+from bascule.accounts.tables import ApiToken, User
 from bascule.accounts.tokens import hash_of, issue_token, revoke_token, tokens_of
-from bascule.errors import Conflict, Invalid
+from bascule.errors import Conflict
 
 open_router = APIRouter(prefix="/api/auth", tags=["Signing in"])  # asks who one is
 router = APIRouter(prefix="/api/auth", tags=["Signing in"])
@@ -35,6 +38,14 @@ TOO_MANY: dict[int | str, dict[str, Any]] = {
     429: {"description": "Too many attempts; `Retry-After` tells how long to wait."}
 }
 NOT_SIGNED_IN: dict[int | str, dict[str, Any]] = {409: {"description": "This is an API token."}}
+SignInId = Annotated[
+    str,
+    Path(
+        pattern="^[0-9a-f]{16}([0-9a-f]{16})?$",
+        description="Its `id` in GET /api/auth/sessions.",
+        examples=["5feceb66ffc86f38"],
+    ),
+]
 TokenId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[7])]
 
 
@@ -43,11 +54,11 @@ async def login(request: Request, hub: TheHub, body: Credentials) -> SignedIn:
     """Signs a program in, for a name and a password: an access token for 15 minutes, and a refresh
     token for 30 days. Too many attempts are answered with 429 and `Retry-After`.
     """
-    user = await sign_in(
-        hub, body.name, body.password, address=address_of(request, hub.settings), via="jwt"
-    )
+    address, agent = address_of(request, hub.settings), request.headers.get("user-agent", "")
+    user = await sign_in(hub, body.name, body.password, address=address, via="jwt")
     async with hub.db.session() as session:
-        return _signed_in(user, await bearer.start_family(hub, session, user))
+        issued = await bearer.start_family(hub, session, user, address=address, agent=agent)
+        return _signed_in(user, issued)
 
 
 @open_router.post("/refresh")
@@ -81,7 +92,7 @@ async def logout(request: Request, response: Response, hub: TheHub, user: Viewer
         await end_session(hub, request, response)
     else:
         async with hub.db.session() as session:
-            await bearer.end_family(session, request.state.family)
+            await bearer.end_family(session, request.state.family.id)
     return SignedOut()
 
 
@@ -89,6 +100,17 @@ async def logout(request: Request, response: Response, hub: TheHub, user: Viewer
 async def me(user: Viewer) -> Person:
     """Who you are here."""
     return Person.of(user)
+
+
+@router.post("/confirm", responses=TOO_MANY)
+async def confirm_password(
+    request: Request, hub: TheHub, user: Viewer, person: ThePerson, body: PasswordOnceMore
+) -> Confirmed:
+    """Your password once more. For 10 minutes this sign-in may then do what leads to a person's
+    powers: invite, reset and change people, make API tokens. So does a new sign-in.
+    """
+    moment = await confirm(request, hub, person, body.password)
+    return Confirmed(confirmed_until=moment + CONFIRMED_FOR)
 
 
 @router.post("/password", responses=TOO_MANY)
@@ -111,11 +133,19 @@ async def password(
 
 @router.get("/sessions")
 async def sessions(request: Request, hub: TheHub, user: Viewer) -> Sessions:
-    """The browsers that you are signed in with, the one seen last first."""
-    this: BrowserSession | None = getattr(request.state, "session", None)
+    """The browsers and programs that you are signed in with, the one seen last first."""
     async with hub.db.session() as session:
-        found = await sessions_of(session, user)
-    return Sessions.of(found, this.id_hash if this else None)
+        found = await signed_in_with(request, session, user)
+    return Sessions(sessions=found)
+
+
+@router.delete("/sessions/{session}")
+async def end_one_sign_in(
+    hub: TheHub, user: Viewer, person: ThePerson, session: SignInId
+) -> SignedOut:
+    """Signs one of your browsers or programs out."""
+    await end_sign_in(hub, person, session)
+    return SignedOut()
 
 
 @router.get("/tokens")
@@ -126,16 +156,12 @@ async def tokens(hub: TheHub, user: Viewer) -> Tokens:
 
 
 @router.post("/tokens", status_code=201)
-async def make_token(hub: TheHub, user: Viewer, person: ThePerson, body: NewToken) -> MadeToken:
+async def make_token(
+    hub: TheHub, user: Viewer, person: ConfirmedPerson, body: NewToken
+) -> MadeToken:
     """An API token for a machine: it acts as you, and is shown this once. Who holds an API token
-    cannot make another with it.
+    cannot make another with it. It ends in 90 days unless told otherwise.
     """
-    if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
-        raise Invalid(
-            "This token would have expired already.",
-            next_step="Give a time to come, or leave it out.",
-            fields={"expires_at": "is in the past"},
-        )
     async with hub.db.session() as session:
         token = await issue_token(
             session, body.name.strip(), person, scope=body.scope, expires_at=body.expires_at

@@ -2,6 +2,7 @@
 
 An access token lives for minutes and names its family: the chain of refresh tokens that began with
 one sign-in. Signing out ends the family; a changed password, or being deactivated, ends them all.
+A family ends 90 days after its sign-in, however often it is renewed.
 A refresh token is used once. One that comes again shortly after is a program's that asked twice or
 lost the answer: it gets the same again. Later it is in two hands, so its family ends.
 """
@@ -18,15 +19,18 @@ import jwt
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.tables import RefreshToken, User
+from bascule.accounts.agents import printable
+from bascule.accounts.tables import RefreshFamily, RefreshToken, User
 from bascule.accounts.tokens import hash_of
 from bascule.errors import Unauthenticated
+from bascule.events.live import publish
 from bascule.hub import Hub
 
 ALGORITHM = "HS256"
 ISSUER, AUDIENCE = "bascule", "bascule-api"
 ACCESS_LASTS = timedelta(minutes=15)
 REFRESH_LASTS = timedelta(days=30)
+FAMILY_LASTS = timedelta(days=90)  # after that the password is given again
 GRACE = timedelta(seconds=30)  # after its use, in which a refresh token gets the same answer again
 SUCCESSION = "refresh tokens that follow others"
 PURPOSE = "bascule access tokens"  # the key is derived for this alone, see `store.vault`
@@ -41,30 +45,44 @@ class Issued:
     refresh_expires_in: int
 
 
-async def start_family(hub: Hub, session: AsyncSession, user: User) -> Issued:
-    """The tokens of a program that has just signed in."""
-    token = secrets.token_urlsafe(32)
-    return _issued(hub, user, await _kept(session, user, uuid4(), token), token)
+async def start_family(
+    hub: Hub, session: AsyncSession, user: User, *, address: str = "", agent: str = ""
+) -> Issued:
+    """The tokens of a program that has just signed in; from where, and what it calls itself."""
+    token, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    family = RefreshFamily(
+        id=uuid4(),
+        user_id=user.id,
+        began_at=now,
+        confirmed_at=now,
+        address=address,
+        agent=printable(agent),
+    )
+    session.add(family)
+    await session.flush()
+    await publish(session, "user", user_id=user.id, change="sessions")
+    return _issued(hub, user, await _kept(session, user, family, token), token)
 
 
 async def refresh(hub: Hub, refresh_token: str) -> tuple[User, Issued]:
     """The next tokens for a refresh token, which is used up by that; within GRACE the same ones."""
     async with hub.db.session() as session:
         query = (
-            select(RefreshToken, User, RefreshToken.used_at > func.now() - GRACE)
+            select(RefreshToken, RefreshFamily, User, RefreshToken.used_at > func.now() - GRACE)
+            .join(RefreshFamily, RefreshFamily.id == RefreshToken.family)
             .join(User, User.id == RefreshToken.user_id)
             .where(RefreshToken.token_hash == hash_of(refresh_token))
             .with_for_update(of=RefreshToken)
         )
         found = (await session.execute(query)).first()
         if found is not None:
-            kept, user, just_used = found
+            kept, family, user, just_used = found
             follower = None
             if user.active and kept.expires_at > datetime.now(UTC):
                 token = _following(hub, refresh_token)
                 if kept.used_at is None:
                     kept.used_at = func.now()
-                    follower = await _kept(session, user, kept.family, token)
+                    follower = await _kept(session, user, family, token)
                 elif just_used:
                     follower = await session.get(RefreshToken, hash_of(token))
             if follower is not None:
@@ -79,34 +97,58 @@ async def refresh(hub: Hub, refresh_token: str) -> tuple[User, Issued]:
 
 async def user_of_access_token(
     hub: Hub, session: AsyncSession, token: str
-) -> tuple[User, UUID] | None:
+) -> tuple[User, RefreshFamily] | None:
     """Whose access token this is, and its family; None where it opens nothing."""
     claims = _claims(hub, token)
     if claims is None:
         return None
-    family = UUID(claims["sid"])
-    alive = exists().where(RefreshToken.family == family, RefreshToken.user_id == User.id)
-    user = await session.scalar(
-        select(User).where(
-            User.id == int(claims["sub"]), User.version == claims["ver"], User.active, alive
+    query = (
+        select(User, RefreshFamily)
+        .join(RefreshFamily, RefreshFamily.user_id == User.id)
+        .where(
+            RefreshFamily.id == UUID(claims["sid"]),
+            User.id == int(claims["sub"]),
+            User.version == claims["ver"],
+            User.active,
         )
     )
-    return (user, family) if user else None
+    found = (await session.execute(query)).first()
+    return (found[0], found[1]) if found else None
 
 
 async def end_family(session: AsyncSession, family: UUID) -> None:
-    await session.execute(delete(RefreshToken).where(RefreshToken.family == family))
+    await session.execute(delete(RefreshFamily).where(RefreshFamily.id == family))
+
+
+async def families_of(
+    session: AsyncSession, user: User
+) -> list[tuple[RefreshFamily, RefreshToken]]:
+    """The programs that are signed in, each with the last token that it got; newest first."""
+    query = (
+        select(RefreshFamily, RefreshToken)
+        .join(RefreshToken, RefreshToken.family == RefreshFamily.id)
+        .where(
+            RefreshFamily.user_id == user.id,
+            RefreshToken.used_at.is_(None),  # the one at the end of the chain
+            RefreshToken.expires_at > func.now(),
+        )
+        .order_by(RefreshToken.created_at.desc())
+    )
+    found = await session.execute(query)
+    return [(family, last) for family, last in found]
 
 
 async def end_families_of(session: AsyncSession, user: User) -> None:
     """Every token that a sign-in of this user gave out opens nothing any more."""
     await session.execute(update(User).where(User.id == user.id).values(version=User.version + 1))
-    await session.execute(delete(RefreshToken).where(RefreshToken.user_id == user.id))
+    await session.execute(delete(RefreshFamily).where(RefreshFamily.user_id == user.id))
 
 
 async def forget_old_families(session: AsyncSession) -> None:
     """Used tokens stay until they would have expired: until then their reuse has to be seen."""
     await session.execute(delete(RefreshToken).where(RefreshToken.expires_at < func.now()))
+    alive = exists().where(RefreshToken.family == RefreshFamily.id)
+    await session.execute(delete(RefreshFamily).where(~alive))
 
 
 def _following(hub: Hub, refresh_token: str) -> str:
@@ -119,14 +161,16 @@ def _following(hub: Hub, refresh_token: str) -> str:
     return base64.urlsafe_b64encode(after).rstrip(b"=").decode()
 
 
-async def _kept(session: AsyncSession, user: User, family: UUID, token: str) -> RefreshToken:
+async def _kept(
+    session: AsyncSession, user: User, family: RefreshFamily, token: str
+) -> RefreshToken:
     now = datetime.now(UTC)
     kept = RefreshToken(
         token_hash=hash_of(token),
-        family=family,
+        family=family.id,
         user_id=user.id,
         created_at=now,
-        expires_at=now + REFRESH_LASTS,
+        expires_at=min(now + REFRESH_LASTS, family.began_at + FAMILY_LASTS),
     )
     session.add(kept)
     await session.flush()

@@ -16,7 +16,7 @@ from bascule.accounts.bearer import end_families_of
 from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.signing_in import end_links_of, make_link, plain_name
 from bascule.accounts.tables import User
-from bascule.accounts.tokens import ensure_admin
+from bascule.accounts.tokens import end_tokens_of, ensure_admin
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.events.live import publish
 
@@ -124,14 +124,14 @@ async def invite_again(session: AsyncSession, who: int | str) -> tuple[User, str
 
 
 async def reset(session: AsyncSession, who: int | str) -> tuple[User, str]:
-    """The password opens nothing any more, nor does any session; the link lets them choose another.
-
-    API tokens stay: machines use them, and each can be revoked.
+    """The password opens nothing any more, nor does any session or API token; the link lets them
+    choose another password.
     """
     user = await find_active(session, who)
     user.password_hash = None
     await session.flush()
     await _close_ways_in(session, user)
+    await end_tokens_of(session, user)
     await session.refresh(user)
     await publish(session, "user", user_id=user.id, change="reset")
     return user, await make_link(session, user)

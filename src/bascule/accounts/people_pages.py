@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bascule.accounts import people
-from bascule.accounts.access import Admin, TheHub
+from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, refuse_unconfirmed
 from bascule.accounts.answers import Invitation
 from bascule.accounts.auth_api import TokenId
 from bascule.accounts.tables import User
@@ -46,6 +46,7 @@ async def invite_form(
     request: Request,
     hub: TheHub,
     user: Admin,
+    _: ConfirmedPerson,
     username: Typed = "",
     email: Typed = "",
     role: Typed = "",
@@ -70,6 +71,7 @@ async def change_form(
     request: Request,
     hub: TheHub,
     user: Admin,
+    _: ConfirmedPerson,
     person: UserId,
     role: Typed = "",
     email: Typed = "",
@@ -89,6 +91,8 @@ async def active_form(
     request: Request, hub: TheHub, user: Admin, person: UserId, active: Typed = ""
 ) -> Response:
     wanted = active == "yes"
+    if wanted:
+        await refuse_unconfirmed(request, hub)
     try:
         changed = await _change(request, hub, person, {"active": wanted})
     except Conflict as refused:
@@ -104,7 +108,9 @@ async def active_form(
 
 
 @pages.post("/people/{person}/invite", name="invite_user_again")
-async def invite_again_form(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+async def invite_again_form(
+    request: Request, hub: TheHub, user: Admin, _: ConfirmedPerson, person: UserId
+) -> Response:
     try:
         async with hub.db.session() as session:
             made = invitation(request, hub, *await people.invite_again(session, person))
@@ -114,7 +120,9 @@ async def invite_again_form(request: Request, hub: TheHub, user: Admin, person: 
 
 
 @pages.post("/people/{person}/reset", name="reset_user")
-async def reset_form(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+async def reset_form(
+    request: Request, hub: TheHub, user: Admin, _: ConfirmedPerson, person: UserId
+) -> Response:
     try:
         async with hub.db.session() as session:
             made = invitation(request, hub, *await people.reset(session, person))

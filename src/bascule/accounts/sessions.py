@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from sqlalchemy import ColumnElement, Delete, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.agents import printable
 from bascule.accounts.origin import address_of, is_https
 from bascule.accounts.tables import BrowserSession, User
 from bascule.accounts.tokens import hash_of
@@ -35,7 +36,7 @@ async def start_session(hub: Hub, request: Request, response: Response, user: Us
                 csrf=secrets.token_urlsafe(32),
                 expires_at=datetime.now(UTC) + LASTS,
                 address=address_of(request, hub.settings),
-                agent=_printable(request.headers.get("user-agent", "")),
+                agent=printable(request.headers.get("user-agent", "")),
             )
         )
         await session.execute(
@@ -105,6 +106,22 @@ async def sessions_of(session: AsyncSession, user: User) -> list[BrowserSession]
     return list((await session.scalars(query.order_by(BrowserSession.last_seen_at.desc()))).all())
 
 
+async def end_one_session(session: AsyncSession, user: User, mark: str) -> bool:
+    """Ends the session of theirs that `mark_of` names so; whether there was one."""
+    ended = delete(BrowserSession).where(
+        BrowserSession.user_id == user.id, BrowserSession.id_hash.startswith(mark, autoescape=True)
+    )
+    gone = (await session.execute(ended.returning(BrowserSession.id_hash))).all()
+    if gone:
+        await publish(session, "user", user_id=user.id, change="sessions")
+    return bool(gone)
+
+
+def mark_of(signed_in: BrowserSession) -> str:
+    """What names a session to its owner; nothing is opened by it."""
+    return signed_in.id_hash[:16]
+
+
 async def forget_old_sessions(session: AsyncSession) -> None:
     over = or_(
         BrowserSession.expires_at < func.now(), BrowserSession.last_seen_at < func.now() - IDLE
@@ -119,7 +136,3 @@ def _still_open() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 def _the(session_id: str) -> Delete:
     return delete(BrowserSession).where(BrowserSession.id_hash == hash_of(session_id))
-
-
-def _printable(agent: str) -> str:
-    return "".join(character for character in agent if character.isprintable())[:300]

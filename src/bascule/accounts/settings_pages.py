@@ -10,16 +10,17 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from bascule.accounts.access import Editor, TheHub, ThePerson, Viewer
+from bascule.accounts.access import ConfirmedPerson, Editor, TheHub, ThePerson, Viewer
 from bascule.accounts.agents import agent_in_words
 from bascule.accounts.answers import NewToken
-from bascule.accounts.auth_api import TokenId
+from bascule.accounts.auth_api import SignInId, TokenId
 from bascule.accounts.integration import NotConfigured, change_settings, shown, test_erpnext
 from bascule.accounts.origin import public_url
-from bascule.accounts.sessions import COOKIE, sessions_of
+from bascule.accounts.sessions import COOKIE
+from bascule.accounts.signed_in import end_sign_in, signed_in_with
 from bascule.accounts.signing_in import change_password, end_all_sign_ins
 from bascule.accounts.tables import User
-from bascule.accounts.tokens import issue_token, revoke_token, tokens_of
+from bascule.accounts.tokens import issue_token, revoke_token, scopes_of, tokens_of
 from bascule.errors import HubError, Invalid, TooMany
 from bascule.hub import Hub
 from bascule.ui import back_to, render
@@ -45,7 +46,12 @@ REFUSALS = {
         "Ask whoever looks after it to enable your user and to give it a role.",
     ),
 }
-LIFETIMES = {"": "until it is revoked", "30": "30 days", "90": "90 days", "365": "a year"}
+LIFETIMES = {"7": "a week", "30": "30 days", "90": "90 days", "365": "a year"}
+SCOPES = {
+    "read": "read",
+    "write": "read, and change what an editor may",
+    "admin": "read, and change what an admin may",
+}
 
 
 @pages.get(HERE)
@@ -90,23 +96,31 @@ async def sign_out_form(request: Request, hub: TheHub, user: Viewer, person: The
     return back_to(HERE, "Everywhere else you are signed out.")
 
 
+@pages.post(HERE + "/sessions/{session}/end", name="end_one_sign_in")
+async def end_session_form(
+    hub: TheHub, user: Viewer, person: ThePerson, session: SignInId
+) -> Response:
+    await end_sign_in(hub, person, session)
+    return back_to(HERE, "That one is signed out.")
+
+
 @pages.post(HERE + "/tokens", name="make_token")
 async def token_form(
     request: Request,
     hub: TheHub,
     user: Viewer,
-    person: ThePerson,
+    person: ConfirmedPerson,
     name: Typed = "",
     scope: Typed = "",
-    days: Typed = "",
+    days: Typed = "90",
 ) -> Response:
-    wrong = _wrong_token(name, scope)
+    wrong = _wrong_token(person, name, scope)
     if days not in LIFETIMES:
         wrong["days"] = "is none of those to choose from"
     if wrong:
         typed = {"name": name, "scope": scope, "days": days}
         return await _page(request, hub, user, wrong=wrong, typed=typed)
-    ends = datetime.now(UTC) + timedelta(days=int(days)) if days else None
+    ends = datetime.now(UTC) + timedelta(days=int(days))
     name = name.strip()
     async with hub.db.session() as session:
         token = await issue_token(session, name, person, scope=scope, expires_at=ends)
@@ -117,7 +131,7 @@ async def token_form(
         201,
         token=token,
         name=name,
-        scope=scope,
+        may=SCOPES[scope],
         ends=ends,
         hub_url=hub_url,
     )
@@ -180,15 +194,17 @@ async def settings_again(user: Viewer, rest: str) -> Response:
     return RedirectResponse(HERE, 303)
 
 
-def _wrong_token(name: str, scope: str) -> dict[str, str]:
+def _wrong_token(user: User, name: str, scope: str) -> dict[str, str]:
     """The same rules as the API's."""
+    may = scopes_of(user)
+    wrong = {}
     try:
-        NewToken.model_validate({"name": name, "scope": scope})
-    except ValidationError as error:
-        said = {"name": "has 1 to 100 characters on one line", "scope": "is read or write"}
-        wrong = {str(each["loc"][0]) for each in error.errors()}
-        return {field: why for field, why in said.items() if field in wrong}
-    return {}
+        NewToken.model_validate({"name": name, "scope": "read"})
+    except ValidationError:
+        wrong["name"] = "has 1 to 100 characters on one line"
+    if scope not in may:
+        wrong["scope"] = f"is none of {', '.join(may)}"
+    return wrong
 
 
 async def _page(
@@ -203,22 +219,21 @@ async def _page(
 ) -> Response:
     async with hub.db.session() as session:
         tokens = await tokens_of(session, user)
-        sessions = await sessions_of(session, user)
+        sessions = await signed_in_with(request, session, user)
     kept: dict[str, Any] = shown(user)
-    this = getattr(request.state, "session", None)
     status = 429 if isinstance(refused, TooMany) else 400 if refused else 422 if wrong else 200
     return render(
         request,
         "accounts/settings.html",
         status,
         kept=kept,
-        typed={"name": "", "scope": "read", "days": "", **kept, **(typed or {})},
+        typed={"name": "", "scope": "read", "days": "90", **kept, **(typed or {})},
         wrong=wrong or {},
         refused=refused if isinstance(refused, TooMany) else None,
         verdict=verdict,
         tokens=tokens,
         sessions=sessions,
-        this=this.id_hash if this else "",
         lifetimes=LIFETIMES,
+        scopes={scope: SCOPES[scope] for scope in scopes_of(user)},
         in_words=agent_in_words,
     )

@@ -26,6 +26,8 @@ class User(Base):
     version: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_sign_in_at: Mapped[datetime | None]
+    # No column: the role that an API token lets whoever holds it have at most; see `access`.
+    held_to = ""
 
     # Their own ERPNext and Nextcloud; secret and password are Fernet, see bascule.store.vault.
     erpnext_url: Mapped[str | None] = mapped_column(String(512))
@@ -47,14 +49,16 @@ class ApiToken(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
     name: Mapped[str]
     token_hash: Mapped[str] = mapped_column(unique=True)  # SHA-256, hex
-    scope: Mapped[str] = mapped_column(server_default="write")  # read, write
+    scope: Mapped[str] = mapped_column(server_default="write")  # read, write, admin
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    expires_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]  # None: made before every token had an end
     last_used_at: Mapped[datetime | None]
 
 
 class BrowserSession(Base):
-    """A browser that is signed in. `id_hash` is the SHA-256 of what its cookie says."""
+    """A browser that is signed in. `id_hash` is the SHA-256 of what its cookie says; when its
+    person gave their password last is `confirmed_at`.
+    """
 
     __tablename__ = "sessions"
     __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
@@ -65,8 +69,23 @@ class BrowserSession(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    confirmed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     address: Mapped[str]
     agent: Mapped[str]
+
+
+class RefreshFamily(Base):
+    """A program that signed in: the chain of its refresh tokens, which ends 90 days after it."""
+
+    __tablename__ = "refresh_families"
+    __table_args__ = (Index("ix_refresh_families_user_id", "user_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    began_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    confirmed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    address: Mapped[str] = mapped_column(server_default="")
+    agent: Mapped[str] = mapped_column(server_default="")
 
 
 class RefreshToken(Base):
@@ -79,7 +98,7 @@ class RefreshToken(Base):
     )
 
     token_hash: Mapped[str] = mapped_column(primary_key=True)
-    family: Mapped[UUID]
+    family: Mapped[UUID] = mapped_column(ForeignKey(RefreshFamily.id, ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]

@@ -7,16 +7,21 @@ import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import exists, func, or_, select, text, update
+from sqlalchemy import delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import ApiToken, User
-from bascule.errors import NoSuch
+from bascule.errors import Invalid, NoSuch
 from bascule.events.live import publish
 
 PREFIX = "bsc_"  # lets secret scanners, and people, see what a leaked string is
-SCOPES = ("read", "write")
+SCOPES = ("read", "write", "admin")  # each may what those before it may
+# Of each role the widest that a token of theirs may have.
+WIDEST = {"viewer": "read", "editor": "write", "admin": "admin"}
+HELD_TO = {"write": "editor"}  # as which role, at most, it changes things
+LASTS = timedelta(days=90)
+LONGEST = timedelta(days=366)
 SOON = timedelta(days=7)
 
 
@@ -47,11 +52,18 @@ async def issue_token(
     name: str,
     user: User | None = None,
     *,
-    scope: str = "write",
+    scope: str | None = None,
     expires_at: datetime | None = None,
 ) -> str:
-    """A new token of that user (default: the first admin). It is returned here and never again."""
+    """A new token of that user (default: the first admin). It is returned here and never again.
+
+    `scope`: by default the widest that their role has. `expires_at`: by default in 90 days.
+    Invalid: the scope is wider than their role, or the end is past or more than a year away.
+    """
     owner = user or await ensure_admin(session)
+    scope = scope or WIDEST[owner.role]
+    expires_at = expires_at or datetime.now(UTC) + LASTS
+    _check(owner, scope, expires_at)
     token = PREFIX + secrets.token_urlsafe(32)
     session.add(
         ApiToken(
@@ -65,6 +77,35 @@ async def issue_token(
     await session.flush()
     await publish(session, "user", user_id=owner.id, change="tokens")
     return token
+
+
+def scopes_of(owner: User) -> tuple[str, ...]:
+    """What a token of theirs may be given, the least first."""
+    return SCOPES[: SCOPES.index(WIDEST[owner.role]) + 1]
+
+
+def _check(owner: User, scope: str, expires_at: datetime) -> None:
+    wrong, may = {}, scopes_of(owner)
+    if scope not in may:
+        wrong["scope"] = f"is none of what the role {owner.role} may give: {', '.join(may)}"
+    if expires_at <= datetime.now(UTC):
+        wrong["expires_at"] = "is in the past"
+    elif expires_at > datetime.now(UTC) + LONGEST:
+        wrong["expires_at"] = f"is more than {LONGEST.days} days from now"
+    if wrong:
+        said = "; ".join(f"{name} {why}" for name, why in wrong.items())
+        raise Invalid(
+            f"This token cannot be made: {said}.",
+            next_step="Give it less, or a time that is nearer; its owner is reminded a week before "
+            "it ends.",
+            fields=wrong,
+        )
+
+
+async def end_tokens_of(session: AsyncSession, user: User) -> int:
+    """Every API token of theirs opens nothing any more; how many that were."""
+    ended = delete(ApiToken).where(ApiToken.user_id == user.id).returning(ApiToken.id)
+    return len((await session.execute(ended)).all())
 
 
 async def count_tokens(session: AsyncSession) -> dict[int, int]:

@@ -7,7 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 
 from bascule.accounts import people
-from bascule.accounts.access import TheHub, needs
+from bascule.accounts.access import (
+    ConfirmedPerson,
+    TheHub,
+    needs,
+    refuse_unconfirmed,
+)
 from bascule.accounts.answers import (
     Invitation,
     ListedPerson,
@@ -50,7 +55,9 @@ async def users(hub: TheHub) -> People:
 
 
 @router.post("", status_code=201, responses=TAKEN)
-async def invite_user(request: Request, hub: TheHub, body: NewPerson) -> Invitation:
+async def invite_user(
+    request: Request, hub: TheHub, admin: ConfirmedPerson, body: NewPerson
+) -> Invitation:
     """A new user. The answer holds the one-time link by which they choose a password within 7 days;
     the hub sends no mail.
     """
@@ -68,9 +75,12 @@ async def one_user(hub: TheHub, user: UserId) -> Person:
 @router.patch("/{user}", responses=LAST)
 async def change_user(request: Request, hub: TheHub, user: UserId, body: PersonChange) -> Person:
     """Changes a role, an e-mail address, or whether somebody is active; at once, also where they
-    are signed in. The last active admin stays one.
+    are signed in. The last active admin stays one. A machine may deactivate somebody; all else
+    needs a person, who gave their password lately.
     """
     changes = body.model_dump(exclude_unset=True)
+    if gives_powers(changes):
+        await refuse_unconfirmed(request, hub)
     async with hub.db.session() as session:
         changed = await people.change_person(session, user, changes)
         note(request, changed, changes)
@@ -78,15 +88,21 @@ async def change_user(request: Request, hub: TheHub, user: UserId, body: PersonC
 
 
 @router.post("/{user}/invite", responses=CHOSEN)
-async def invite_user_again(request: Request, hub: TheHub, user: UserId) -> Invitation:
+async def invite_user_again(
+    request: Request, hub: TheHub, admin: ConfirmedPerson, user: UserId
+) -> Invitation:
     """A new link for somebody who has not chosen a password yet; older ones end."""
     async with hub.db.session() as session:
         return invitation(request, hub, *await people.invite_again(session, user))
 
 
 @router.post("/{user}/reset", responses=INACTIVE)
-async def reset_user(request: Request, hub: TheHub, user: UserId) -> Invitation:
-    """Ends somebody's password, sessions and access tokens; the link lets them choose another."""
+async def reset_user(
+    request: Request, hub: TheHub, admin: ConfirmedPerson, user: UserId
+) -> Invitation:
+    """Ends somebody's password, sessions, access tokens and API tokens; the link lets them choose
+    another password.
+    """
     async with hub.db.session() as session:
         return invitation(request, hub, *await people.reset(session, user))
 
@@ -107,6 +123,11 @@ async def revoke_token_of_user(
         owner = await people.find_person(session, user)
         note(request, owner)
         return TokenAnswer.model_validate(await revoke_token(session, owner, token))
+
+
+def gives_powers(changes: Mapping[str, Any]) -> bool:
+    """Whether more is changed than that somebody is deactivated."""
+    return bool(set(changes) - {"active"}) or bool(changes.get("active"))
 
 
 def invitation(request: Request, hub: Hub, user: User, token: str) -> Invitation:

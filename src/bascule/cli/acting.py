@@ -57,9 +57,9 @@ async def acting_hub(
 
 
 async def _user(hub: "Hub", needed: Needed) -> "User | None":
-    from bascule.accounts.access import refuse_below
+    from bascule.accounts.access import hold_to_scope, refuse_below
     from bascule.accounts.tokens import opened_by
-    from bascule.errors import Forbidden, Unauthenticated
+    from bascule.errors import Unauthenticated
 
     if hub.settings.token is None:
         return None
@@ -75,9 +75,7 @@ async def _user(hub: "Hub", needed: Needed) -> "User | None":
     user, scope = found
     if needed in ("viewer", "editor", "admin"):
         refuse_below(needed, user)
-    if scope == "read" and needed != "viewer":
-        raise Forbidden(
-            "The token in BASCULE_TOKEN may only read.",
-            next_step="Use one with the scope write.",
-        )
+        if needed != "viewer":
+            hold_to_scope(user, scope)
+            refuse_below(needed, user)
     return user

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,23 +25,37 @@ async def token(
         str | None,
         typer.Option(help="Whose it is, with their role; the admin's if left out."),
     ] = None,
-    read: Annotated[bool, typer.Option("--read", help="It may only read.")] = False,
+    read: Annotated[bool, typer.Option("--read", help="The same as --scope read.")] = False,
+    scope: Annotated[
+        str | None,
+        typer.Option(help="read, write or admin; the widest that the role has if left out."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="After how many days it ends.")] = 90,
     as_json: AsJson = False,
 ) -> int:
     """Print a new token for the API. It is shown this once; only a hash of it is kept."""
     from bascule.accounts.people import find_active
-    from bascule.accounts.tokens import ensure_admin, issue_token
+    from bascule.accounts.tokens import WIDEST, ensure_admin, issue_token
     from bascule.cli.acting import acting_hub
 
-    scope = "read" if read else "write"
+    if read and scope not in (None, "read"):
+        raise Refused(f"Both --read and --scope {scope}: choose one.", next_step="Leave one out.")
+    ends = datetime.now(UTC) + timedelta(days=days)
     async with acting_hub(of=user or "") as (hub, _), hub.db.session() as session:
         owner = await (ensure_admin(session) if user is None else find_active(session, user))
-        issued, username = await issue_token(session, name, owner, scope=scope), owner.username
+        scope = "read" if read else scope or WIDEST[owner.role]
+        issued = await issue_token(session, name, owner, scope=scope, expires_at=ends)
+        username = owner.username
     if as_json:
-        document({"token": issued, "name": name, "user": username, "scope": scope})
+        told = {"token": issued, "name": name, "user": username, "scope": scope}
+        document({**told, "expires_at": ends.isoformat(timespec="seconds")})
     else:
         print(issued)
-        err.print("Send it as 'Authorization: Bearer <token>'.", style="dim")
+        err.print(
+            f"Send it as 'Authorization: Bearer <token>'. It ends on {ends:%F}; {username} is "
+            "reminded a week before.",
+            style="dim",
+        )
     return Exit.DONE
 
 

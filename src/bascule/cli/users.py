@@ -50,7 +50,7 @@ async def list_users(context: typer.Context, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("admin", group="users")
+@verb("machine", group="users")
 async def invite(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What they sign in with.")],
     email: Annotated[str | None, typer.Option(help="They may sign in with it as well.")] = None,
@@ -71,7 +71,7 @@ async def invite(
 
 
 @app.command()
-@verb("admin", group="users")
+@verb("machine", group="users")
 async def role(
     name: Name,
     role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, editor or admin.")],
@@ -90,7 +90,7 @@ async def deactivate(name: Name, yes: Yes = False, as_json: AsJson = False) -> i
 
 
 @app.command()
-@verb("admin", group="users")
+@verb("machine", group="users")
 async def activate(name: Name, as_json: AsJson = False) -> int:
     """Switch an account on again; they sign in with the password that they had."""
     return await _change(name, {"active": True}, as_json=as_json)
@@ -143,15 +143,15 @@ async def left(
 
 
 @app.command()
-@verb("admin", group="users")
+@verb("machine", group="users")
 async def reset(name: Name, yes: Yes = False, as_json: AsJson = False) -> int:
-    """End somebody's password and sessions, and print a one-time link to choose another.
+    """End somebody's password, sessions and API tokens; print a one-time link to choose another.
 
-    This is also how the owner of this machine gets in again. API tokens go on working.
+    This is also how the owner of this machine gets in again.
     """
     from bascule.accounts import people
 
-    confirm(f"End the password and the sessions of {name}", yes=yes)
+    confirm(f"End the password, the sessions and the API tokens of {name}", yes=yes)
     async with acting_hub(of=name) as (hub, _), hub.db.session() as session:
         user, token = await people.reset(session, name)
         invited = _invitation(hub.settings, user, token)

@@ -31,6 +31,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "logout": "Sign out",
         "sign_out_elsewhere": "Sign out everywhere else",
         "password": "Change their own password",
+        "confirm_password": "Give their password once more",
+        "confirm.failed": "Give a wrong password once more",
+        "end_one_sign_in": "Sign out one browser or program",
     },
     "People": {
         "invite_user": "Invite somebody",
