@@ -7,12 +7,12 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo test soak bench lint setup chromium pgbouncer generator lock clean
+.PHONY: demo test soak bench lint setup chromium pgbouncer proxies generator lock clean
 
 demo: setup
 	$(BIN)/bascule demo
 
-test: lint chromium pgbouncer generator
+test: lint chromium pgbouncer proxies generator
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # The test of both sides for longer, from a number that it prints: make soak STEPS=50000 SEED=7
@@ -27,6 +27,10 @@ chromium:
 # Likewise, for the tests of what stands between a hub and its database.
 pgbouncer:
 	@sh tests/get_pgbouncer.sh
+
+# And for the examples of what stands before it.
+proxies:
+	@sh tests/get_proxies.sh
 
 # What makes a Python client of the OpenAPI, for a test; it wants another Typer than ours.
 generator: tests/openapi/.tools/.ready

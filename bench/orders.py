@@ -13,7 +13,7 @@ from pathlib import Path
 from psycopg.sql import SQL
 
 from bascule.accounts.tokens import issue_token
-from bascule.app import create_app, serving
+from bascule.app import create_app
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import create_connection, delete_connection
 from bascule.connections.tables import Connection
@@ -21,6 +21,7 @@ from bascule.hub import Hub, open_hub
 from bascule.mirror.columns import Column, Shape
 from bascule.mirror.schema import ensure_indexes, ensure_tables
 from bascule.mirror.views import rebuild_views
+from bascule.serving import serving
 from bascule.settings import Settings
 
 COLUMNS = {

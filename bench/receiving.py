@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bascule import jobs
-from bascule.app import create_app, serving
+from bascule.app import create_app
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import create_connection, delete_connection
 from bascule.connections.tables import Connection
@@ -23,6 +23,7 @@ from bascule.hub import Hub, open_hub
 from bascule.inbox.tables import WebhookEnd
 from bascule.jobs import run_worker
 from bascule.rooms import JOB_MODULES
+from bascule.serving import serving
 from bascule.settings import Settings
 
 PATIENCE = 120.0  # seconds to work off what was kept

@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).parent
 ROOMS = HERE.parent / "src" / "bascule"
 # Helpers that make an error out of texts in this order.
-MAKERS = {"_invalid": (0, 1, 2), "Problem": (0, 1), "refused": (2, 3)}
+MAKERS = {"_invalid": (0, 1, 2), "Problem": (0, 1), "refused": (2, 3), "_last_word": (1, 2)}
 BETWEEN = re.compile(r"<[^>]*>")
 Error = tuple[str, str]
 

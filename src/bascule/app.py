@@ -3,18 +3,16 @@
 What a route does is its room's; how a refusal looks is `refusals`'; docs/api.md is `reference`'s.
 """
 
-import asyncio
-import os
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 
-import uvicorn
 from fastapi import Depends, FastAPI, HTTPException
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bascule import __version__, refusals
 from bascule.accounts.access import needs, require_user
+from bascule.accounts.origin import is_https
 from bascule.accounts.tokens import ensure_admin
 from bascule.declared import OPEN_RESPONSES, RESPONSES, DeclaredApi
 from bascule.events.listening import Live
@@ -63,7 +61,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(Recorder)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, is_secure=_is_secure)
     app.add_middleware(Door)
     for router in SIGNED_ROUTERS:
         app.include_router(router)
@@ -85,6 +83,11 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     )
     refusals.install(app)
     return app
+
+
+def _is_secure(scope: Scope) -> bool:
+    connection = HTTPConnection(scope)
+    return is_https(connection, connection.app.state.hub.settings)
 
 
 class BodyLimit:
@@ -111,65 +114,3 @@ async def _move_in(app: FastAPI, hub: Hub) -> None:
     async with hub.db.session() as session:
         await ensure_admin(session)
     app.state.hub, app.state.live = hub, Live(hub.db)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, without its own idea of signals: who serves decides when to stop."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _first_free(host: str, ports: Sequence[int]) -> socket.socket:
-    for port in ports[:-1]:
-        with suppress(OSError):
-            return _listening(host, port)
-    return _listening(host, ports[-1])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP, or asyncio leaves Nagle's algorithm on, and an answer may wait 40 ms for an ACK.
-    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":  # elsewhere it would let two programs take one port
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-        made.listen()  # two that are only bound may have the same
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
-@asynccontextmanager
-async def serving(app: FastAPI, host: str, *ports: int) -> AsyncIterator[str]:
-    """Listens until the block ends; gives the address. On the first of these ports that is free; 0:
-    any. OSError: all of them are taken.
-    """
-    listening = _first_free(host, ports)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=10,
-        proxy_headers=False,  # uvicorn believes everybody on loopback; see accounts.origin
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        while not server.started:
-            if task.done():
-                await task
-                raise RuntimeError("The application did not start; its log tells why.")
-            await asyncio.sleep(0.01)
-        shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{listening.getsockname()[1]}"
-    finally:
-        if server.started:
-            await app.state.live.aclose()  # or uvicorn would wait for streams that never end
-        server.should_exit = True
-        await task
-        listening.close()

@@ -7,7 +7,8 @@
     ├── Unauthenticated   nobody who is known asks: no token, or one that opens nothing
     ├── Forbidden         somebody who is known asks, and may not
     │   └── Unconfirmed   they may, once they have given their password again
-    └── TooMany           it was tried too often; in `retry_after` seconds it may be again
+    ├── TooMany           it was tried too often; in `retry_after` seconds it may be again
+    └── Busy              all that can do it are at work; in `retry_after` seconds one may be free
 
 Each carries the next step. How the API and the command line show them is theirs; what a site
 answered is `bascule.frappe`'s tree of errors.
@@ -56,6 +57,12 @@ class Unconfirmed(Forbidden):
 
 
 class TooMany(HubError):
+    def __init__(self, message: str, *, next_step: str, retry_after: int) -> None:
+        super().__init__(message, next_step=next_step)
+        self.retry_after = retry_after
+
+
+class Busy(HubError):
     def __init__(self, message: str, *, next_step: str, retry_after: int) -> None:
         super().__init__(message, next_step=next_step)
         self.retry_after = retry_after

@@ -23,6 +23,7 @@ from bascule.accounts.origin import local_path
 from bascule.connections.answers import CheckAnswer
 from bascule.connections.service import CheckFailed
 from bascule.errors import (
+    Busy,
     Conflict,
     Forbidden,
     HubError,
@@ -44,6 +45,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Unauthenticated, 401),
     (Forbidden, 403),
     (TooMany, 429),
+    (Busy, 503),
     (NoSuch, 404),
     (Conflict, 409),
     (Invalid, 422),
@@ -71,7 +73,7 @@ PAGE_TITLES = {
     409: "Not now",
     422: "This cannot be taken",
     429: "Too many attempts",
-    503: "The database cannot be reached",
+    503: "Not just now",
 }
 GONE = (
     "It may have been removed, or the address be mistyped. Go back, or start from the first page."
@@ -116,7 +118,7 @@ async def _said(request: Request, error: Exception) -> Response:
         return _to_confirm(request, error)
     status = next(number for kind, number in STATUSES if isinstance(error, kind))
     headers = {"WWW-Authenticate": 'Bearer realm="bascule"'} if status == 401 else None
-    if isinstance(error, TooMany):
+    if isinstance(error, TooMany | Busy):
         headers = {"Retry-After": str(error.retry_after)}
     more: dict[str, Any] = {}
     if isinstance(error, Invalid | frappe.Invalid) and error.fields:

@@ -62,6 +62,29 @@ class Settings(BaseSettings):
         description="Addresses or networks of proxies whose X-Forwarded-For and -Proto count, "
         "with commas between.",
     )
+    sockets: int = Field(
+        default=1_000,
+        ge=16,
+        description="How many connections the hub takes at a time; fewer where the system gives it "
+        "fewer files.",
+    )
+    sockets_per_address: int = Field(
+        default=200,
+        ge=4,
+        description="How many of them one address may have (of IPv6 one /64). Proxies in "
+        "BASCULE_TRUSTED_PROXIES may have all.",
+    )
+    request_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        description="How long the head of a request may take to arrive; its body may take three "
+        "times as long.",
+    )
+    stall_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="After how long a reader who takes nothing of an answer is dropped.",
+    )
     allow_http: bool = Field(
         default=False,
         description="Speak plain HTTP to sites that are not on loopback.",

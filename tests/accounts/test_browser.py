@@ -75,9 +75,11 @@ def test_signing_in_and_choosing_a_password_are_not_done_for_another_site(
 
 
 def cookie_of(answer: Answer) -> tuple[str, set[str]]:
-    """What the session's cookie says, and how it is kept."""
+    """What the session's cookie says, and how it is kept. Over TLS it is this host's alone."""
     value, *kept = answer.headers["set-cookie"].split("; ")
-    assert value.startswith(f"{COOKIE}=")
+    secure = "secure" in {each.lower() for each in kept}
+    assert value.startswith(f"__Host-{COOKIE}=" if secure else f"{COOKIE}=")
+    assert ("strict-transport-security" in answer.headers) is secure
     return value.partition("=")[2], {each.lower() for each in kept}
 
 
@@ -92,6 +94,26 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     assert not any(each.startswith("domain") for each in kept)
     _, kept = cookie_of(stranger.ask("POST", "/sign-in", form=form, X_Forwarded_Proto="https"))
     assert "secure" in kept
+
+
+@pytest.mark.parametrize(
+    ("hop", "address"),
+    [
+        ("198.51.100.7:51234", "198.51.100.7"),
+        ("[2001:db8::7]:51234", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_a_proxy_may_write_the_port_too(
+    make_person: Make, stranger: Visitor, hop: str, address: str
+) -> None:
+    anna = make_person()
+    form = {"name": anna.username, "password": anna.password}
+    signed_in = stranger.ask("POST", "/sign-in", form=form, X_Forwarded_For=f"203.0.113.9, {hop}")
+    stranger.cookie, _ = cookie_of(signed_in)
+    [session] = stranger.get("/api/auth/sessions").json["sessions"]
+    assert session["address"] == address
 
 
 def test_the_cookie_travels_encrypted_where_people_reach_the_hub_by_https(

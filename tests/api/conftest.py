@@ -17,10 +17,11 @@ import pytest
 
 from bascule.accounts import people
 from bascule.accounts.tokens import issue_token
-from bascule.app import create_app, serving
+from bascule.app import create_app
 from bascule.hub import Hub, open_hub
 from bascule.jobs import load, run_worker
 from bascule.rooms import JOB_MODULES
+from bascule.serving import serving
 from bascule.settings import Settings
 from databases import FreshSettings
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bascule.app import create_app, serving
+from bascule.app import create_app
 from bascule.events import live
 from bascule.hub import Hub
+from bascule.serving import serving
 
 from .conftest import Api, RunningHub
 from .listener import Listener

@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from bascule.accounts.bearer import user_of_access_token
 from bascule.accounts.confirming import confirm, confirmed_at
 from bascule.accounts.origin import address_of, refuse_cross_site
-from bascule.accounts.sessions import COOKIE, csrf_of, session_of
+from bascule.accounts.sessions import COOKIE, cookie_of, csrf_of, session_of
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import HELD_TO, PREFIX, opened_by
 from bascule.errors import Forbidden, Unauthenticated, Unconfirmed
@@ -63,7 +63,7 @@ async def require_user(
     request.state.address = address_of(request, hub.settings)
     if credentials is not None:
         user = await _by_bearer(request, hub, credentials.credentials)
-    elif session_id := request.cookies.get(COOKIE):
+    elif session_id := cookie_of(request, hub):
         user = await _by_session(request, hub, session_id)
     else:
         raise Unauthenticated(

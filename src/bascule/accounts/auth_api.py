@@ -25,7 +25,7 @@ from bascule.accounts.answers import (
 )
 from bascule.accounts.confirming import confirm
 from bascule.accounts.origin import address_of
-from bascule.accounts.sessions import COOKIE, end_session
+from bascule.accounts.sessions import cookie_of, end_session
 from bascule.accounts.signed_in import end_sign_in, signed_in_with
 from bascule.accounts.signing_in import change_password, sign_in
 from bascule.accounts.tables import ApiToken, User
@@ -126,7 +126,7 @@ async def password(
         body.old_password,
         body.new_password,
         address=request.state.address,
-        keep=request.cookies.get(COOKIE) if request.state.via == "session" else None,
+        keep=cookie_of(request, hub) if request.state.via == "session" else None,
     )
     return PasswordChanged(user=Person.of(changed))
 

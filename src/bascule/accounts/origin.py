@@ -17,7 +17,7 @@ def address_of(connection: HTTPConnection, settings: Settings) -> str:
     said = connection.headers.getlist("x-forwarded-for")
     hops = [hop.strip() for header in said for hop in header.split(",")]
     while hops and _is_trusted(peer, settings):
-        peer = hops.pop()
+        peer = _without_port(hops.pop())
     return peer[:100]
 
 
@@ -66,6 +66,14 @@ def local_path(wanted: str | None) -> str:
     if any(ord(character) < 0x21 or character == "\\" for character in wanted):
         return "/"  # browsers drop tabs and newlines, and read \ as /
     return wanted
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies write 192.0.2.7:51234 or [2001:db8::7]:51234."""
+    host, colon, port = hop.rpartition(":")
+    if colon and port.isdecimal() and (host.count(":") == 0 or host.endswith("]")):
+        hop = host
+    return hop.removeprefix("[").removesuffix("]")
 
 
 def _is_trusted(peer: str, settings: Settings) -> bool:

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from bascule.accounts.access import TheHub, Viewer
 from bascule.accounts.origin import address_of, local_path, refuse_cross_site
-from bascule.accounts.sessions import COOKIE, end_session, session_of, start_session
+from bascule.accounts.sessions import cookie_of, end_session, session_of, start_session
 from bascule.accounts.signing_in import sign_in, user_of_link, welcome
 from bascule.errors import Invalid, TooMany, Unauthenticated
 from bascule.ui import back_to, render
@@ -19,7 +19,7 @@ Typed = Annotated[str, Form(max_length=1000)]
 
 @open_pages.get("/sign-in")
 async def sign_in_page(request: Request, hub: TheHub, next: str = "/") -> Response:
-    if session_id := request.cookies.get(COOKIE):
+    if session_id := cookie_of(request, hub):
         async with hub.db.session() as session:
             if await session_of(session, session_id) is not None:
                 return RedirectResponse(local_path(next), 303)

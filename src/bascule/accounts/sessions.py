@@ -19,6 +19,9 @@ from bascule.events.live import publish
 from bascule.hub import Hub
 
 COOKIE = "bascule_session"
+# Over TLS. Of this name browsers take only what this host itself said, over TLS, for all of it: a
+# neighbour under the same domain, or plain HTTP in between, cannot set it.
+SECURE_COOKIE = f"__Host-{COOKIE}"
 LASTS = timedelta(days=14)
 IDLE = timedelta(days=3)  # a session that nobody uses for so long is over
 
@@ -27,7 +30,7 @@ async def start_session(hub: Hub, request: Request, response: Response, user: Us
     """Signs this browser in: a new id, whatever it had before, and the cookie on the response."""
     session_id = secrets.token_urlsafe(32)
     async with hub.db.session() as session:
-        if before := request.cookies.get(COOKIE):
+        if before := cookie_of(request, hub):
             await session.execute(_the(before))
         session.add(
             BrowserSession(
@@ -44,7 +47,7 @@ async def start_session(hub: Hub, request: Request, response: Response, user: Us
         )
         await publish(session, "user", user_id=user.id, change="sessions")
     response.set_cookie(
-        COOKIE,
+        _name(request, hub),
         session_id,
         max_age=int(LASTS.total_seconds()),
         path="/",
@@ -56,10 +59,25 @@ async def start_session(hub: Hub, request: Request, response: Response, user: Us
 
 async def end_session(hub: Hub, request: Request, response: Response) -> None:
     """Signs this browser out."""
-    if session_id := request.cookies.get(COOKIE):
+    if session_id := cookie_of(request, hub):
         async with hub.db.session() as session:
             await session.execute(_the(session_id))
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+    response.delete_cookie(
+        _name(request, hub),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=is_https(request, hub.settings),
+    )
+
+
+def cookie_of(request: Request, hub: Hub) -> str | None:
+    """The session id that this browser has, if any."""
+    return request.cookies.get(_name(request, hub))
+
+
+def _name(request: Request, hub: Hub) -> str:
+    return SECURE_COOKIE if is_https(request, hub.settings) else COOKIE
 
 
 async def end_sessions_of(session: AsyncSession, user: User, *, but: str | None = None) -> None:

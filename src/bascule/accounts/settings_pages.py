@@ -16,7 +16,7 @@ from bascule.accounts.answers import NewToken
 from bascule.accounts.auth_api import SignInId, TokenId
 from bascule.accounts.integration import NotConfigured, change_settings, shown, test_erpnext
 from bascule.accounts.origin import public_url
-from bascule.accounts.sessions import COOKIE
+from bascule.accounts.sessions import cookie_of
 from bascule.accounts.signed_in import end_sign_in, signed_in_with
 from bascule.accounts.signing_in import change_password, end_all_sign_ins
 from bascule.accounts.tables import User
@@ -71,7 +71,7 @@ async def password_form(
 ) -> Response:
     if new_password != again:
         return await _page(request, hub, user, wrong={"again": "is not the same as the new one"})
-    keep = request.cookies.get(COOKIE)
+    keep = cookie_of(request, hub)
     address = request.state.address
     try:
         await change_password(hub, person, old_password, new_password, address=address, keep=keep)
@@ -92,7 +92,7 @@ async def password_form(
 @pages.post(HERE + "/sign-out-elsewhere", name="sign_out_elsewhere")
 async def sign_out_form(request: Request, hub: TheHub, user: Viewer, person: ThePerson) -> Response:
     async with hub.db.session() as session:
-        await end_all_sign_ins(session, person, keep=request.cookies.get(COOKIE))
+        await end_all_sign_ins(session, person, keep=cookie_of(request, hub))
     return back_to(HERE, "Everywhere else you are signed out.")
 
 

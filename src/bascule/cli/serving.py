@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.keys import refuse_weak_key
+from bascule.cli.repeats import bound_repeats
 from bascule.cli.terminal import LOG_LINE, AsJson, document, err
 
 if TYPE_CHECKING:
@@ -97,9 +98,11 @@ def _told(host: str | None, port: int | None, concurrency: int | None) -> "Setti
 async def _run(settings: "Settings", *, web: bool, worker: bool, as_json: bool) -> int:
     from bascule.hub import open_hub
     from bascule.mirror.readers import admit_reader_to_mirrors
+    from bascule.serving import raise_file_limit
     from bascule.store.folder import private_files
 
     log_to_stderr(settings.log_level)
+    raise_file_limit()
     with stopping() as stop, private_files():
         async with AsyncExitStack() as running:
             hub = await running.enter_async_context(open_hub(settings))
@@ -169,14 +172,16 @@ async def working(hub: "Hub") -> "AsyncIterator[asyncio.Task[None]]":
 @asynccontextmanager
 async def listening(hub: "Hub", *others: int) -> AsyncIterator[str]:
     """The API over this hub, at the settings' address; on one of the other ports if it is taken."""
-    from bascule.app import create_app, serving
+    from bascule.app import create_app
+    from bascule.serving import bounds_of, serving
 
     settings = hub.settings
     refuse_weak_key(hub.vault, settings.host)
     async with AsyncExitStack() as running:
         try:
             app = create_app(settings, hub=hub)
-            yielded = serving(app, settings.host, settings.port, *others)
+            bounds = bounds_of(settings)
+            yielded = serving(app, settings.host, settings.port, *others, bounds=bounds)
             url = await running.enter_async_context(yielded)
         except OSError as error:
             raise _taken(settings.host, settings.port) from error
@@ -223,6 +228,7 @@ def log_to_stderr(level: str) -> None:
         format=LOG_LINE,
         force=True,
     )
+    bound_repeats()
     if level.upper() != "DEBUG":
         # A line for every job and every statement tells nobody anything.
         for name in ("procrastinate", "sqlalchemy", "alembic", "uvicorn", "psycopg"):

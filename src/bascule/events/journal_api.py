@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import Admin, TheHub
+from bascule.accounts.downloads import REFUSALS, Download
 from bascule.events.journal import Wanted, entries, recorded
 from bascule.spreadsheets import disarmed
 
@@ -105,12 +106,12 @@ async def audit(
     "/api/audit.csv",
     dependencies=[Depends(recorded)],
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **REFUSALS},
 )
-async def audit_csv(hub: TheHub, user: Admin, asked: Asked) -> StreamingResponse:
+async def audit_csv(hub: TheHub, user: Admin, asked: Asked) -> Download:
     """The same as a file, without pages."""
 
-    async def lines() -> AsyncIterator[str]:
+    async def lines() -> AsyncGenerator[str]:
         yield _csv(COLUMNS)
         before = None
         while True:
@@ -122,8 +123,7 @@ async def audit_csv(hub: TheHub, user: Admin, asked: Asked) -> StreamingResponse
             before = found[-1].id
 
     name = f"audit-{datetime.now(UTC):%Y-%m-%d}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(lines(), headers=headers, media_type="text/csv; charset=utf-8")
+    return Download(hub, user, lines(), name=name, media_type="text/csv; charset=utf-8")
 
 
 def _cells(entry: AuditEntry) -> list[str]:

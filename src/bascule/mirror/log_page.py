@@ -1,12 +1,13 @@
 """A log as a page shows it, and as a file: of one run, or of all that a connection's runs said."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
 
 from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.downloads import Download
+from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
 from bascule.connections.tables import Connection
 from bascule.events.journal import recorded
@@ -44,21 +45,17 @@ async def log_page(
 async def download_log_of_connector(
     hub: TheHub, user: Viewer, connection: TheConnection
 ) -> Response:
-    return text_file(hub, connection, f"{connection.slug}-log.txt")
+    return text_file(hub, user, connection, f"{connection.slug}-log.txt")
 
 
-def text_file(hub: Hub, of: Run | Connection, name: str) -> StreamingResponse:
+def text_file(hub: Hub, user: User, of: Run | Connection, name: str) -> Download:
     """A line each, whose further lines are indented."""
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Cache-Control": "no-store",
-    }
-    return StreamingResponse(
-        _text(hub, of), headers=headers, media_type="text/plain; charset=utf-8"
-    )
+    headers = {"Cache-Control": "no-store"}
+    kind = "text/plain; charset=utf-8"
+    return Download(hub, user, _text(hub, of), name=name, media_type=kind, headers=headers)
 
 
-async def _text(hub: Hub, of: Run | Connection) -> AsyncIterator[str]:
+async def _text(hub: Hub, of: Run | Connection) -> AsyncGenerator[str]:
     async for line in all_lines(hub, of):
         at = line.at.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")
         about = f"{line.doctype}: " if isinstance(of, Connection) else ""

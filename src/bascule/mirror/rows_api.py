@@ -4,8 +4,6 @@ What may be asked for, and how it is found, is `rows`' and `export`'s.
 """
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,7 +12,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import TheHub
+from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.downloads import REFUSALS, Download
+from bascule.accounts.tables import User
 from bascule.connections.api import VIEWER, TheConnection
 from bascule.connections.tables import Connection
 from bascule.events.journal import recorded
@@ -96,6 +96,7 @@ FILES: dict[int | str, dict[str, Any]] = {
         },
     },
     400: {"description": "A value does not fit in such a file."},
+    **REFUSALS,
 }
 
 
@@ -125,6 +126,7 @@ class Asked:
     """The part of a question that pages and files share."""
 
     hub: Hub
+    user: User
     connection: Connection
     where: dict[str, str]
     sort: str | None
@@ -146,9 +148,9 @@ class Asked:
         # Written as it is: checking each value against a model would cost more than the query.
         return Response(msgspec.json.encode(page), media_type="application/json")
 
-    async def file(self, relation: str, format: str, exact: bool) -> StreamingResponse:
+    def file(self, relation: str, format: str, exact: bool) -> Download:
         pieces = export_rows(
-            self.hub.db,
+            self.hub.db.downloads,
             self.connection.slug,
             relation,
             format=format,
@@ -158,32 +160,22 @@ class Asked:
             exact=exact,
             search=self.search,
         )
-        # What cannot be had shows before the first piece, while a status can still say so.
-        first = await anext(pieces, b"")
         name = re.sub(r"[^A-Za-z0-9_-]", "_", f"{self.connection.slug}-{relation}")
-        return StreamingResponse(
-            _from(first, pieces),
-            media_type=MEDIA_TYPES[format],
-            headers={"Content-Disposition": f'attachment; filename="{name}.{format}"'},
+        return Download(
+            self.hub, self.user, pieces, name=f"{name}.{format}", media_type=MEDIA_TYPES[format]
         )
-
-
-async def _from(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    async with aclosing(rest):
-        yield first
-        async for piece in rest:
-            yield piece
 
 
 def asked(
     request: Request,
     hub: TheHub,
+    user: Viewer,
     connection: TheConnection,
     sort: Sort = None,
     columns: Columns = None,
     search: Search = None,
 ) -> Asked:
-    return Asked(hub, connection, filters_of(request), sort, names_in(columns), search)
+    return Asked(hub, user, connection, filters_of(request), sort, names_in(columns), search)
 
 
 ThisAsked = Annotated[Asked, Depends(asked)]
@@ -198,8 +190,8 @@ ThisAsked = Annotated[Asked, Depends(asked)]
 )
 async def file_of_rows(
     question: ThisAsked, relation: RelationName, format: AsFile, exact: Exact = False
-) -> StreamingResponse:
-    return await question.file(relation, format, exact)
+) -> Download:
+    return question.file(relation, format, exact)
 
 
 @router.get(
@@ -219,8 +211,8 @@ def _shortcuts(view: View) -> None:
     async def page(question: ThisAsked, after: After = None, limit: Limit = 50) -> Response:
         return await question.page(view.name, after, limit)
 
-    async def file(question: ThisAsked, format: AsFile, exact: Exact = False) -> StreamingResponse:
-        return await question.file(view.name, format, exact)
+    async def file(question: ThisAsked, format: AsFile, exact: Exact = False) -> Download:
+        return question.file(view.name, format, exact)
 
     columns = ", ".join(f"`{column.name}`" for column in view.columns)
     router.add_api_route(

@@ -25,7 +25,7 @@ from bascule.store.address import cannot_connect, conninfo, libpq_url
 from bascule.store.errors import CannotStart
 from bascule.store.migrate import migrate_database
 from bascule.store.pool import Pool
-from bascule.store.session import connect
+from bascule.store.session import connect, pin_download
 from bascule.store.suitable import refuse_unsuitable
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WATCH = 1.0  # seconds between two looks at the embedded server's keeper
+DOWNLOADS = 8  # files that leave one hub at a time, each with a connection of its own
 PATIENCE = 20.0  # seconds that an embedded server gets to take the first connection
 
 
@@ -88,6 +89,16 @@ class Database:
             name="bascule",
             open=False,
         )
+        # What reads these is slow or stands still: nothing else waits for one of them.
+        self.downloads = Pool(
+            self.conninfo,
+            min_size=0,
+            max_size=DOWNLOADS,
+            max_idle=60,
+            name="downloads",
+            configure=pin_download,
+            open=False,
+        )
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+psycopg://",
             async_creator=self.connect,
@@ -138,6 +149,7 @@ class Database:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
+        await self.downloads.close()
         await self.pool.close()
         await self.engine.dispose()
         self._server.leave()
@@ -183,6 +195,7 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
         if migrate:
             await migrate_database(database.conninfo(), settings)
         await database.pool.open()
+        await database.downloads.open()
     except BaseException:
         await database.close()
         raise

@@ -5,6 +5,7 @@ ROLE ... SET ...). These are set by a statement once the connection stands and n
 options, which a pooler such as PgBouncer refuses.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -38,6 +39,8 @@ _PINNED = {
     "idle_session_timeout": "0",
 }
 _SINCE_17 = {"transaction_timeout": "0"}
+_NONE: Mapping[str, str] = {}
+DOWNLOAD_LIMITS = {"statement_timeout": "1h", "idle_in_transaction_session_timeout": "10min"}
 # Until it is done, a limit of the database's own holds for this statement too: one of a few
 # milliseconds is reached wherever the machine is busy, and the next try most often is not.
 _ON_TIMEOUT: dict[str, Any] = {
@@ -71,17 +74,26 @@ def connect_blocking(conninfo: str, *, autocommit: bool = False) -> psycopg.Conn
     return connection
 
 
-async def pin(connection: psycopg.AsyncConnection) -> None:
-    """One round trip. Outside of a transaction, whose rollback would take the settings back."""
+async def pin(connection: psycopg.AsyncConnection, limits: Mapping[str, str] = _NONE) -> None:
+    """One round trip. Outside of a transaction, whose rollback would take the settings back.
+    `limits`: settings that this connection has otherwise than the others.
+    """
     before = connection.autocommit
     await connection.set_autocommit(True)
-    statement = _statement(connection.info.server_version)
+    statement = _statement(connection.info.server_version, limits)
     await AsyncRetrying(**_ON_TIMEOUT)(connection.execute, statement)
     await connection.set_autocommit(before)
 
 
-def _statement(server_version: int) -> bytes:
-    pinned = _PINNED | (_SINCE_17 if server_version >= 170_000 else {})
+async def pin_download(connection: psycopg.AsyncConnection) -> None:
+    """For one that lasts as long as its reader wants: the server ends it at last, whatever became
+    of the hub.
+    """
+    await pin(connection, DOWNLOAD_LIMITS)
+
+
+def _statement(server_version: int, limits: Mapping[str, str] = _NONE) -> bytes:
+    pinned = _PINNED | (_SINCE_17 if server_version >= 170_000 else {}) | dict(limits)
     return b"SELECT " + b", ".join(
         f"set_config('{name}', '{value}', false)".encode() for name, value in pinned.items()
     )

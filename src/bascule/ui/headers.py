@@ -1,5 +1,7 @@
 """Headers that keep a browser from doing what no page of ours needs."""
 
+from collections.abc import Callable
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,11 +30,16 @@ HEADERS = {
 }
 
 
-class SecurityHeaders:
-    """An ASGI middleware. `style-src` allows inline styles, because charts and bars set widths."""
+TLS_ONLY = "max-age=31536000"  # seconds: for a year this host is asked over TLS alone
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+
+class SecurityHeaders:
+    """An ASGI middleware. `style-src` allows inline styles, because charts and bars set widths.
+    `is_secure`: whether a browser speaks TLS here; from then on it shall do nothing else.
+    """
+
+    def __init__(self, app: ASGIApp, is_secure: Callable[[Scope], bool]) -> None:
+        self.app, self.is_secure = app, is_secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Message) -> None:
@@ -40,6 +47,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if self.is_secure(scope):
+                    headers.setdefault("Strict-Transport-Security", TLS_ONLY)
             await send(message)
 
         await self.app(scope, receive, guarded if scope["type"] == "http" else send)
