@@ -22,7 +22,12 @@ def default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="BASCULE_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BASCULE_",
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,  # as Compose passes on what nobody set
+    )
 
     database_url: SecretStr | None = Field(
         default=None,

@@ -127,7 +127,12 @@ def browse(accounts_hub: RunningHub) -> Browse:
                 user = await people.find_person(session, somebody.id)
                 session.expunge(user)
             await start_session(accounts_hub.hub, _request(before, scheme), response, user)
-            cookie = response.headers["set-cookie"].partition("=")[2].partition(";")[0]
+            given = response.headers.getlist("set-cookie")
+            (cookie,) = (
+                each.partition("=")[2].partition(";")[0]
+                for each in given
+                if each.startswith(COOKIE)
+            )
             async with accounts_hub.hub.db.session() as session:
                 return cookie, (await session.get_one(BrowserSession, hash_of(cookie))).csrf
 

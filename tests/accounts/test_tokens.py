@@ -13,7 +13,7 @@ import jwt
 import pytest
 
 from api.conftest import RunningHub
-from bascule.accounts import bearer
+from bascule.accounts import bearer, signing
 
 from .conftest import Make, Sql
 from .visitors import Somebody, Visitor
@@ -35,8 +35,29 @@ def right(anna: Somebody) -> tuple[Claims, str]:
 
 
 @pytest.fixture(scope="module")
-def key(accounts_hub: RunningHub) -> bytes:
-    return accounts_hub.hub.vault.derived(bearer.PURPOSE)
+def right_key(accounts_hub: RunningHub, right: tuple[Claims, str]) -> signing.Key:
+    """The one that signed it."""
+
+    async def newest() -> signing.Key:
+        async with accounts_hub.hub.db.session() as session:
+            return await signing.newest_key(accounts_hub.hub, session)
+
+    found: signing.Key = accounts_hub.run(newest())
+    assert jwt.get_unverified_header(right[1])["kid"] == str(found.id)
+    return found
+
+
+@pytest.fixture(scope="module")
+def key(right_key: signing.Key) -> bytes:
+    KID["kid"] = str(right_key.id)
+    return right_key.derived(bearer.PURPOSE)
+
+
+KID: dict[str, str] = {}  # what a header says of the key that signed right ones
+
+
+def encoded(claims: Claims, key: bytes) -> str:
+    return jwt.encode(claims, key, "HS256", headers=KID)
 
 
 def part(value: Any) -> str:
@@ -59,7 +80,7 @@ def test_the_key_and_the_claims_of_a_right_one_do_open(
 ) -> None:
     """Or the rest of this page would prove nothing."""
     claims, token = right
-    for made in (token, jwt.encode(claims, key, "HS256"), signed({"alg": "HS256"}, claims, key)):
+    for made in (token, encoded(claims, key), signed({"alg": "HS256", **KID}, claims, key)):
         assert stranger.with_token(made).get("/api/auth/me").status == 200
     assert claims["exp"] - claims["iat"] == 15 * 60
 
@@ -67,14 +88,14 @@ def test_the_key_and_the_claims_of_a_right_one_do_open(
 def made_up(claims: Claims, token: str, key: bytes, secret: str) -> dict[str, str]:
     now = datetime.now(UTC).timestamp()
     head, body, signature = token.split(".")
-    hs256: Claims = {"alg": "HS256", "typ": "JWT"}
+    hs256: Claims = {"alg": "HS256", "typ": "JWT", **KID}
     tricks = {
         "no signature": f"{head}.{body}.",
         "no signature and no dot": f"{head}.{body}",
         "a signature cut short": f"{head}.{body}.{signature[:20]}",
         "another body": f"{head}.{part({**claims, 'sub': '1'})}.{signature}",
         "five parts": f"{head}.{body}.{signature}.{body}.{signature}",
-        "another key": jwt.encode(claims, b"x" * 32, "HS256"),
+        "another key": encoded(claims, b"x" * 32),
         "an empty key": signed(hs256, claims, b""),
         "the secret key itself": signed(hs256, claims, secret.encode()),
         "the key of what is stored": signed(
@@ -85,27 +106,30 @@ def made_up(claims: Claims, token: str, key: bytes, secret: str) -> dict[str, st
         ),
         "a key at an address": signed({**hs256, "jku": "http://evil/"}, claims, b"x" * 32),
         "a key in a file": signed({**hs256, "kid": "../../../dev/null"}, claims, b""),
-        "HS384 with our key": signed({"alg": "HS384"}, claims, key, hashlib.sha384),
-        "HS512 with our key": signed({"alg": "HS512"}, claims, key, hashlib.sha512),
-        "RS256 with our key": signed({"alg": "RS256"}, claims, key),
+        "no key named": signed({"alg": "HS256", "typ": "JWT"}, claims, key),
+        "a key that is not there": signed({**hs256, "kid": str(uuid4())}, claims, key),
+        "a key of another kind": signed({**hs256, "kid": ["x"]}, claims, key),
+        "HS384 with our key": signed({"alg": "HS384", **KID}, claims, key, hashlib.sha384),
+        "HS512 with our key": signed({"alg": "HS512", **KID}, claims, key, hashlib.sha512),
+        "RS256 with our key": signed({"alg": "RS256", **KID}, claims, key),
         "what must be understood and is not": signed({**hs256, "crit": ["x"], "x": 1}, claims, key),
-        "expired": jwt.encode({**claims, "exp": now - 1}, key, "HS256"),
-        "from the time to come": jwt.encode({**claims, "iat": now + 600}, key, "HS256"),
-        "not valid yet": jwt.encode({**claims, "nbf": now + 600}, key, "HS256"),
-        "for others": jwt.encode({**claims, "aud": "another"}, key, "HS256"),
-        "from others": jwt.encode({**claims, "iss": "another"}, key, "HS256"),
-        "of nobody": jwt.encode({**claims, "sub": "2147483647"}, key, "HS256"),
-        "of an earlier password": jwt.encode({**claims, "ver": claims["ver"] - 1}, key, "HS256"),
-        "of a later password": jwt.encode({**claims, "ver": claims["ver"] + 1}, key, "HS256"),
-        "of a sign-in that never was": jwt.encode({**claims, "sid": str(uuid4())}, key, "HS256"),
+        "expired": encoded({**claims, "exp": now - 1}, key),
+        "from the time to come": encoded({**claims, "iat": now + 600}, key),
+        "not valid yet": encoded({**claims, "nbf": now + 600}, key),
+        "for others": encoded({**claims, "aud": "another"}, key),
+        "from others": encoded({**claims, "iss": "another"}, key),
+        "of nobody": encoded({**claims, "sub": "2147483647"}, key),
+        "of an earlier password": encoded({**claims, "ver": claims["ver"] - 1}, key),
+        "of a later password": encoded({**claims, "ver": claims["ver"] + 1}, key),
+        "of a sign-in that never was": encoded({**claims, "sid": str(uuid4())}, key),
     }
     for alg in ("none", "None", "NONE", "nOnE", "", None, "HS256 "):
-        tricks[f"alg {alg!r}"] = unsigned({"alg": alg, "typ": "JWT"}, claims)
-        tricks[f"alg {alg!r}, signed"] = signed({"alg": alg}, claims, key)
-    tricks["no alg"] = signed({"typ": "JWT"}, claims, key)
+        tricks[f"alg {alg!r}"] = unsigned({"alg": alg, "typ": "JWT", **KID}, claims)
+        tricks[f"alg {alg!r}, signed"] = signed({"alg": alg, **KID}, claims, key)
+    tricks["no alg"] = signed({"typ": "JWT", **KID}, claims, key)
     for name in bearer.CLAIMS:
         less = {kept: value for kept, value in claims.items() if kept != name}
-        tricks[f"without {name}"] = jwt.encode(less, key, "HS256")
+        tricks[f"without {name}"] = encoded(less, key)
     return tricks
 
 
@@ -129,7 +153,7 @@ def test_a_token_is_of_one_person_and_its_role_is_not_in_it(
     assert not {"role", "scope", "admin", "username"} & set(claims)
     viewer = make_person("viewer")
     theirs = jwt.decode(viewer.login()["access_token"], options={"verify_signature": False})
-    crossed = jwt.encode({**theirs, "sid": claims["sid"]}, key, "HS256")
+    crossed = encoded({**theirs, "sid": claims["sid"]}, key)
     assert stranger.with_token(crossed).get("/api/auth/me").status == 401
 
 

@@ -39,6 +39,7 @@ class Visitor:
     cookie: str | None = None
     csrf: str | None = None
     address: str = field(default_factory=next_address)
+    set_cookies: list[tuple[str, str]] = field(default_factory=list)  # by the last answer
 
     def ask(
         self,
@@ -72,6 +73,9 @@ class Visitor:
             asking.request(method, quote(path, safe="/?&=%:"), raw, said)
             got = asking.getresponse()
             told = {name.lower(): value for name, value in got.getheaders()}
+            given = (text for name, text in got.getheaders() if name.lower() == "set-cookie")
+            pairs = (text.partition(";")[0].partition("=") for text in given)
+            self.set_cookies = [(name, value) for name, _, value in pairs]
             endless = told.get("content-type", "").startswith("text/event-stream")
             return Answer(got.status, told, b"" if endless else got.read())
         finally:

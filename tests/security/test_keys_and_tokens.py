@@ -12,7 +12,6 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from accounts.conftest import _quick_passwords  # noqa: F401
 from accounts.visitors import Visitor
 from api.conftest import RunningHub
 from bascule.accounts import bearer, people, signing

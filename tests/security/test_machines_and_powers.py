@@ -7,16 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.conftest import (  # noqa: F401
-    _quick_passwords,
-    accounts_hub,
-    admin,
-    browse,
-    make_person,
-    make_token,
-    sql,
-    stranger,
-)
 from accounts.visitors import Answer, Somebody, Visitor
 
 Ask = Callable[[Visitor, Somebody], Answer]
@@ -42,14 +32,14 @@ ON_PAGES: dict[str, tuple[str, dict[str, str]]] = {
 
 
 @pytest.fixture
-def people(make_person: Callable[..., Somebody], admin: Visitor) -> dict[str, int]:  # noqa: F811
+def people(make_person: Callable[..., Somebody], admin: Visitor) -> dict[str, int]:
     fresh = {"username": f"new-{uuid4().hex[:8]}"}
     new = admin.post("/api/users", fresh)
     assert new.status == 201, new
     return {"other": make_person("viewer").id, "new": new.json["user"]["id"]}
 
 
-def an_hour_passes(sql: Any, of: int) -> None:  # noqa: F811
+def an_hour_passes(sql: Any, of: int) -> None:
     """Since this user gave their password."""
     for table in ("sessions", "refresh_families"):
         sql(
@@ -62,9 +52,9 @@ def an_hour_passes(sql: Any, of: int) -> None:  # noqa: F811
 @pytest.mark.parametrize("power", POWERS)
 def test_no_machines_token_leads_to_a_persons_powers(
     power: str,
-    make_person: Callable[..., Somebody],  # noqa: F811
-    make_token: Callable[..., str],  # noqa: F811
-    stranger: Visitor,  # noqa: F811
+    make_person: Callable[..., Somebody],
+    make_token: Callable[..., str],
+    stranger: Visitor,
     people: dict[str, int],
 ) -> None:
     method, path, body = POWERS[power]
@@ -78,10 +68,10 @@ def test_no_machines_token_leads_to_a_persons_powers(
 @pytest.mark.parametrize("power", POWERS)
 def test_a_sign_in_of_an_hour_ago_wants_the_password_again(
     power: str,
-    make_person: Callable[..., Somebody],  # noqa: F811
+    make_person: Callable[..., Somebody],
     people: dict[str, int],
-    stranger: Visitor,  # noqa: F811
-    sql: Any,  # noqa: F811
+    stranger: Visitor,
+    sql: Any,
 ) -> None:
     boss = make_person("admin")
     visitor = boss.visit()
@@ -100,10 +90,10 @@ def test_a_sign_in_of_an_hour_ago_wants_the_password_again(
 @pytest.mark.parametrize("power", ON_PAGES)
 def test_a_browser_left_alone_is_asked_for_the_password_and_keeps_what_was_typed(
     power: str,
-    make_person: Callable[..., Somebody],  # noqa: F811
-    browse: Callable[..., Visitor],  # noqa: F811
+    make_person: Callable[..., Somebody],
+    browse: Callable[..., Visitor],
     people: dict[str, int],
-    sql: Any,  # noqa: F811
+    sql: Any,
 ) -> None:
     boss = make_person("admin")
     browser = browse(boss)
@@ -126,9 +116,9 @@ def test_a_browser_left_alone_is_asked_for_the_password_and_keeps_what_was_typed
 
 
 def test_deactivating_somebody_is_a_machines_to_do(
-    make_person: Callable[..., Somebody],  # noqa: F811
-    make_token: Callable[..., str],  # noqa: F811
-    stranger: Visitor,  # noqa: F811
+    make_person: Callable[..., Somebody],
+    make_token: Callable[..., str],
+    stranger: Visitor,
 ) -> None:
     leaver = make_person("editor")
     at = f"/api/users/{leaver.id}"
@@ -140,9 +130,9 @@ def test_deactivating_somebody_is_a_machines_to_do(
 
 
 def test_a_token_for_writing_does_not_do_what_only_admins_may(
-    make_person: Callable[..., Somebody],  # noqa: F811
-    make_token: Callable[..., str],  # noqa: F811
-    stranger: Visitor,  # noqa: F811
+    make_person: Callable[..., Somebody],
+    make_token: Callable[..., str],
+    stranger: Visitor,
 ) -> None:
     boss = make_person("admin")
     writing = stranger.with_token(make_token(boss, scope="write"))
@@ -170,7 +160,7 @@ def test_a_token_for_writing_does_not_do_what_only_admins_may(
 
 
 def test_a_token_is_no_wider_than_its_owner_and_ends_within_a_year(
-    make_person: Callable[..., Somebody],  # noqa: F811
+    make_person: Callable[..., Somebody],
 ) -> None:
     for role, may in (("viewer", 1), ("editor", 2), ("admin", 3)):
         visitor = make_person(role).visit()
@@ -188,11 +178,11 @@ def test_a_token_is_no_wider_than_its_owner_and_ends_within_a_year(
 
 
 def test_a_reset_ends_tokens_sessions_and_programs(
-    make_person: Callable[..., Somebody],  # noqa: F811
-    make_token: Callable[..., str],  # noqa: F811
-    browse: Callable[..., Visitor],  # noqa: F811
-    stranger: Visitor,  # noqa: F811
-    admin: Visitor,  # noqa: F811
+    make_person: Callable[..., Somebody],
+    make_token: Callable[..., str],
+    browse: Callable[..., Visitor],
+    stranger: Visitor,
+    admin: Visitor,
 ) -> None:
     anna = make_person("editor")
     ways = [stranger.with_token(make_token(anna)), browse(anna), anna.visit()]
@@ -202,9 +192,9 @@ def test_a_reset_ends_tokens_sessions_and_programs(
 
 
 def test_programs_end_ninety_days_after_they_signed_in(
-    make_person: Callable[..., Somebody],  # noqa: F811
-    stranger: Visitor,  # noqa: F811
-    sql: Any,  # noqa: F811
+    make_person: Callable[..., Somebody],
+    stranger: Visitor,
+    sql: Any,
 ) -> None:
     anna = make_person()
     token = anna.login()["refresh_token"]
@@ -226,9 +216,9 @@ def test_programs_end_ninety_days_after_they_signed_in(
 
 
 def test_one_browser_or_program_is_ended_and_the_others_stay(
-    make_person: Callable[..., Somebody],  # noqa: F811
-    browse: Callable[..., Visitor],  # noqa: F811
-    sql: Any,  # noqa: F811
+    make_person: Callable[..., Somebody],
+    browse: Callable[..., Visitor],
+    sql: Any,
 ) -> None:
     anna, other = make_person(), make_person()
     here, lost, program, bystander = browse(anna), browse(anna), anna.visit(), browse(other)

@@ -22,6 +22,7 @@ from bascule.accounts.sessions import COOKIE, cookie_of, csrf_of, session_of
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import HELD_TO, PREFIX, opened_by
 from bascule.errors import Forbidden, Unauthenticated, Unconfirmed
+from bascule.events.counted import count
 from bascule.events.live import position
 from bascule.hub import Hub
 
@@ -174,6 +175,7 @@ async def _by_bearer(request: Request, hub: Hub, token: str) -> User:
         found = await _user_of_bearer(request, hub, session, token)
         session.expunge_all()
     if found is None:
+        count(hub, "bearer.refused", request.state.address)
         raise Unauthenticated(
             "This token opens nothing here: it is unknown, expired or was revoked.",
             next_step="Get another one: POST /api/auth/refresh or /api/auth/login, or run "

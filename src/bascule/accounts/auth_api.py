@@ -55,19 +55,20 @@ async def login(request: Request, hub: TheHub, body: Credentials) -> SignedIn:
     token for 30 days. Too many attempts are answered with 429 and `Retry-After`.
     """
     address, agent = address_of(request, hub.settings), request.headers.get("user-agent", "")
-    user = await sign_in(hub, body.name, body.password, address=address, via="jwt")
+    user = await sign_in(hub, request, body.name, body.password, via="jwt")
     async with hub.db.session() as session:
         issued = await bearer.start_family(hub, session, user, address=address, agent=agent)
         return _signed_in(user, issued)
 
 
 @open_router.post("/refresh")
-async def refresh(hub: TheHub, body: RefreshRequest) -> SignedIn:
+async def refresh(request: Request, hub: TheHub, body: RefreshRequest) -> SignedIn:
     """The next access and refresh token for a refresh token, which is used up by it. For 30 seconds
     it gets the same two again, as a program may ask twice or lose the answer; later it ends every
     token that came from the same sign-in.
     """
-    return _signed_in(*await bearer.refresh(hub, body.refresh_token))
+    address = address_of(request, hub.settings)
+    return _signed_in(*await bearer.refresh(hub, body.refresh_token, address=address))
 
 
 def _signed_in(user: User, issued: bearer.Issued) -> SignedIn:

@@ -20,9 +20,11 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.agents import printable
+from bascule.accounts.signing import Key, key_of, newest_key
 from bascule.accounts.tables import RefreshFamily, RefreshToken, User
 from bascule.accounts.tokens import hash_of
 from bascule.errors import Unauthenticated
+from bascule.events.counted import count
 from bascule.events.live import publish
 from bascule.hub import Hub
 
@@ -33,7 +35,7 @@ REFRESH_LASTS = timedelta(days=30)
 FAMILY_LASTS = timedelta(days=90)  # after that the password is given again
 GRACE = timedelta(seconds=30)  # after its use, in which a refresh token gets the same answer again
 SUCCESSION = "refresh tokens that follow others"
-PURPOSE = "bascule access tokens"  # the key is derived for this alone, see `store.vault`
+PURPOSE = "bascule access tokens"  # of the signing key one is derived for this alone
 CLAIMS = ["iss", "aud", "sub", "exp", "iat", "jti", "sid", "ver"]
 
 
@@ -61,10 +63,11 @@ async def start_family(
     session.add(family)
     await session.flush()
     await publish(session, "user", user_id=user.id, change="sessions")
-    return _issued(hub, user, await _kept(session, user, family, token), token)
+    kept = await _kept(session, user, family, token)
+    return _issued(await newest_key(hub, session), user, kept, token)
 
 
-async def refresh(hub: Hub, refresh_token: str) -> tuple[User, Issued]:
+async def refresh(hub: Hub, refresh_token: str, *, address: str = "") -> tuple[User, Issued]:
     """The next tokens for a refresh token, which is used up by that; within GRACE the same ones."""
     async with hub.db.session() as session:
         query = (
@@ -77,18 +80,19 @@ async def refresh(hub: Hub, refresh_token: str) -> tuple[User, Issued]:
         found = (await session.execute(query)).first()
         if found is not None:
             kept, family, user, just_used = found
-            follower = None
-            if user.active and kept.expires_at > datetime.now(UTC):
-                token = _following(hub, refresh_token)
+            key, follower, token = await _key_after(hub, session, kept), None, ""
+            if user.active and kept.expires_at > datetime.now(UTC) and key is not None:
+                token = _following(key, refresh_token)
                 if kept.used_at is None:
-                    kept.used_at = func.now()
+                    kept.used_at, kept.succession = datetime.now(UTC), key.id
                     follower = await _kept(session, user, family, token)
                 elif just_used:
                     follower = await session.get(RefreshToken, hash_of(token))
-            if follower is not None:
+            if follower is not None and key is not None:
                 session.expunge(user)
-                return user, _issued(hub, user, follower, token)
+                return user, _issued(key, user, follower, token)
             await end_family(session, kept.family)
+    count(hub, "refresh.refused", address)
     raise Unauthenticated(
         "This refresh token opens nothing: it is unknown, expired or was used before.",
         next_step="Sign in again with POST /api/auth/login.",
@@ -99,7 +103,7 @@ async def user_of_access_token(
     hub: Hub, session: AsyncSession, token: str
 ) -> tuple[User, RefreshFamily] | None:
     """Whose access token this is, and its family; None where it opens nothing."""
-    claims = _claims(hub, token)
+    claims = await _claims(hub, session, token)
     if claims is None:
         return None
     query = (
@@ -151,13 +155,20 @@ async def forget_old_families(session: AsyncSession) -> None:
     await session.execute(delete(RefreshFamily).where(~alive))
 
 
-def _following(hub: Hub, refresh_token: str) -> str:
-    """What comes after it: as random as that one, and known only to who has it and the hub's key.
+async def _key_after(hub: Hub, session: AsyncSession, kept: RefreshToken) -> Key | None:
+    """What makes the token after it, or has made it. None: that key is there no more."""
+    if kept.used_at is None:
+        return await newest_key(hub, session)
+    return await key_of(hub, session, kept.succession) if kept.succession else None
+
+
+def _following(key: Key, refresh_token: str) -> str:
+    """What comes after it: as random as that one, and known only to who has it and this key.
 
     So it can be given again, though only its hash is kept.
     """
-    key = hub.vault.derived(SUCCESSION)
-    after = hmac.digest(key, refresh_token.encode("utf-8", "surrogatepass"), "sha256")
+    text = refresh_token.encode("utf-8", "surrogatepass")
+    after = hmac.digest(key.derived(SUCCESSION), text, "sha256")
     return base64.urlsafe_b64encode(after).rstrip(b"=").decode()
 
 
@@ -177,7 +188,7 @@ async def _kept(
     return kept
 
 
-def _issued(hub: Hub, user: User, kept: RefreshToken, refresh_token: str) -> Issued:
+def _issued(key: Key, user: User, kept: RefreshToken, refresh_token: str) -> Issued:
     """Both tokens; the access token, too, is the same whenever it is made."""
     ends = kept.created_at + ACCESS_LASTS
     claims = {
@@ -192,19 +203,27 @@ def _issued(hub: Hub, user: User, kept: RefreshToken, refresh_token: str) -> Iss
     }
     now = datetime.now(UTC)
     return Issued(
-        access_token=jwt.encode(claims, hub.vault.derived(PURPOSE), ALGORITHM),
+        access_token=jwt.encode(
+            claims, key.derived(PURPOSE), ALGORITHM, headers={"kid": str(key.id)}
+        ),
         expires_in=round((ends - now).total_seconds()),
         refresh_token=refresh_token,
         refresh_expires_in=round((kept.expires_at - now).total_seconds()),
     )
 
 
-def _claims(hub: Hub, token: str) -> dict[str, Any] | None:
-    """What a token says, if we signed it so. The algorithm is ours, not what its header names."""
+async def _claims(hub: Hub, session: AsyncSession, token: str) -> dict[str, Any] | None:
+    """What a token says, if we signed it so. Its header says which of our keys, and nothing else:
+    the algorithm is ours.
+    """
     try:
+        number = UUID(str(jwt.get_unverified_header(token).get("kid")))
+        key = await key_of(hub, session, number)
+        if key is None:
+            return None
         claims: dict[str, Any] = jwt.decode(
             token,
-            hub.vault.derived(PURPOSE),
+            key.derived(PURPOSE),
             algorithms=[ALGORITHM],
             issuer=ISSUER,
             audience=AUDIENCE,

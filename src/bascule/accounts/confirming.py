@@ -29,12 +29,13 @@ def confirmed_at(request: Request) -> datetime:
 async def confirm(request: Request, hub: Hub, user: User, password: str) -> datetime:
     """Notes that this sign-in's person is here. Unconfirmed: it is not their password; TooMany."""
     address = request.state.address
-    await throttle.count_attempt(hub, account=user.username, address=address)
+    attempt = throttle.by_person(user, address)
+    await throttle.let_in(hub, attempt)
     right = await is_password(password, user.password_hash)
     moment: datetime | None = None
     async with hub.db.session() as session:
         if right:
-            await throttle.take_back(session, account=user.username, address=address)
+            await throttle.take_back(session, attempt)
             moment = await session.scalar(_noted(request))
         else:
             via = request.state.via

@@ -36,7 +36,7 @@ async def sign_in_form(
 ) -> Response:
     refuse_cross_site(request, hub.settings)
     try:
-        user = await sign_in(hub, name, password, address=address_of(request, hub.settings))
+        user = await sign_in(hub, request, name, password)
     except (Unauthenticated, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 401
         return render(

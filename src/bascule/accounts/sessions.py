@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Delete, delete, func, or_, select, text, u
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.agents import printable
+from bascule.accounts.devices import remember_device
 from bascule.accounts.origin import address_of, is_https
 from bascule.accounts.tables import BrowserSession, User
 from bascule.accounts.tokens import hash_of
@@ -46,6 +47,7 @@ async def start_session(hub: Hub, request: Request, response: Response, user: Us
             update(User).where(User.id == user.id).values(last_sign_in_at=func.now())
         )
         await publish(session, "user", user_id=user.id, change="sessions")
+    await remember_device(hub, request, response, user)
     response.set_cookie(
         _name(request, hub),
         session_id,

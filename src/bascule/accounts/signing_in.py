@@ -4,15 +4,17 @@ Whatever is wrong is told in the same words after the same work: an unknown name
 an account without one or one that was switched off.
 """
 
-import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 
+from fastapi import Request
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts import throttle
 from bascule.accounts.bearer import end_families_of
+from bascule.accounts.devices import known_device
+from bascule.accounts.origin import address_of
 from bascule.accounts.passwords import check_rules, hash_of_password, is_outdated, is_password
 from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.tables import OneTimeLink, User
@@ -26,17 +28,21 @@ LINK_LASTS = timedelta(days=7)
 
 
 async def sign_in(
-    hub: Hub, name: str, password: str, *, address: str, via: str = "session"
+    hub: Hub, request: Request, name: str, password: str, *, via: str = "session"
 ) -> User:
     """The user of this name or e-mail address and password. TooMany, Unauthenticated.
 
     What they may hold afterwards is the caller's: a session, or tokens (`via` jwt).
     """
-    asked = plain_name(name)
+    asked, address = plain_name(name), address_of(request, hub.settings)
     user = await _named(hub, asked)
-    unknown = _sealed(hub, asked)
-    account = user.username if user else unknown
-    await throttle.count_attempt(hub, account=account, address=address)
+    async with hub.db.session() as session:
+        device = await known_device(session, request, user)
+    if device is not None:
+        attempt = throttle.by_device(device, address)
+    else:
+        attempt = throttle.by_name(hub, asked, address)
+    await throttle.let_in(hub, attempt)
     right = await is_password(password, user.password_hash if user and user.active else None)
     if user is None or not right:
         async with hub.db.session() as session:
@@ -52,7 +58,7 @@ async def sign_in(
     if user.password_hash and is_outdated(user.password_hash):
         better = await hash_of_password(password)
     async with hub.db.session() as session:
-        await throttle.take_back(session, account=account, address=address)
+        await throttle.take_back(session, attempt)
         kept = await session.get(User, user.id)
         if kept is None or not kept.active or kept.password_hash != user.password_hash:
             raise Unauthenticated(
@@ -73,7 +79,8 @@ async def change_password(
     stays. Guessing the old one is slowed down as signing in is.
     """
     check_rules(new, user.username, user.email)
-    await throttle.count_attempt(hub, account=user.username, address=address)
+    attempt = throttle.by_person(user, address)
+    await throttle.let_in(hub, attempt)
     if not await is_password(old, user.password_hash):
         raise Invalid(
             "This is not your present password.",
@@ -82,7 +89,7 @@ async def change_password(
         )
     hashed = await hash_of_password(new)
     async with hub.db.session() as session:
-        await throttle.take_back(session, account=user.username, address=address)
+        await throttle.take_back(session, attempt)
         return await _set_password(session, user.id, hashed, keep=keep)
 
 
@@ -141,7 +148,7 @@ async def welcome(hub: Hub, token: str, password: str, *, address: str = "") -> 
         used = delete(OneTimeLink).where(OneTimeLink.token_hash == hash_of(token))
         if (await session.execute(used.returning(OneTimeLink.user_id))).first() is None:
             await user_of_link(session, token)  # somebody used it just now: says so
-        await throttle.forgive(session, user.username)
+        await throttle.forgive(session, hub, user)
         await record(session, action="welcome", user=user, via="link", address=address)
         return await _set_password(session, user.id, hashed)
 
@@ -153,12 +160,6 @@ async def forget_old_links(session: AsyncSession) -> None:
 def plain_name(name: str) -> str:
     """As names are kept and compared. What no name can be is cut, so that no key grows long."""
     return name.strip().lower().replace("\0", "").encode("utf-8", "replace").decode()[:200]
-
-
-def _sealed(hub: Hub, name: str) -> str:
-    """A name that nobody has, so that attempts at it are counted and it is not kept."""
-    key = hub.vault.derived("names that nobody has")
-    return f"?{hmac.new(key, name.encode(), 'sha256').hexdigest()}"
 
 
 async def _named(hub: Hub, name: str) -> User | None:

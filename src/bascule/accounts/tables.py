@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bascule.store.base import Base, encrypted
+from bascule.store.base import Base, encrypted, made_here
 
 
 class User(Base):
@@ -103,6 +103,17 @@ class RefreshToken(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    succession: Mapped[UUID | None]  # the signing key that made what came after it
+
+
+class SigningKey(Base):
+    """A random key; what the hub hands out is signed with the newest, see `signing`."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    key_encrypted: Mapped[str] = mapped_column(Text, info=made_here("key of access tokens"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class OneTimeLink(Base):
@@ -117,12 +128,21 @@ class OneTimeLink(Base):
     expires_at: Mapped[datetime]
 
 
+class KnownDevice(Base):
+    """A browser that a user signed in with; `id_hash` is the SHA-256 of what its cookie says."""
+
+    __tablename__ = "known_devices"
+
+    id_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), primary_key=True)
+    last_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class SignInAttempts(Base):
-    """How often somebody tried lately, by account and by address; see `throttle`."""
+    """How often somebody tried lately, by what `throttle` counts at."""
 
     __tablename__ = "sign_in_attempts"
 
     key: Mapped[str] = mapped_column(primary_key=True)
     attempts: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    blocked_until: Mapped[datetime]

@@ -6,14 +6,15 @@ import platform
 import shutil
 import stat
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from bascule import __version__
 from bascule.cli.exits import Exit, explained
+from bascule.cli.findings import Finding, one_address
 from bascule.cli.terminal import AsJson, document, out
 
 if TYPE_CHECKING:
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 LEAST_FREE = 1_000_000_000  # bytes; PostgreSQL needs room for what it is about to replace
 OLDEST_POSTGRESQL = 140_000
 _MARKS = {"ok": "[green]✓[/]", "note": "[yellow]![/]", "ill": "[red]✗[/]"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`state`: ok; note: works, but a person should know; ill: does not work."""
-
-    what: str
-    state: Literal["ok", "note", "ill"]
-    found: str
-    next_step: str | None = None
 
 
 async def doctor(as_json: AsJson = False) -> int:
@@ -88,7 +79,15 @@ def _files(settings: "Settings") -> list[Finding]:
 
 
 def _key(settings: "Settings", path: Path) -> Finding:
+    from bascule.store.vault import Vault
+
     if settings.secret_key is not None:
+        weakness = Vault(settings.secret_key.get_secret_value()).weakness()
+        if weakness is not None:
+            step = (
+                "Make one with 'openssl rand -base64 32'; docs/secrets.md tells how to change it."
+            )
+            return Finding("Secret key", "note", f"BASCULE_SECRET_KEY {weakness}", step)
         return Finding("Secret key", "ok", "from BASCULE_SECRET_KEY")
     if not path.exists():
         step = "Nothing has to be done; the first start makes one."
@@ -107,6 +106,7 @@ async def _database(settings: "Settings") -> list[Finding]:
     try:
         async with open_hub(settings) as hub:
             findings = [await _server(hub, kind), *await _role(hub), await _worker(hub)]
+            findings += await one_address(hub)
             return findings + await _connections(hub)
     except Exception as error:  # whatever it is: a doctor who faints helps nobody
         what, next_step, _ = explained(error)

@@ -34,16 +34,25 @@ async def rotate_key(as_json: AsJson = False) -> int:
     return Exit.FAILED if done.lost else Exit.DONE
 
 
-def refuse_weak_key(vault: "Vault", host: str) -> None:
-    """Whoever reaches a hub from outside may guess at what its key signs and encrypts."""
+def refuse_weak_key(
+    vault: "Vault", host: str, *, public_url: str | None = None, proxies: str = ""
+) -> None:
+    """Whoever reaches a hub from outside, also through a proxy, may come by what it encrypts."""
+    from urllib.parse import urlsplit
+
     from bascule.connections.address import is_loopback
 
     weakness = vault.weakness()
-    if weakness is None or is_loopback(host):
+    outside = "" if is_loopback(host) else f"listen on {host}"
+    if public_url and not is_loopback(urlsplit(public_url).hostname or ""):
+        outside = outside or f"serve {public_url}"
+    elif proxies:
+        outside = outside or f"serve the proxy {proxies}"
+    if weakness is None or not outside:
         return
     where = "BASCULE_SECRET_KEY" if vault.path is None else f"The secret key in {vault.path}"
     raise Refused(
-        f"{where} {weakness}, so the hub does not listen on {host}.",
+        f"{where} {weakness}, so the hub does not {outside}.",
         next_step="Make a good one with 'openssl rand -base64 32' and go over to it as "
-        "docs/secrets.md says, or listen on 127.0.0.1.",
+        "docs/secrets.md says, or listen on 127.0.0.1 with no proxy before it.",
     )

@@ -176,7 +176,12 @@ async def listening(hub: "Hub", *others: int) -> AsyncIterator[str]:
     from bascule.serving import bounds_of, serving
 
     settings = hub.settings
-    refuse_weak_key(hub.vault, settings.host)
+    refuse_weak_key(
+        hub.vault,
+        settings.host,
+        public_url=settings.public_url,
+        proxies=settings.trusted_proxies,
+    )
     async with AsyncExitStack() as running:
         try:
             app = create_app(settings, hub=hub)

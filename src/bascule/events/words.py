@@ -27,6 +27,10 @@ GROUPS: dict[str, dict[str, str]] = {
     "Signing in": {
         "sign-in": "Sign in",
         "sign-in.failed": "Sign in, and fail",
+        "sign-in.throttled": "Try to sign in too often",
+        "bearer.refused": "Come with a token that opens nothing",
+        "refresh.refused": "Renew with a token that opens nothing",
+        "webhook.refused": "Send a webhook that is not signed",
         "welcome": "Choose a password by a link",
         "logout": "Sign out",
         "sign_out_elsewhere": "Sign out everywhere else",

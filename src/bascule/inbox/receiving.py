@@ -12,7 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bascule.accounts.origin import address_of
 from bascule.errors import Invalid, Unauthenticated
+from bascule.events.counted import count
 from bascule.inbox.addresses import PATH
 from bascule.inbox.bodies import Said, Unreadable, read
 from bascule.inbox.ends import ends_of
@@ -135,6 +137,7 @@ async def _take(request: Request, what: str) -> None:
     except Unreadable as reason:
         said = str(reason)
     if whose is None or not await keeper_of(hub).keep(Given(whose, what, body, said)):
+        count(hub, "webhook.refused", address_of(request, hub.settings))
         raise Unauthenticated(
             "This delivery is not signed with the secret of a connection's webhooks.",
             next_step="Mend the webhooks on the connection's page Webhooks in the hub; who makes "

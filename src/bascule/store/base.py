@@ -13,12 +13,19 @@ from sqlalchemy.orm import DeclarativeBase
 HUB_SCHEMA = "bascule"
 
 
-def encrypted(called: str, *, beside: str) -> dict[str, str]:
+def encrypted(called: str, *, beside: str = "") -> dict[str, str]:
     """For `mapped_column(info=...)`: Fernet's text, see `vault`; `rotation` brings it to a new key.
     `called`: the secret in a person's words. `beside`: the column of the address that it was given
-    for, which it never leaves, see `belonging`.
+    for, which it never leaves, see `belonging`; none where it is sent nowhere.
     """
-    return {"called": called, "beside": beside}
+    return {"called": called, "beside": beside} if beside else {"called": called}
+
+
+def made_here(called: str) -> dict[str, str]:
+    """For `mapped_column(info=...)`: Fernet's text of a key that the hub makes for itself. With a
+    new secret key its rows go, and others are made: who knew the old one may have read them.
+    """
+    return {"made_here": called}
 
 
 class Base(DeclarativeBase):

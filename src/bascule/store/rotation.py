@@ -11,7 +11,6 @@ from psycopg import sql
 
 from bascule.errors import Conflict, Invalid
 from bascule.store.base import HUB_SCHEMA, Base
-from bascule.store.belonging import sealed_columns
 from bascule.store.database import Database
 from bascule.store.errors import WrongKey
 from bascule.store.folder import replace_secret
@@ -35,7 +34,17 @@ def encrypted_columns() -> list[tuple[str, str]]:
     return [
         (table.name, column.name)
         for table in Base.metadata.sorted_tables
-        for column in sealed_columns(table)
+        for column in table.columns
+        if "called" in column.info
+    ]
+
+
+def tables_of_own_keys() -> list[str]:
+    """The tables whose rows are keys that the hub made for itself (`info=made_here(...)`)."""
+    return [
+        table.name
+        for table in Base.metadata.sorted_tables
+        if any("made_here" in column.info for column in table.columns)
     ]
 
 
@@ -64,6 +73,10 @@ async def rotate(db: Database, vault: Vault) -> Rotated:
         done = Rotated()
         for table, column in encrypted_columns():
             await _renew(db, vault, table, column, done)
+        for table in tables_of_own_keys():
+            async with db.connection() as conn:
+                gone = sql.SQL("DELETE FROM {}").format(sql.Identifier(HUB_SCHEMA, table))
+                await conn.execute(gone)
         if vault.path is not None:
             replace_secret(vault.path, vault.newest)
     return done

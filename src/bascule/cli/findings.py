@@ -1,0 +1,56 @@
+"""What `doctor` finds, and how it sees that a proxy before the hub was not named."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from bascule.hub import Hub
+
+LEAST = 20  # requests before anything can be said
+_SEEN = """
+    SELECT count(*), count(DISTINCT address), min(address), count(DISTINCT user_id)
+      FROM bascule.audit
+     WHERE at > now() - interval '30 days' AND address <> '' AND via <> 'cli'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`state`: ok; note: works, but a person should know; ill: does not work."""
+
+    what: str
+    state: Literal["ok", "note", "ill"]
+    found: str
+    next_step: str | None = None
+
+
+async def one_address(hub: "Hub") -> list[Finding]:
+    """Where everybody seems to come from one address near the hub, that is a proxy's: then who
+    guesses at passwords slows everybody down, and the audit does not tell from where.
+    """
+    from bascule.connections.address import is_loopback
+
+    async with hub.db.connection() as conn:
+        row = await (await conn.execute(_SEEN)).fetchone()
+    if row is None or row[0] < LEAST or row[1] != 1 or not _is_near(row[2]):
+        return []
+    public = urlsplit(hub.settings.public_url or "").hostname or ""
+    served = (public and not is_loopback(public)) or not is_loopback(hub.settings.host)
+    if not served and row[3] < 2:
+        return []  # one person on the hub's own machine
+    step = (
+        f"If a proxy is before the hub, put its address ({row[2]}) in BASCULE_TRUSTED_PROXIES, and "
+        "have it send X-Forwarded-For."
+    )
+    said = f"all {row[0]:,} requests of 30 days came from {row[2]}"
+    return [Finding("Addresses", "note", said, step)]
+
+
+def _is_near(address: str) -> bool:
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return found.is_loopback or found.is_private
