@@ -2,6 +2,8 @@
 
 from fastapi import APIRouter
 
+from bascule.accounts.allowed_api import router as allowed
+from bascule.accounts.allowed_page import pages as allowed_page
 from bascule.accounts.auth_api import open_router as signing_in
 from bascule.accounts.auth_api import router as auth
 from bascule.accounts.pages import open_pages as signing_in_pages
@@ -47,11 +49,12 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [documents, *two_way, two_way_setup, attention, webhooks, needs, left]
+ROUTERS += [documents, *two_way, two_way_setup, attention, webhooks, needs, left, allowed]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
-PAGES += [left_page, people_pages, settings_pages, connector_settings, audit_page]
+# In this order: /people/sites is no person.
+PAGES += [allowed_page, left_page, people_pages, settings_pages, connector_settings, audit_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
 JOB_MODULES = [
     "bascule.mirror.jobs",

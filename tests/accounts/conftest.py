@@ -189,7 +189,7 @@ def connect(visitor: Visitor, **values: Any) -> Any:
     """A connection to a site that is not there, which nobody looks at."""
     body = {
         "name": "A site",
-        "api_url": "http://127.0.0.1:1",
+        "api_url": "https://erp.invalid",
         "api_key": f"key-{uuid4().hex}",
         "api_secret": f"secret-{uuid4().hex}",
         "schedule": "manual",

@@ -40,8 +40,9 @@ def mine(maarten: Somebody) -> Visitor:
 
 
 @pytest.fixture
-def site() -> Iterator[tuple[str, SomeSite]]:
+def site(accounts_hub: RunningHub) -> Iterator[tuple[str, SomeSite]]:
     with some_site() as running:
+        accounts_hub.allow(running[0])
         yield running
 
 
@@ -213,14 +214,15 @@ def test_a_site_that_repeats_the_secret_does_not_get_it_shown(
     mine: Visitor, site: tuple[str, SomeSite]
 ) -> None:
     url, there = site
-    there.says(401, {"exc_type": "AuthenticationError", "said": "supersecretvalue"})
+    there.says(401, {"exc_type": "AuthenticationError", "_error_message": "supersecretvalue"})
     connected(mine, url)
     answer = mine.post(TEST)
     assert "***" in answer.json["error"]
     assert b"supersecretvalue" not in answer.body
 
 
-def test_a_site_that_is_not_there_is_told(mine: Visitor) -> None:
+def test_a_site_that_is_not_there_is_told(accounts_hub: RunningHub, mine: Visitor) -> None:
+    accounts_hub.allow("http://127.0.0.1:1")
     connected(mine, "http://127.0.0.1:1")
     answer = mine.post(TEST)
     assert (answer.status, answer.json["success"]) == (200, False)

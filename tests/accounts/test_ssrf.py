@@ -68,6 +68,8 @@ def refused(answer: Answer) -> bool:
         assert answer.json["success"] is False, told
     else:
         assert answer.status in (400, 422), told
+    if "an admin has to allow it first" in told:
+        return True
     return "may connect to" in told or "may not be connected to" in told or "no usable host" in told
 
 
@@ -90,9 +92,17 @@ def strict(accounts_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def site() -> Iterator[tuple[str, SomeSite]]:
+def inner() -> Iterator[tuple[str, SomeSite]]:
+    """A service on the hub's own machine."""
     with some_site() as running:
         yield running
+
+
+@pytest.fixture
+def site(inner: tuple[str, SomeSite], accounts_hub: RunningHub) -> tuple[str, SomeSite]:
+    """One that an admin allowed."""
+    accounts_hub.allow(inner[0])
+    return inner
 
 
 @pytest.fixture
@@ -157,6 +167,96 @@ def test_a_name_that_leads_to_this_machine_is_not_connected_to_by_the_setting(
     assert there.seen == []
 
 
+def not_allowed(answer: Answer, field: str = "api_url") -> bool:
+    assert answer.status == 422, answer.body
+    assert answer.json["fields"] == {
+        field: "is in the hub's own network; an admin has to allow it first"
+    }
+    assert "'bascule sites allow http://" in answer.json["next_step"]
+    return True
+
+
+@ways
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "0x7f.1", "[::ffff:127.0.0.1]", "erp.example.com"]
+)
+def test_a_service_of_the_hubs_machine_is_read_by_nobody_whom_no_admin_lets(
+    asks: Asks,
+    editor: Visitor,
+    make_person: Make,
+    inner: tuple[str, SomeSite],
+    leads_to: Callable[[str], None],
+    host: str,
+) -> None:
+    leads_to("127.0.0.1")
+    (url, there), field = inner, "erpnext_url" if asks is by_settings else "api_url"
+    there.says(200, {"message": "what the service keeps"})
+    address = f"http://{host}:{url.rpartition(':')[2]}"
+    assert not_allowed(asks(editor, address), field)
+    assert there.seen == []
+    if asks is by_settings:  # and by one who is an admin now
+        assert asks(make_person("admin").visit(), address).json["success"] is True
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "erp.example.com"])
+def test_nor_by_a_connection_that_is_not_tried_and_leads_there_later(
+    editor: Visitor, inner: tuple[str, SomeSite], leads_to: Callable[[str], None], host: str
+) -> None:
+    url, there = inner
+    address = f"http://{host}:{url.rpartition(':')[2]}"
+    body = {"name": "x", "api_url": address, "api_key": "key", "api_secret": "secret"}
+    body |= {"allow_http": True}
+    leads_to("93.184.216.34")
+    untried = {"test_connection": False, "start_sync": False}
+    made = editor.post("/api/connectors/erpnext/setup", body | untried)
+    if host == "127.0.0.1":
+        assert not_allowed(made)
+        return
+    assert made.status == 201
+    leads_to("127.0.0.1")
+    assert editor.post(f"/api/connectors/{made.json['slug']}/test").json["ok"] is False
+    assert not_allowed(editor.patch(f"/api/connectors/{made.json['slug']}", body))
+    assert there.seen == []
+
+
+def test_what_an_admin_connects_or_allows_editors_may_connect_to_until_it_is_taken_back(
+    editor: Visitor, make_person: Make, inner: tuple[str, SomeSite]
+) -> None:
+    (url, there), admin = inner, make_person("admin").visit()
+    place = url.removeprefix("http://")
+    assert editor.get("/api/allowed-sites").status == 403
+    assert editor.post("/api/allowed-sites", {"address": url}).status == 403
+    connect(admin, api_url=url)
+    places = [one["place"] for one in admin.get("/api/allowed-sites").json["sites"]]
+    assert place in places
+    assert by_settings(editor, url).json["success"] is True
+    saved = connect(editor, api_url=url)
+    before = len(there.seen)
+    assert admin.ask("DELETE", f"/api/allowed-sites/{place}").status == 200
+    assert admin.ask("DELETE", f"/api/allowed-sites/{place}").status == 404
+    assert editor.post(f"/api/connectors/{saved['slug']}/test").json["ok"] is False
+    assert len(there.seen) == before
+    assert admin.post("/api/allowed-sites", {"address": "no address"}).status == 422
+    assert admin.post("/api/allowed-sites", {"address": url}).status == 201
+    editor.post(f"/api/connectors/{saved['slug']}/test")
+    assert len(there.seen) > before
+
+
+def test_of_a_refusal_no_more_is_shown_than_frappe_says(
+    editor: Visitor, site: tuple[str, SomeSite]
+) -> None:
+    url, there = site
+    for status, body in (
+        (403, {"error": "index is closed", "root": "what is inside"}),
+        (403, {"exc_type": "PermissionError", "root": "what is inside"}),
+        (500, {"exc_type": {"a": "what is inside"}, "errors": ["what is inside"]}),
+    ):
+        there.says(status, body)
+        for answer in (by_settings(editor, url), by_setup(editor, url)):
+            assert b"what is inside" not in answer.body
+            assert b"index is closed" not in answer.body
+
+
 @ways
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_wherever_it_leads(
@@ -191,7 +291,7 @@ def test_a_secret_goes_to_no_other_address_than_it_was_given_for(
     editor: Visitor, site: tuple[str, SomeSite]
 ) -> None:
     url, there = site
-    saved = connect(editor, api_url="http://127.0.0.1:1")
+    saved = connect(editor)
     answer = editor.patch(f"/api/connectors/{saved['slug']}", {"api_url": url})
     assert answer.status == 422
     assert set(answer.json["fields"]) == {"api_key", "api_secret"}

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from bascule.accounts import people
+from bascule.accounts.allowed import allow
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app
 from bascule.hub import Hub, open_hub
@@ -128,6 +129,15 @@ class RunningHub:
                 return await issue_token(session, "tests", user)
 
         return Api(self.url, self.run(made()))
+
+    def allow(self, url: str) -> None:
+        """An admin lets editors connect to an address of the hub's own machine."""
+
+        async def allowed() -> None:
+            async with self.hub.db.session() as session:
+                await allow(session, url, None)
+
+        self.run(allowed())
 
     async def _token(self) -> str:
         async with self.hub.db.session() as session:

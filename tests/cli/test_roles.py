@@ -62,7 +62,7 @@ ON_WEBHOOKS = ("set-up", "check", "mend", "rotate", "retry", "remove")
 ON_TWO_WAY = ("check", "begin", "matches", "confirm", "off")
 # Enough to reach the hub; of what is not there, or it would be done.
 WORDS: dict[str, list[str]] = {
-    "connect": ["--url", "http://127.0.0.1:1", "--key", "k", "--secret", "s", "--no-check"],
+    "connect": ["--url", "https://erp.invalid", "--key", "k", "--secret", "s", "--no-check"],
     "check": ["nothing"],
     "sync": ["nothing"],
     "verify": ["nothing"],
@@ -71,6 +71,9 @@ WORDS: dict[str, list[str]] = {
     "export": ["inventory", "--connection", "nothing"],
     "change": ["nothing", "--schedule", "hourly"],
     "disconnect": ["nothing", "--yes"],
+    "sites": [],
+    "sites allow": ["http://erp.internal"],
+    "sites forbid": ["http://erp.internal", "--yes"],
     "users": [],
     "users invite": ["somebody"],
     "users role": ["nobody", "viewer"],
@@ -183,7 +186,7 @@ async def hidden(settings: Settings) -> tuple[str, str]:
             await issue_token(session, "tests", owner)
             session.expunge(owner)
         new = NewConnection(
-            name="Hidden", api_url="http://127.0.0.1:1", api_key="k", api_secret="s"
+            name="Hidden", api_url="https://erp.invalid", api_key="k", api_secret="s"
         )
         connection, _ = await connect_site(hub, new, by=owner, test=False)
         return connection.slug, str(connection.id)

@@ -16,6 +16,7 @@ from accounts.conftest import (  # noqa: F401
     make_person,
     sql,
 )
+from api.conftest import RunningHub
 from bascule.sandbox import SandboxThread
 
 Sit = Callable[..., Desk]
@@ -23,9 +24,10 @@ Connect = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def site(erpnext_snapshot: Any) -> Iterator[Any]:
+def site(accounts_hub: RunningHub, erpnext_snapshot: Any) -> Iterator[Any]:  # noqa: F811
     """One for all tests, which only read it."""
     with SandboxThread(erpnext_snapshot) as running:
+        accounts_hub.allow(running.url)
         yield running
 
 

@@ -42,6 +42,7 @@ class Person:
 class Stage:
     def __init__(self, running: RunningHub, site: Any, connector: str, runs: list[int]) -> None:
         self.running, self.site, self.connector, self.runs = running, site, connector, runs
+        running.allow(site.url)
         suppliers = Api(running.url, running.token).get(
             f"/api/connectors/{connector}/rows/supplier"
         )
@@ -126,6 +127,12 @@ class Stage:
         admin = Api(self.running.url, self.running.token)
         assert admin.patch(f"/api/users/{number}", {"active": False}).status == 200
         return number
+
+    def allowed_place(self) -> str:
+        """A site in the hub's own network, to be taken back."""
+        place = f"{uuid4().hex[:8]}.internal:8000"
+        self.running.allow(f"http://{place}")
+        return place
 
     def token_of(self, number: int) -> int:
         """An API token of this user, to be revoked."""

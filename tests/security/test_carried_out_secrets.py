@@ -43,8 +43,9 @@ def hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
 
 
 @pytest.fixture(scope="module")
-def site(erpnext_snapshot: Any) -> Iterator[Any]:
+def site(hub: RunningHub, erpnext_snapshot: Any) -> Iterator[Any]:
     with SandboxThread(erpnext_snapshot) as running:
+        hub.allow(running.url)
         yield running
 
 
@@ -76,14 +77,18 @@ ONLY_CUSTOMERS = {"doctypes": ["Customer"], "events": ["update"]}
 
 
 @pytest.fixture
-def attacker() -> Iterator[tuple[str, SomeSite]]:
+def attacker(hub: RunningHub) -> Iterator[tuple[str, SomeSite]]:
+    """One whose address would be taken."""
     with some_site() as running:
+        hub.allow(running[0])
         yield running
 
 
 @pytest.fixture
 def victim(hub: RunningHub) -> Api:
     """Somebody whose token for writing was stolen; their secrets stand beside their addresses."""
+    hub.allow("http://localhost:1")
+    hub.allow("http://localhost:2")
     api = hub.somebody("editor")
     for url, name, secret in PLACES.values():
         kept = {url: "http://localhost:1/folder", name: "name", secret: SECRET}

@@ -12,6 +12,7 @@ import pytest
 
 from accounts.site import SomeSite, some_site
 from api.conftest import Api, RunningHub
+from bascule.accounts import people
 from bascule.connections.resting import AtRest
 from bascule.connections.service import find_connection, open_site
 from bascule.inbox.ends import ends_of
@@ -31,8 +32,9 @@ def hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
 
 
 @pytest.fixture
-def site() -> Iterator[tuple[str, SomeSite]]:
+def site(hub: RunningHub) -> Iterator[tuple[str, SomeSite]]:
     with some_site() as running:
+        hub.allow(running[0])
         yield running
 
 
@@ -118,7 +120,12 @@ def test_their_runs_and_schedules_ask_the_site_no_more(
 
 def test_active_again_it_goes_on(hub: RunningHub, admin: Api, leaver: Leaver) -> None:
     deactivate(admin, leaver)
-    assert admin.patch(f"/api/users/{leaver.id}", {"active": True}).status == 200
+
+    async def activated() -> None:
+        async with hub.hub.db.session() as session:
+            await people.change_person(session, leaver.id, {"active": True})
+
+    hub.run(activated())
     leaver.open()
     hub.run(start_due(hub.hub))
     assert "queued" in leaver.outcomes()

@@ -140,7 +140,7 @@ def test_a_token_for_writing_does_not_do_what_only_admins_may(
     assert writing.get("/api/users").status == 200  # it reads all that its owner reads
     setup = {
         "name": f"Shop {uuid4().hex[:6]}",
-        "api_url": "http://127.0.0.1:1",
+        "api_url": "https://erp.invalid",
         "api_key": "k",
         "api_secret": "s",
         "schedule": "manual",

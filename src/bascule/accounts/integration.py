@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bascule.accounts.allowed import reach_of, refuse_inside
 from bascule.accounts.tables import User
 from bascule.errors import HubError, Invalid
 from bascule.frappe import FrappeError, Site
@@ -21,6 +22,8 @@ LONGEST = 512  # as the columns are
 SECRETS = {"erpnext_api_secret", "nextcloud_password"}
 PATIENCE = 15.0  # seconds; somebody is waiting for the verdict
 MOST_SHOWN = 1_000  # characters of what a site said
+# Of a refusal no more than this is shown: what else may answer there, is nobody's to read.
+FRAPPES_OWN = ("exc_type", "exception", "_server_messages", "_error_message")
 LOGGED_USER = "frappe.auth.get_logged_user"
 
 
@@ -51,6 +54,9 @@ async def change_settings(hub: Hub, user: User, changes: Mapping[str, str]) -> U
             next_step="Correct what is named and send it again; nothing was changed.",
             fields=wrong,
         )
+    for name in ("erpnext_url", "nextcloud_url"):
+        if address := clean.get(name):
+            await refuse_inside(hub, address, user, field=name)
     async with hub.db.session() as session:
         await hub.vault.hold(session)
         kept = await session.get_one(User, user.id, with_for_update=True)
@@ -77,7 +83,7 @@ async def test_erpnext(hub: Hub, user: User) -> tuple[str | None, str]:
             secret,
             allow_http=hub.settings.allow_http,
             ca_bundle=hub.settings.ca_bundle,
-            may_connect=hub.settings.may_connect,
+            may_connect=await reach_of(hub, user.erpnext_url, user, trial=True),
             timeout=PATIENCE,
         )
         async with site:
@@ -99,7 +105,10 @@ def _verdict(status: int, body: str) -> tuple[str | None, str]:
         # Not shown: an address that leads inside would let anybody read what is there.
         return None, f"HTTP {status}: a page and not an answer of ERPNext; check the address."
     if not 200 <= status < 300:
-        return None, f"HTTP {status}: {body[:MOST_SHOWN]}"
+        told = {name: answer[name] for name in FRAPPES_OWN if isinstance(answer.get(name), str)}
+        if "exc_type" not in told:
+            return None, f"HTTP {status}: not what ERPNext answers; check the address."
+        return None, f"HTTP {status}: {msgspec.json.encode(told).decode()[:MOST_SHOWN]}"
     user = answer.get("message")
     if not isinstance(user, str):
         return None, f"HTTP {status}: not what ERPNext answers; check the address."

@@ -146,3 +146,13 @@ class SignInAttempts(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     attempts: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AllowedSite(Base):
+    """An address in the hub's own network that an admin lets editors connect to; see `allowed`."""
+
+    __tablename__ = "allowed_sites"
+
+    place: Mapped[str] = mapped_column(primary_key=True)  # host:port, lower case
+    allowed_by: Mapped[int | None] = mapped_column(ForeignKey(User.id))  # None: the machine
+    allowed_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -7,6 +7,7 @@ import typer
 
 from bascule import __version__
 from bascule.cli import (
+    allowed,
     attention,
     changing,
     checking,
@@ -80,6 +81,7 @@ app.add_typer(two_way.app, name="two-way", rich_help_panel=BOTH_WAYS)
 app.add_typer(records.app, name="records", rich_help_panel=BOTH_WAYS)
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel=BOTH_WAYS)
 app.add_typer(users.app, name="users", rich_help_panel=UPKEEP)
+app.add_typer(allowed.app, name="sites", rich_help_panel=UPKEEP)
 app.command(
     rich_help_panel=UPKEEP,
     # Whatever is not ours is psql's.

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.allowed import allow_connected, reach_of, refuse_inside
 from bascule.accounts.tables import User
 from bascule.connections import schedules
 from bascule.connections.check import CheckReport, check_site, record_check, wanted_by
@@ -36,6 +37,7 @@ from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.events.live import publish
 from bascule.frappe import Site
 from bascule.hub import Hub
+from bascule.reach import MayConnect
 from bascule.store.belonging import refuse_moved
 
 DELETE_TRIES = 5
@@ -97,17 +99,18 @@ async def connect_site(
         allow_http=new.allow_http is True or hub.settings.allow_http,
         may_connect=hub.settings.may_connect,
     )
+    await refuse_inside(hub, clean["api_url"], by, field="api_url")
     connection = Connection(id=uuid4(), **_sealed(hub, clean))  # its place in the hour needs it
     connection.kind = "erpnext"
     connection.owner_id, connection.shared = by.id if by else None, shared
     _plan(connection)
-    report = await _ask_first(hub, connection, wanted) if test else None
+    report = await _ask_first(hub, connection, by, wanted) if test else None
     for _ in range(5):
         async with hub.db.session() as session:
             name = clean["name"] if shared else f"{clean['name'][:20]} {token_hex(4)}"
             connection.slug = await _free_slug(session, clean.get("slug"), name)
         try:
-            return await _save(hub, connection, report), report
+            return await _save(hub, connection, report, by), report
         except IntegrityError:
             continue  # somebody took the slug between the look and the save: look again
     raise Conflict("This slug was just taken.", next_step="Choose another one.")
@@ -126,7 +129,7 @@ async def change_connection(
     Who makes it private becomes its owner.
     """
     kept, clean = await proposed(hub, connection, changes, by=by)
-    report = await _ask_first(hub, kept) if test and WAY_IN & changes.keys() else None
+    report = await _ask_first(hub, kept, by) if test and WAY_IN & changes.keys() else None
     async with hub.db.session() as session:
         await hub.vault.hold(session)
         for name in SEALED & clean.keys():
@@ -139,6 +142,8 @@ async def change_connection(
             clean |= {"next_sync_at": kept.next_sync_at, "next_verify_at": kept.next_verify_at}
         for name, value in clean.items():
             setattr(current, name, value)
+        if "api_url" in clean:
+            await allow_connected(hub, session, current.api_url, by)
         if report is not None:
             await record_check(session, current, report)
         await publish(session, "connection", connection_id=connection.id, change="changed")
@@ -164,6 +169,8 @@ async def proposed(
     allow_http = changes.get("allow_http", connection.allow_http) is True or hub.settings.allow_http
     judged = {"api_url": connection.api_url, **changes} if "allow_http" in changes else changes
     clean = checked(judged, allow_http=allow_http, may_connect=hub.settings.may_connect)
+    if "api_url" in changes:
+        await refuse_inside(hub, clean["api_url"], by, field="api_url")
     clean = _sealed(hub, clean)
     if connection.shared and clean.get("shared") is False:
         clean["owner_id"] = owner_of_private(by)
@@ -265,15 +272,10 @@ async def open_site(hub: Hub, connection: Connection) -> AsyncIterator[Site]:
 
 async def recheck(hub: Hub, connection: Connection) -> CheckReport:
     """Asks a saved connection's site again, and keeps what it said."""
-    report = await _report(hub, connection)
+    report = await _report(hub, connection, await reach_of(hub, connection.api_url))
     async with hub.db.session() as session:
         await record_check(session, await find_connection(session, connection.id, None), report)
     return report
-
-
-async def try_site(hub: Hub, new: NewConnection, *, wanted: list[str] | None = None) -> CheckReport:
-    """Tries an address and credentials; saves nothing. `wanted`: presets or DocTypes."""
-    return await _report(hub, unsaved(hub, new), wanted)
 
 
 def unsaved(hub: Hub, new: NewConnection) -> Connection:
@@ -300,26 +302,30 @@ def _sealed(hub: Hub, clean: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _report(
-    hub: Hub, connection: Connection, wanted: Sequence[str] | None = None
+    hub: Hub, connection: Connection, reach: MayConnect, wanted: Sequence[str] | None = None
 ) -> CheckReport:
     if wanted is None:
         async with hub.db.session() as session:
             wanted = await wanted_by(session, connection)
-    async with unpooled_site(hub, connection) as site:
+    async with unpooled_site(hub, connection, reach) as site:
         return await check_site(site, wanted, warehouses=connection.warehouse_filter or ())
 
 
 async def _ask_first(
-    hub: Hub, connection: Connection, wanted: Sequence[str] | None = None
+    hub: Hub, connection: Connection, by: User | None, wanted: Sequence[str] | None = None
 ) -> CheckReport:
-    report = await _report(hub, connection, wanted)
+    reach = await reach_of(hub, connection.api_url, by, trial=True)
+    report = await _report(hub, connection, reach, wanted)
     if report.health != "ok":
         raise CheckFailed(report)
     return report
 
 
-async def _save(hub: Hub, connection: Connection, report: CheckReport | None) -> Connection:
+async def _save(
+    hub: Hub, connection: Connection, report: CheckReport | None, by: User | None
+) -> Connection:
     async with hub.db.session() as session:
+        await allow_connected(hub, session, connection.api_url, by)
         await hub.vault.hold(session)
         for name in SEALED:
             setattr(connection, name, hub.vault.renewed(getattr(connection, name)))

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from bascule.accounts.allowed import OUTSIDE, reach_of
 from bascule.connections.resting import refuse_at_rest
 from bascule.connections.tables import Connection
 from bascule.frappe import Site
 from bascule.hub import Hub
+from bascule.reach import MayConnect
 
 
 @dataclass
@@ -57,7 +59,9 @@ class SitePool:
             await lease.closing.aclose()
 
     async def _current(self, connection: Connection) -> Lease:
+        reach = await reach_of(self.hub, connection.api_url)
         wanted = (
+            reach is OUTSIDE,
             connection.api_url,
             connection.api_key_encrypted,
             connection.api_secret_encrypted,
@@ -70,7 +74,7 @@ class SitePool:
             if lease is None or lease.opened_with != wanted:
                 await self.forget(connection.id)
                 closing = AsyncExitStack()
-                site = await closing.enter_async_context(unpooled_site(self.hub, connection))
+                site = await closing.enter_async_context(unpooled_site(self.hub, connection, reach))
                 lease = self.leases[connection.id] = Lease(wanted, site, closing)
             return lease
 
@@ -89,7 +93,7 @@ def pool_of(hub: Hub) -> SitePool:
     return pool
 
 
-def unpooled_site(hub: Hub, connection: Connection) -> Site:
+def unpooled_site(hub: Hub, connection: Connection, reach: MayConnect) -> Site:
     """A site of its own, for a connection that is not saved yet. The caller closes it."""
     ca_bundle = connection.ca_bundle or hub.settings.ca_bundle
     return Site(
@@ -99,6 +103,6 @@ def unpooled_site(hub: Hub, connection: Connection) -> Site:
         allow_http=bool(connection.allow_http) or hub.settings.allow_http,
         ca_bundle=Path(ca_bundle) if ca_bundle else None,
         max_concurrency=connection.max_concurrency,
-        may_connect=hub.settings.may_connect,
+        may_connect=reach,
         versions=connection.versions,
     )

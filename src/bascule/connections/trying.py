@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bascule.accounts.allowed import reach_of, refuse_inside
 from bascule.accounts.tables import User
 from bascule.connections.check import NEEDS, CheckReport, check_site
 from bascule.connections.fields import NewConnection
@@ -56,11 +57,13 @@ class Trial:
     doctypes: list[str] | None = None
 
 
-async def try_out(hub: Hub, new: NewConnection, wanted: Sequence[str]) -> Trial:
+async def try_out(hub: Hub, new: NewConnection, wanted: Sequence[str], *, by: User | None) -> Trial:
     """`wanted`: presets and DocTypes. Invalid where a field cannot be taken; what the site says is
     in the report.
     """
-    return await _try(hub, unsaved(hub, new), wanted)
+    connection = unsaved(hub, new)
+    await refuse_inside(hub, connection.api_url, by, field="api_url")
+    return await _try(hub, connection, wanted, by)
 
 
 async def try_changed(
@@ -75,11 +78,12 @@ async def try_changed(
     to its own address. Forbidden, too, where `by` may not make them.
     """
     changed, _ = await proposed(hub, connection, changes, by=by)
-    return await _try(hub, changed, wanted)
+    return await _try(hub, changed, wanted, by)
 
 
-async def _try(hub: Hub, connection: Connection, wanted: Sequence[str]) -> Trial:
-    async with unpooled_site(hub, connection) as site:
+async def _try(hub: Hub, connection: Connection, wanted: Sequence[str], by: User | None) -> Trial:
+    reach = await reach_of(hub, connection.api_url, by, trial=True)
+    async with unpooled_site(hub, connection, reach) as site:
         named = connection.warehouse_filter if {"inventory", "Bin"} & set(wanted) else []
         report = await check_site(
             site, list(dict.fromkeys([*wanted, *NEEDS])), warehouses=named or ()

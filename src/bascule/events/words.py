@@ -47,6 +47,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "revoke_token_of_user": "Revoke somebody's token",
         "hand_over_connections": "Hand over what somebody left",
         "delete_left_connections": "Delete what somebody left",
+        "allow_site": "Allow a site in the hub's network",
+        "forbid_site": "Take a site in the hub's network back",
     },
     "Their own tokens and settings": {
         "make_token": "Make an API token",

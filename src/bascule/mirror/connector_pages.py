@@ -80,7 +80,8 @@ async def test_new_connector(
     form = await filled(request, blank(kind, user))
     try:
         form.judge(hub.settings)
-        form.tried(await try_out(hub, new_connection(form.values), form.values["streams"]))
+        new, wanted = new_connection(form.values), form.values["streams"]
+        form.tried(await try_out(hub, new, wanted, by=user))
     except Invalid as refused:
         form.refuse(refused)
         return show(request, NEW, form, 422)
