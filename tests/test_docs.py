@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pydantic import AliasChoices
 
+from bascule.jobs.worker import CONNECTIONS
 from bascule.settings import Settings
+from bascule.store.database import DOWNLOADS, SESSIONS, bulk_connections
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
@@ -76,3 +78,19 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
         for target in LINK.findall(page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_connections_to_postgresql_are_as_many_as_the_pools_hold() -> None:
+    jobs = Settings.model_fields["worker_concurrency"].default
+    web = SESSIONS + DOWNLOADS + 2  # health, and who listens for live events
+    queue = CONNECTIONS + 1  # and its listener
+    bulk = bulk_connections(jobs)
+    serve, worker = bulk + web, bulk + SESSIONS + queue
+    told = (ROOT / "docs" / "scaling.md").read_text()
+    assert f"| **{serve + queue}** | **{serve}** | **{worker}** |" in told
+    assert f"{serve + queue} U + {serve} S + {worker} W + 20 for readers + 10 for" in told
+    assert f"| one `up` | {serve + queue + 30} |" in told
+    assert f"| one `serve`, two `worker` | {serve + 2 * worker + 30} |" in told
+    assert f"| two `serve`, four `worker` | {2 * serve + 4 * worker + 30} |" in told
+    wide = bulk_connections(16) + SESSIONS + queue
+    assert f"of 16 jobs ({wide} each) | {3 * serve + 8 * wide + 30} |" in told

@@ -55,8 +55,7 @@ async def health(hub: TheHub, response: Response) -> Health:
     """Whether the hub can work: its database answers; whether a worker lives stands beside."""
     kind: Literal["embedded", "own"] = "own" if hub.settings.database_url else "embedded"
     try:
-        async with asyncio.timeout(PATIENCE):
-            seen_at, alive = await last_heartbeat(hub)
+        seen_at, alive = await _look(hub)
     except (psycopg.Error, PoolTimeout, PoolClosed, TimeoutError, OSError) as error:
         log.warning("The database did not answer: %s", type(error).__name__)
         response.status_code = 503
@@ -74,8 +73,27 @@ async def health(hub: TheHub, response: Response) -> Health:
     )
 
 
+class Pulse:
+    """One look at a time, for all who ask meanwhile: asking costs the database nothing more."""
+
+    def __init__(self) -> None:
+        self.looking: asyncio.Task[tuple[datetime | None, bool]] | None = None
+
+
+async def _look(hub: Hub) -> tuple[datetime | None, bool]:
+    pulse: Pulse = hub.shared.setdefault(Pulse, Pulse())
+    if pulse.looking is None or pulse.looking.done():
+        pulse.looking = asyncio.create_task(_last_heartbeat_soon(hub))
+    return await asyncio.shield(pulse.looking)
+
+
+async def _last_heartbeat_soon(hub: Hub) -> tuple[datetime | None, bool]:
+    async with asyncio.timeout(PATIENCE):
+        return await last_heartbeat(hub)
+
+
 async def last_heartbeat(hub: Hub) -> tuple[datetime | None, bool]:
-    async with hub.db.connection() as conn:
+    async with hub.db.pulse.connection() as conn:
         found = await conn.execute(
             "SELECT max(last_heartbeat),"
             " coalesce(max(last_heartbeat) > now() - %s * interval '1 s', false)"

@@ -140,3 +140,40 @@ def test_a_database_that_is_gone_is_told_and_found_again(wired_hub: RunningHub, 
     wire.mend()
     until(lambda: api.get("/health").status == 200)
     until(lambda: api.get("/api/connectors").status == 200)
+
+
+def test_a_database_that_was_away_for_long_is_back_at_the_first_asking(
+    wired_hub: RunningHub, wire: Wire
+) -> None:
+    """Each time that it is asked in vain the hub waits no longer for the next."""
+    api = Api(wired_hub.url, wired_hub.token)
+    until(lambda: api.get("/api/connectors").status == 200)
+    wire.cut()
+    since = time.monotonic()
+    while time.monotonic() - since < 18:
+        assert api.get("/health").status == 503
+        time.sleep(0.2)
+    wire.mend()
+    asked = [api.get("/health").status for _ in range(5)]
+    assert 200 in asked[:2], asked  # the first may have been under way
+    assert asked[2:] == [200] * 3
+    assert 200 in [api.get("/api/connectors").status for _ in range(2)]
+
+
+def test_health_waits_for_nothing_that_the_hub_does(wired_hub: RunningHub) -> None:
+    """Whatever holds all connections of the hub: it is well, and says so."""
+    api = Api(wired_hub.url, wired_hub.token)
+    pool = wired_hub.hub.db.pool
+
+    async def take_all() -> list[Any]:
+        return [await pool.getconn() for _ in range(pool.max_size)]
+
+    async def give_back(taken: list[Any]) -> None:
+        for connection in taken:
+            await pool.putconn(connection)
+
+    taken = wired_hub.run(take_all())
+    try:
+        assert api.get("/health").status == 200
+    finally:
+        wired_hub.run(give_back(taken))

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 500  # events that one watcher may be behind
 PATIENCE = 5.0  # seconds to wait for the first LISTEN
-LONGEST_PAUSE = 5.0  # seconds between two attempts to reach the database again
+LONGEST_PAUSE = 1.0  # seconds between two attempts to reach the database again
 _GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
 
 

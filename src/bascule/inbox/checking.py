@@ -2,6 +2,8 @@
 could not deliver, and what changed there that nobody told of.
 """
 
+import asyncio
+import logging
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +22,9 @@ from bascule.inbox.at_the_site import Found, Target, look, renewed
 from bascule.inbox.silence import unheard
 from bascule.inbox.tables import WebhookEnd
 from bascule.inbox.under_way import waiting
+
+log = logging.getLogger(__name__)
+AT_ONCE = 10  # sites, or one that does not answer would hold up all behind it
 
 
 async def check(hub: Hub, connection: Connection) -> None:
@@ -79,8 +84,19 @@ async def check_all(hub: Hub) -> None:
         query = select(Connection).join(WebhookEnd, WebhookEnd.connection_id == Connection.id)
         connections = (await session.scalars(query.where(~at_rest()))).all()
         session.expunge_all()
-    for connection in connections:
-        await check(hub, connection)
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def look_at(connection: Connection) -> None:
+        async with places:
+            await check(hub, connection)
+
+    looks = await asyncio.gather(*map(look_at, connections), return_exceptions=True)
+    # One that failed has not held up the others; what it was is told.
+    for connection, error in zip(connections, looks, strict=True):
+        if isinstance(error, Exception):
+            log.error("The webhooks of %s could not be looked at.", connection.slug, exc_info=error)
+        elif error is not None:
+            raise error
 
 
 async def tell(

@@ -31,6 +31,7 @@ HEARTBEAT = 5.0  # seconds
 STALLED = 15.0  # seconds without a heartbeat: the worker is dead, or will find its work given away
 TAKEOVER = 5.0  # seconds between two looks for dead workers
 POLL = 1.0  # seconds; for what no notification tells of, such as a time that has come
+CONNECTIONS = 5  # to the database, of a worker's queue; its listener has one more
 GRACE = 5.0  # seconds that running jobs get when a worker is asked to stop
 KEEP_HOURS = 24 * 7  # of jobs that failed, for who wants to know why
 TAKEOVER_LOCK = 0x6261_7374  # an advisory lock: one worker at a time takes over
@@ -72,7 +73,7 @@ async def run_worker(
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await until.wait()
-            wait = min(wait * 2, 10.0)
+            wait = min(wait * 2, 2.0)
 
 
 async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> None:
@@ -83,7 +84,7 @@ async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> Non
         conninfo=hub.db.conninfo,
         configure=pin,  # its listener has a connection outside of the pool
         min_size=1,
-        max_size=5,
+        max_size=CONNECTIONS,
         timeout=10,
     )
     app = App(connector=connector)

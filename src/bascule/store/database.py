@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WATCH = 1.0  # seconds between two looks at the embedded server's keeper
+SESSIONS = 20  # at a time, of the hub's own tables
 DOWNLOADS = 8  # files that leave one hub at a time, each with a connection of its own
 PATIENCE = 20.0  # seconds that an embedded server gets to take the first connection
 
@@ -99,11 +100,15 @@ class Database:
             configure=pin_download,
             open=False,
         )
+        # Who asks whether the hub is well waits for nothing that it does.
+        self.pulse = Pool(
+            self.conninfo, min_size=0, max_size=1, max_idle=60, name="health", open=False
+        )
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+psycopg://",
             async_creator=self.connect,
-            pool_size=10,
-            max_overflow=10,
+            pool_size=SESSIONS // 2,
+            max_overflow=SESSIONS // 2,
             pool_pre_ping=True,
             hide_parameters=True,  # or an error in the log would hold what was to be stored
         )
@@ -149,6 +154,7 @@ class Database:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
+        await self.pulse.close()
         await self.downloads.close()
         await self.pool.close()
         await self.engine.dispose()
@@ -168,12 +174,17 @@ async def driver_connection(
     return raw
 
 
+def bulk_connections(concurrency: int) -> int:
+    """How many the pool for bulk work has at most."""
+    return min(64, max(16, 2 * concurrency))
+
+
 async def open_database(settings: Settings, *, migrate: bool = True) -> Database:
     """Connects to the database that the settings name, or starts and joins the embedded one.
 
     `migrate` brings the hub's tables and the queue's to this version. StoreError: what is wrong.
     """
-    connections = min(64, max(16, 2 * settings.worker_concurrency))
+    connections = bulk_connections(settings.worker_concurrency)
     if settings.database_url:
         url = libpq_url(settings.database_url.get_secret_value())
         reader = None
@@ -196,6 +207,7 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
             await migrate_database(database.conninfo(), settings)
         await database.pool.open()
         await database.downloads.open()
+        await database.pulse.open()
     except BaseException:
         await database.close()
         raise
