@@ -18,6 +18,7 @@ _METADATA = {
     ip_address("168.63.129.16"),  # Azure
     ip_address("192.0.0.192"),  # Oracle
     ip_address("fd00:ec2::254"),  # Amazon
+    ip_address("fd00:42::42"),  # Scaleway
     ip_address("fd20:ce::254"),  # Google
 }
 _METADATA_NAMES = {"metadata.google.internal", "metadata.goog", "metadata"}

@@ -19,6 +19,7 @@ NEVER = [
     "http://[::ffff:169.254.169.254]/",
     "http://[fe80::1]/",
     "http://[fd00:ec2::254]/",
+    "http://[fd00:42::42]/",
     "http://100.100.100.200/",
     "http://168.63.129.16/",
     "http://metadata.google.internal/",

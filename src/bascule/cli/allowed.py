@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, verb
-from bascule.cli.terminal import AsJson, ago, document, out, show, table
+from bascule.cli.terminal import AsJson, ago, document, escape, out, show, table
 
 if TYPE_CHECKING:
     from bascule.accounts.tables import AllowedSite

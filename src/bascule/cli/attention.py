@@ -1,10 +1,8 @@
 """`attention`: what needs somebody, as the first page tells it."""
 
-from rich.markup import escape
-
 from bascule.cli.acting import acting_hub
 from bascule.cli.exits import Exit
-from bascule.cli.terminal import AsJson, document, out
+from bascule.cli.terminal import AsJson, document, escape, out
 
 
 async def attention(as_json: AsJson = False) -> int:

@@ -4,13 +4,12 @@ import os
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import CaBundle, ask_for_missing
 from bascule.cli.checking import tell_report
 from bascule.cli.exits import Exit, Refused
-from bascule.cli.terminal import AsJson, ago, document, out
+from bascule.cli.terminal import AsJson, ago, document, escape, out
 
 Switch = bool | None
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import AllowHttp, CaBundle, Key, Secret, Url, ask_for_missing
 from bascule.cli.exits import Exit
-from bascule.cli.terminal import AsJson, document, err, out, show, table
+from bascule.cli.terminal import AsJson, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
     from bascule.connections.check import CheckReport

@@ -3,13 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import AllowHttp, CaBundle, Key, Secret, Url, ask_for_missing, confirm
 from bascule.cli.checking import tell_report
 from bascule.cli.exits import Exit
-from bascule.cli.terminal import AsJson, Quiet, document, out
+from bascule.cli.terminal import AsJson, Quiet, document, escape, out
 
 
 async def connect(

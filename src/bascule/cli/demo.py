@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.serving import listening, log_to_stderr, stopping, until_stopped, working
-from bascule.cli.terminal import AsJson, document, err, out
+from bascule.cli.terminal import AsJson, document, err, escape, out
 
 if TYPE_CHECKING:
     from bascule.cli.demo_site import Site

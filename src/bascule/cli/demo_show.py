@@ -9,11 +9,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from bascule.cli.demo_admin import Admin
 from bascule.cli.demo_site import Site
-from bascule.cli.terminal import out, show, sparkline, table
+from bascule.cli.terminal import escape, out, show, sparkline, table
 from bascule.hub import Hub
 from bascule.mirror.rows import page_of_rows
 

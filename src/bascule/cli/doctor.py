@@ -10,12 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from bascule import __version__
 from bascule.cli.exits import Exit, explained
 from bascule.cli.findings import Finding, one_address
-from bascule.cli.terminal import AsJson, document, out
+from bascule.cli.terminal import AsJson, document, escape, out
 
 if TYPE_CHECKING:
     from bascule.connections.tables import Connection

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.streams import Of, one_connection
-from bascule.cli.terminal import AsJson, Quiet, document, err, span
+from bascule.cli.terminal import AsJson, Quiet, document, err, escape, span
 
 if TYPE_CHECKING:
     from bascule.hub import Hub

@@ -4,11 +4,10 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.exits import Exit, Refused
-from bascule.cli.terminal import AsJson, ago, document, err, out, show, table
+from bascule.cli.terminal import AsJson, ago, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
     from bascule.accounts.tables import User

@@ -10,14 +10,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 from sqlalchemy import select
 
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.serving import working
-from bascule.cli.terminal import err, out, show, span, table
+from bascule.cli.terminal import err, escape, out, show, span, table
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.mirror.answers import RunAnswer

@@ -4,19 +4,17 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.keys import refuse_weak_key
 from bascule.cli.repeats import bound_repeats
-from bascule.cli.terminal import LOG_LINE, AsJson, document, err
+from bascule.cli.terminal import AsJson, document, err, escape, to_stderr
 
 if TYPE_CHECKING:
     from bascule.hub import Hub
@@ -227,12 +225,7 @@ def _taken(host: str, port: int) -> Refused:
 
 
 def log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        level=level.upper(),
-        stream=sys.stderr,
-        format=LOG_LINE,
-        force=True,
-    )
+    logging.basicConfig(level=level.upper(), handlers=[to_stderr()], force=True)
     bound_repeats()
     if level.upper() != "DEBUG":
         # A line for every job and every statement tells nobody anything.

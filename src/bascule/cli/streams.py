@@ -4,13 +4,12 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, Refused, verb
 from bascule.cli.syncing import nothing_connected
-from bascule.cli.terminal import AsJson, ago, document, out, show, table
+from bascule.cli.terminal import AsJson, ago, document, escape, out, show, table
 
 if TYPE_CHECKING:
     from bascule.accounts.tables import User

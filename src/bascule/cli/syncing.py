@@ -3,11 +3,10 @@
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.exits import Exit, Refused
-from bascule.cli.terminal import AsJson, Quiet, document, out
+from bascule.cli.terminal import AsJson, Quiet, document, escape, out
 
 NamedConnection = Annotated[
     str | None,

@@ -2,15 +2,19 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from bascule.unprintable import in_lines, on_one_line
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -20,20 +24,46 @@ AsJson = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
 LOG_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_C1 = re.compile(r"[\x7f-\x9f]")  # JSON leaves them as they are, and some terminals obey them
 SPARKS = "▁▂▃▄▅▆▇█"
+
+
+class OneLine(logging.Formatter):
+    """A record is a line of its own, whatever is named in it; those of a traceback are set in."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = on_one_line(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:
+        return indent(in_lines(super().formatException(ei)), "  ", lambda line: True)
+
+
+def escape(text: str) -> str:
+    """What came from outside, as text and nothing else: no markup, nothing that a terminal obeys,
+    no line of its own.
+    """
+    return markup.escape(on_one_line(text))  # noqa: TID251 - here
 
 
 def document(value: Any) -> None:
     """One JSON document on stdout. Times are ISO 8601."""
-    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, default=str, ensure_ascii=False, indent=2)
+    sys.stdout.write(_C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
     sys.stdout.flush()
+
+
+def to_stderr() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine(LOG_LINE))
+    return handler
 
 
 def log_our_own() -> None:
     """What this program has to say, the requests to sites among it, on stderr; of the libraries
     only warnings.
     """
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=LOG_LINE)
+    logging.basicConfig(level=logging.WARNING, handlers=[to_stderr()])
     logging.getLogger("bascule").setLevel(logging.DEBUG)
 
 

@@ -4,14 +4,13 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import confirm as confirmed
 from bascule.cli.exits import Exit, Refused, verb
 from bascule.cli.records import Type, Yes
 from bascule.cli.streams import Of, one_connection
-from bascule.cli.terminal import AsJson, ago, document, err, out, show, table
+from bascule.cli.terminal import AsJson, ago, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
     from bascule.connections.tables import Connection

@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, Refused, verb
-from bascule.cli.terminal import AsJson, ago, document, err, out, show, table
+from bascule.cli.terminal import AsJson, ago, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
     from bascule.accounts.answers import Invitation

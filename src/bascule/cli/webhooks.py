@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from bascule.cli.acting import acting_hub
 from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, verb
 from bascule.cli.streams import Of, one_connection
 from bascule.cli.syncing import nothing_connected
-from bascule.cli.terminal import AsJson, ago, document, out
+from bascule.cli.terminal import AsJson, ago, document, escape, out
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from bascule.frappe.doctype import DocType, fieldname_of
+from bascule.unprintable import left_out
 
 _BLOCKS = {"br", "p", "div", "li", "ul", "ol", "tr", "details", "summary", "h1", "h2", "h3", "h4"}
 _PREFIX = re.compile(
@@ -55,7 +56,7 @@ def plain(html: str) -> str:
     parser = _Text()
     parser.feed(html)
     parser.close()
-    lines = [" ".join(line.split()) for line in "".join(parser.parts).split(_LINE)]
+    lines = [left_out(" ".join(line.split())) for line in "".join(parser.parts).split(_LINE)]
     lines = [line for line in lines if line]
     return " ".join([*map(_sentence, lines[:-1]), *lines[-1:]])
 

@@ -24,7 +24,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier
 from bascule.errors import HubError
 from bascule.mirror.batches import batches
 from bascule.mirror.relation import BadQuery, Selection, selected, selection_of
-from bascule.spreadsheets import COMPUTED
+from bascule.spreadsheets import COMPUTED, disarmed
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -146,13 +146,13 @@ async def _copied(
 
 
 def _cell(column: str, kind: str, *, exact: bool) -> Composable:
-    name = Identifier(column)
+    name, heading = Identifier(column), Identifier(column if exact else disarmed(column))
     if kind == "boolean":
-        return SQL("{}::text as {}").format(name, name)  # true and false, where COPY has t and f
+        return SQL("{}::text as {}").format(name, heading)  # true and false, where COPY has t and f
     if not exact and not _NO_TEXTS.fullmatch(kind):
         guarded = "case when {}::text ~ {} then '''' || {}::text else {}::text end as {}"
-        return SQL(guarded).format(name, COMPUTED, name, name, name)
-    return name
+        return SQL(guarded).format(name, COMPUTED, name, name, heading)
+    return SQL("{} as {}").format(name, heading)
 
 
 def _json_lines(
