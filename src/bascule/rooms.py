@@ -25,6 +25,7 @@ from bascule.inbox.api import router as webhooks
 from bascule.inbox.pages import pages as webhooks_page
 from bascule.inbox.receiving import router as receiving
 from bascule.mirror import needs as of_the_mirror
+from bascule.mirror import room_needs as of_the_disk
 from bascule.mirror.api import router as mirror
 from bascule.mirror.connection_page import pages as connection_page
 from bascule.mirror.connector_pages import pages as connectors
@@ -64,6 +65,6 @@ JOB_MODULES = [
     "bascule.accounts.jobs",
 ]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
-NEEDS = [of_credentials, of_the_mirror, of_webhooks, of_records]
+NEEDS = [of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
 # Who keeps a site's documents besides the mirror; each says so to `connections.kept`.
 KEEPERS = [records_kept]

@@ -107,6 +107,19 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         default=8, ge=1, le=64, description="How many jobs one worker does at a time."
     )
+    mirror_megabytes: int = Field(
+        default=0,
+        ge=0,
+        description="How many megabytes the mirror of one connection may have. 0: as many as there "
+        "is room for.",
+    )
+    least_free_percent: float = Field(
+        default=5.0,
+        ge=0,
+        lt=100,
+        description="Below how much free space on the disk of the embedded database nothing is "
+        "pulled. 0: it is not looked at.",
+    )
     api_secret_days: int = Field(
         default=365,
         ge=0,

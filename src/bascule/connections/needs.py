@@ -14,6 +14,7 @@ from bascule.hub import Hub
 
 # The most urgent first.
 Kind = Literal[
+    "full",  # the disk: nothing is pulled
     "refused",  # the site does not let the hub in
     "down",  # the site does not answer
     "failed",  # runs, or records that were not sent

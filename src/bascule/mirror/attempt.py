@@ -23,6 +23,7 @@ from bascule.frappe.pages import Key
 from bascule.mirror.columns import Shape
 from bascule.mirror.cursor import Cursor
 from bascule.mirror.findings import By
+from bascule.mirror.room import Room
 from bascule.mirror.schema import Table, Tables
 from bascule.mirror.withheld import Wanted, page_of
 from bascule.store import Database
@@ -75,6 +76,7 @@ class Attempt:
     shape: Shape
     tables: Tables
     rows: int  # live rows here
+    room: Room
     streams: int = 1  # that are on, of this connection
     newest: str | None = None  # `modified` that this attempt has seen
     compared_by: By | None = None  # what a sync held against the site, once it has
@@ -156,6 +158,8 @@ class Attempt:
             await conn.execute("SET LOCAL synchronous_commit = off")
             yield tally
             async with self._committing:
+                if tally.changed or tally.rows > 0:
+                    await self.room.refuse_without(conn, self.connection)
                 if tally.moves is not None:
                     tally.moves(self.cursor)
                 await self._write(conn, tally)

@@ -11,6 +11,7 @@ from bascule.hub import Hub
 from bascule.mirror.attempt import Attempt, Superseded
 from bascule.mirror.cursor import Cursor
 from bascule.mirror.presets import effective_filters, look_back_floor
+from bascule.mirror.room import room_of
 from bascule.mirror.schema import Catalogue, ensure_tables, tables_as_they_are
 from bascule.mirror.shapes import shape_for
 from bascule.mirror.tables import Run, Stream
@@ -54,6 +55,7 @@ async def begin(hub: Hub, site: Site, run: Run, stream: Stream, connection: Conn
         shape=shape,
         tables=given,
         rows=stream.rows,
+        room=room_of(hub),
         streams=streams,
     )
     if zone not in (None, connection.time_zone):
@@ -122,6 +124,7 @@ class Standing:
             shape=shape,
             tables=given,
             rows=stream.rows,
+            room=room_of(self.hub),
             streams=self.streams,
         )
 

@@ -6,6 +6,7 @@ Each refusal is work for the site, and two rows in its Error Log. By hand it is 
 from datetime import UTC, datetime, timedelta
 
 from bascule.frappe import Invalid, NeverEnds, NoPermission, NotFound, TooLarge
+from bascule.mirror.room import QuotaReached
 from bascule.mirror.tables import Stream
 
 FIRST_PAUSE = timedelta(minutes=10)
@@ -18,7 +19,8 @@ def is_lasting(error: Exception) -> bool:
     """No right, no such DocType or field, an error of the site's own code, an answer without end:
     not the network's.
     """
-    return isinstance(error, NoPermission | NotFound | Invalid | TooLarge | NeverEnds)
+    lasting = NoPermission | NotFound | Invalid | TooLarge | NeverEnds | QuotaReached
+    return isinstance(error, lasting)
 
 
 def after_failure(stream: Stream, error: Exception, now: datetime) -> dict[str, object]:

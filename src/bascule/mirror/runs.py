@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from sqlalchemy import ColumnElement, select, update
@@ -21,7 +21,9 @@ from bascule.mirror.attempt import Attempt, Superseded, first_of
 from bascule.mirror.beginning import begin, without
 from bascule.mirror.columns import Shape
 from bascule.mirror.patience import FORGOTTEN, after_failure, again
+from bascule.mirror.room import DiskNearlyFull
 from bascule.mirror.shapes import forget_shapes
+from bascule.mirror.starting import queue
 from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.mirror.widths import TooWide
 from bascule.mirror.withheld import FieldsWithheld
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 # How often within one run the site may be found to withhold a field; each table may have some.
 MOST_RETAKES = 20
+ROOM_AGAIN = timedelta(minutes=2)  # between two looks whether the disk has room for a run
 
 
 async def _tell(session: AsyncSession, run: Run, outcome: str) -> None:
@@ -99,6 +102,9 @@ async def carry_out(hub: Hub, run_id: int) -> None:
             if isinstance(error, Exception):
                 await _fail(hub, run, stream, connection, error)
             raise
+        if isinstance(error, DiskNearlyFull):
+            await _wait_for_room(hub, run, error)
+            return
         if isinstance(error, TooWide):
             error.advise(stream.omit)
         await _fail(hub, run, stream, connection, error)
@@ -233,6 +239,22 @@ async def _finish(
         await publish(
             session, "stream", connection_id=connection.id, stream_id=stream.id, change="synced"
         )
+
+
+async def _wait_for_room(hub: Hub, run: Run, full: DiskNearlyFull) -> None:
+    """The run goes on where it was, once there is room again."""
+    async with hub.db.session() as session:
+        waits = await session.execute(
+            update(Run)
+            .where(Run.id == run.id, Run.fence == run.fence, Run.outcome == "running")
+            .values(outcome="queued")
+            .returning(Run.id)
+        )
+        if waits.first() is None:
+            return
+        session.add(RunLog(run_id=run.id, level="warning", message=f"It waits. {full.message}"))
+        await queue(hub, session, run, datetime.now(UTC) + ROOM_AGAIN)
+        await _tell(session, run, "queued")
 
 
 async def _fail(
