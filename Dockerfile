@@ -1,5 +1,17 @@
 # The hub as one container: web and worker together. compose.yaml adds the PostgreSQL.
-FROM python:3.11-slim
+# A digest pins the image that it is made from: --build-arg PYTHON=python:3.11-slim@sha256:...
+ARG PYTHON=python:3.11-slim
+
+# The wheel, by tools whose hashes are locked too; they stay behind.
+FROM ${PYTHON} AS build
+WORKDIR /build
+COPY requirements-build.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation --wheel-dir /wheels .
+
+FROM ${PYTHON}
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -12,9 +24,8 @@ WORKDIR /opt/bascule
 # What changes seldom goes first: the locked packages stay cached while the code changes.
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
-COPY src ./src
-RUN pip install --no-cache-dir --no-deps .
+COPY --from=build /wheels /wheels
+RUN pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
 USER bascule
 VOLUME /var/lib/bascule

@@ -1,7 +1,8 @@
 # Every verb sets up what it needs by itself: a virtual environment through uv, which it installs if it is missing.
 # uv comes by pip alone, since many systems keep Python's own venv in a package of its own; else by a venv, for those that
 # have no pip outside of one.
-# requirements.lock pins the product's packages with their hashes, requirements-dev.lock those and the tools
+# requirements.lock pins the product's packages with their hashes, requirements-dev.lock those and the tools,
+# requirements-build.lock what makes the wheel of the container's image
 # (a uv.lock would also pin the address they came from).
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
@@ -62,6 +63,7 @@ setup: .venv/.ready
 lock:
 	$(UV) pip compile $(PINNED) pyproject.toml -o requirements.lock
 	$(UV) pip compile $(PINNED) --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	echo hatchling | $(UV) pip compile $(PINNED) - -o requirements-build.lock
 	$(UV) pip compile $(PINNED) bench/tap-erpnext.in -o bench/tap-erpnext.txt
 	$(UV) pip compile $(PINNED) bench/dlt.in -o bench/dlt.txt
 	$(UV) pip compile $(PINNED) tests/openapi/generator.in -o tests/openapi/generator.txt

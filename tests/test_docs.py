@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import yaml
 from pydantic import AliasChoices
 
 from bascule.jobs.worker import CONNECTIONS
@@ -44,6 +45,34 @@ def test_the_image_gets_the_product_without_the_tools_and_tests_run_on_the_same_
     assert "requirements-dev.lock" not in (ROOT / "Dockerfile").read_text()
 
 
+def test_nothing_gets_into_the_image_whose_hash_is_not_locked() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    takes = re.findall(r"pip (?:install|wheel) [^\n]*", dockerfile)
+    assert len(takes) == 4
+    for command in takes:
+        assert "--require-hashes" in command or {"--no-index", "--no-deps"} <= set(command.split())
+    for lock in re.findall(r"-r (\S+)", dockerfile):
+        told = (ROOT / lock).read_text()
+        assert "://" not in told
+        for package in told.split("\n    # via")[:-1]:
+            assert "--hash=sha256:" in package
+        assert f"!{lock}" in (ROOT / ".dockerignore").read_text()
+    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON}"}
+
+
+def test_containers_may_do_no_more_than_they_need() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert services.keys() == {"db", "hub"}
+    for service in services.values():
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["read_only"] is True
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert "cap_add" not in services["hub"]
+    [port] = services["hub"]["ports"]
+    assert port.startswith("127.0.0.1:")
+
+
 def test_every_variable_of_the_container_is_one_that_settings_know() -> None:
     """But for PostgreSQL's image's own, and Python's."""
     dockerfile = (ROOT / "Dockerfile").read_text()
@@ -60,7 +89,7 @@ def test_every_variable_of_the_container_is_one_that_settings_know() -> None:
         if isinstance(field.validation_alias, AliasChoices):
             known |= {str(choice) for choice in field.validation_alias.choices}
     assert {"BASCULE_DATA_DIR", "BASCULE_HOST", "BASCULE_SECRET_KEY", "POSTGRES_URL"} <= used
-    others = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+    others = {"PYTHON", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
     others |= {"POSTGRES_PASSWORD", "POSTGRES_READER_PASSWORD"}
     assert used <= known | others
 
