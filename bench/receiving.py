@@ -21,8 +21,8 @@ from bascule.connections.service import create_connection, delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.inbox.tables import WebhookEnd
+from bascule.job_modules import JOB_MODULES
 from bascule.jobs import run_worker
-from bascule.rooms import JOB_MODULES
 from bascule.serving import serving
 from bascule.settings import Settings
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app
 from bascule.hub import open_hub
+from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load, run_worker
-from bascule.rooms import JOB_MODULES
 from bascule.serving import serving
 from bascule.settings import Settings
 

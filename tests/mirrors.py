@@ -13,13 +13,13 @@ from psycopg import sql
 from bascule.connections.fields import NewConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
+from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.mirror.runs import carry_out, run_of
 from bascule.mirror.setup import set_up
 from bascule.mirror.starting import start_runs
 from bascule.mirror.survey import survey
 from bascule.mirror.tables import Run, Stream
-from bascule.rooms import JOB_MODULES
 
 
 class Mirrored:

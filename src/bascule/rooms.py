@@ -1,4 +1,7 @@
-"""The one list of rooms: which routers the application has, and which modules hold jobs."""
+"""The one list of rooms: which routers the application has, and who tells what to whom.
+
+Which modules hold jobs is `job_modules`'s.
+"""
 
 from fastapi import APIRouter
 
@@ -57,13 +60,6 @@ PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stre
 # In this order: /people/sites is no person.
 PAGES += [allowed_page, left_page, people_pages, settings_pages, connector_settings, audit_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
-JOB_MODULES = [
-    "bascule.mirror.jobs",
-    "bascule.twoway.jobs",
-    "bascule.inbox.jobs",
-    "bascule.events.jobs",
-    "bascule.accounts.jobs",
-]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
 NEEDS = [of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
 # Who keeps a site's documents besides the mirror; each says so to `connections.kept`.

@@ -20,8 +20,8 @@ from bascule.accounts.allowed import allow
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app
 from bascule.hub import Hub, open_hub
+from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load, run_worker
-from bascule.rooms import JOB_MODULES
 from bascule.serving import serving
 from bascule.settings import Settings
 from databases import FreshSettings

@@ -4,26 +4,11 @@ import csv
 import io
 import json
 import re
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-from the_command import Bascule, way_in
-
-
-def change(site: Any, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    request = urllib.request.Request(
-        f"{site.url}/api/resource/{path}",
-        method=method,
-        data=json.dumps(body).encode() if body else None,
-        headers={
-            "Authorization": f"token {site.api_key}:{site.api_secret}",
-            "Content-Type": "application/json",
-        },
-    )
-    with urllib.request.urlopen(request) as response:
-        return json.load(response)
+from the_command import Bascule, change, way_in
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,18 @@ def way_in(site: Any) -> dict[str, str]:
         "BASCULE_SITE_KEY": site.api_key,
         "BASCULE_SITE_SECRET": site.api_secret,
     }
+
+
+def change(site: Any, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Somebody else at work on the site."""
+    request = urllib.request.Request(
+        f"{site.url}/api/resource/{path}",
+        method=method,
+        data=json.dumps(body).encode() if body else None,
+        headers={
+            "Authorization": f"token {site.api_key}:{site.api_secret}",
+            "Content-Type": "application/json",
+        },
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)

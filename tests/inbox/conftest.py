@@ -23,9 +23,9 @@ from bascule.hub import Hub
 from bascule.inbox import Heard, get_webhook_address, heard
 from bascule.inbox.signatures import SIGNATURE, signature_of
 from bascule.inbox.tables import WebhookEnd
+from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.jobs.registry import PERIODIC
-from bascule.rooms import JOB_MODULES
 from databases import FreshSettings
 
 

@@ -135,3 +135,22 @@ async def test_a_look_gives_way_to_other_runs_is_taken_up_again_and_leaves_what_
     ids = await start_runs(mirror.hub, mirror.connection, names=NAMES, trigger="cli")
     await survey(mirror.hub, mirror.connection.id, ids)
     assert await outcomes(mirror, ids) == dict.fromkeys(NAMES, "queued")
+
+
+async def test_a_document_that_comes_unstamped_into_an_empty_stream_is_found(
+    mirrored: Callable[..., Any],
+) -> None:
+    mirror = await synced(mirrored)
+    assert await apart(mirror) == []
+    [kept] = (await mirror.ask("GET", '/api/resource/Brand?limit_page_length=1&fields=["*"]'))[
+        "data"
+    ]
+    await change(mirror, "DELETE FROM `tabBrand`")
+    assert await apart(mirror) == ["Brand"]
+    assert await apart(mirror) == []  # no document here, and none there
+    columns = ", ".join(f"`{name}`" for name in kept)
+    places = ", ".join("?" * len(kept))
+    await change(mirror, f"INSERT INTO `tabBrand` ({columns}) VALUES ({places})", *kept.values())
+    assert await apart(mirror) == ["Brand"]
+    assert await mirror.rows("brand", "name", where="_deleted_at IS NULL") == [(kept["name"],)]
+    assert await apart(mirror) == []

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bascule.hub import open_hub
+from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load, run_worker, worker
-from bascule.rooms import JOB_MODULES
 from bascule.settings import Settings
 
 CONCURRENCY = 4

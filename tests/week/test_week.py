@@ -16,6 +16,7 @@ from the_site import REAL, WeekSite
 from bascule.connections.fields import NewConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
+from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.mirror.runs import carry_out, run_of
 from bascule.mirror.setup import set_up
@@ -23,7 +24,6 @@ from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import streams_of
 from bascule.mirror.survey import survey
 from bascule.mirror.tables import Run
-from bascule.rooms import JOB_MODULES
 from bascule.sandbox.server import SandboxThread
 
 DOCTYPES = [

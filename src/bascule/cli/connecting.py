@@ -47,7 +47,8 @@ async def connect(
 
     What is not given is asked for; the secret is not shown while it is typed.
     """
-    from bascule.cli.progress import outcomes, work_off
+    from bascule.cli.drawing import outcomes
+    from bascule.cli.progress import work_off
     from bascule.connections.answers import CheckAnswer, Connector
     from bascule.connections.fields import NewConnection
     from bascule.mirror.setup import set_up

@@ -18,7 +18,7 @@ from bascule.cli.terminal import AsJson, document, err, escape, out
 
 if TYPE_CHECKING:
     from bascule.cli.demo_site import Site
-    from bascule.cli.progress import Seen
+    from bascule.cli.drawing import Seen
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
 

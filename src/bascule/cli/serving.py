@@ -152,8 +152,8 @@ async def until_stopped(stop: asyncio.Event, worker: "asyncio.Task[None] | None"
 @asynccontextmanager
 async def working(hub: "Hub") -> "AsyncIterator[asyncio.Task[None]]":
     """A worker in this process for as long as the block lasts."""
+    from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load, run_worker
-    from bascule.rooms import JOB_MODULES
 
     load(JOB_MODULES)
     until = asyncio.Event()

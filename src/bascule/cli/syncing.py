@@ -38,7 +38,7 @@ async def sync(
     if as_json:
         document({"ok": not failed, "runs": [one.as_json() for one in seen]})
     elif not quiet or failed:
-        from bascule.cli.progress import outcomes
+        from bascule.cli.drawing import outcomes
 
         outcomes(seen)
     return Exit.FAILED if failed else Exit.DONE
@@ -63,7 +63,7 @@ async def verify(
     if as_json:
         document({"equal": proven, "runs": answers})
     elif not quiet or not proven:
-        from bascule.cli.progress import outcomes
+        from bascule.cli.drawing import outcomes
 
         outcomes(seen)
         for one in seen:

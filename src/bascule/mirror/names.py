@@ -70,7 +70,10 @@ def _shortened(name: str) -> str:
 
 def _is_for(column: str, name: str) -> bool:
     """Whether this is the column that a field of that name gets, perhaps with a number."""
-    return re.fullmatch(re.escape(_shortened(name)) + r"(_\d+)?", column) is not None
+    own = _shortened(name)
+    return column == own or (
+        column.startswith(own) and re.fullmatch(r"_\d+", column[len(own) :]) is not None
+    )
 
 
 def _free(name: str, used: set[str]) -> str:

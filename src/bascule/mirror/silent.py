@@ -10,7 +10,7 @@ compared by value instead, the more seldom the longer that takes.
 import asyncio
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -105,15 +105,20 @@ def _timed(attempt: Attempt) -> Iterator[None]:
     attempt.cursor.look_seconds = time.monotonic() - began
 
 
-async def differing(attempt: Attempt, among: Sequence[str] = ()) -> list[str]:
-    """The DocTypes of this stream, or of those named, whose rows on the site are not those here."""
+async def differing(
+    attempt: Attempt, among: Sequence[str] = (), *, here: Mapping[str, Total] | None = None
+) -> list[str]:
+    """The DocTypes of this stream, or of those named, whose rows on the site are not those here.
+    `here`: the stream's of `totals_here`, where they were asked for with those of others.
+    """
     own, *family = attempt.tables.all()
-    by_parents = bool(attempt.filters and family)
-    async with attempt.db.connection() as conn:
-        here = {own.doctype: await _here(attempt, conn, own)}
-        for table in family if not by_parents else ():
-            here[table.doctype] = await _here(attempt, conn, table)
-        parents = await _parents(attempt, conn) if by_parents else []
+    by_parents = _by_parents(attempt)
+    if here is None:
+        here = (await totals_here([attempt]))[attempt.stream_id]
+    parents: list[str] = []
+    if by_parents:
+        async with attempt.db.connection() as conn:
+            parents = await _parents(attempt, conn)
     if not any(total.rows for total in here.values()):
         family = []  # rows of a child table are nobody's where there are no documents
     with _timed(attempt):
@@ -128,6 +133,36 @@ async def differing(attempt: Attempt, among: Sequence[str] = ()) -> list[str]:
                 if not among or table.doctype in among
             }
     return [doctype for doctype, task in asked.items() if task.result()]
+
+
+def _by_parents(attempt: Attempt) -> bool:
+    """Whether rows of its child tables are asked for by the documents that they are in."""
+    return bool(attempt.filters and attempt.tables.children)
+
+
+async def totals_here(attempts: Sequence[Attempt]) -> dict[int, dict[str, Total]]:
+    """Of each stream, by DocType, the rows here, but for child rows that are asked for by their
+    documents: of all of these in one statement.
+    """
+    asked = [
+        (attempt, table)
+        for attempt in attempts
+        for table in attempt.tables.all()
+        if not (table.child and _by_parents(attempt))
+    ]
+    found: dict[int, dict[str, Total]] = {attempt.stream_id: {} for attempt in attempts}
+    if asked:
+        parts = [
+            sql.SQL("SELECT {}, total.* FROM ({}) total").format(place, _total_here(*one))
+            for place, one in enumerate(asked)
+        ]
+        query = sql.SQL(" UNION ALL ").join(parts)
+        async with asked[0][0].db.connection() as conn:
+            rows = await (await conn.execute(query, prepare=False)).fetchall()
+        for place, *total in rows:
+            attempt, table = asked[place]
+            found[attempt.stream_id][table.doctype] = Total(*total)
+    return found
 
 
 async def note_unchecked(attempt: Attempt, among: Sequence[str]) -> None:
@@ -147,9 +182,11 @@ async def note_unchecked(attempt: Attempt, among: Sequence[str]) -> None:
 
 
 async def _differs(attempt: Attempt, table: Table, here: Total) -> bool:
-    there = await _there(attempt, table, [])
     beyond = attempt.cursor.unreachable.get(table.doctype, list(NOTHING))
-    return there != Total(here.rows + beyond[0], here.checksum ^ beyond[1])
+    wanted = Total(here.rows + beyond[0], here.checksum ^ beyond[1])
+    if not wanted.rows:  # no values that could be others, and a count costs the site less
+        return await attempt.count(table) > 0
+    return await _there(attempt, table, []) != wanted
 
 
 async def _differs_by_parents(attempt: Attempt, table: Table, parents: list[str]) -> bool:
@@ -157,7 +194,8 @@ async def _differs_by_parents(attempt: Attempt, table: Table, parents: list[str]
     for start in range(0, len(parents), PARENTS_AT_ONCE):
         some = parents[start : start + PARENTS_AT_ONCE]
         async with attempt.db.connection() as conn:
-            here = await _here(attempt, conn, table, some)
+            rows = await conn.execute(_total_here(attempt, table, some), prepare=False)
+            here = Total(*(await rows.fetchone() or NOTHING))
         if here != await _there(attempt, table, some):
             return True
     return False
@@ -175,9 +213,7 @@ async def _there(attempt: Attempt, table: Table, parents: list[str]) -> Total | 
     return total
 
 
-async def _here(
-    attempt: Attempt, conn: AsyncConnection, table: Table, parents: list[str] | None = None
-) -> Total:
+def _total_here(attempt: Attempt, table: Table, parents: list[str] | None = None) -> sql.Composed:
     query = sql.SQL(
         "SELECT count(*), coalesce(bit_xor(_checksum), 0) FROM {} WHERE _deleted_at IS NULL"
     ).format(table.identifier)
@@ -185,8 +221,7 @@ async def _here(
         query += sql.SQL(" AND parenttype = {}").format(attempt.doctype)
     if parents is not None:
         query += sql.SQL(" AND parent = ANY({})").format(parents)
-    row = await (await conn.execute(query, prepare=False)).fetchone()
-    return Total(*row) if row else NOTHING
+    return query
 
 
 async def _parents(attempt: Attempt, conn: AsyncConnection) -> list[str]:

@@ -9,9 +9,11 @@ another run of its stream may begin meanwhile, and then the look says nothing of
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -34,6 +36,9 @@ from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.store.database import driver_connection
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+TOGETHER = 10  # streams whose rows here are added up in one statement
 
 _QUIET = """
 WITH given AS (
@@ -160,15 +165,29 @@ async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:
 async def _look_at_some(
     standing: Standing, streams: Iterator[tuple[Run, Stream]], equal: list[Attempt]
 ) -> None:
-    for run, stream in streams:
-        try:
-            attempt = await standing.attempt(run, stream)
-            if attempt and silent.by_checksum(attempt) and not await silent.differing(attempt):
+    while some := list(islice(streams, TOGETHER)):
+        attempts = [
+            attempt
+            for run, stream in some
+            if (attempt := await _leaving(stream.doctype, standing.attempt(run, stream)))
+            and silent.by_checksum(attempt)
+        ]
+        here = await silent.totals_here(attempts)
+        for attempt in attempts:
+            differing = silent.differing(attempt, here=here[attempt.stream_id])
+            if await _leaving(attempt.doctype, differing) == []:
                 equal.append(attempt)
-        except Exception as error:
-            if isinstance(first_of(error), Unavailable | WrongCredentials):
-                raise  # it would be the same with the others
-            log.info("%s is synced by itself: %s", stream.doctype, first_of(error))
+
+
+async def _leaving(doctype: str, look: Awaitable[T]) -> T | None:
+    """What a look at one stream gives; None where it failed, which its own run will tell of."""
+    try:
+        return await look
+    except Exception as error:
+        if isinstance(first_of(error), Unavailable | WrongCredentials):
+            raise  # it would be the same with the others
+        log.info("%s is synced by itself: %s", doctype, first_of(error))
+        return None
 
 
 def _share_out(equal: Sequence[Attempt], seconds: float) -> None:
