@@ -10,13 +10,13 @@ import pytest
 from bascule.connections.fields import NewConnection
 from bascule.connections.needs import needs_of
 from bascule.hub import Hub, open_hub
+from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load, run_worker
 from bascule.mirror import runs
 from bascule.mirror.attention import attention_of
 from bascule.mirror.setup import set_up
 from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import streams_of
-from bascule.rooms import JOB_MODULES
 from bascule.settings import Settings
 from mirrors import Mirrored
 

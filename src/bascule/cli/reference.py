@@ -17,9 +17,8 @@ on stdout and nothing else there; what could not be done is `{"error", "next_ste
 Every refusal is two lines: what is wrong, and the next step. `BASCULE_LOG_LEVEL=DEBUG` shows the
 traceback, and each request to a site with its status, size and time.
 
-Bars with rows, rate and time left are drawn where stderr is a terminal, of more than 16 streams one for
-all and one for each that is being read; elsewhere lines tell when a
-stream is done.
+Bars with rows, rate and time left are drawn where stderr is a terminal, of more than 16 streams one
+for all and one for each that is read; elsewhere lines tell when a stream is done.
 """
 
 
