@@ -4,13 +4,18 @@ import os
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bascule.reach import MayConnect, may_connect
 
 Network = IPv4Network | IPv6Network
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+    BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+]
 
 
 def default_data_dir() -> Path:
@@ -141,12 +146,24 @@ class Settings(BaseSettings):
         description="Whom the command line acts for: the user whose API token this is. Unset: the "
         "owner of this machine, who may do everything.",
     )
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    use_mongodb: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("BASCULE_USE_MONGODB", "USE_MONGODB"),
+        description="MongoDB as another place for rows is coming; until then this is refused.",
+    )
 
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
         networks_in(value)
+        return value
+
+    @field_validator("use_mongodb")
+    @classmethod
+    def _is_coming(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("MongoDB is coming and not there yet; unset it, rows go to PostgreSQL")
         return value
 
     @property

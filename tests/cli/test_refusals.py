@@ -122,8 +122,28 @@ def test_a_database_that_is_not_there_exits_with_4(make_bascule: Callable[..., B
     assert "hunter2" not in doctor.out + doctor.err
 
 
-def test_a_setting_that_cannot_be_read_is_named(empty: Bascule) -> None:
-    refused(empty("status", BASCULE_PORT="eighty"), 2, "BASCULE_PORT")
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("BASCULE_PORT", "eighty", "integer"),
+        ("BASCULE_LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("BASCULE_WORKER_CONCURRENCY", "many", "integer"),
+        ("BASCULE_ALLOW_HTTP", "perhaps", "boolean"),
+        ("BASCULE_PUBLIC_URL", "hub.example.com", "match"),
+        ("BASCULE_USE_MONGODB", "true", "MongoDB is coming"),
+    ],
+)
+def test_a_setting_that_cannot_be_taken_is_named(
+    empty: Bascule, name: str, value: str, told: str
+) -> None:
+    said = empty("status", **{name: value})
+    refused(said, 2, name)
+    assert told in said.err
+
+
+def test_settings_are_taken_as_people_write_them(empty: Bascule) -> None:
+    said = empty("status", "--json", BASCULE_LOG_LEVEL="debug", USE_MONGODB="false")
+    assert said.code == 0, said.err
 
 
 def test_a_port_that_is_taken_is_said(empty: Bascule) -> None:

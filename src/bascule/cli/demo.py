@@ -48,7 +48,7 @@ async def demo(
     from bascule.store.folder import private_files
 
     settings = demo_settings(get_settings())
-    log_to_stderr(settings.log_level if settings.log_level.upper() == "DEBUG" else "WARNING")
+    log_to_stderr(settings.log_level if settings.log_level == "DEBUG" else "WARNING")
     with stopping() as stop, private_files(), only_demo(settings.data_dir, reset=reset):
         shown = asyncio.create_task(_demo(settings, stop, once=once, as_json=as_json))
         stopped = asyncio.create_task(stop.wait())

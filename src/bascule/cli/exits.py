@@ -120,6 +120,11 @@ def _refuse(error: BaseException, *, as_json: bool) -> int:
     return code
 
 
+def _variable(name: object) -> str:
+    """Of a setting; those with names of their own are told by these."""
+    return str(name) if str(name).isupper() else f"BASCULE_{str(name).upper()}"
+
+
 def explained(error: BaseException) -> tuple[str, str, Exit]:
     """What went wrong, the next step, and the exit code that says so."""
     if isinstance(error, Refused):
@@ -136,8 +141,8 @@ def explained(error: BaseException) -> tuple[str, str, Exit]:
     from bascule.store import StoreError
 
     if isinstance(error, ValidationError):
-        named = ", ".join(str(wrong["loc"][0]) for wrong in error.errors() if wrong["loc"])
-        reason = error.errors()[0]["msg"]
+        named = ", ".join(_variable(wrong["loc"][0]) for wrong in error.errors() if wrong["loc"])
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         step = "Correct it in the environment; docs/settings.md lists what each setting takes."
         return f"The settings cannot be read: {named}: {reason}.", step, Exit.USAGE
     if isinstance(error, DATABASE_GONE):
