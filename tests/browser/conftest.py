@@ -25,6 +25,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
+    "--host-resolver-rules=MAP plain.test 127.0.0.1",  # not loopback by its name
 ]
 SHOTS = Path(os.environ.get("BASCULE_SCREENSHOTS") or Path(__file__).parent / "screenshots")
 

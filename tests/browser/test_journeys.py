@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from api.conftest import Api, RunningHub
@@ -442,3 +443,26 @@ def test_pages_work_without_scripts(
     editor.go(f"/connectors/{connected}")
     page.get_by_role("button", name="Sync now").click()
     expect(page.get_by_role("status").first).to_be_visible()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "plain.test"])
+def test_what_is_to_be_copied_is_copied_or_selected(
+    visit: Callable[..., Visit], person: Callable[[str], str], connected: str, host: str
+) -> None:
+    """Over plain HTTP a browser lends its clipboard to no other machine's pages."""
+    admin = visit(permissions=["clipboard-read", "clipboard-write"] if host != "plain.test" else [])
+    admin.url = admin.url.replace("127.0.0.1", host)
+    admin.sign_in(person("admin"))
+    page = admin.go("/connectors")
+    page.get_by_text("Several sites side by side").click()
+    query = page.get_by_label("A query over two sites").inner_text()
+    page.get_by_role("button", name="Copy").click()
+    if host == "plain.test":
+        expect(page.get_by_role("button", name="Selected; copy it with Ctrl+C")).to_be_visible()
+        assert page.evaluate("getSelection().toString()").strip() == query
+        admin.shoot("copy-on-plain-http")
+        # What the browser has to say of any page over plain HTTP.
+        admin.complaints = [c for c in admin.complaints if "Cross-Origin-Opener-Policy" not in c]
+    else:
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == query

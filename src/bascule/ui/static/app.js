@@ -92,6 +92,19 @@
       time.textContent = distance((Date.now() - Date.parse(time.dateTime)) / 1000);
   }, 20000);
 
+  // Browsers lend the clipboard to HTTPS and loopback alone; elsewhere the text is selected.
+  const copy = async (button) => {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      const shown = button.parentElement.querySelector("input, pre");
+      if (shown instanceof HTMLInputElement) shown.select();
+      else getSelection().selectAllChildren(shown);
+      button.textContent = "Selected; copy it with Ctrl+C";
+    }
+  };
+
   document.addEventListener("click", (event) => {
     const on = (selector) => event.target.closest(selector);
     let found;
@@ -99,7 +112,7 @@
     else if ((found = on("[data-dialog-close]"))) found.closest("dialog").close();
     else if ((found = on("[data-dismiss]"))) found.closest(".alert").remove();
     else if ((found = on("[data-copy]"))) {
-      navigator.clipboard.writeText(found.dataset.copy).then(() => { found.textContent = "Copied"; });
+      copy(found);
     } else if ((found = on("[data-theme-choice]"))) {
       const chosen = found.dataset.themeChoice;
       document.cookie = `bascule_theme=${chosen};path=/;max-age=31536000;samesite=lax`;
