@@ -124,6 +124,21 @@ async def test_where_all_are_at_work_another_is_told_so(hub: Hub, tmp_path: Path
                     pass
 
 
+def test_answers_that_nobody_reads_take_no_places(hub: Hub, tmp_path: Path) -> None:
+    """Of a file that anybody may have, by somebody who never signed in."""
+    files = (300, 300)
+    with ExitStack() as stack:
+        running = stack.enter_context(
+            hub_process(hub.settings, tmp_path / "log", "serve", files=files)
+        )
+        for _ in range(320):
+            stack.enter_context(running.socket(request("/static/echarts.min.js")))
+        running.until_answers()
+        for _ in range(20):
+            assert running.health(within=10)[0] == 200
+        assert running.log.stat().st_size < SMALL
+
+
 def test_nonsense_said_over_and_over_does_not_fill_the_log(hub: Hub, tmp_path: Path) -> None:
     with hub_process(hub.settings, tmp_path / "log", "serve") as running:
         for _ in range(3_000):
