@@ -62,6 +62,10 @@ FIGURES = [
         "two_way_heard_p50_ms", "Webhook kept to its change told to who listens, 20 a second", "ms"
     ),
     Figure("two_way_heard_p99_ms", "and p99", "ms", 1000),
+    Figure("crowd_sent_p50_ms", "The same beside a round of crowd_connections connections", "ms"),
+    Figure("crowd_sent_p99_ms", "and p99, less the site's own time for the write", "ms", 1000),
+    Figure("crowd_heard_p50_ms", "Webhook kept to its change told, beside such a round", "ms"),
+    Figure("crowd_heard_p99_ms", "and p99", "ms", 1000),
 ]
 # These are in results.json whatever was measured, null where they were not.
 NAMED = [
@@ -79,6 +83,8 @@ NAMED = [
     "webhooks_lost",
     "two_way_sent_p99_ms",
     "two_way_heard_p99_ms",
+    "crowd_sent_p99_ms",
+    "crowd_heard_p99_ms",
 ]
 
 

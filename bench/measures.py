@@ -7,12 +7,14 @@ says which of them have a target.
 import asyncio
 import statistics
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bascule.store.embedded import EmbeddedServer
 from bench.asking import INDEXED, OTHERS, ask_all
+from bench.crowd import measure_crowded
 from bench.others import TOOLS, seconds_with
 from bench.processes import CannotMeasure, Replayed, asked, replaying, run, started
 from bench.two_way import measure
@@ -22,6 +24,7 @@ TIMES = 3  # a pull and its floor in turns, of which the medians count
 INCREMENTALS = 10
 WEBHOOK_RATE = 1_000  # a second
 WEBHOOK_SECONDS = 60
+CROWD = 300  # connections
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,19 @@ def two_way(bench: Bench) -> Figures:
         return asyncio.run(measure(hub, site, bench.server.fast_url, seconds))
 
 
+def crowd(bench: Bench) -> Figures:
+    """The same while a round of 300 connections to three sites is under way."""
+    bench.say("starting four sites and a hub")
+    with ExitStack() as stack:
+        site, *others = [stack.enter_context(started("bench.two_way_site")) for _ in range(4)]
+        hub = stack.enter_context(started("bench.two_way_hub", f"--data-dir={bench.folder}"))
+        seconds = 6 if bench.quick else 30
+        connections = bench.rows(CROWD)
+        bench.say(f"connecting {connections} sites, then editing beside a round of them")
+        database = bench.server.fast_url
+        return asyncio.run(measure_crowded(hub, site, others, database, seconds, connections))
+
+
 def webhooks(bench: Bench) -> Figures:
     """Deliveries at a steady rate into a hub with a worker; the sender has a process of its own."""
     seconds = bench.rows(WEBHOOK_SECONDS)
@@ -234,6 +250,7 @@ PARTS: dict[str, Callable[[Bench], Figures]] = {
     "api": api,
     "webhooks": webhooks,
     "two_way": two_way,
+    "crowd": crowd,
 }
 
 

@@ -39,8 +39,13 @@ SELECT c.record_id, c.version, extract(epoch FROM (
 
 
 async def measure(
-    hub: dict[str, str], site: dict[str, str], database: str, seconds: int
+    hub: dict[str, str],
+    site: dict[str, str],
+    database: str,
+    seconds: int,
+    meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
+    """`meanwhile`: begins what goes on beside the edits here, and again beside those there."""
     there = {"Authorization": f"token {site['api_key']}:{site['api_secret']}"}
     here = {"Authorization": f"Bearer {hub['token']}"}
     async with (
@@ -49,16 +54,20 @@ async def measure(
     ):
         slug = await _connect(ours, hub, site)
         records = await _records(ours)
+        if meanwhile is not None:
+            await meanwhile()
         await _edits(seconds, lambda n: _edit_here(ours, records[n % RECORDS], f"here-{n}"))
         await _quiet(ours)
         sent = await _rows(database, SENT, "https://here-%")
         heard: dict[tuple[int, int], float] = {}
         listening = asyncio.create_task(_listen(hub, heard))
         await asyncio.sleep(1)
+        if meanwhile is not None:
+            await meanwhile()
         await _edits(seconds, lambda n: _edit_there(theirs, records[n % RECORDS], f"there-{n}"))
         taken = await _all_taken(database, seconds)
         listening.cancel()
-        await _ask(ours, "DELETE", f"/api/connectors/{slug}")
+        await ask(ours, "DELETE", f"/api/connectors/{slug}")
     beyond = [float(total) - float(own) for total, own in sent]
     live = [
         (heard[record, version] - float(at)) * 1000
@@ -82,18 +91,18 @@ async def _connect(ours: aiohttp.ClientSession, hub: dict[str, str], site: dict[
         "name": "Two ways", "schedule": "manual", "streams": [], "start_sync": False,
         "api_url": site["url"], "api_key": site["api_key"], "api_secret": site["api_secret"],
     }  # fmt: skip
-    slug = (await _ask(ours, "POST", "/api/connectors/erpnext/setup", body))["slug"]
+    slug = (await ask(ours, "POST", "/api/connectors/erpnext/setup", body))["slug"]
     at = f"/api/connectors/{slug}/two-way/customers"
-    await _ask(ours, "POST", f"{at}/begin", {})
+    await ask(ours, "POST", f"{at}/begin", {})
     await _until(ours, f"{at}/matches", lambda told: told["ready"])
-    await _ask(ours, "POST", f"{at}/confirm")
+    await ask(ours, "POST", f"{at}/confirm")
     await _until(ours, at, lambda told: told["last_poll_at"])
-    await _ask(ours, "PUT", f"/api/connectors/{slug}/webhooks", {"public_url": hub["url"]})
+    await ask(ours, "PUT", f"/api/connectors/{slug}/webhooks", {"public_url": hub["url"]})
     return str(slug)
 
 
 async def _records(ours: aiohttp.ClientSession) -> list[dict[str, Any]]:
-    told = await _ask(ours, "GET", f"/api/customers?limit={RECORDS}")
+    told = await ask(ours, "GET", f"/api/customers?limit={RECORDS}")
     if len(told["records"]) < RECORDS:
         raise CannotMeasure(f"there are only {len(told['records'])} customers")
     return list(told["records"])
@@ -110,12 +119,12 @@ async def _edits(seconds: int, edit: Callable[[int], Awaitable[None]]) -> None:
 
 async def _edit_here(ours: aiohttp.ClientSession, record: dict[str, Any], word: str) -> None:
     values = {"website": f"https://{word}"}
-    await _ask(ours, "PUT", f"/api/customers/{record['id']}", values)
+    await ask(ours, "PUT", f"/api/customers/{record['id']}", values)
 
 
 async def _edit_there(theirs: aiohttp.ClientSession, record: dict[str, Any], word: str) -> None:
     name = quote(record["erpnextId"], safe="")
-    await _ask(theirs, "PUT", f"/api/resource/Customer/{name}", {"website": f"https://{word}"})
+    await ask(theirs, "PUT", f"/api/resource/Customer/{name}", {"website": f"https://{word}"})
 
 
 async def _quiet(ours: aiohttp.ClientSession) -> None:
@@ -156,7 +165,7 @@ async def _rows(database: str, query: str, like: str) -> list[Any]:
         return await (await conn.execute(query.encode(), [like])).fetchall()
 
 
-async def _ask(http: aiohttp.ClientSession, method: str, path: str, body: Any = None) -> Any:
+async def ask(http: aiohttp.ClientSession, method: str, path: str, body: Any = None) -> Any:
     async with http.request(method, path, json=body) as answer:
         if answer.status >= 300:
             raise CannotMeasure(f"{method} {path}: {answer.status} {(await answer.text())[:200]}")
@@ -165,7 +174,7 @@ async def _ask(http: aiohttp.ClientSession, method: str, path: str, body: Any = 
 
 async def _until(http: aiohttp.ClientSession, path: str, true: Callable[[Any], Any]) -> None:
     give_up = time.monotonic() + PATIENCE
-    while not true(await _ask(http, "GET", path)):
+    while not true(await ask(http, "GET", path)):
         if time.monotonic() > give_up:
             raise CannotMeasure(f"GET {path} did not become what is waited for")
         await asyncio.sleep(0.2)

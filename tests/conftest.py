@@ -49,7 +49,7 @@ def _nothing_from_outside() -> Iterator[None]:
 @pytest.fixture
 def retried_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not sent waits until the test has it retried, however slow the test is."""
-    monkeypatch.setattr("bascule.twoway.failures.FIRST_PAUSE", 600.0)
+    monkeypatch.setattr("bascule.connections.circuit.FIRST_PAUSE", 600.0)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from bascule.events.recorder import Recorder
 from bascule.health import router as health
 from bascule.hub import Hub, open_hub
 from bascule.inbox.receiving import Door
+from bascule.job_modules import JOB_MODULES
+from bascule.jobs import load
 from bascule.rooms import OPEN_PAGES, OPEN_ROUTERS, PAGES, ROUTERS, SIGNED_ROUTERS
 from bascule.settings import Settings, get_settings
 from bascule.ui.headers import SecurityHeaders
@@ -43,6 +45,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with nullcontext(hub) if hub else open_hub(settings or get_settings()) as ours:
+            load(JOB_MODULES)  # whose jobs hold which places is told here too
             await _move_in(app, ours)
             yield
             await app.state.live.aclose()

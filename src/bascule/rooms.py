@@ -15,6 +15,7 @@ from bascule.accounts.people_pages import pages as people_pages
 from bascule.accounts.settings_api import router as settings
 from bascule.accounts.settings_pages import pages as settings_pages
 from bascule.accounts.users_api import router as users
+from bascule.connections import at_work as of_the_queue
 from bascule.connections import expiring as of_credentials
 from bascule.connections.api import router as connections
 from bascule.connections.left_api import router as left
@@ -61,6 +62,6 @@ PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stre
 PAGES += [allowed_page, left_page, people_pages, settings_pages, connector_settings, audit_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
-NEEDS = [of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
+NEEDS = [of_the_queue, of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
 # Who keeps a site's documents besides the mirror; each says so to `connections.kept`.
 KEEPERS = [records_kept]

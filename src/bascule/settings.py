@@ -141,6 +141,14 @@ class Settings(BaseSettings):
         "deleted there. Frappe ends requests "
         "after 120 seconds; give more where its proxy waits longer.",
     )
+    owed_seconds: int = Field(
+        default=180,
+        ge=1,
+        le=3600,
+        description="A run that its site has owed an answer for so long is ended, with the reason; "
+        "the site is left alone for a while, and tried again by itself. One request has 60 "
+        "seconds, and is asked again, or for less.",
+    )
     token: SecretStr | None = Field(
         default=None,
         description="Whom the command line acts for: the user whose API token this is. Unset: the "

@@ -112,7 +112,8 @@ def test_health_tells_of_database_and_worker_and_of_nothing_else(stranger: Api) 
     health = until(fine)
     assert health["database"] == {"reachable": True, "kind": "own"}
     assert health["worker"]["alive"] is True
-    assert set(health) == {"status", "version", "database", "worker"}
+    assert set(health) == {"status", "version", "database", "worker", "queue"}
+    assert set(health["queue"]) == {"waiting", "oldest_at", "oldest_seconds", "running"}
 
 
 def test_a_hub_that_brings_its_own_database_says_so_and_that_no_worker_is_there(

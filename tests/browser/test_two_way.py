@@ -222,7 +222,7 @@ def test_what_erpnext_refuses_is_mended_by_editing(
     expect(page.locator("#head")).to_contain_text("In sync")
     assert len(erp.list("Customer", [["customer_name", "=", ANN["name"]]])) == 1
     editor.go("/attention")
-    expect(page.get_by_text("All is sent")).to_be_visible()
+    expect(page.get_by_text("Nothing needs attention")).to_be_visible()
     editor.shoot("attention-empty")
 
 

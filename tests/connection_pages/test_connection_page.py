@@ -185,3 +185,29 @@ def test_a_name_with_markup_is_text(connect: Connect, admin_desk: Desk) -> None:
     assert "&lt;img src=x onerror=&#34;alert(1)&#34;&gt;" in page.html
     sent = admin_desk.send(f"/connectors/{slug}/delete", typed=slug)
     assert "<img" not in follow(admin_desk, sent).html
+
+
+def test_what_needs_attention_is_the_same_on_each_page_and_nothing_is_green_beside_it(
+    pulled: str, sit: Sit, site: Any, ended: Ended
+) -> None:
+    editor = sit("editor")
+    site.faults.add("revoked")
+    editor.send(f"/connectors/{pulled}/sync")
+    ended(pulled)
+    told = [
+        need
+        for need in editor.visitor.get("/api/needs").json["needs"]
+        if need["page"] == f"/connectors/{pulled}"
+    ]
+    assert [need["kind"] for need in told] == ["refused"]
+    for path in ("/", "/attention"):
+        page = editor.open(path)
+        assert told[0]["what"] in page.text
+        assert "Nothing needs attention" not in page.text
+    page = editor.open(f"/connectors/{pulled}")
+    assert "Next tried again" in page.text  # and not when its schedule would
+    assert page.text.count(told[0]["what"]) == 1
+    site.faults.clear()
+    sent = editor.send(f"/connectors/{pulled}/test")
+    assert "What had failed was started again: 2 streams." in follow(editor, sent).text
+    assert told[0]["what"] not in editor.open("/attention").text

@@ -1,5 +1,7 @@
 """A run's page: its figures and its log, filtered and downloaded; and how far it is."""
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,7 +12,7 @@ from bascule.mirror import run_logs, run_page
 from bascule.mirror.answers import RunAnswer
 from bascule.mirror.rounds import Progress
 
-from .conftest import Ended, Sit
+from .conftest import Ended, Sit, follow
 
 LOGGED = [
     ("info", "Reading <b>Supplier</b>"),
@@ -117,3 +119,45 @@ def test_what_all_runs_said_is_one_log(run: Any, pulled: str, sit: Sit) -> None:
     file = viewer.visitor.get(f"/connectors/{pulled}/log.txt").body.decode()
     assert "error   Supplier: 100% gone_wrong\n" in file
     assert "Warehouse: Done: " in file
+
+
+def test_a_run_is_cancelled_by_its_button_and_a_comparison_asks_first(
+    pulled: str, sit: Sit, site: Any, ended: Ended
+) -> None:
+    editor, viewer = sit("editor"), sit("viewer")
+    site.faults.add("latency", seconds=3600)
+    for kind, asks in (("sync", False), ("verify", True)):
+        editor.send(f"/connectors/{pulled}/streams/supplier/{kind}")
+
+        def running() -> int:
+            told = editor.visitor.get(f"/api/connectors/{pulled}/runs").json["runs"][0]
+            return int(told["id"]) if told["outcome"] == "running" else 0
+
+        path = f"/runs/{until(running)}"
+        page = editor.open(path)
+        assert ('data-dialog="ask-cancel"' in page.html) == asks
+        assert ("what has been compared so far is lost" in page.text.lower()) == asks
+        assert f'action="{path}/cancel"' in page.html
+        assert f'action="{path}/cancel"' not in viewer.open(path).html
+        assert viewer.send(f"{path}/cancel").status == 403
+        assert (
+            "Cancelled. What is here stays as it is."
+            in follow(editor, editor.send(f"{path}/cancel")).text
+        )
+        assert "has ended already" in follow(editor, editor.send(f"{path}/cancel")).text
+    editor.send(f"/connectors/{pulled}/sync")
+    sent = editor.send(f"/connectors/{pulled}/cancel")
+    assert "Cancelled 2 runs." in follow(editor, sent).text
+    site.faults.clear()
+    assert (
+        "Nothing was under way any more."
+        in follow(editor, editor.send(f"/connectors/{pulled}/cancel")).text
+    )
+
+
+def until(true: Callable[[], Any]) -> Any:
+    give_up = time.monotonic() + 60
+    while not (found := true()):
+        assert time.monotonic() < give_up, "It did not happen."
+        time.sleep(0.1)
+    return found

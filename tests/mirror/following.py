@@ -44,13 +44,23 @@ async def together(
     ids = await start_runs(
         mirror.hub, mirror.connection, names=names or None, kind=kind, trigger="cli"
     )
-    work = [asyncio.create_task(carry_out(mirror.hub, run_id)) for run_id in ids]
+    work = [asyncio.create_task(worked_off(mirror, run_id)) for run_id in ids]
     try:
         if meanwhile is not None:
             await meanwhile(ids)
     finally:
         await asyncio.gather(*work)
     return [await look(mirror, run_id) for run_id in ids]
+
+
+async def worked_off(mirror: Any, run_id: int) -> None:
+    """As a worker does it: a run may be put back, while another finds out whether its site answers
+    again.
+    """
+    await carry_out(mirror.hub, run_id)
+    while (await look(mirror, run_id)).outcome == "queued":
+        await asyncio.sleep(0.2)
+        await carry_out(mirror.hub, run_id)
 
 
 async def tells_how_it_ended(mirror: Any, run: Run) -> None:

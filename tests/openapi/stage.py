@@ -194,6 +194,12 @@ class Stage:
         self.running.run(given_up())
         return number
 
+    def queued_run(self) -> int:
+        """One that waits, to be cancelled."""
+        asked = {"connector_id": self.connector, "streams": ["Supplier"], "full": True}
+        made = Api(self.running.url, self.running.token).post("/api/connectors/sync", asked)
+        return int(made.json["run_ids"][0])
+
     def document(self, records: str) -> str:
         """A new document on the site, by its name."""
         doctype = {"customers": "Customer", "suppliers": "Supplier"}[records]

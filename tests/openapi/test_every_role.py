@@ -141,6 +141,8 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
     }.items():
         if name in named:
             named[name] = value
+    if "run" in named and case.path.endswith("/cancel"):
+        named["run"] = stage.queued_run()
     if isinstance(case.body, dict):
         _fill(case.body, stage, who)
         if case.path.endswith("/allowed-sites"):

@@ -94,7 +94,9 @@ def test_what_a_site_does_not_take_waits_and_arrives_once(
     fault: str, api: Api, erp: Erp, site: Any, turn_on: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("bascule.twoway.failures.FIRST_PAUSE", 8.0)  # so that it is seen to wait
+    monkeypatch.setattr(
+        "bascule.connections.circuit.FIRST_PAUSE", 8.0
+    )  # so that it is seen to wait
     turn_on()
     site.faults.add(fault, method="POST", path="/api/resource/Customer", times=1)
     number = api.post("/api/customers", CUSTOMER).json["id"]

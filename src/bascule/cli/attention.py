@@ -14,6 +14,10 @@ async def attention(as_json: AsJson = False) -> int:
     import bascule.rooms  # noqa: F401 - all of them tell
     from bascule.connections.needs import needs_of
     from bascule.connections.needs_api import NeedAnswer
+    from bascule.job_modules import JOB_MODULES
+    from bascule.jobs import load
+
+    load(JOB_MODULES)
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
         needs = [NeedAnswer.of(need) for need in await needs_of(hub, session, viewer)]
@@ -22,7 +26,9 @@ async def attention(as_json: AsJson = False) -> int:
     for need in needs if not as_json else []:
         mark = "[yellow]…[/]" if need.kind == "waiting" else "[red]✗[/]"
         out.print(f"{mark} [bold]{escape(need.name)}[/]: {escape(need.what)}")
-        out.print(f"  → {escape(need.next_step)}  [dim]{escape(need.page)}[/]")
+        out.print(f"  → {escape(need.next_step)}")
+        if need.command or need.page:
+            out.print(f"    [dim]{escape(need.command or need.page)}[/]")
     if not needs and not as_json:
         out.print("[green]Nothing needs attention.[/]")
     return Exit.FAILED if any(need.kind != "waiting" for need in needs) else Exit.DONE

@@ -103,7 +103,7 @@ async def _database(settings: "Settings") -> list[Finding]:
     kind = "embedded" if not settings.database_url else "yours"
     try:
         async with open_hub(settings) as hub:
-            findings = [await _server(hub, kind), *await _role(hub), await _worker(hub)]
+            findings = [await _server(hub, kind), *await _role(hub), *await _worker(hub)]
             findings += await one_address(hub)
             return findings + await _connections(hub)
     except Exception as error:  # whatever it is: a doctor who faints helps nobody
@@ -135,19 +135,34 @@ async def _role(hub: "Hub") -> list[Finding]:
     return [Finding("Database role", "note", "the hub is a superuser of this server", step)]
 
 
-async def _worker(hub: "Hub") -> Finding:
-    from bascule.health import last_heartbeat
+async def _worker(hub: "Hub") -> list[Finding]:
+    """Whether one lives; and what waits for one for too long, with who holds the places."""
+    from bascule.connections.at_work import START, held_by
+    from bascule.job_modules import JOB_MODULES
+    from bascule.jobs import load
+    from bascule.jobs.standing import queue_of
 
-    seen_at, alive = await last_heartbeat(hub)
-    if alive:
-        return Finding("Worker", "ok", f"alive, last heard of at {seen_at:%H:%M:%S} UTC")
-    step = "Run 'bascule up' or 'bascule worker'; schedules only fire while one runs."
-    found = (
-        "none is running"
-        if seen_at is None
-        else f"the last one was heard of at {seen_at:%F %T} UTC"
-    )
-    return Finding("Worker", "note", found, step)
+    load(JOB_MODULES)
+    async with hub.db.connection() as conn:
+        queue = await queue_of(conn, hub.settings.worker_concurrency)
+    if queue.worker_alive:
+        found = f"alive, last heard of at {queue.worker_at:%H:%M:%S} UTC"
+        findings = [Finding("Worker", "ok", found)]
+    else:
+        seen_at = queue.worker_at
+        heard = f"the last one was heard of at {seen_at:%F %T} UTC" if seen_at else ""
+        heard = heard or "none is running"
+        findings = [Finding("Worker", "ill" if queue.waiting else "note", heard, START)]
+    async with hub.db.session() as session:
+        held = await held_by(session, None, queue.holders)
+    if queue.oldest_seconds is None:
+        return [*findings, Finding("Queue", "ok", f"nothing waits; places are held by {held}")]
+    waits = f"{queue.waiting:,} jobs wait, the first for {queue.oldest_seconds:,.0f} s"
+    said = f"{waits}; places are held by {held}"
+    if queue.stands:
+        step = "'bascule cancel' ends runs that come to nothing; another worker has more places."
+        return [*findings, Finding("Queue", "ill", said, step)]
+    return [*findings, Finding("Queue", "ok", said)]
 
 
 async def _connections(hub: "Hub") -> list[Finding]:
@@ -163,29 +178,26 @@ async def _connections(hub: "Hub") -> list[Finding]:
 
 
 async def _connection(hub: "Hub", connection: "Connection") -> list[Finding]:
+    """What its site says now, and then what is not a consequence of that."""
+    from bascule.connections.check import told_together
     from bascule.connections.service import recheck
-    from bascule.mirror.tables import Stream
+    from bascule.mirror.overview import statuses_of
 
     what = f"Connection {connection.slug}"
     report = await recheck(hub, connection)
     findings = [
-        Finding(what, "ill", problem.what, problem.next_step) for problem in report.problems
+        Finding(what, "ill", problem.what, problem.next_step) for problem in told_together(report)
     ]
     if not findings:
         versions = ", ".join(f"{app} {number}" for app, number in report.versions.items())
         findings.append(Finding(what, "ok", f"signed in as {report.user} ({versions})"))
-    from sqlalchemy import select
-
     async with hub.db.session() as session:
-        failed = await session.scalars(
-            select(Stream).where(
-                Stream.connection_id == connection.id,
-                Stream.enabled,
-                Stream.last_error.is_not(None),
-            )
-        )
-        findings += [
-            Finding(f"{what}, {one.doctype}", "ill", one.last_error or "", one.last_error_step)
-            for one in failed
-        ]
+        now = await session.get_one(type(connection), connection.id)
+        [status] = await statuses_of(session, [now])
+    told = {"refused", "down"} if report.health != "ok" else set()
+    findings += [
+        Finding(what, "ill", need.what, need.next_step)
+        for need in status.attention
+        if need.kind not in told and not (need.mend == "rights" and report.missing)
+    ]
     return findings

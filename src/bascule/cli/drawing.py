@@ -11,11 +11,11 @@ from rich.text import Text
 
 from bascule.cli.terminal import err, escape, out, show, span, table
 from bascule.mirror.answers import RunAnswer
+from bascule.mirror.tables import OVER
 
 WORD_EVERY = 5.0  # seconds between two lines about a run, where there is no terminal
 MOST_BARS = 16  # each is drawn several times a second; of more runs those that read rows are shown
 FEWEST_QUIET = 2  # streams in which nothing changed that are told in one line
-FINISHED = {"done", "failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Seen:
 
     @property
     def finished(self) -> bool:
-        return self.run.outcome in FINISHED
+        return self.run.outcome in OVER
 
     @property
     def quiet(self) -> bool:
@@ -83,9 +83,9 @@ class _Lines:
         for one in seen:
             run = one.run
             if run.id in loud:
-                mark = "failed" if run.outcome == "failed" else "done"
                 err.print(
-                    f"{escape(one.connection)} {escape(one.doctype)}: {mark}, {_counts(one)}",
+                    f"{escape(one.connection)} {escape(one.doctype)}: {run.outcome}, "
+                    f"{_counts(one)}",
                 )
             elif run.outcome == "running":
                 last = self._told.setdefault(run.id, now)
@@ -122,7 +122,13 @@ class _Left(ProgressColumn):
 
 
 ALL = 0  # no run's number
-_MARKS = {"done": "[green]✓[/]", "failed": "[red]✗[/]", "running": "[cyan]▸[/]", "queued": "·"}
+_MARKS = {
+    "done": "[green]✓[/]",
+    "failed": "[red]✗[/]",
+    "cancelled": "[yellow]–[/]",
+    "running": "[cyan]▸[/]",
+    "queued": "·",
+}
 
 
 class _Bars:

@@ -26,7 +26,8 @@ async def status(
 ) -> int:
     """How each connection stands: its health, when it was synced, what is here, what went wrong.
 
-    Exits with 0 also when something went wrong; `doctor` is the one that judges.
+    Streams that failed for one cause are told together. Exits with 0 also when something went
+    wrong; `doctor` is the one that judges.
     """
     from bascule.connections.service import find_connection
     from bascule.mirror.answers import StatusAnswer
@@ -51,22 +52,23 @@ def _tell(one: "ConnectorStatus") -> None:
     from bascule.mirror.proof_words import proof_line
 
     colour = _COLOURS.get(one.status, "red")
+    following = ago(one.next_sync_at) if one.next_sync_at else "when asked"
+    if one.paused_until is not None:  # the next sync is not what is next
+        following = f"tried again {ago(one.paused_until)}"
     out.print(
         f"[bold]{escape(one.name)}[/] ({escape(one.slug)})  [{colour}]{one.status}[/]"
         f"  {one.records:,} documents, synced {ago(one.last_sync_at)}, next"
-        f" {ago(one.next_sync_at) if one.next_sync_at else 'when asked'} ({one.schedule})"
+        f" {following} ({one.schedule})"
     )
     out.print(f"  {proof_line(one.proof, one.compared_by, one.compared_at)}")
-    if one.health_detail:
-        out.print(f"  [red]✗[/] {escape(one.health_detail)}")
     made = table("  Stream", "Documents", numbers=("Documents",))
     for doctype, count in one.record_counts.items():
         made.add_row(f"  {escape(doctype)}", f"{count:,}")
     if made.row_count:
         show(made)
-    for problem in one.problems:
-        out.print(f"  [red]✗[/] {escape(problem['stream'])}: {escape(problem['what'])}")
-        out.print(f"    → {escape(problem['next_step'])}")
+    for need in one.attention:  # one for each cause
+        out.print(f"  [red]✗[/] {escape(need.what)}")
+        out.print(f"    → {escape(need.next_step)}")
 
 
 async def logs(
@@ -153,6 +155,7 @@ async def _tell_log(
 ) -> int:
     from bascule.mirror.answers import LogLine, RunAnswer
     from bascule.mirror.runs import logs_of, run_of
+    from bascule.mirror.tables import OVER
 
     told: list[LogLine] = []
     while True:
@@ -164,7 +167,7 @@ async def _tell_log(
         told += lines
         for line in lines if not as_json else []:
             out.print(f"[dim]{line.at:%H:%M:%S}[/] {_levelled(line)}")
-        if run.outcome in ("done", "failed") or not (follow or lines):
+        if run.outcome in OVER or not (follow or lines):
             break
         if not lines:
             await asyncio.sleep(FOLLOW)
@@ -173,7 +176,7 @@ async def _tell_log(
         document(answer | {"lines": [line.model_dump(mode="json") for line in told]})
     elif run.error:
         err.print(f"[red]✗[/] {escape(run.error)}\n  → {escape(run.next_step or '')}")
-    return Exit.FAILED if run.outcome == "failed" and follow else Exit.DONE
+    return Exit.FAILED if run.outcome in ("failed", "cancelled") and follow else Exit.DONE
 
 
 def _levelled(line: "LogLine") -> str:

@@ -9,6 +9,7 @@ from bascule import __version__
 from bascule.cli import (
     allowed,
     attention,
+    cancelling,
     changing,
     checking,
     connecting,
@@ -56,6 +57,7 @@ VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
         (syncing.verify, "editor"),
         (looking.status, "viewer"),
         (looking.logs, "viewer"),
+        (cancelling.cancel, "editor"),
         (exporting.export, "viewer"),
     ),
     RUN: (

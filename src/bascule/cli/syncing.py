@@ -34,7 +34,7 @@ async def sync(
     The first sync of a stream fetches everything; later ones what changed.
     """
     seen = await _do(connection, stream, "full" if full else "sync", as_json=as_json, quiet=quiet)
-    failed = [one for one in seen if one.run.outcome == "failed"]
+    failed = [one for one in seen if one.run.outcome != "done"]
     if as_json:
         document({"ok": not failed, "runs": [one.as_json() for one in seen]})
     elif not quiet or failed:

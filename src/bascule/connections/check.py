@@ -12,6 +12,8 @@ from typing import TypeVar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.connections import circuit
+from bascule.connections.helping import fewest_roles
 from bascule.connections.tables import Connection
 from bascule.connections.warehouses import without_stock
 from bascule.connections.withholding import masked_in_children, withheld_of
@@ -63,12 +65,15 @@ MOST_DOCTYPES = 50  # asked about in one check: one small request each
 
 @dataclass(frozen=True)
 class Problem:
-    """`doctype`: the one that it is about, and `roles` that would help, where these are known."""
+    """`doctype`: the one that it is about, and `roles` that would help, where these are known.
+    `lacks_rights`: the user may not read it, and that is all.
+    """
 
     what: str
     next_step: str
     doctype: str | None = None
     roles: tuple[str, ...] = ()
+    lacks_rights: bool = False
 
 
 @dataclass
@@ -159,6 +164,22 @@ async def check_site(
     return report
 
 
+def told_together(report: CheckReport) -> list[Problem]:
+    """The problems, those of one cause as one: DocTypes that the user may not read for want of
+    roles.
+    """
+    lacking = {p.doctype: p for p in report.problems if p.doctype and p.lacks_rights}
+    if len(lacking) < 2:
+        return report.problems
+    roles = fewest_roles({doctype: one.roles for doctype, one in lacking.items()})
+    step = "Give the user roles that may read them (in ERPNext: User, Roles)."
+    if roles:
+        step = f"Give the user these roles in ERPNext: {', '.join(roles)}."
+    what = f"{report.user} may not read {len(lacking)} of the DocTypes: {', '.join(lacking)}."
+    others = [p for p in report.problems if p.doctype not in lacking]
+    return [*others, Problem(what, step)]
+
+
 async def record_check(
     session: AsyncSession, connection: Connection, report: CheckReport
 ) -> Connection:
@@ -172,6 +193,8 @@ async def record_check(
     kept.time_zone = report.time_zone or kept.time_zone
     kept.versions = dict(report.versions) or kept.versions
     await session.flush()
+    if report.health == "ok":  # whoever waits for the site need wait no longer
+        await circuit.succeeded(session, kept.id)
     if changed:
         await publish(session, "connection", connection_id=kept.id, health=kept.health)
     return kept
@@ -222,7 +245,7 @@ async def _unless_refused(asking: Awaitable[T], otherwise: T) -> T:
 def _missing(doctype: str, purpose: str, error: FrappeError) -> Problem:
     if isinstance(error, NoPermission):
         what = f"{doctype} may not be read, so there are no {purpose}."
-        return Problem(what, error.next_step, doctype, error.roles)
+        return Problem(what, error.next_step, doctype, error.roles, lacks_rights=True)
     if isinstance(error, NotFound):
         return Problem(
             f"The site has no DocType {doctype}, so there are no {purpose}.",

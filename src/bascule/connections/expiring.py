@@ -58,6 +58,7 @@ async def old_secrets(hub: Hub, session: AsyncSession, viewer: User | None) -> l
                 "ERPNext (My Settings, API Access), and give both to the hub.",
                 page=page,
                 mend=Mend("Renew the secret", page, icon="key", role=role),
+                command=f"bascule change {connection.slug} --credentials",
             )
         )
     return found

@@ -14,6 +14,8 @@ from bascule.hub import Hub
 
 # The most urgent first.
 Kind = Literal[
+    "worker",  # none is there, so nothing happens by itself
+    "queue",  # what waits for a place waits too long
     "full",  # the disk: nothing is pulled
     "refused",  # the site does not let the hub in
     "down",  # the site does not answer
@@ -44,8 +46,9 @@ class Mend:
 
 @dataclass(frozen=True)
 class Need:
-    """`name`: what it is about. `page`: where more is told, and where it can be mended. `mend` is
-    None for who may not, or where there is nothing to do but look.
+    """`name`: what it is about. `page`: where more is told, and where it can be mended; "" where no
+    page does. `mend` is None for who may not, or where there is nothing to do but look. `command`:
+    what mends it, or tells more, on the command line.
     """
 
     kind: Kind
@@ -54,6 +57,7 @@ class Need:
     next_step: str
     page: str
     mend: Mend | None = None
+    command: str = ""
 
 
 Finder = Callable[[Hub, AsyncSession, User | None], Awaitable[list[Need]]]

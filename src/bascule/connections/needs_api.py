@@ -21,20 +21,25 @@ class NeedAnswer(BaseModel):
                 "next_step": "Mend them, which sets them up again.",
                 "page": "/connectors/acme_trading/webhooks",
                 "mend": "Mend the webhooks",
+                "command": "bascule webhooks mend acme_trading",
             }
         }
     )
 
     kind: Kind = Field(
-        description="refused, down: a site; failed: runs, or records that ERPNext does not take; "
+        description="worker: none is running; queue: what waits for a worker's place waits for too "
+        "long; refused, down: a site; failed: runs, or records that ERPNext does not take; "
         "conflict; webhooks; late: a schedule stands still; differs: the mirror from its site; "
         "expiring: a token, or an API secret that is old; waiting: tried again by itself."
     )
     name: str = Field(description="What it is about.")
     what: str
     next_step: str
-    page: str = Field(description="The hub's page that says more, and where it can be mended.")
+    page: str = Field(
+        description="The hub's page that says more, and where it can be mended; empty: none does."
+    )
     mend: str | None = Field(description="What you can do about it there; null: look at it.")
+    command: str = Field(description="What to type instead on the hub's machine; may be empty.")
 
     @classmethod
     def of(cls, need: Need) -> "NeedAnswer":
@@ -45,6 +50,7 @@ class NeedAnswer(BaseModel):
             next_step=need.next_step,
             page=need.page,
             mend=need.mend.label if need.mend else None,
+            command=need.command,
         )
 
 

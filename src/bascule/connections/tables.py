@@ -55,3 +55,22 @@ class Connection(Base):
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class Circuit(Base):
+    """A site that nobody gets through to is left alone until `open_until`; then one tries it, and
+    has until `trying_until`. `way_in`: what it was asked with; others are tried at once.
+    """
+
+    __tablename__ = "circuits"
+
+    connection_id: Mapped[UUID] = mapped_column(
+        ForeignKey(Connection.id, ondelete="CASCADE"), primary_key=True
+    )
+    failures: Mapped[int] = mapped_column(server_default="0")
+    open_until: Mapped[datetime]
+    trying_until: Mapped[datetime | None]
+    way_in: Mapped[str]
+    kind: Mapped[str] = mapped_column(server_default="down")  # down, refused
+    why: Mapped[str]
+    next_step: Mapped[str]

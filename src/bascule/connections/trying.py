@@ -5,7 +5,6 @@ to choose from; only what is wanted counts as missing.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from bascule.accounts.tables import User
 from bascule.connections.check import NEEDS, CheckReport, check_site
 from bascule.connections.fields import NewConnection
 from bascule.connections.finding import found_doctypes, found_warehouses, full_name_of
+from bascule.connections.helping import fewest_roles
 from bascule.connections.service import proposed, unsaved
 from bascule.connections.sites import unpooled_site
 from bascule.connections.tables import Connection
@@ -118,17 +118,8 @@ def groups_of(report: CheckReport, wanted: Sequence[str]) -> list[Group]:
 
 
 def helping_roles(report: CheckReport) -> dict[str, list[str]]:
-    """Few roles that together read all that is missing, as far as roles help: each with the
-    DocTypes that it adds to those before it. A manager's only where no lesser one does as much.
-    """
-    missing = {p.doctype: p.roles for p in report.problems if p.doctype and p.roles}
-    found: dict[str, list[str]] = {}
-    while missing:
-        counts = Counter(role for roles in missing.values() for role in roles)
-        best = max(counts, key=lambda role: (counts[role], not role.endswith("Manager")))
-        found[best] = [doctype for doctype, roles in missing.items() if best in roles]
-        missing = {d: roles for d, roles in missing.items() if best not in roles}
-    return found
+    """Few roles that together read all that is missing, each with what it adds."""
+    return fewest_roles({p.doctype: p.roles for p in report.problems if p.doctype})
 
 
 def _only(report: CheckReport, wanted: Sequence[str]) -> CheckReport:

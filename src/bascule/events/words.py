@@ -70,6 +70,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "sync_stream": "Sync a stream",
         "verify": "Verify",
         "verify_stream": "Verify a stream",
+        "cancel_one_run": "Cancel a run",
+        "cancel_all_runs": "Cancel all runs of a connector",
         "add_stream": "Add a stream",
         "change_one_stream": "Change a stream",
         "switch_stream": "Switch a stream",

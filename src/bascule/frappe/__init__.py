@@ -26,11 +26,13 @@ from bascule.frappe.errors import (
     WrongCredentials,
 )
 from bascule.frappe.listed import check_listed, listed_name
+from bascule.frappe.owed import OWED, Owed
 from bascule.frappe.pages import Page, PageSize, Position, is_mask
 from bascule.frappe.site import Site
 
 __all__ = [
     "CHILD_FIELDS",
+    "OWED",
     "STANDARD_FIELDS",
     "AddressRefused",
     "ChangedMeanwhile",
@@ -45,6 +47,7 @@ __all__ = [
     "NoPermission",
     "NotAFrappeSite",
     "NotFound",
+    "Owed",
     "Page",
     "PageSize",
     "Position",

@@ -36,6 +36,7 @@ from bascule.frappe.errors import (
 )
 from bascule.frappe.failures import FAILURES, OutOfReach, failure
 from bascule.frappe.limiter import LONGEST_PAUSE, Limiter
+from bascule.frappe.owed import OWED, Owed
 from bascule.frappe.refusals import refusal
 
 log = logging.getLogger("bascule.frappe")
@@ -68,6 +69,7 @@ class Wire:
     ) -> None:
         self.url = url
         self.limiter = Limiter(max_concurrency)
+        self.answered_at = time.monotonic()  # whoever asked, and if only with a refusal
         self._timeout = timeout
         self._headers = _Headers(
             api_key, api_secret, near=is_loopback(urlsplit(url).hostname or "")
@@ -185,23 +187,36 @@ class Wire:
         session = self._writing if work is None else self._reading
         if session is None:
             raise RuntimeError("The site is not open: use it within 'async with site:'.")
-        async with self.limiter.place():
-            bound = self._bound(str(asked), most)
-            outcome = await self._exchange(session, method, path, body, bound)
-            if work is None and isinstance(outcome, TooLarge):
-                outcome = SiteDown(str(outcome), next_step=outcome.next_step)
-            if isinstance(outcome, Answer) and outcome.status >= 300:
-                self.limiter.heed(outcome.headers)
-                outcome = refusal(outcome, asked, self.url)
-            if isinstance(outcome, Unavailable):
-                self.limiter.struggled(outcome.retry_after)
-            elif isinstance(outcome, Answer):
-                if work:
-                    # The constant stands for what a request costs however small its answer is.
-                    self.limiter.went_well(str(asked), outcome.seconds / (len(outcome.body) + 1e5))
-                self.limiter.heed(outcome.headers)
+        owed = OWED.get() or Owed()
+        with owed.asking():
+            async with self.limiter.place():
+                bound = self._bound(str(asked), most)
+                with owed.sent():
+                    outcome = await self._exchange(session, method, path, body, bound)
+                    if isinstance(outcome, Answer) and not _nobody_home(outcome.status):
+                        self.answered_at = time.monotonic()
+                        owed.answered(page=bool(work))
+                outcome = self._judged(outcome, asked, work)
         if isinstance(outcome, FrappeError):
             raise outcome
+        return outcome
+
+    def _judged(
+        self, outcome: Answer | FrappeError, asked: Asked, work: bool | None
+    ) -> Answer | FrappeError:
+        """An answer, or what it amounts to; and what it tells of how busy the site is."""
+        if work is None and isinstance(outcome, TooLarge):
+            outcome = SiteDown(str(outcome), next_step=outcome.next_step)
+        if isinstance(outcome, Answer) and outcome.status >= 300:
+            self.limiter.heed(outcome.headers)
+            outcome = refusal(outcome, asked, self.url)
+        if isinstance(outcome, Unavailable):
+            self.limiter.struggled(outcome.retry_after)
+        elif isinstance(outcome, Answer):
+            if work:
+                # The constant stands for what a request costs however small its answer is.
+                self.limiter.went_well(str(asked), outcome.seconds / (len(outcome.body) + 1e5))
+            self.limiter.heed(outcome.headers)
         return outcome
 
     def _bound(self, asked: str, most: int) -> Bound:
@@ -312,6 +327,11 @@ def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
             next_step="Give the path of a PEM file with the certificate of the CA.",
         )
     return context
+
+
+def _nobody_home(status: int) -> bool:
+    """A proxy's word, or that of a site which has no time, or broke over it."""
+    return status == 429 or status >= 500
 
 
 def _worth_repeating(error: BaseException, *, timeouts: bool) -> bool:

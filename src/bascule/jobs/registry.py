@@ -39,6 +39,7 @@ class Periodic:
     work: Work
 
 
+SWEEP = "jobs.sweep"  # the queue's own
 TASKS: dict[str, Task] = {}
 PERIODIC: dict[str, Periodic] = {}
 

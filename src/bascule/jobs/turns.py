@@ -11,24 +11,24 @@ from typing import Any
 
 from bascule.jobs.registry import PERIODIC, TASKS, Work
 
-# As Procrastinate's own function, whose rule of locks it keeps, but for the order, `least` and
-# `most`. A job's class is its task's, or the higher one that whoever queued it gave it.
-NEXT = """
-    WITH known AS (
+# A job's class is its task's, or the higher one that whoever queued it gave it.
+_KNOWN = """
+    known AS (
         SELECT * FROM unnest(%(tasks)s::text[], %(classes)s::int[]) AS each (task_name, class)
     ), busy AS (
         SELECT args ->> 'connection_id' AS connection, count(*) AS places
           FROM procrastinate_jobs
          WHERE status = 'doing' AND task_name = ANY(%(runs)s) GROUP BY 1
-    ), candidate AS (
-        SELECT jobs.id
+    )
+"""
+# As Procrastinate's own function, whose rule of locks it keeps, but for `most`.
+_COULD_BEGIN = """
           FROM procrastinate_jobs AS jobs
           LEFT JOIN known ON known.task_name = jobs.task_name
           LEFT JOIN busy ON busy.connection = jobs.args ->> 'connection_id'
                AND jobs.task_name = ANY(%(runs)s)
          WHERE jobs.status = 'todo'
            AND (jobs.scheduled_at IS NULL OR jobs.scheduled_at <= now())
-           AND greatest(known.class, jobs.priority) >= %(least)s
            AND coalesce(busy.places, 0) < %(most)s
            AND NOT EXISTS (
                 SELECT FROM procrastinate_jobs AS other
@@ -37,6 +37,13 @@ NEXT = """
                         OR (other.status = 'todo'
                             AND (other.priority > jobs.priority
                                  OR (other.priority = jobs.priority AND other.id < jobs.id)))))
+"""
+# The jobs that would begin now, if there were places for all.
+READY = f"WITH {_KNOWN}, ready AS (SELECT jobs.* {_COULD_BEGIN})"
+NEXT = f"""
+    WITH {_KNOWN}, candidate AS (
+        SELECT jobs.id {_COULD_BEGIN}
+           AND greatest(known.class, jobs.priority) >= %(least)s
          ORDER BY greatest(known.class, jobs.priority) DESC, jobs.priority DESC, jobs.id
          LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED
     )

@@ -19,7 +19,7 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from psycopg_pool import PoolTimeout
 
-from bascule.jobs.registry import PERIODIC, TASKS, Job
+from bascule.jobs.registry import PERIODIC, SWEEP, TASKS, Job
 from bascule.jobs.turns import NEXT, Places
 from bascule.store import Database
 from bascule.store.pool import Pool
@@ -124,8 +124,8 @@ def _register(app: App) -> None:
     for periodic in PERIODIC.values():
         added = _add(app, periodic.name, periodic.run, ticks=True)
         app.periodic(cron=periodic.cron, lock=periodic.name, queueing_lock=periodic.name)(added)
-    sweep = _add(app, "jobs.sweep", _sweep, ticks=True)
-    app.periodic(cron="7 3 * * *", queueing_lock="jobs.sweep")(sweep)
+    sweep = _add(app, SWEEP, _sweep, ticks=True)
+    app.periodic(cron="7 3 * * *", queueing_lock=SWEEP)(sweep)
 
 
 def _add(app: App, name: str, run: Job[...], *, ticks: bool = False) -> Any:

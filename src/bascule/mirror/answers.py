@@ -95,7 +95,7 @@ class RunAnswer(BaseModel):
     doctype: str | None = None
     kind: str = Field(description="sync, full, verify or repair")
     trigger: str = Field(description="Who asked: schedule, cli, api, page, webhook or demo.")
-    outcome: str = Field(description="queued, running, done or failed")
+    outcome: str = Field(description="queued, running, done, failed or cancelled")
     attempts: int
     queued_at: datetime
     started_at: datetime | None
@@ -119,6 +119,16 @@ class Runs(BaseModel):
 
     runs: list[RunAnswer]
     next: int | None = None
+
+
+class Cancelled(BaseModel):
+    """The runs that were ended, which were all that had not ended."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"runs": [{**RUN, "outcome": "cancelled"}]}}
+    )
+
+    runs: list[RunAnswer]
 
 
 class LogLine(BaseModel):
@@ -309,8 +319,9 @@ class Attention(BaseModel):
     what: str
     next_step: str
     streams: list[str] = Field(description="The DocTypes it is about; empty: the whole connector.")
-    mend: Literal["credentials", "test", "sync", "repair"] = Field(
-        description="What mends it: other credentials, another test, a sync, or a repair."
+    mend: Literal["credentials", "test", "rights", "sync", "repair"] = Field(
+        description="What mends it: other credentials, another test, roles for the site's user and "
+        "then a sync, a sync, or a repair."
     )
 
 
@@ -320,11 +331,16 @@ class ConnectorStatus(BaseModel):
     name: str
     type: str
     status: str = Field(
-        description="ok; syncing; failed: a stream's last run did; differs: from the site, as "
-        "a proof found; waiting: nothing came yet; refused or down: what the site said last."
+        description="ok; syncing; queued: to be synced, but no worker is running; failed: a "
+        "stream's last run did; differs: from the site, as a proof found; waiting: nothing came "
+        "yet; refused or down: what the site said last."
     )
     last_sync_at: datetime | None = Field(description="When a stream was last pulled.")
     next_sync_at: datetime | None
+    paused_until: datetime | None = Field(
+        description="Nobody gets through to the site, so it is left alone until then, and tried "
+        "again before the next sync; null: it is not."
+    )
     schedule: str
     records: int = Field(description="Live rows here, all streams together.")
     record_counts: dict[str, int] = Field(description="DocType to live rows.")

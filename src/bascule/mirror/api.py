@@ -15,10 +15,12 @@ from bascule.connections.answers import CheckAnswer, Connector
 from bascule.connections.api import EDITOR, VIEWER, TheConnection
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import find_connection, list_connections
-from bascule.events.journal import about
+from bascule.connections.tables import Connection
+from bascule.events.journal import about, entry_of
 from bascule.hub import Hub
 from bascule.mirror import setup
 from bascule.mirror.answers import (
+    Cancelled,
     ConnectorChange,
     ConnectorLog,
     LogLine,
@@ -36,6 +38,7 @@ from bascule.mirror.answers import (
     SyncRequest,
     VerifyRequest,
 )
+from bascule.mirror.cancelling import cancel_run, cancel_runs
 from bascule.mirror.overview import statuses, with_doctypes
 from bascule.mirror.run_logs import SHOWN, Level, Words, newest_of_connection
 from bascule.mirror.runs import logs_of, run_of, runs_of
@@ -47,12 +50,11 @@ from bascule.mirror.streams import (
     find_stream,
     streams_of,
 )
-from bascule.mirror.tables import Stream
+from bascule.mirror.tables import OVER, Stream
 
 router = APIRouter()
 BIGGEST = 2**63 - 1  # of a bigint
 RunId = Annotated[int, Path(ge=1, le=BIGGEST, description="A run's number.", examples=[42])]
-FINISHED = {"done", "failed"}
 Responses = dict[int | str, dict[str, Any]]
 LOCKED_OUT = {"description": "The site does not let the hub in; `check` tells why."}
 SETUP_REFUSED: Responses = {400: LOCKED_OUT, 409: {"description": "The slug is taken."}}
@@ -61,6 +63,7 @@ CHANGE_REFUSED: Responses = {
     409: {"description": "Views have to change, and others depend on them."},
 }
 UNKNOWN: Responses = {404: {"description": "There is no connector of this `connector_id`."}}
+HAS_ENDED: Responses = {409: {"description": "The run has ended already."}}
 DEPENDED_ON: Responses = {409: {"description": "Others depend on its table."}}
 
 
@@ -160,7 +163,7 @@ async def _started(hub: Hub, user: User, run_ids: list[int], wait: int) -> Start
         async with hub.db.session() as session:
             found = [await run_of(session, number, user) for number in run_ids]
             runs = await with_doctypes(session, found)
-        finished = all(run.outcome in FINISHED for run in runs)
+        finished = all(run.outcome in OVER for run in runs)
         if finished or time.monotonic() >= give_up:
             return Started(run_ids=run_ids, runs=runs, finished=finished)
         await asyncio.sleep(0.25)
@@ -275,6 +278,33 @@ async def one_run(hub: TheHub, user: Viewer, run: RunId) -> RunAnswer:
         return (await with_doctypes(session, [await run_of(session, run, user)]))[0]
 
 
+@router.post("/api/runs/{run}/cancel", responses=HAS_ENDED, tags=["Runs"])
+async def cancel_one_run(request: Request, hub: TheHub, user: Editor, run: RunId) -> RunAnswer:
+    """Ends a run: one that waits at once, one that goes within seconds, also while its site does
+    not answer. What is here stays, and the next run of the stream goes on where it was.
+    """
+    async with hub.db.session() as session:
+        found = await run_of(session, run, user)
+        about(request, await session.get_one(Connection, found.connection_id))
+        session.expunge_all()
+    cancelled = await cancel_run(hub, found, by=user)
+    async with hub.db.session() as session:
+        answer = (await with_doctypes(session, [cancelled]))[0]
+    entry_of(request).detail["run"] = f"{run}, {answer.doctype}"
+    return answer
+
+
+@router.post("/api/connectors/{connector}/cancel", tags=["Runs"])
+async def cancel_all_runs(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Cancelled:
+    """Ends all runs of a connector that wait or go."""
+    runs = await cancel_runs(hub, connection, by=user)
+    entry_of(request).detail["runs"] = len(runs)
+    async with hub.db.session() as session:
+        return Cancelled(runs=await with_doctypes(session, runs))
+
+
 @router.get("/api/runs/{run}/logs", tags=["Runs"])
 async def logs(
     hub: TheHub,
@@ -284,7 +314,7 @@ async def logs(
 ) -> Logs:
     """What a run said, oldest first."""
     async with hub.db.session() as session:
-        finished = (await run_of(session, run, user)).outcome in FINISHED
+        finished = (await run_of(session, run, user)).outcome in OVER
         lines = await logs_of(session, run, after)
         return Logs(
             lines=[LogLine.model_validate(line) for line in lines],

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bascule.connections.at_work import START
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
+from bascule.jobs.standing import worker_seen
 from bascule.mirror.rounds import under_way
 from bascule.mirror.starting import chosen, start_runs
+from bascule.ui.flash import Kind
 
 TRIGGER = "page"
 # A run of these does as well what is asked for.
@@ -29,10 +32,26 @@ class Begun:
     kind: str
     started: list[str]  # DocTypes
     already: list[str]
+    worker_alive: bool = True
+
+    @property
+    def kind_said(self) -> Kind:
+        if not self.worker_alive and (self.started or self.already):
+            return "failed"
+        return "done" if self.started else "note"
+
+    @property
+    def next_step(self) -> str:
+        if not (self.started or self.already):
+            return "Add a stream, or switch one on."
+        return "" if self.worker_alive else START
 
     @property
     def said(self) -> str:
         """Words that stay true when the runs have ended and somebody still reads them."""
+        if not self.worker_alive and (self.started or self.already):
+            waits = WORDS[self.kind].format(_streams(self.started or self.already))
+            return f"{waits[0].upper()}{waits[1:]} waits for a worker, and none is running."
         if self.started:
             more = f"; {_streams(self.already)} already" if self.already else ""
             return f"Started {WORDS[self.kind].format(_streams(self.started))}{more}."
@@ -54,7 +73,9 @@ async def begin(
         already = [stream.doctype for stream in streams if stream.id in busy]
     if started:
         await start_runs(hub, connection, names=started, kind=kind, trigger=TRIGGER)
-    return Begun(kind, started, already)
+    async with hub.db.connection() as conn:
+        _, alive = await worker_seen(conn)
+    return Begun(kind, started, already, alive)
 
 
 def _streams(doctypes: list[str]) -> str:

@@ -11,19 +11,24 @@ from fastapi.responses import RedirectResponse
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
+from bascule.connections.check import told_together
 from bascule.connections.service import delete_connection, recheck
 from bascule.connections.sharing import may_delete
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict
+from bascule.events.journal import entry_of
 from bascule.hub import Hub
 from bascule.mirror.attention import named
 from bascule.mirror.by_hand import begin
+from bascule.mirror.cancelling import cancel_runs
 from bascule.mirror.overview import statuses_of
+from bascule.mirror.resuming import go_on
 from bascule.mirror.rounds import last_full, last_proofs, rounds_of, under_way
 from bascule.mirror.streams import streams_of
 from bascule.mirror.tables import Stream
 from bascule.mirror.timeline import timeline
 from bascule.ui import back_to, is_htmx, render
+from bascule.ui.filters import plural
 
 pages = APIRouter(prefix="/connectors/{connector}", include_in_schema=False)
 BIGGEST = 2**63 - 1  # of a bigint
@@ -73,10 +78,13 @@ async def connection_page(
 
 
 def _failed_together(streams: Sequence[Stream]) -> dict[str, Any]:
-    """What several streams failed of, to be told once, and which streams it is `told` of."""
+    """What several streams failed of, to be told once, and which streams it is `told` of. What is
+    the site's or the user's rights is told of the connection.
+    """
+    elsewhere = {s.id for s in streams if s.trouble.get("kind") in ("site", "rights")}
     alike: dict[tuple[str, str], list[Stream]] = defaultdict(list)
     for stream in streams:
-        if stream.enabled and stream.last_error is not None:
+        if stream.enabled and stream.last_error is not None and stream.id not in elsewhere:
             alike[stream.last_error, stream.last_error_step or ""].append(stream)
     several = {why: failed for why, failed in alike.items() if len(failed) > 1}
     return {
@@ -84,7 +92,7 @@ def _failed_together(streams: Sequence[Stream]) -> dict[str, Any]:
             (what, step, named([stream.doctype for stream in failed]))
             for (what, step), failed in several.items()
         ],
-        "told": {stream.id for failed in several.values() for stream in failed},
+        "told": elsewhere | {stream.id for failed in several.values() for stream in failed},
     }
 
 
@@ -101,9 +109,7 @@ async def begun(
 ) -> RedirectResponse:
     """Starts runs, and goes back to say which."""
     found = await begin(hub, connection, kind, names)
-    if not (found.started or found.already):
-        return back_to(to, found.said, kind="note", next_step="Add a stream, or switch one on.")
-    return back_to(to, found.said, kind="done" if found.started else "note")
+    return back_to(to, found.said, kind=found.kind_said, next_step=found.next_step)
 
 
 @pages.post("/sync")
@@ -127,13 +133,27 @@ async def verify(
     return await begun(hub, connection, kind, None, page_of(connection))
 
 
+@pages.post("/cancel", name="cancel_all_runs")
+async def cancel(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Response:
+    runs = await cancel_runs(hub, connection, by=user)
+    entry_of(request).detail["runs"] = len(runs)
+    if not runs:
+        return back_to(page_of(connection), "Nothing was under way any more.", kind="note")
+    said = f"Cancelled {plural(len(runs), 'run')}. What is here stays as it is."
+    return back_to(page_of(connection), said)
+
+
 @pages.post("/test")
 async def test_connector(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
     report = await recheck(hub, connection)
+    again = await go_on(hub, connection) if report.health == "ok" else []
     if report.ok:
         said = f"The site answers, and {report.user} may read everything that is wanted."
-        return back_to(page_of(connection), said)
-    problems = report.problems
+        more = f" What had failed was started again: {plural(len(again), 'stream')}."
+        return back_to(page_of(connection), said + (more if again else ""))
+    problems = told_together(report)
     said = " ".join(problem.what for problem in problems[:MOST_SAID])
     more = f" And {len(problems) - MOST_SAID} more." if len(problems) > MOST_SAID else ""
     return back_to(page_of(connection), said + more, kind="failed", next_step=problems[0].next_step)

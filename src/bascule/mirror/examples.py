@@ -66,6 +66,7 @@ STATUS: dict[str, Any] = {
     "status": "failed",
     "last_sync_at": "2026-11-25T02:00:04Z",
     "next_sync_at": "2026-11-26T02:00:00Z",
+    "paused_until": None,
     "schedule": "daily",
     "records": 928,
     "record_counts": {"Item": 217, "Item Price": 0, "Sales Order": 711},

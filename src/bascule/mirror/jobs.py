@@ -12,6 +12,7 @@ from bascule.frappe.ripples import leads_to
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import Work, every, task
+from bascule.mirror.resuming import resume
 from bascule.mirror.runs import carry_out
 from bascule.mirror.starting import start_runs, start_runs_in
 from bascule.mirror.streams import streams_of
@@ -56,6 +57,11 @@ async def start_due(hub: Hub) -> None:
                 raise
             except Exception:
                 log.exception("What is due of the connection %s could not be started.", number)
+
+
+@every("* * * * * */5")
+async def resume_what_was_held_up(hub: Hub) -> None:
+    await resume(hub)
 
 
 @heard("*")

@@ -23,12 +23,22 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
             next_step=one.next_step,
             page=f"/connectors/{connection.slug}",
             mend=_mend(connection, one),
+            command=_COMMANDS[one.mend].format(connection.slug),
         )
         for connection, status in zip(
             connections, await statuses_of(session, connections), strict=True
         )
         for one in status.attention
     ]
+
+
+_COMMANDS = {
+    "credentials": "bascule change {} --credentials",
+    "test": "bascule sync {}",
+    "rights": "bascule sync {}",
+    "repair": "bascule verify {} --repair",
+    "sync": "bascule sync {}",
+}
 
 
 def _mend(connection: Connection, one: Attention) -> Mend:
@@ -38,7 +48,9 @@ def _mend(connection: Connection, one: Attention) -> Mend:
             role = who_decides(connection)
             return Mend("Mend the credentials", f"{at}/settings", icon="key", role=role)
         case "test":
-            return Mend("Test again", f"{at}/test", post=True, icon="refresh")
+            return Mend("Try now", f"{at}/test", post=True, icon="refresh")
+        case "rights":
+            return Mend("Try again", f"{at}/sync", post=True, icon="refresh")
         case "repair":
             values = {"repair": "on"}
             return Mend("Repair", f"{at}/verify", post=True, values=values, icon="shield-check")

@@ -9,12 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
 from bascule.connections.service import list_connections
-from bascule.connections.tables import Connection
+from bascule.connections.tables import Circuit, Connection
+from bascule.jobs.standing import worker_seen
 from bascule.mirror.answers import ConnectorStatus, RunAnswer
-from bascule.mirror.attention import attention_of
+from bascule.mirror.attention import attention_of, standing_of
 from bascule.mirror.findings import least_of
 from bascule.mirror.proof_words import proof_words
 from bascule.mirror.tables import Run, Stream
+from bascule.store.database import driver_connection
 
 
 async def statuses(session: AsyncSession, viewer: User | None) -> list[ConnectorStatus]:
@@ -35,26 +37,44 @@ async def statuses_of(
         Run.kind.in_(("sync", "full")),
     )
     syncing = set((await session.scalars(under_way.distinct())).all())
+    circuits = await session.scalars(select(Circuit).where(Circuit.connection_id.in_(ids)))
+    shut = {one.connection_id: one for one in circuits}
+    _, worker = await worker_seen(await driver_connection(session))
     return [
-        _status(connection, streams[connection.id], connection.id in syncing)
+        _status(
+            connection,
+            streams[connection.id],
+            shut=shut.get(connection.id),
+            syncing=connection.id in syncing,
+            worker=worker,
+        )
         for connection in connections
     ]
 
 
-def _status(connection: Connection, streams: list[Stream], syncing: bool) -> ConnectorStatus:
+def _status(
+    connection: Connection,
+    streams: list[Stream],
+    *,
+    shut: Circuit | None,
+    syncing: bool,
+    worker: bool,
+) -> ConnectorStatus:
     pulled = [s.last_success_at for s in streams if s.last_success_at is not None]
     enabled = [s for s in streams if s.enabled]
     failed = [s for s in enabled if s.last_error is not None]
+    of_their_own = [s for s in failed if s.trouble.get("kind") != "site"]
+    site = standing_of(connection, shut)
     compared = [s for s in enabled if s.verified_equal is not None]
     proofs = [s.last_verified_at for s in compared if s.last_verified_at is not None]
     looks = [s.compared_at for s in enabled if s.compared_at is not None]
     equal = all(s.verified_equal for s in compared) if compared else None
     proven, here = sum(s.proven or 0 for s in enabled), sum(s.rows for s in enabled)
     if syncing:
-        status = "syncing"
-    elif connection.health in ("refused", "down"):
-        status = connection.health
-    elif failed:
+        status = "syncing" if worker else "queued"
+    elif site in ("refused", "down"):
+        status = site
+    elif of_their_own:
         status = "failed"
     elif not all(s.verified_equal for s in compared):
         status = "differs"
@@ -68,6 +88,7 @@ def _status(connection: Connection, streams: list[Stream], syncing: bool) -> Con
         status=status,
         last_sync_at=max(pulled, default=None),
         next_sync_at=connection.next_sync_at,
+        paused_until=shut.open_until if shut else None,
         schedule=connection.schedule,
         records=sum(s.rows for s in streams),
         record_counts={s.doctype: s.rows for s in streams},
@@ -78,7 +99,7 @@ def _status(connection: Connection, streams: list[Stream], syncing: bool) -> Con
         proof=proof_words(equal, proven, here, min(proofs, default=None)),
         compared_at=min(looks, default=None),
         compared_by=least_of([s.compared_by for s in enabled if s.compared_by]),
-        attention=list(attention_of(connection, enabled)),
+        attention=list(attention_of(connection, enabled, shut=shut, worker=worker)),
         problems=[
             {
                 "stream": s.doctype,

@@ -16,6 +16,7 @@ async def full_disk(hub: Hub, session: AsyncSession, viewer: User | None) -> lis
     return [
         Need(
             kind="full",
+            command="bascule doctor",
             name="The hub's disk",
             what=full.message,
             next_step=full.next_step,

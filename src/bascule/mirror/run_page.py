@@ -4,15 +4,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from bascule.accounts.access import TheHub, Viewer, has_role
+from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.connections.service import find_connection
-from bascule.events.journal import about, recorded
+from bascule.errors import Conflict
+from bascule.events.journal import about, entry_of, recorded
+from bascule.mirror.cancelling import cancel_run
 from bascule.mirror.log_page import text_file
 from bascule.mirror.rounds import progress_of, round_of
 from bascule.mirror.run_logs import SHOWN, Level, Words, count_lines, newest_lines
 from bascule.mirror.runs import run_of
 from bascule.mirror.tables import Stream
-from bascule.ui import render
+from bascule.ui import back_to, render
 
 pages = APIRouter(prefix="/runs/{run}", include_in_schema=False)
 RunId = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -58,6 +60,20 @@ async def run_page(
         words=words,
         may_edit=has_role(user, "editor"),
     )
+
+
+@pages.post("/cancel", name="cancel_one_run")
+async def cancel(request: Request, hub: TheHub, user: Editor, run: RunId) -> Response:
+    async with hub.db.session() as session:
+        found = await run_of(session, run, user)
+        about(request, await find_connection(session, found.connection_id, user))
+        entry_of(request).detail["run"] = run
+        session.expunge_all()
+    try:
+        await cancel_run(hub, found, by=user)
+    except Conflict as ended:
+        return back_to(f"/runs/{run}", ended.message, kind="note", next_step=ended.next_step)
+    return back_to(f"/runs/{run}", "Cancelled. What is here stays as it is.")
 
 
 @pages.get("/log.txt", dependencies=[Depends(recorded)])

@@ -1,51 +1,43 @@
 """Runs: looked up, and carried out one attempt at a time."""
 
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
+from bascule.connections import circuit
+from bascule.connections.circuit import TRYING
 from bascule.connections.sharing import seen_by
 from bascule.connections.sites import pool_of
 from bascule.connections.tables import Connection
 from bascule.errors import HubError, NoSuch
-from bascule.events.live import publish
-from bascule.frappe import FrappeError, Invalid, NoPermission, Site, Unavailable, WrongCredentials
+from bascule.frappe import FrappeError, Invalid, NoPermission, Site
 from bascule.hub import Hub
 from bascule.mirror import pull
 from bascule.mirror.attempt import Attempt, Superseded, first_of
 from bascule.mirror.beginning import begin, without
 from bascule.mirror.columns import Shape
-from bascule.mirror.patience import FORGOTTEN, after_failure, again
+from bascule.mirror.ending import cut_off, fail, finish, leave_alone, note_health, tell
 from bascule.mirror.room import DiskNearlyFull
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.starting import queue
-from bascule.mirror.tables import Run, RunLog, Stream
+from bascule.mirror.tables import OVER, Run, RunLog, Stream
+from bascule.mirror.watching import AtSite, OtherWayIn, watched
 from bascule.mirror.widths import TooWide
 from bascule.mirror.withheld import FieldsWithheld
 from bascule.store import StoreError
-from bascule.store.causes import FAULT, cause_of
+from bascule.store.causes import cause_of
 
 log = logging.getLogger(__name__)
 
+LATER = timedelta(seconds=2)  # for those that wait for the one which tries the site
 # How often within one run the site may be found to withhold a field; each table may have some.
 MOST_RETAKES = 20
 ROOM_AGAIN = timedelta(minutes=2)  # between two looks whether the disk has room for a run
-
-
-async def _tell(session: AsyncSession, run: Run, outcome: str) -> None:
-    await publish(
-        session,
-        "run",
-        connection_id=run.connection_id,
-        run_id=run.id,
-        stream_id=run.stream_id,
-        outcome=outcome,
-    )
 
 
 async def run_of(session: AsyncSession, run_id: int, viewer: User | None) -> Run:
@@ -81,46 +73,72 @@ async def logs_of(session: AsyncSession, run_id: int, after: int = 0) -> list[Ru
 
 async def carry_out(hub: Hub, run_id: int) -> None:
     """One attempt at a run. A site's refusal ends it with the error and its next step in the
-    run's row.
+    run's row. It ends as well where somebody cancels it, or its site does not answer; see
+    `watching`.
     """
     begun = await _begin(hub, run_id)
     if begun is None:
         return
-    run, stream, connection = begun
+    run, stream, at = begun
     try:
-        async with pool_of(hub).lease(connection) as site:
-            attempt, report = await _attempts(hub, site, run, stream, connection)
+        attempt, report = await watched(at, _at_site(at, run, stream), partial(_look, at, run))
     except BaseException as raised:
         error = first_of(raised)
-        if isinstance(error, Superseded):
-            log.warning("Run %s was taken over by a later attempt", run_id)
+        if isinstance(error, Superseded | OtherWayIn):
+            log.warning("Run %s ends without a word: %s", run_id, type(error).__name__)
+            await _let_be(at, run, again=isinstance(error, OtherWayIn))
             return
         if known := cause_of(error):
             log.warning("Run %s: %s", run_id, known, exc_info=error)
             error = known
         if not isinstance(error, FrappeError | HubError | StoreError):
             if isinstance(error, Exception):
-                await _fail(hub, run, stream, connection, error)
+                await fail(at, run, stream, error)
             raise
         if isinstance(error, DiskNearlyFull):
-            await _wait_for_room(hub, run, error)
+            await _wait_for_room(at, run, error)
             return
         if isinstance(error, TooWide):
             error.advise(stream.omit)
-        await _fail(hub, run, stream, connection, error)
+        await fail(at, run, stream, error)
         return
-    await _finish(hub, run, stream, connection, attempt, report)
+    await finish(hub, run, stream, at.connection, attempt, report)
 
 
-async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None:
-    """Take the stream's next fence. None where the run is over, or gone with its connection."""
+async def _enter(hub: Hub, run_id: int) -> AtSite | None:
+    """None where the run is over, or gone with its connection; where the site is left alone, with
+    which it ends; or where another finds out at present whether it answers again.
+    """
     async with hub.db.session() as session:
         run = await session.get(Run, run_id)
-        if run is None or run.outcome in ("done", "failed"):
+        connection = await session.get(Connection, run.connection_id) if run else None
+        if run is None or connection is None or run.outcome in OVER:
+            return None
+        trying = TRYING + timedelta(seconds=hub.settings.owed_seconds)
+        entry = await circuit.enter(session, connection, trying)
+        if entry.shut is None:
+            return AtSite(hub, connection, entry.trying)
+        if entry.shut.trying_until is None:
+            await leave_alone(session, run, entry.shut)
+        else:
+            await queue(hub, session, run, datetime.now(UTC) + LATER)
+    return None
+
+
+async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, AtSite] | None:
+    """Take the stream's next fence. None where it may not begin."""
+    at = await _enter(hub, run_id)
+    if at is None:
+        return None
+    async with hub.db.session() as session:
+        run = await session.get(Run, run_id)
+        if run is None:
             return None
         stream = await session.get(Stream, run.stream_id, with_for_update=True)
-        connection = await session.get(Connection, run.connection_id)
-        if stream is None or connection is None:
+        if stream is None:
+            return None
+        await session.refresh(run)  # it may have been cancelled until the stream was ours
+        if run.outcome in OVER:
             return None
         stream.fence += 1
         # Only one attempt at a stream is under way, so what still looks like it was cut off; not
@@ -129,27 +147,62 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, Connection] | None
         run.fence, run.outcome = stream.fence, "running"
         run.attempts += 1
         run.started_at = run.started_at or datetime.now(UTC)
-        await _tell(session, run, "running")
-    return run, stream, connection
+        await tell(session, run, "running")
+    return run, stream, at
 
 
-async def cut_off(
-    session: AsyncSession, stream_ids: Sequence[int], *which: ColumnElement[bool]
-) -> None:
-    """Say of the runs of these streams that look as if they were under way that they are not."""
-    others = await session.scalars(
-        update(Run)
-        .where(Run.stream_id.in_(stream_ids), Run.outcome == "running", *which)
-        .values(
-            outcome="failed",
-            finished_at=datetime.now(UTC),
-            error="It was cut off before it could tell how it ended.",
-            next_step="Nothing: the run after it goes on where it was.",
+async def _at_site(at: AtSite, run: Run, stream: Stream) -> tuple[Attempt, dict[str, object]]:
+    async with pool_of(at.hub).lease(at.connection) as at.site:
+        return await _attempts(at.hub, at.site, run, stream, at.connection)
+
+
+async def _look(at: AtSite, run: Run) -> None:
+    """Superseded where this attempt shall not go on. Whoever tries whether the site answers says so
+    at the first page: the run may last for long.
+    """
+    query = select(Run.outcome, Stream.fence).join(Stream, Stream.id == Run.stream_id)
+    async with at.hub.db.session() as session:
+        now = (await session.execute(query.where(Run.id == run.id))).one_or_none()
+        if now is None or tuple(now) != ("running", run.fence):
+            raise Superseded(f"run {run.id} was cancelled, deleted or given to another")
+        if at.trying and at.owed.pages:
+            await circuit.succeeded(session, at.connection.id)
+            await note_health(session, at.connection, "ok", None, datetime.now(UTC))
+            at.trying = False
+
+
+async def _let_be(at: AtSite, run: Run, *, again: bool) -> None:
+    """It was ended from outside, so it says nothing of the site. `again`: with the credentials that
+    the connection has now.
+    """
+    async with at.hub.db.session() as session:
+        if at.trying:
+            await circuit.try_now(session, at.connection.id)
+        its = update(Run).where(Run.id == run.id, Run.fence == run.fence, Run.outcome == "running")
+        ours = again and await session.execute(its.values(outcome="queued").returning(Run.id))
+        if ours and ours.first():
+            told = "The connection was given another address or other credentials: it begins again."
+            session.add(RunLog(run_id=run.id, level="info", message=told))
+            await queue(at.hub, session, run)
+            await tell(session, run, "queued")
+
+
+async def _wait_for_room(at: AtSite, run: Run, full: DiskNearlyFull) -> None:
+    """The run goes on where it was, once there is room again."""
+    async with at.hub.db.session() as session:
+        if at.trying:
+            await circuit.try_now(session, at.connection.id)
+        waits = await session.execute(
+            update(Run)
+            .where(Run.id == run.id, Run.fence == run.fence, Run.outcome == "running")
+            .values(outcome="queued")
+            .returning(Run.id)
         )
-        .returning(Run)
-    )
-    for other in others.all():
-        await _tell(session, other, "failed")
+        if waits.first() is None:
+            return
+        session.add(RunLog(run_id=run.id, level="warning", message=f"It waits. {full.message}"))
+        await queue(at.hub, session, run, datetime.now(UTC) + ROOM_AGAIN)
+        await tell(session, run, "queued")
 
 
 async def _attempts(
@@ -194,136 +247,3 @@ async def _work(attempt: Attempt, run: Run) -> dict[str, object]:
         return found.report()
     await pull.sync(attempt, afresh=run.kind == "full" and run.attempts == 1)
     return {}
-
-
-async def _finish(
-    hub: Hub,
-    run: Run,
-    stream: Stream,
-    connection: Connection,
-    attempt: Attempt,
-    report: dict[str, object],
-) -> None:
-    now = datetime.now(UTC)
-    await attempt.log(attempt.done)
-    async with hub.db.session() as session:
-        await session.execute(
-            update(Run)
-            .where(Run.id == run.id, Run.fence == run.fence)
-            .values(outcome="done", finished_at=now, seconds=_seconds(run, now), report=report)
-        )
-        success: dict[str, object] = {
-            "last_success_at": now,
-            "last_error": None,
-            "last_error_step": None,
-            **FORGOTTEN,
-        }
-        if attempt.compared_by is not None:
-            success |= {"compared_at": now, "compared_by": attempt.compared_by}
-        if report:
-            success |= {
-                "last_verified_at": now,
-                "verified_equal": bool(report["equal"] or report["repaired"]),
-                "proven": report["proven"],
-            }
-        await session.execute(update(Stream).where(Stream.id == stream.id).values(**success))
-        await session.execute(
-            update(Connection)
-            .where(Connection.id == connection.id)
-            .values(time_zone=connection.time_zone)
-        )
-        # It answered after this moment, perhaps not much.
-        began = attempt.began
-        await note_health(session, connection, "ok", None, now, unless_refused_since=began)
-        await _tell(session, run, "done")
-        await publish(
-            session, "stream", connection_id=connection.id, stream_id=stream.id, change="synced"
-        )
-
-
-async def _wait_for_room(hub: Hub, run: Run, full: DiskNearlyFull) -> None:
-    """The run goes on where it was, once there is room again."""
-    async with hub.db.session() as session:
-        waits = await session.execute(
-            update(Run)
-            .where(Run.id == run.id, Run.fence == run.fence, Run.outcome == "running")
-            .values(outcome="queued")
-            .returning(Run.id)
-        )
-        if waits.first() is None:
-            return
-        session.add(RunLog(run_id=run.id, level="warning", message=f"It waits. {full.message}"))
-        await queue(hub, session, run, datetime.now(UTC) + ROOM_AGAIN)
-        await _tell(session, run, "queued")
-
-
-async def _fail(
-    hub: Hub, run: Run, stream: Stream, connection: Connection, error: Exception
-) -> None:
-    """Keep what went wrong and what to do, at the run, its stream and, where it is the site,
-    there.
-    """
-    now = datetime.now(UTC)
-    known = isinstance(error, FrappeError | HubError | StoreError)
-    message = str(error) if known else f"{type(error).__name__} in the hub"
-    step = getattr(error, "next_step", None) or f"{FAULT} `bascule sync` tries again."
-    async with hub.db.session() as session:
-        still = await session.execute(
-            update(Run)
-            .where(Run.id == run.id, Run.fence == run.fence)
-            .values(
-                outcome="failed",
-                finished_at=now,
-                seconds=_seconds(run, now),
-                error=message,
-                next_step=step,
-            )
-            .returning(Run.id)
-        )
-        if still.first() is None:
-            return
-        patience = after_failure(stream, error, now)
-        told = f"{message} {step}{again(stream.doctype, patience)}"
-        session.add(RunLog(run_id=run.id, level="error", message=told))
-        await session.execute(
-            update(Stream)
-            .where(Stream.id == stream.id)
-            .values(last_error=message, last_error_step=step, **after_failure(stream, error, now))
-        )
-        health = "refused" if isinstance(error, WrongCredentials) else None
-        if isinstance(error, Unavailable):
-            health = "down"
-        if health is not None:
-            await note_health(session, connection, health, message, now)
-        await _tell(session, run, "failed")
-        await publish(
-            session, "stream", connection_id=connection.id, stream_id=stream.id, change="failed"
-        )
-
-
-async def note_health(
-    session: AsyncSession,
-    connection: Connection,
-    health: str,
-    detail: str | None,
-    now: datetime,
-    *,
-    unless_refused_since: datetime | None = None,
-) -> None:
-    """Note how the site answers. `unless_refused_since`: keys taken away after that moment are not
-    there again because a run that began with them came to its end.
-    """
-    known = await session.get(Connection, connection.id, with_for_update={"key_share": True})
-    if known is None:
-        return
-    refused_at = known.checked_at if known.health == "refused" else None
-    if refused_at and unless_refused_since and refused_at > unless_refused_since:
-        return
-    before = known.health
-    known.health, known.health_detail, known.checked_at = health, detail, now
-    if before != health:
-        await publish(session, "connection", connection_id=connection.id, health=health)
-
-
-def _seconds(run: Run, now: datetime) -> float:
-    return (now - (run.started_at or now)).total_seconds()

@@ -10,6 +10,7 @@ from bascule.accounts.tables import User
 from bascule.connections.check import CheckReport
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import change_connection, connect_site
+from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
@@ -21,6 +22,7 @@ from bascule.mirror.presets import (
     presets_named,
     presets_of,
 )
+from bascule.mirror.resuming import go_on
 from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import add_streams, change_stream, streams_of
 from bascule.mirror.tables import Stream
@@ -85,11 +87,15 @@ async def change(
     by: User | None,
     test: bool = True,
 ) -> Connection:
-    """A changed connection; its streams follow their switches, its views show what they shall."""
+    """A changed connection; its streams follow their switches, its views show what they shall.
+    Where another way in was accepted, what had failed is started again.
+    """
     changed = await change_connection(hub, connection, changes, by=by, test=test)
     async with hub.db.session() as session:  # what made a stream fail may be mended by it
         its = update(Stream).where(Stream.connection_id == changed.id)
         await session.execute(its.values(**FORGOTTEN))
+    if WAY_IN & changes.keys() and changed.health == "ok":
+        await go_on(hub, changed)
     for preset in PRESETS.values():
         if preset.switch in changes:
             await _switch(hub, changed, preset.name, on=getattr(changed, preset.switch))

@@ -7,12 +7,13 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.connections import circuit
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
 from bascule.events.live import publish_each
 from bascule.hub import Hub
 from bascule.jobs import Work
-from bascule.mirror.patience import rests
+from bascule.mirror.patience import UNASKED, rests
 from bascule.mirror.presets import doctypes_named
 from bascule.mirror.streams import streams_of
 from bascule.mirror.tables import Run, Stream
@@ -56,6 +57,8 @@ async def start_runs_in(
     here = select(Connection.id).where(Connection.id == connection.id)
     await session.execute(here.with_for_update(read=True, key_share=True))
     now = datetime.now(UTC)
+    if trigger not in UNASKED:  # somebody says that the site answers: the first finds out
+        await circuit.try_now(session, connection.id)
     streams = [
         stream
         for stream in await chosen(session, connection, names)

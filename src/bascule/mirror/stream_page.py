@@ -87,7 +87,8 @@ async def add_stream(
         return await _offer(request, hub, connection, doctype, refused)
     found = await begin(hub, connection, "sync", [stream.doctype for stream in added])
     names = ", ".join(stream.doctype for stream in added)
-    return back_to(page_of(connection), f"Added {names}. {found.said}")
+    said = f"Added {names}. {found.said}"
+    return back_to(page_of(connection), said, kind=found.kind_said, next_step=found.next_step)
 
 
 @pages.get("/{stream}")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 from uuid import UUID
@@ -20,19 +21,20 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.sites import pool_of
-from bascule.connections.tables import Connection
+from bascule.connections.tables import Circuit, Connection
 from bascule.events.live import publish_each
 from bascule.frappe import Site, Unavailable, WrongCredentials
 from bascule.hub import Hub
 from bascule.mirror import silent
-from bascule.mirror.attempt import Attempt, first_of
+from bascule.mirror.attempt import Attempt, Superseded, first_of
 from bascule.mirror.beginning import Standing
+from bascule.mirror.ending import cut_off, note_answer, note_health
 from bascule.mirror.pull import ensure_views
-from bascule.mirror.runs import cut_off, note_health
 from bascule.mirror.schema import catalogue_of
 from bascule.mirror.shapes import keep_definitions, look_at_definitions
 from bascule.mirror.starting import lock_streams, queue, tell
 from bascule.mirror.tables import Run, RunLog, Stream
+from bascule.mirror.watching import AtSite, watched
 from bascule.store.database import driver_connection
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,8 @@ ended AS (
     RETURNING r.stream_id)
 UPDATE bascule.streams s
    SET cursor = s.cursor || given.looked::jsonb, last_success_at = %(now)s,
-       last_error = NULL, last_error_step = NULL, failures = 0, retry_at = NULL,
+       last_error = NULL, last_error_step = NULL, trouble = '{}', failures = 0,
+       retry_at = NULL,
        compared_at = %(now)s, compared_by = %(by)s
   FROM given JOIN ended ON ended.stream_id = given.stream
  WHERE s.id = given.stream
@@ -80,13 +83,32 @@ async def survey(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> None:
     surveyed = await _begin(hub, connection_id, run_ids)
     if surveyed is None:
         return
+    at = AtSite(hub, surveyed.connection)
     try:
-        async with pool_of(hub).lease(surveyed.connection) as site:
-            await _look(hub, site, surveyed)
+        await watched(at, _look_at_all(at, surveyed), partial(_still_wanted, hub, surveyed))
     except Exception as error:
         # The runs of the streams themselves meet it too, and tell what to do.
         log.warning("The streams are synced one by one: %s", first_of(error), exc_info=error)
+        async with hub.db.session() as session:
+            await note_answer(session, at, first_of(error), datetime.now(UTC))
     await _end(hub, surveyed)
+
+
+async def _look_at_all(at: AtSite, surveyed: Surveyed) -> None:
+    async with pool_of(at.hub).lease(at.connection) as at.site:
+        await _look(at.hub, at.site, surveyed)
+
+
+async def _still_wanted(hub: Hub, surveyed: Surveyed) -> None:
+    """Superseded where nobody waits for any of these runs any more."""
+    query = select(Run.id).where(
+        Run.id.in_([run.id for run, _ in surveyed.streams]),
+        Run.outcome == "running",
+        Run.fence.is_(None),
+    )
+    async with hub.db.session() as session:
+        if await session.scalar(query.limit(1)) is None:
+            raise Superseded("all of them were cancelled")
 
 
 async def _begin(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> Surveyed | None:
@@ -106,6 +128,10 @@ async def _begin(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> Surve
         await lock_streams(session, list(runs))
         # One look at a connection goes at a time: what else looks like one was cut off.
         await cut_off(session, list(runs), Run.fence.is_(None), Run.id.not_in(run_ids))
+        shut = select(Circuit).where(Circuit.connection_id == connection_id)
+        if await session.scalar(shut):  # one of them tries it, or all are told
+            await _apart(hub, session, list(runs.values()))
+            return None
         under_way = await session.scalars(
             select(Run.stream_id).where(
                 Run.stream_id.in_(runs), Run.outcome == "running", Run.fence.is_not(None)
@@ -128,14 +154,21 @@ async def _begin(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> Surve
 
 
 async def _apart(hub: Hub, session: AsyncSession, runs: Sequence[Run]) -> None:
-    """Queue runs of their own."""
-    await session.execute(
+    """Queue runs of their own, unless they were cancelled meanwhile."""
+    wanted = await session.scalars(
         update(Run)
-        .where(Run.id.in_([run.id for run in runs]), Run.fence.is_(None))
+        .where(
+            Run.id.in_([run.id for run in runs]),
+            Run.fence.is_(None),
+            Run.outcome.in_(("queued", "running")),
+        )
         .values(outcome="queued", started_at=None)
+        .returning(Run.id)
     )
+    still = set(wanted.all())
     for run in runs:
-        await queue(hub, session, run)
+        if run.id in still:
+            await queue(hub, session, run)
 
 
 async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.connections.tables import Connection
 from bascule.mirror.proof_words import proof_words
 from bascule.store.base import Base
 
+OVER = frozenset({"done", "failed", "cancelled"})  # outcomes of runs that have ended
 NAMED = 3  # of the fields that are withheld, where room is short
 
 
@@ -50,6 +51,8 @@ class Stream(Base):
     compared_by: Mapped[str | None]
     last_error: Mapped[str | None]
     last_error_step: Mapped[str | None]  # what the person can do about it
+    # Of the last error: `kind` site or rights, and the `roles` that would help; {}: another.
+    trouble: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     failures: Mapped[int] = mapped_column(server_default="0")  # one after another, of one kind
     retry_at: Mapped[datetime | None]  # when the schedule asks again; see mirror/patience.py
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -97,6 +100,12 @@ class Run(Base):
     __table_args__ = (
         Index("ix_runs_stream_id_id", "stream_id", "id"),
         Index("ix_runs_connection_id_id", "connection_id", "id"),
+        Index(
+            "ix_runs_open",
+            "connection_id",
+            "queued_at",
+            postgresql_where=text("outcome IN ('queued', 'running')"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -104,7 +113,8 @@ class Run(Base):
     stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"))
     kind: Mapped[str]  # sync (full where nothing is there yet), full, verify, repair
     trigger: Mapped[str]  # schedule, cli, api, page, webhook, demo
-    outcome: Mapped[str] = mapped_column(server_default="queued")  # queued, running, done, failed
+    # queued, running, done, failed, cancelled
+    outcome: Mapped[str] = mapped_column(server_default="queued")
     fence: Mapped[int | None] = mapped_column(BigInteger)
     attempts: Mapped[int] = mapped_column(server_default="0")
 

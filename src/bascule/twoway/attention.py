@@ -118,6 +118,7 @@ class _Told:
     what: str
     next_step: str
     page: str
+    command: str  # with the type's plural
     mend: str = ""  # none: the hub tries by itself
 
 
@@ -127,6 +128,7 @@ _TOLD = {
         "changed here and in ERPNext.",
         "Decide which value stays; nothing else of them is held up.",
         "/conflicts",
+        "bascule records conflicts {}",
         "Decide",
     ),
     "attention": _Told(
@@ -134,6 +136,7 @@ _TOLD = {
         "could not be sent to ERPNext.",
         "What is wrong, and what mends it, is listed.",
         "/attention",
+        "bascule records list {} --state attention",
         "Mend",
     ),
     "waiting": _Told(
@@ -141,6 +144,7 @@ _TOLD = {
         "still to be sent to ERPNext.",
         "The hub tries again by itself; nothing is lost.",
         "/attention",
+        "bascule records retry {}",
     ),
 }
 
@@ -157,6 +161,7 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
             next_step=told.next_step,
             page=told.page,
             mend=Mend(told.mend, told.page) if told.mend else None,
+            command=told.command.format(kind.plural),
         )
         for kind in RECORD_TYPES.values()
         for state, told in _TOLD.items()

@@ -8,11 +8,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
+from bascule.connections import circuit
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict as NotNow
 from bascule.errors import Invalid, NoSuch
 from bascule.hub import Hub
-from bascule.twoway import circuit, following
+from bascule.twoway import following
 from bascule.twoway.fields import RecordType, clean, same
 from bascule.twoway.finding import Whole, find, visible_to
 from bascule.twoway.history import add_change

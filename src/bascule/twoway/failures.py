@@ -9,12 +9,11 @@ States of a link, as people read them:
     conflict    both sides changed a field; somebody chooses
 """
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
+from bascule.connections.circuit import Failed, Kind
 from bascule.frappe import (
     AddressRefused,
     ChangedMeanwhile,
@@ -32,8 +31,6 @@ from bascule.frappe import (
 from bascule.twoway.fields import Part
 from bascule.twoway.mapping import Mapped
 
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 15 * 60.0  # seconds
-
 JOIN = "Join it with the document that is there, or edit what the two have in common."
 
 
@@ -43,10 +40,6 @@ class NotSettled(FrappeError):
     def __init__(self, message: str, *, next_step: str, left: float) -> None:
         super().__init__(message, next_step=next_step)
         self.left = left
-
-
-# These say that nobody gets through to the site at present, whatever is sent.
-OF_THE_SITE = (Unavailable, WrongCredentials, TLSFailure, NotAFrappeSite, AddressRefused)
 
 
 @dataclass(frozen=True)
@@ -62,6 +55,10 @@ class Trouble:
     again: bool = False
     of_site: bool = False
     retry_after: float | None = None
+
+    def as_failed(self) -> Failed:
+        kind: Kind = "refused" if self.remedy == "credentials" else "down"
+        return Failed(kind, self.why, self.next_step, self.retry_after)
 
 
 def trouble_of(error: FrappeError, fields: Mapped, part: Part = "main") -> Trouble:
@@ -121,12 +118,3 @@ def refused_of(
         quoted = str(error).partition(" is not a valid ")[0].strip("'\" ")
         found = {name: str(error) for name, value in values.items() if str(value).strip() == quoted}
     return found
-
-
-def pause(attempts: int, asked_for: float | None = None) -> timedelta:
-    """How long to wait after this many failures: doubled each time, a random part of it less, and
-    never less than the site asked for.
-    """
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 20))
-    waited = longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
-    return timedelta(seconds=max(waited, asked_for or 0.0))

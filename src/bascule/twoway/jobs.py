@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
+from bascule.connections import circuit
 from bascule.connections.resting import at_rest
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import Work, every, task
-from bascule.twoway import circuit, exchanges, matching, pulling, sending
+from bascule.twoway import exchanges, matching, pulling, sending
 from bascule.twoway.tables import TwoWay
 
 TRASH = "on_trash"
@@ -49,6 +50,7 @@ async def refetch(hub: Hub, connection: Connection, documents: list[Heard]) -> N
 async def wake_waiting(hub: Hub) -> None:
     async with hub.db.session() as session:
         await sending.wake(hub, session)
+        await sending.wake_who_need_not_wait(hub, session)
         for connection in await circuit.mended(session):
             await sending.wake(hub, session, connection)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.connections.needs import needs_of
 from bascule.twoway import attention, conflicts
 from bascule.twoway.kinds import record_type
 from bascule.twoway.pages_record import Before
@@ -38,7 +39,7 @@ async def conflicts_page(
 async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Response:
     async with hub.db.session() as session:
         groups = await attention.groups(session, user)
-        undecided = await attention.how_many(session, user, ("conflict",))
+        needs = await needs_of(hub, session, user)
         session.expunge_all()
     return render(
         request,
@@ -47,7 +48,8 @@ async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Respons
             (group, record_type(group.record_type), [(w, standing(w)) for w in group.wholes])
             for group in groups
         ],
-        undecided=sum(undecided.values()),
+        # What is only told of this very page stands below, record by record.
+        needs=[need for need in needs if need.page != "/attention"],
         remedies=REMEDIES,
         may_edit=has_role(user, "editor"),
     )

@@ -20,13 +20,15 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.connections import circuit
+from bascule.connections.circuit import pause
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
 from bascule.frappe import ChangedMeanwhile, FrappeError, NotFound, Site
 from bascule.hub import Hub
-from bascule.twoway import circuit, creating, following
-from bascule.twoway.failures import Trouble, pause, trouble_of
+from bascule.twoway import creating, following
+from bascule.twoway.failures import Trouble, trouble_of
 from bascule.twoway.finding import Whole, find
 from bascule.twoway.history import add_change
 from bascule.twoway.mapping import Mapped
@@ -136,7 +138,7 @@ async def _begin(hub: Hub, record_id: int) -> Begun | None:
                 clear_trouble(link)
                 await refresh_state(session, link)
             return None
-        shut = await circuit.closed_until(session, connection)
+        shut = (await circuit.enter(session, connection)).shut
         if shut is not None:
             link.state, link.retry_at = "waiting", shut.open_until
             link.why, link.next_step, link.remedy = shut.why, shut.next_step, "down"
@@ -256,7 +258,7 @@ async def _finish(session: AsyncSession, work: Sending, whole: Whole) -> None:
 
 async def _answered(session: AsyncSession, work: Sending) -> None:
     """The site is there, if only with a no: who waited for it need wait no longer."""
-    if await circuit.succeeded(session, work.connection):
+    if await circuit.succeeded(session, work.connection.id):
         await wake(work.hub, session, work.connection)
 
 
@@ -344,6 +346,25 @@ async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = 
     return len(numbers)
 
 
+async def wake_who_need_not_wait(hub: Hub, session: AsyncSession) -> int:
+    """Those that wait for a site which somebody has got through to since: a pull, or a test."""
+    query = (
+        select(Link.record_id)
+        .join(TwoWay, TwoWay.id == Link.two_way_id)
+        .join(Connection, Connection.id == TwoWay.connection_id)
+        .where(
+            Link.state == "waiting",
+            Link.remedy.in_(("down", "credentials")),
+            ~circuit.is_shut(),
+        )
+        .limit(500)
+        .with_for_update(of=Link, skip_locked=True)
+    )
+    numbers = (await session.scalars(query)).all()
+    await start_again(hub, session, numbers)
+    return len(numbers)
+
+
 async def start_what_lies(hub: Hub, session: AsyncSession) -> int:
     """Edits whose job is gone: it failed in a way nobody foresaw, or the database went away under
     it. They are sent again; how many.
@@ -378,7 +399,7 @@ async def _went_wrong(work: Sending, trouble: Trouble) -> None:
             return
         until = None
         if trouble.of_site:
-            until = await circuit.failed(session, work.connection, trouble)
+            until = await circuit.failed(session, work.connection, trouble.as_failed())
         else:
             await _answered(session, work)
         await _tell_trouble(session, whole, trouble, until)

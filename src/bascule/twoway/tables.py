@@ -223,23 +223,6 @@ class Exchange(Base):
     ms: Mapped[float | None]
 
 
-class Circuit(Base):
-    """A site that does not answer is left alone until `open_until`; then one send tries it.
-    `way_in`: what it was asked with; mended credentials are tried at once.
-    """
-
-    __tablename__ = "circuits"
-
-    connection_id: Mapped[UUID] = mapped_column(
-        ForeignKey(Connection.id, ondelete="CASCADE"), primary_key=True
-    )
-    failures: Mapped[int] = mapped_column(server_default="0")
-    open_until: Mapped[datetime]
-    way_in: Mapped[str]
-    why: Mapped[str]
-    next_step: Mapped[str]
-
-
 class Match(Base):
     """One row of the preview before two-way sync begins: what would become of a record or a
     document. `decision`: pair, bring (make a record), send (make a document), leave.
