@@ -129,9 +129,7 @@ def browse(accounts_hub: RunningHub) -> Browse:
             await start_session(accounts_hub.hub, _request(before, scheme), response, user)
             given = response.headers.getlist("set-cookie")
             (cookie,) = (
-                each.partition("=")[2].partition(";")[0]
-                for each in given
-                if each.startswith(COOKIE)
+                each.partition("=")[2].partition(";")[0] for each in given if COOKIE in each
             )
             async with accounts_hub.hub.db.session() as session:
                 return cookie, (await session.get_one(BrowserSession, hash_of(cookie))).csrf

@@ -19,9 +19,11 @@ COOKIE = "bascule_device"
 LASTS = timedelta(days=180)  # since somebody signed in there last
 
 
-async def known_device(session: AsyncSession, request: Request, user: User | None) -> str | None:
+async def known_device(
+    hub: Hub, session: AsyncSession, request: Request, user: User | None
+) -> str | None:
     """The hash of this browser's cookie, if this user signed in with it before."""
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(_name(request, hub))
     if cookie is None or user is None:
         return None
     query = select(KnownDevice.id_hash).where(
@@ -36,7 +38,7 @@ async def remember_device(hub: Hub, request: Request, response: Response, user: 
     """After a good sign-in. The cookie is ours, made here: one that we did not give is not kept, or
     somebody could make a browser known that they have the cookie of.
     """
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(_name(request, hub))
     async with hub.db.session() as session:
         ours = cookie is not None and await session.scalar(
             select(KnownDevice.id_hash).where(KnownDevice.id_hash == hash_of(cookie)).limit(1)
@@ -49,7 +51,7 @@ async def remember_device(hub: Hub, request: Request, response: Response, user: 
             seen.on_conflict_do_update(index_elements=["id_hash", "user_id"], set_=again)
         )
     response.set_cookie(
-        COOKIE,
+        _name(request, hub),
         cookie,
         max_age=int(LASTS.total_seconds()),
         path="/",
@@ -57,6 +59,11 @@ async def remember_device(hub: Hub, request: Request, response: Response, user: 
         samesite="lax",
         secure=is_https(request, hub.settings),
     )
+
+
+def _name(request: Request, hub: Hub) -> str:
+    """As the session's: over TLS of this host alone."""
+    return f"__Host-{COOKIE}" if is_https(request, hub.settings) else COOKIE
 
 
 async def forget_devices_of(session: AsyncSession, user: User) -> None:

@@ -5,24 +5,35 @@ a flood of sign-ins waits there, and neither the hub nor its memory suffers.
 """
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from zxcvbn import zxcvbn
 
 from bascule.errors import Invalid
+from bascule.hub import Hub
 
 T = TypeVar("T")
 SHORTEST, LONGEST = 10, 200
+JUDGED = 72  # characters
+GUESSES = 1e9  # fewer than these are too few
 _hasher = PasswordHasher()  # RFC 9106's second recommendation
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 
 
-def check_rules(password: str, *names: str | None) -> None:
-    """Invalid unless it may be the password of somebody with these names."""
+def check_rules(password: str, *names: str | None, context: Iterable[str] = ()) -> None:
+    """Invalid unless it may be the password of somebody with these names; `context`: what else
+    everybody knows here. What is common, or made of these words, dates, keys side by side and
+    repetitions, is guessed too soon.
+    """
     plain = password.casefold()
     why = None
     if len(password) < SHORTEST:
@@ -33,12 +44,40 @@ def check_rules(password: str, *names: str | None) -> None:
         why = "it is your name"
     elif len(set(plain)) < 4:
         why = "it has too few different characters"
+    else:
+        why = _guessed(password, _words_of(*filter(None, names), *context))
     if why:
         raise Invalid(
             f"This password cannot be taken: {why}.",
             next_step="Choose a longer one; four words that do not belong together are good.",
             fields={"password": why},
         )
+
+
+def _guessed(password: str, words: list[str]) -> str | None:
+    """Why it would be guessed soon, in words; None where it would not."""
+    # How it judges takes longer with each character; the first ones tell enough.
+    found = zxcvbn(password[:JUDGED], user_inputs=words, max_length=JUDGED)
+    if found["guesses"] >= GUESSES:
+        return None
+    if any(match.get("dictionary_name") == "user_inputs" for match in found["sequence"]):
+        return "it is made of your name, or of a word that everybody knows here"
+    said = str(found["feedback"]["warning"]).rstrip(".") or "It is easily guessed"
+    return f"{said[0].lower()}{said[1:]}"
+
+
+def _words_of(*texts: str) -> list[str]:
+    """The texts and the words in them, also joined otherwise and backwards."""
+    words = {text.casefold() for text in texts}
+    words |= {word for text in words for word in re.split(r"[^\w]+|_", text) if len(word) > 2}
+    return sorted({*words, *(word[::-1] for word in words)})
+
+
+async def words_here(hub: Hub, session: AsyncSession) -> list[str]:
+    """What somebody who knows this hub tries first: it, its address, and the companies in it."""
+    shared = text("SELECT name FROM bascule.connections WHERE shared ORDER BY id LIMIT 50")
+    names = [str(name) for (name,) in await session.execute(shared)]
+    return ["bascule", "erpnext", "frappe", urlsplit(hub.settings.public_url or "").netloc, *names]
 
 
 async def hash_of_password(password: str) -> str:

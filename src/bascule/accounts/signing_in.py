@@ -15,7 +15,13 @@ from bascule.accounts import throttle
 from bascule.accounts.bearer import end_families_of
 from bascule.accounts.devices import known_device
 from bascule.accounts.origin import address_of
-from bascule.accounts.passwords import check_rules, hash_of_password, is_outdated, is_password
+from bascule.accounts.passwords import (
+    check_rules,
+    hash_of_password,
+    is_outdated,
+    is_password,
+    words_here,
+)
 from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.tables import OneTimeLink, User
 from bascule.accounts.tokens import hash_of
@@ -37,7 +43,7 @@ async def sign_in(
     asked, address = plain_name(name), address_of(request, hub.settings)
     user = await _named(hub, asked)
     async with hub.db.session() as session:
-        device = await known_device(session, request, user)
+        device = await known_device(hub, session, request, user)
     if device is not None:
         attempt = throttle.by_device(device, address)
     else:
@@ -78,7 +84,8 @@ async def change_password(
     """Ends every other session and all tokens of sign-ins; `keep`: the cookie of a session that
     stays. Guessing the old one is slowed down as signing in is.
     """
-    check_rules(new, user.username, user.email)
+    async with hub.db.session() as session:
+        check_rules(new, user.username, user.email, context=await words_here(hub, session))
     attempt = throttle.by_person(user, address)
     await throttle.let_in(hub, attempt)
     if not await is_password(old, user.password_hash):
@@ -141,7 +148,8 @@ async def welcome(hub: Hub, token: str, password: str, *, address: str = "") -> 
     """Uses a one-time link up: the password is chosen, and every older way in is closed."""
     async with hub.db.session() as session:
         user = await user_of_link(session, token)
-        check_rules(password, user.username, user.email)
+        context = await words_here(hub, session)
+        check_rules(password, user.username, user.email, context=context)
         session.expunge(user)
     hashed = await hash_of_password(password)
     async with hub.db.session() as session:
