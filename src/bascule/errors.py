@@ -5,6 +5,7 @@
     ├── Invalid           a value cannot be taken; `fields` tells which and why
     ├── Conflict          it cannot be done now, or together with what is there already
     ├── Unauthenticated   nobody who is known asks: no token, or one that opens nothing
+    │   └── CodeNeeded    the password is right, and a code of their app is needed too
     ├── Forbidden         somebody who is known asks, and may not
     │   └── Unconfirmed   they may, once they have given their password again
     ├── TooMany           it was tried too often; in `retry_after` seconds it may be again
@@ -41,6 +42,10 @@ class Conflict(HubError):
 
 
 class Unauthenticated(HubError):
+    pass
+
+
+class CodeNeeded(Unauthenticated):
     pass
 
 

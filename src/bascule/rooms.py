@@ -9,6 +9,8 @@ from bascule.accounts.allowed_api import router as allowed
 from bascule.accounts.allowed_page import pages as allowed_page
 from bascule.accounts.auth_api import open_router as signing_in
 from bascule.accounts.auth_api import router as auth
+from bascule.accounts.factor_api import router as second_factor
+from bascule.accounts.factor_pages import pages as factor_pages
 from bascule.accounts.pages import open_pages as signing_in_pages
 from bascule.accounts.pages import pages as account_pages
 from bascule.accounts.people_pages import pages as people_pages
@@ -54,12 +56,14 @@ OPEN_ROUTERS: list[APIRouter] = [signing_in]
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
 # In this order: /api/connectors/status is the mirror's, and no connector's slug.
 ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [documents, *two_way, two_way_setup, attention, webhooks, needs, left, allowed]
+ROUTERS += [second_factor, documents, *two_way, two_way_setup, attention, webhooks, needs, left]
+ROUTERS += [allowed]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
-# In this order: /people/sites is no person.
-PAGES += [allowed_page, left_page, people_pages, settings_pages, connector_settings, audit_page]
+# In this order: /people/sites is no person, and /settings/second-factor no place.
+PAGES += [allowed_page, left_page, factor_pages, people_pages, settings_pages]
+PAGES += [connector_settings, audit_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
 NEEDS = [of_the_queue, of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]

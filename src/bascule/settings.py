@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         gt=0,
         description="After how long a reader who takes nothing of an answer is dropped.",
     )
+    second_factor: Literal["nobody", "admins"] = Field(
+        default="nobody",
+        description="Who has to have an authenticator app: nobody, or admins. Without one they "
+        "change and see no more than an editor.",
+    )
     allow_http: bool = Field(
         default=False,
         description="Speak plain HTTP to sites that are not on loopback.",

@@ -20,7 +20,7 @@ from bascule.settings import Settings
 
 EVERY = {"viewer": "streams", "editor": "sync", "admin": "users"}
 # What leads to a person's powers is no token's to do.
-POWERS = {f"users {verb}" for verb in ("invite", "role", "activate", "reset")}
+POWERS = {f"users {verb}" for verb in ("invite", "role", "activate", "reset", "second-factor")}
 OURS = {
     "connect",
     "streams add",
@@ -81,6 +81,7 @@ WORDS: dict[str, list[str]] = {
     "users activate": ["nobody"],
     "users reset": ["nobody", "--yes"],
     "users left": ["nobody"],
+    "users second-factor": ["nobody"],
     "records": [],
     "records list": ["customers"],
     "records show": ["customers", "1"],

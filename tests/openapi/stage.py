@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pyotp
 import requests
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from api.conftest import Api, RunningHub
-from bascule.accounts import people
+from bascule.accounts import people, second_factor
 from bascule.accounts.bearer import families_of, start_family
 from bascule.accounts.signing_in import welcome
-from bascule.accounts.tables import RefreshFamily, User
+from bascule.accounts.tables import RefreshFamily, SecondFactor, User
 from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection
 from bascule.inbox.signatures import signature_of
@@ -153,6 +154,24 @@ class Stage:
                 user = await people.find_person(session, number)
                 await start_family(self.running.hub, session, user)
                 return (await families_of(session, user))[0][0].id.hex
+
+        return str(self.running.run(made()))
+
+    def set_up_factor(self, number: int, *, on: bool, begun: bool = True) -> str:
+        """Gives this user an authenticator app that is on, one being set up, or none; a code."""
+
+        async def made() -> str:
+            hub = self.running.hub
+            async with hub.db.session() as session:
+                user = await people.find_person(session, number)
+                mine = delete(SecondFactor).where(SecondFactor.user_id == number)
+                await session.execute(mine)
+                if not begun:
+                    return ""
+                code = pyotp.TOTP((await second_factor.begin(hub, session, user)).secret).now()
+                if on:
+                    await second_factor.turn_on(hub, session, user, code)
+                return code
 
         return str(self.running.run(made()))
 

@@ -129,6 +129,14 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
         named["place"] = stage.allowed_place()
     if "token" in named:
         named["token"] = stage.token_of(named.get("user", who.id))
+    if case.path.endswith("/second-factor") and "user" in named:
+        stage.set_up_factor(named["user"], on=True)
+    elif "/second-factor" in case.path:
+        setting_up = case.path.endswith("/confirm")
+        first = method == "POST" and case.path.endswith("/second-factor")
+        code = stage.set_up_factor(who.id, on=not setting_up and not first, begun=not first)
+        if setting_up and isinstance(case.body, dict):
+            case.body["code"] = code
     if "session" in named:
         named["session"] = stage.sign_in_of(who.id)
     name_records_that_are_there(stage, case, who)

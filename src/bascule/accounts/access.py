@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 from bascule.accounts.bearer import user_of_access_token
 from bascule.accounts.confirming import confirm, confirmed_at
 from bascule.accounts.origin import address_of, refuse_cross_site
+from bascule.accounts.second_factor import factor_of
 from bascule.accounts.sessions import COOKIE, cookie_of, csrf_of, session_of
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import HELD_TO, PREFIX, opened_by
@@ -72,8 +73,17 @@ async def require_user(
             next_step="Send 'Authorization: Bearer <token>': POST /api/auth/login gives one for a "
             "name and a password, 'bascule token' prints one on the hub's machine.",
         )
+    if request.state.via != "token" and needs_factor(hub, user):
+        async with hub.db.session() as session:
+            user.lacks_factor = await factor_of(session, user) is None
+        user.held_to = "editor" if user.lacks_factor else user.held_to
     request.state.user = user
     return user
+
+
+def needs_factor(hub: Hub, user: User) -> bool:
+    """Whether they have to have an authenticator app; until then they are as an editor."""
+    return hub.settings.second_factor == "admins" and user.role == "admin"
 
 
 CurrentUser = Annotated[User, Depends(require_user)]
@@ -102,6 +112,12 @@ Admin = Annotated[User, Depends(needs("admin"))]
 
 
 def refuse_below(role: Role, user: User) -> None:
+    if user.held_to and user.lacks_factor and not has_role(user, role):
+        raise Forbidden(
+            "On this hub admins have a second factor, and you have none yet.",
+            next_step="Set an authenticator app up: on the page My settings, Second factor, or "
+            "with POST /api/auth/second-factor.",
+        )
     if user.held_to and not has_role(user, role) and role_allows(user.role, role):
         raise Forbidden(
             f"This token changes what an {user.held_to} may; this needs the role {role}.",

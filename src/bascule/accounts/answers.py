@@ -93,6 +93,11 @@ class Credentials(BaseModel):
     )
     email: str | None = Field(default=None, max_length=300)
     password: str = Field(max_length=1000)
+    code: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Of their authenticator app, or a recovery code, where they have one.",
+    )
 
     @model_validator(mode="after")
     def _named(self) -> Self:
@@ -159,6 +164,34 @@ class PasswordOnceMore(BaseModel):
 
 class Confirmed(BaseModel):
     confirmed_until: datetime
+
+
+class FactorState(BaseModel):
+    on: bool = Field(description="A code is asked for at sign-in.")
+    required: bool = Field(description="Without one you change no more than an editor.")
+    since: datetime | None
+    recovery_codes_left: int
+
+
+class FactorBegun(BaseModel):
+    """Give one of both to an authenticator app; a code that it shows turns it on."""
+
+    secret: str = Field(examples=["JBSWY3DPEHPK3PXP"])
+    uri: str = Field(
+        examples=["otpauth://totp/Bascule:anna?secret=JBSWY3DPEHPK3PXP&issuer=Bascule"]
+    )
+
+
+class FactorCode(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"code": "492039"}})
+
+    code: str = Field(max_length=100)
+
+
+class RecoveryCodes(BaseModel):
+    """Each works once instead of a code of the app. Shown this once."""
+
+    recovery_codes: list[str] = Field(examples=[["aqbc-def2-ghi7"]])
 
 
 class PasswordChange(BaseModel):

@@ -27,10 +27,10 @@ from bascule.accounts.confirming import confirm
 from bascule.accounts.origin import address_of
 from bascule.accounts.sessions import cookie_of, end_session
 from bascule.accounts.signed_in import end_sign_in, signed_in_with
-from bascule.accounts.signing_in import change_password, sign_in
+from bascule.accounts.signing_in import change_password, give_code, sign_in
 from bascule.accounts.tables import ApiToken, User
 from bascule.accounts.tokens import hash_of, issue_token, revoke_token, tokens_of
-from bascule.errors import Conflict
+from bascule.errors import CodeNeeded, Conflict
 
 open_router = APIRouter(prefix="/api/auth", tags=["Signing in"])  # asks who one is
 router = APIRouter(prefix="/api/auth", tags=["Signing in"])
@@ -52,10 +52,18 @@ TokenId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[7])]
 @open_router.post("/login", responses=TOO_MANY)
 async def login(request: Request, hub: TheHub, body: Credentials) -> SignedIn:
     """Signs a program in, for a name and a password: an access token for 15 minutes, and a refresh
-    token for 30 days. Too many attempts are answered with 429 and `Retry-After`.
+    token for 30 days. Who has an authenticator app gives its code too. Too many attempts are
+    answered with 429 and `Retry-After`.
     """
     address, agent = address_of(request, hub.settings), request.headers.get("user-agent", "")
-    user = await sign_in(hub, request, body.name, body.password, via="jwt")
+    user, half = await sign_in(hub, request, body.name, body.password, via="jwt")
+    if half and body.code is None:
+        raise CodeNeeded(
+            "The password is right, and a code of your authenticator app is needed too.",
+            next_step="Send both together, with `code`: what the app shows, or a recovery code.",
+        )
+    if half:
+        user = await give_code(hub, request, user, body.code or "", via="jwt")
     async with hub.db.session() as session:
         issued = await bearer.start_family(hub, session, user, address=address, agent=agent)
         return _signed_in(user, issued)

@@ -2,6 +2,7 @@
 
 from bascule.accounts.bearer import forget_old_families
 from bascule.accounts.devices import forget_old_devices
+from bascule.accounts.half_sign_in import forget_old_halves
 from bascule.accounts.sessions import forget_old_sessions
 from bascule.accounts.signing import forget_old_keys
 from bascule.accounts.signing_in import forget_old_links
@@ -17,5 +18,6 @@ async def forget_old_ways_in(hub: Hub) -> None:
         await forget_old_families(session)
         await forget_old_keys(session)
         await forget_old_devices(session)
+        await forget_old_halves(session)
         await forget_old_links(session)
         await forget_old_attempts(session)

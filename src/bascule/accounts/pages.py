@@ -1,15 +1,20 @@
 """Pages for signing in and out, and for the one-time link that lets somebody choose a password."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.half_sign_in import end_half, wait_for_code, who_waits
 from bascule.accounts.origin import address_of, local_path, refuse_cross_site
+from bascule.accounts.second_factor import factor_of
 from bascule.accounts.sessions import cookie_of, end_session, session_of, start_session
-from bascule.accounts.signing_in import sign_in, user_of_link, welcome
+from bascule.accounts.signing_in import give_code, sign_in, user_of_link, welcome
+from bascule.accounts.tables import User
 from bascule.errors import Invalid, TooMany, Unauthenticated
+from bascule.hub import Hub
 from bascule.ui import back_to, render
 
 open_pages = APIRouter(include_in_schema=False)  # nobody is signed in here yet
@@ -36,7 +41,7 @@ async def sign_in_form(
 ) -> Response:
     refuse_cross_site(request, hub.settings)
     try:
-        user = await sign_in(hub, request, name, password)
+        user, half = await sign_in(hub, request, name, password)
     except (Unauthenticated, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 401
         return render(
@@ -47,9 +52,61 @@ async def sign_in_form(
             name=name,
             refused=refused,
         )
+    if half:
+        return await _ask_for_code(hub, request, user, next)
     response = RedirectResponse(local_path(next), 303)
     await start_session(hub, request, response, user)
     return response
+
+
+@open_pages.get("/sign-in/code")
+async def code_page(request: Request, hub: TheHub, next: str = "/") -> Response:
+    user = await who_waits(hub, request)
+    return _code_page(request, user, next) if user else _from_the_start(next)
+
+
+@open_pages.post("/sign-in/code")
+async def code_form(request: Request, hub: TheHub, code: Typed = "", next: Typed = "/") -> Response:
+    """The other half of a sign-in."""
+    refuse_cross_site(request, hub.settings)
+    user = await who_waits(hub, request)
+    if user is None:
+        return _from_the_start(next)
+    try:
+        await give_code(hub, request, user, code)
+    except (Invalid, TooMany) as refused:
+        return _code_page(request, user, next, refused)
+    response = RedirectResponse(local_path(next), 303)
+    await end_half(hub, request, response)
+    await start_session(hub, request, response, user)
+    return response
+
+
+async def _ask_for_code(hub: Hub, request: Request, user: User, next: str) -> Response:
+    query = urlencode({"next": local_path(next)})
+    response = RedirectResponse(f"/sign-in/code?{query}", 303)
+    await wait_for_code(hub, request, response, user)
+    return response
+
+
+def _from_the_start(next: str) -> Response:
+    query = urlencode({"next": local_path(next)})
+    said = "You gave your password too long ago, so give it once more."
+    return back_to(f"/sign-in?{query}", said, kind="note")
+
+
+def _code_page(
+    request: Request, user: User, next: str, refused: Invalid | TooMany | None = None
+) -> Response:
+    status = 200 if refused is None else 429 if isinstance(refused, TooMany) else 422
+    return render(
+        request,
+        "accounts/code.html",
+        status,
+        next=local_path(next),
+        name=user.username,
+        refused=refused,
+    )
 
 
 @pages.post("/sign-out", name="logout")
@@ -80,6 +137,10 @@ async def welcome_form(
         user = await welcome(hub, token, password, address=address)
     except Invalid as refused:
         return render(request, "accounts/welcome.html", 422, name=name, refused=refused)
+    async with hub.db.session() as session:
+        half = await factor_of(session, user) is not None
+    if half:  # a link opens no more than a password
+        return await _ask_for_code(hub, request, user, "/")
     response = back_to("/", f"Welcome, {user.username}.")
     await start_session(hub, request, response, user)
     return response

@@ -68,9 +68,12 @@ def _guessed(password: str, words: list[str]) -> str | None:
 
 def _words_of(*texts: str) -> list[str]:
     """The texts and the words in them, also joined otherwise and backwards."""
-    words = {text.casefold() for text in texts}
-    words |= {word for text in words for word in re.split(r"[^\w]+|_", text) if len(word) > 2}
-    return sorted({*words, *(word[::-1] for word in words)})
+    words = {said.casefold() for said in texts}
+    for said in list(words):
+        inner = [word for word in re.split(r"[^\w]+|_", said) if word]
+        words |= {word for word in inner if len(word) > 2}
+        words |= {between.join(inner) for between in ("", ".", "-", "_", " ")}
+    return sorted({*words, *(word[::-1] for word in words)} - {""})
 
 
 async def words_here(hub: Hub, session: AsyncSession) -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.access import ROLES
 from bascule.accounts.bearer import end_families_of
 from bascule.accounts.devices import forget_devices_of
+from bascule.accounts.half_sign_in import end_halves_of
 from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.signing_in import end_links_of, make_link, plain_name
 from bascule.accounts.tables import User
@@ -170,6 +171,7 @@ async def _close_ways_in(session: AsyncSession, user: User) -> None:
     await end_families_of(session, user)
     await end_links_of(session, user.id)
     await forget_devices_of(session, user)
+    await end_halves_of(session, user.id)
 
 
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:

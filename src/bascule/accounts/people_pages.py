@@ -12,6 +12,7 @@ from bascule.accounts import people
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, refuse_unconfirmed
 from bascule.accounts.answers import Invitation
 from bascule.accounts.auth_api import TokenId
+from bascule.accounts.second_factor import factor_of
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import count_tokens, revoke_token, tokens_of
 from bascule.accounts.users_api import UserId, invitation, note
@@ -166,12 +167,14 @@ async def _person(
     async with hub.db.session() as session:
         found = await people.find_person(session, person)
         tokens = await tokens_of(session, found)
+        factor = await factor_of(session, found)
     return render(
         request,
         "accounts/person.html",
         _status(refused),
         person=found,
         tokens=tokens,
+        factor=factor,
         typed=typed or {"role": found.role, "email": found.email or ""},
         refused=refused,
         wrong=refused.fields if isinstance(refused, Invalid) else {},

@@ -8,12 +8,13 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from fastapi import Request
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts import throttle
 from bascule.accounts.bearer import end_families_of
 from bascule.accounts.devices import known_device
+from bascule.accounts.half_sign_in import end_halves_of
 from bascule.accounts.origin import address_of
 from bascule.accounts.passwords import (
     check_rules,
@@ -22,6 +23,7 @@ from bascule.accounts.passwords import (
     is_password,
     words_here,
 )
+from bascule.accounts.second_factor import factor_of, is_code, wrong_code
 from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.tables import OneTimeLink, User
 from bascule.accounts.tokens import hash_of
@@ -35,8 +37,9 @@ LINK_LASTS = timedelta(days=7)
 
 async def sign_in(
     hub: Hub, request: Request, name: str, password: str, *, via: str = "session"
-) -> User:
-    """The user of this name or e-mail address and password. TooMany, Unauthenticated.
+) -> tuple[User, bool]:
+    """The user of this name or e-mail address and password, and whether a code of their app is
+    needed too. TooMany, Unauthenticated.
 
     What they may hold afterwards is the caller's: a session, or tokens (`via` jwt).
     """
@@ -71,11 +74,34 @@ async def sign_in(
                 "This account was changed just now.", next_step="Sign in once more."
             )
         kept.password_hash = better or kept.password_hash
-        kept.last_sign_in_at = datetime.now(UTC)
-        await record(session, action="sign-in", user=kept, via=via, address=address)
+        half = await factor_of(session, kept) is not None
+        if not half:
+            kept.last_sign_in_at = datetime.now(UTC)
+            await record(session, action="sign-in", user=kept, via=via, address=address)
         await session.flush()
+        await session.refresh(kept)
         session.expunge(kept)
-    return kept
+    return kept, half
+
+
+async def give_code(
+    hub: Hub, request: Request, user: User, code: str, *, via: str = "session"
+) -> User:
+    """The other half of a sign-in. Invalid: it is not theirs; TooMany."""
+    address = address_of(request, hub.settings)
+    attempt = throttle.by_code(user, address)
+    await throttle.let_in(hub, attempt)
+    async with hub.db.session() as session:
+        right = await is_code(hub, session, user, code)
+        action = "sign-in" if right else "sign-in.wrong-code"
+        if right:
+            await throttle.take_back(session, attempt)
+            seen = update(User).where(User.id == user.id).values(last_sign_in_at=func.now())
+            await session.execute(seen)
+        await record(session, action=action, user=user, via=via, address=address)
+    if not right:
+        raise wrong_code()
+    return user
 
 
 async def change_password(
@@ -187,6 +213,7 @@ async def _set_password(
     await end_sessions_of(session, user, but=keep)
     await end_families_of(session, user)
     await end_links_of(session, user.id)
+    await end_halves_of(session, user.id)
     await publish(session, "user", user_id=user.id, change="password")
     await session.refresh(user)
     session.expunge(user)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, func
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.store.base import Base, encrypted, made_here
@@ -26,8 +26,9 @@ class User(Base):
     version: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_sign_in_at: Mapped[datetime | None]
-    # No column: the role that an API token lets whoever holds it have at most; see `access`.
+    # No column: the role that a token, or a missing second factor, lets them have at most.
     held_to = ""
+    lacks_factor = False
 
     # Their own ERPNext and Nextcloud; secret and password are Fernet, see bascule.store.vault.
     erpnext_url: Mapped[str | None] = mapped_column(String(512))
@@ -114,6 +115,42 @@ class SigningKey(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     key_encrypted: Mapped[str] = mapped_column(Text, info=made_here("key of access tokens"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SecondFactor(Base):
+    """Somebody's authenticator app. `confirmed_at`: since when it is asked for; None while it is
+    being set up. `last_step`: of the last code that was used, so that none is used twice.
+    """
+
+    __tablename__ = "second_factors"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), unique=True)
+    secret_encrypted: Mapped[str] = mapped_column(Text, info=encrypted("secret of one-time codes"))
+    began_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RecoveryCode(Base):
+    """One that is left, instead of a code of the app; each works once."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (Index("ix_recovery_codes_user_id", "user_id"),)
+
+    code_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+
+
+class HalfSignIn(Base):
+    """A browser whose person gave the password and not yet the code. `id_hash` is its cookie's."""
+
+    __tablename__ = "half_sign_ins"
+    __table_args__ = (Index("ix_half_sign_ins_user_id", "user_id"),)
+
+    id_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    expires_at: Mapped[datetime]
 
 
 class OneTimeLink(Base):

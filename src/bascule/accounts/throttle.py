@@ -26,6 +26,7 @@ from bascule.hub import Hub
 FORGOTTEN = timedelta(hours=1)  # after so long without an attempt it starts from one again
 WAITING = 3  # attempts at one name from one network that wait at the same time, in one process
 WAITING_IN_ALL = 500
+CODES = 30  # wrong ones: more are a stranger's, who has the password and guesses at six digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ PACES = {
     "name": Pace(30, 8),  # one name from anywhere
     "address": Pace(30, 8),  # one network, any name
     "device": Pace(5, 30),
+    "code": Pace(5, 30),  # of an authenticator app, after the right password
     "person": Pace(5, 30),  # who is signed in, and gives their password once more
 }
 
@@ -96,6 +98,10 @@ def by_device(mark: str, address: str) -> Attempt:
     return Attempt({"device": f"device:{mark}"}, address)
 
 
+def by_code(user: User, address: str) -> Attempt:
+    return Attempt({"code": f"code:{user.id}"}, address)
+
+
 def by_person(user: User, address: str) -> Attempt:
     return Attempt({"person": f"person:{user.id}"}, address)
 
@@ -107,6 +113,13 @@ async def let_in(hub: Hub, attempt: Attempt) -> None:
         for kind, key in sorted(attempt.keys.items()):  # in one order, or two would wait crosswise
             number = await session.scalar(_COUNT, {"key": key, "forgotten": FORGOTTEN})
             wait = max(wait, PACES[kind].wait_at(number or 1))
+            if kind == "code" and (number or 1) > CODES:
+                raise TooMany(
+                    "There were too many wrong codes, so this one was not looked at.",
+                    next_step="Try again in an hour, or ask an admin to turn your authenticator "
+                    "app off.",
+                    retry_after=int(FORGOTTEN.total_seconds()),
+                )
     if wait:
         async with _waiting(hub, attempt, wait):
             await asyncio.sleep(wait)

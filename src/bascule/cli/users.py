@@ -158,6 +158,34 @@ async def reset(name: Name, yes: Yes = False, as_json: AsJson = False) -> int:
     return Exit.DONE
 
 
+@app.command("second-factor")
+@verb("machine", group="users")
+async def factor(
+    name: Name,
+    off: Annotated[bool, typer.Option("--off", help="Their password alone lets them in.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Tell whether somebody has an authenticator app; turn it off for who lost it."""
+    from bascule.accounts import second_factor
+    from bascule.accounts.people import find_person
+
+    if off:
+        confirm(f"Turn off the authenticator app of {name}", yes=yes)
+    async with acting_hub(of=name) as (hub, _), hub.db.session() as session:
+        user = await find_person(session, name)
+        if off:
+            await second_factor.turn_off(session, user)
+        on = await second_factor.factor_of(session, user) is not None
+        username = user.username
+    if as_json:
+        document({"username": username, "second_factor": on})
+    else:
+        said = "an authenticator app" if on else "no authenticator app"
+        out.print(f"{escape(username)} has {said}")
+    return Exit.DONE
+
+
 def hub_address(settings: "Settings", hub_url: str = "") -> str:
     """Where a browser opens the hub: at the address that people use, or else at the hub's own,
     which another process may have been told to listen on (`hub_url`).

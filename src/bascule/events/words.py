@@ -27,6 +27,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Signing in": {
         "sign-in": "Sign in",
         "sign-in.failed": "Sign in, and fail",
+        "sign-in.wrong-code": "Sign in with a wrong code",
         "sign-in.throttled": "Try to sign in too often",
         "bearer.refused": "Come with a token that opens nothing",
         "refresh.refused": "Renew with a token that opens nothing",
@@ -44,6 +45,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "invite_user_again": "Make a new link",
         "change_user": "Change an account",
         "reset_user": "Reset a password",
+        "turn_off_factor_of_user": "Turn off somebody's authenticator app",
         "revoke_token_of_user": "Revoke somebody's token",
         "hand_over_connections": "Hand over what somebody left",
         "delete_left_connections": "Delete what somebody left",
@@ -51,6 +53,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "forbid_site": "Take a site in the hub's network back",
     },
     "Their own tokens and settings": {
+        "begin_second_factor": "Set an authenticator app up",
+        "turn_on_second_factor": "Turn their authenticator app on",
+        "turn_off_second_factor": "Turn their authenticator app off",
+        "renew_recovery_codes": "Make new recovery codes",
         "make_token": "Make an API token",
         "delete_token": "Revoke an API token",
         "change_my_settings": "Change their own settings",

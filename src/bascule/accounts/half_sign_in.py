@@ -1,0 +1,75 @@
+"""Between the password and the code: who gave the one in a browser is asked for the other."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from fastapi import Request, Response
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bascule.accounts.origin import is_https
+from bascule.accounts.tables import HalfSignIn, User
+from bascule.accounts.tokens import hash_of
+from bascule.hub import Hub
+
+COOKIE = "bascule_half"
+LASTS = timedelta(minutes=10)
+
+
+async def wait_for_code(hub: Hub, request: Request, response: Response, user: User) -> None:
+    """The cookie of a sign-in whose password was right."""
+    token = secrets.token_urlsafe(32)
+    ends = datetime.now(UTC) + LASTS
+    async with hub.db.session() as session:
+        session.add(HalfSignIn(id_hash=hash_of(token), user_id=user.id, expires_at=ends))
+    response.set_cookie(
+        _name(request, hub),
+        token,
+        max_age=int(LASTS.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=is_https(request, hub.settings),
+    )
+
+
+async def who_waits(hub: Hub, request: Request) -> User | None:
+    """Whose password was given in this browser; None: nobody's, or it was too long ago."""
+    token = request.cookies.get(_name(request, hub), "")
+    query = (
+        select(User)
+        .join(HalfSignIn, HalfSignIn.user_id == User.id)
+        .where(
+            HalfSignIn.id_hash == hash_of(token), HalfSignIn.expires_at > func.now(), User.active
+        )
+    )
+    async with hub.db.session() as session:
+        user = await session.scalar(query)
+        session.expunge_all()
+    return user
+
+
+async def end_half(hub: Hub, request: Request, response: Response) -> None:
+    """The code was right: what waited for it is over."""
+    token = request.cookies.get(_name(request, hub), "")
+    async with hub.db.session() as session:
+        await session.execute(delete(HalfSignIn).where(HalfSignIn.id_hash == hash_of(token)))
+    response.delete_cookie(
+        _name(request, hub),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=is_https(request, hub.settings),
+    )
+
+
+async def end_halves_of(session: AsyncSession, user_id: int) -> None:
+    await session.execute(delete(HalfSignIn).where(HalfSignIn.user_id == user_id))
+
+
+async def forget_old_halves(session: AsyncSession) -> None:
+    await session.execute(delete(HalfSignIn).where(HalfSignIn.expires_at < func.now()))
+
+
+def _name(request: Request, hub: Hub) -> str:
+    return f"__Host-{COOKIE}" if is_https(request, hub.settings) else COOKIE
