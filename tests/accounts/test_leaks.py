@@ -13,6 +13,8 @@ from psycopg import sql as psql
 
 from api.conftest import RunningHub
 from bascule.accounts import people
+from bascule.accounts.signing import newest_key
+from bascule.hub import Hub
 
 from .conftest import Crew, Make, connect
 from .site import some_site
@@ -73,6 +75,11 @@ def forms(secret: str) -> set[str]:
     """As it is, and as it would stand in an address or encoded."""
     encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
     return {secret, quote(secret), quote(secret, safe=""), secret.replace(" ", "+"), encoded}
+
+
+async def signing_key(hub: Hub) -> str:
+    async with hub.db.session() as session:
+        return (await newest_key(hub, session)).secret
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +157,7 @@ def done(
             "first cookie": first_cookie,
             "cookie": browser.cookie or "",
             "key": hub.vault.newest,
-            "signing key": hub.vault.derived("bascule access tokens").hex(),
+            "signing key": accounts_hub.run(signing_key(hub)),
             **({"database": str(address["password"])} if address.get("password") else {}),
         },
     )

@@ -129,6 +129,8 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
         named["place"] = stage.allowed_place()
     if "token" in named:
         named["token"] = stage.token_of(named.get("user", who.id))
+    if case.path == "/api/auth/login":
+        stage.set_up_factor(who.id, on=False, begun=False)
     if case.path.endswith("/second-factor") and "user" in named:
         stage.set_up_factor(named["user"], on=True)
     elif "/second-factor" in case.path:

@@ -13,6 +13,7 @@ import pytest
 from accounts.site import SomeSite, some_site
 from api.conftest import Api, RunningHub
 from bascule.accounts import people
+from bascule.accounts.bearer import start_family
 from bascule.connections.resting import AtRest
 from bascule.connections.service import find_connection, open_site
 from bascule.inbox.ends import ends_of
@@ -40,7 +41,14 @@ def site(hub: RunningHub) -> Iterator[tuple[str, SomeSite]]:
 
 @pytest.fixture
 def admin(hub: RunningHub) -> Api:
-    return hub.somebody("admin")
+    """One who gave their password just now."""
+
+    async def signed_in() -> str:
+        async with hub.hub.db.session() as session:
+            user, _ = await people.invite(session, f"admin-{uuid4().hex[:8]}", role="admin")
+            return (await start_family(hub.hub, session, user)).access_token
+
+    return Api(hub.url, hub.run(signed_in()))
 
 
 class Leaver:
@@ -181,6 +189,8 @@ def test_it_is_handed_over_to_who_may_have_it_and_goes_on(
     deactivate(admin, leaver)
     viewer, heir = hub.somebody("viewer"), hub.somebody("editor")
     names = [api.get("/api/auth/me").json["username"] for api in (viewer, heir)]
+    machine = hub.somebody("admin")
+    assert hand_over(machine, leaver, names[1]).status == 403  # it gives a way into a site
     assert hand_over(admin, leaver, names[0]).status == 422
     assert hand_over(admin, leaver, "nobody.at.all").status == 404
     with pytest.raises(AtRest):

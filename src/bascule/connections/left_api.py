@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import TheHub, needs
+from bascule.accounts.access import ConfirmedPerson, TheHub, needs
 from bascule.accounts.users_api import UserId, note
 from bascule.connections.left import delete_left, hand_over, left_by
 from bascule.connections.tables import Connection
@@ -65,10 +65,11 @@ async def left_connections(hub: TheHub, user: UserId) -> LeftConnections:
 
 @router.post("/hand-over", responses=ACTIVE)
 async def hand_over_connections(
-    request: Request, hub: TheHub, user: UserId, body: HandOver
+    request: Request, hub: TheHub, admin: ConfirmedPerson, user: UserId, body: HandOver
 ) -> LeftConnections:
     """Gives all of them to an editor or an admin, with the credentials and what was mirrored. They
-    stay private, and go on from then on.
+    stay private, and go on from then on. This gives somebody a way into a site, so it needs a
+    person who gave their password lately.
     """
     async with hub.db.session() as session:
         person, heir, connections = await hand_over(session, user, body.to)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from bascule.accounts.access import Admin, TheHub, has_role
+from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, has_role
 from bascule.accounts.people import list_people
 from bascule.accounts.users_api import UserId, note
 from bascule.connections.left import delete_left, hand_over, left_by
@@ -27,6 +27,7 @@ async def hand_over_form(
     request: Request,
     hub: TheHub,
     user: Admin,
+    _: ConfirmedPerson,
     person: UserId,
     to: Annotated[str, Form(max_length=300)] = "",
 ) -> Response:
