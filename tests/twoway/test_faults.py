@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api
+from api.conftest import Api, RunningHub
 
-from .conftest import Erp, until
+from .conftest import Erp, sync_now, until
 
 NAME = "Under Fire BV"
 CUSTOMER = {
@@ -209,3 +209,17 @@ def test_retrying_all_sends_each_once_however_many_there_are(
     there = erp.list("Customer", [["customer_name", "like", f"{NAME} %"]])
     assert sorted(row["name"] for row in there) == names
     assert api.post("/api/customers/retry").json == {"retried": 0}
+
+
+def test_a_look_at_a_site_that_hangs_is_ended_with_the_reason(
+    api: Api, site: Any, turn_on: Callable[..., str], running_hub: RunningHub
+) -> None:
+    at = f"/api/connectors/{turn_on()}/two-way/customers"
+    running_hub.settings.owed_seconds = 3
+    site.faults.add("latency", seconds=3600)
+    api.post("/api/customers/sync/enhanced?wait=0&whole=false")
+    told = until(lambda: api.get(at).json["last_error"], "it was not ended")
+    assert told.startswith("The site has given no answer for 3 seconds")
+    site.faults.clear()
+    sync_now(api)
+    assert api.get(at).json["last_error"] is None

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.connections import circuit
 from bascule.connections.circuit import Failed
 from bascule.connections.tables import Circuit, Connection
+from bascule.connections.watching import AtSite
 from bascule.errors import HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError, NoPermission
@@ -19,7 +20,6 @@ from bascule.mirror.attempt import Attempt
 from bascule.mirror.patience import FORGOTTEN, after_failure, again
 from bascule.mirror.starting import lock_streams
 from bascule.mirror.tables import Run, RunLog, Stream
-from bascule.mirror.watching import AtSite
 from bascule.store import StoreError
 from bascule.store.causes import FAULT
 

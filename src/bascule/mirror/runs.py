@@ -14,6 +14,7 @@ from bascule.connections.circuit import TRYING
 from bascule.connections.sharing import seen_by
 from bascule.connections.sites import pool_of
 from bascule.connections.tables import Connection
+from bascule.connections.watching import AtSite, OtherWayIn, watched
 from bascule.errors import HubError, NoSuch
 from bascule.frappe import FrappeError, Invalid, NoPermission, Site
 from bascule.hub import Hub
@@ -26,7 +27,6 @@ from bascule.mirror.room import DiskNearlyFull
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.starting import queue
 from bascule.mirror.tables import OVER, Run, RunLog, Stream
-from bascule.mirror.watching import AtSite, OtherWayIn, watched
 from bascule.mirror.widths import TooWide
 from bascule.mirror.withheld import FieldsWithheld
 from bascule.store import StoreError

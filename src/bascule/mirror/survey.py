@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.sites import pool_of
 from bascule.connections.tables import Circuit, Connection
+from bascule.connections.watching import AtSite, watched
 from bascule.events.live import publish_each
 from bascule.frappe import Site, Unavailable, WrongCredentials
 from bascule.hub import Hub
@@ -34,7 +35,6 @@ from bascule.mirror.schema import catalogue_of
 from bascule.mirror.shapes import keep_definitions, look_at_definitions
 from bascule.mirror.starting import lock_streams, queue, tell
 from bascule.mirror.tables import Run, RunLog, Stream
-from bascule.mirror.watching import AtSite, watched
 from bascule.store.database import driver_connection
 
 log = logging.getLogger(__name__)

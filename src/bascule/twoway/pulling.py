@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
+from bascule.connections.watching import AtSite, OtherWayIn, watched
 from bascule.errors import HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
@@ -42,7 +43,8 @@ async def poll(
     hub: Hub, two_way_id: int, *, whole: bool = False, ticket: str | None = None
 ) -> Summary | None:
     """Looks what changed; `whole`: at everything there is. None: two-way sync is not on. What goes
-    wrong is told at the two-way sync, and raised.
+    wrong is told at the two-way sync, and raised; so is an answer that is owed for too long.
+    OtherWayIn: the credentials were changed meanwhile.
     """
     async with hub.db.session() as session:
         loaded = await load(session, two_way_id)
@@ -51,10 +53,15 @@ async def poll(
         return None
     two_way, connection = loaded
     summary = Summary()
+    at = AtSite(hub, connection)
+
+    async def looked() -> dict[str, Any]:
+        async with open_site(hub, connection) as at.site:
+            work = Pulling(hub, at.site, connection, two_way, "poll", summary)
+            return await look(work, whole=whole)
+
     try:
-        async with open_site(hub, connection) as site:
-            work = Pulling(hub, site, connection, two_way, "poll", summary)
-            cursor = await look(work, whole=whole)
+        cursor = await watched(at, looked())
     except (FrappeError, HubError) as error:
         await _note_failure(hub, two_way, error, ticket)
         raise
@@ -96,6 +103,8 @@ async def poll_quietly(
         await poll(hub, two_way_id, whole=whole, ticket=ticket)
     except (FrappeError, HubError) as error:
         log.warning("Two-way sync %s could not be looked at: %s", two_way_id, error)
+    except OtherWayIn:
+        await poll_quietly(hub, two_way_id, whole=whole, ticket=ticket)
 
 
 async def start_poll(
