@@ -14,6 +14,7 @@ from bascule import __version__, refusals
 from bascule.accounts.access import needs, require_user
 from bascule.accounts.origin import is_https
 from bascule.accounts.tokens import ensure_admin
+from bascule.asked import refuse_unknown
 from bascule.declared import OPEN_RESPONSES, RESPONSES, DeclaredApi
 from bascule.events.listening import Live
 from bascule.events.recorder import Recorder
@@ -75,9 +76,14 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     for router in PAGES:
         app.include_router(router, dependencies=[Depends(require_user)])
     for router in OPEN_ROUTERS:
-        app.include_router(router, responses=OPEN_RESPONSES)
+        app.include_router(router, dependencies=[Depends(refuse_unknown)], responses=OPEN_RESPONSES)
     for router in ROUTERS:
-        app.include_router(router, dependencies=[Depends(require_user)], responses=RESPONSES)
+        app.include_router(
+            router,
+            # In this order: nobody is told what there is to ask.
+            dependencies=[Depends(require_user), Depends(refuse_unknown)],
+            responses=RESPONSES,
+        )
     app.add_api_route(
         "/openapi.json",
         app.openapi,

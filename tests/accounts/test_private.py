@@ -126,7 +126,7 @@ def test_its_owner_finds_it_everywhere(hidden: Hidden) -> None:
     path = f"/api/customers/{hidden.record_id}"
     for asked in (path, f"{path}/history", f"{path}/conflicts", f"{path}/exchanges"):
         assert MARK in hidden.owner.get(asked).body.decode(), asked
-    for asked in ("/api/customers", "/api/customers/conflicts", "/api/customers?q=zeldzame"):
+    for asked in ("/api/customers", "/api/customers/conflicts", "/api/customers?search=zeldzame"):
         assert WHO in hidden.owner.get(asked).body.decode(), asked
     matches = f"/api/connectors/{hidden.slug}/two-way/customers/matches"
     assert MARK in hidden.owner.get(matches).body.decode()

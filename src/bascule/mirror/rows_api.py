@@ -167,15 +167,15 @@ class Asked:
 
 
 def asked(
-    request: Request,
     hub: TheHub,
     user: Viewer,
     connection: TheConnection,
+    filters: Annotated[dict[str, str], Depends(filters_of)],
     sort: Sort = None,
     columns: Columns = None,
     search: Search = None,
 ) -> Asked:
-    return Asked(hub, user, connection, filters_of(request), sort, names_in(columns), search)
+    return Asked(hub, user, connection, filters, sort, names_in(columns), search)
 
 
 ThisAsked = Annotated[Asked, Depends(asked)]

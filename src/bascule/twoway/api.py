@@ -68,7 +68,7 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
     async def list_records(
         hub: TheHub,
         user: Viewer,
-        q: Annotated[str, Query(max_length=200, description="Words that are all in it.")] = "",
+        search: Annotated[str, Query(max_length=200, description="Words that are all in it.")] = "",
         state: Annotated[
             str | None,
             Query(pattern="^(local|in_sync|sending|waiting|attention|conflict|deleted)$"),
@@ -81,7 +81,7 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> Records:
         """Those that are not deleted here, by name; searched, filtered, page by page."""
-        wanted = Wanted(state, q, connector, active)
+        wanted = Wanted(state, search, connector, active)
         async with hub.db.session() as session:
             found = await finding.listed(
                 session, kind, user, wanted, after=position_of(after), limit=limit + 1
