@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import bascule.rooms  # noqa: F401 - all of them tell what needs somebody
 from bascule.connections.fields import NewConnection
 from bascule.connections.needs import needs_of
 from bascule.hub import Hub, open_hub
