@@ -116,7 +116,9 @@ def hub_process(
     assert settings.database_url and settings.secret_key
     ours = {
         "BASCULE_DATABASE_URL": settings.database_url.get_secret_value(),
-        "BASCULE_SECRET_KEY": settings.secret_key.get_secret_value(),
+        # A good one, which a hub behind a proxy has to have; what tests made is read by theirs.
+        "BASCULE_SECRET_KEY": "a key of thirty characters and more",
+        "BASCULE_SECRET_KEY_PREVIOUS": settings.secret_key.get_secret_value(),
         "BASCULE_DATA_DIR": str(settings.data_dir),
     }
 
@@ -135,7 +137,9 @@ def hub_process(
             preexec_fn=limited,  # noqa: PLW1509
         )
     try:
-        yield HubProcess(_document(process, log)["url"], log, process)
+        told = _document(process, log)
+        assert "url" in told, (told, log.read_text())
+        yield HubProcess(told["url"], log, process)
     finally:
         process.send_signal(signal.SIGTERM)
         try:

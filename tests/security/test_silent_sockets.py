@@ -11,6 +11,7 @@ from hub_process import HubProcess, head_of, hub_process, request, until_over
 
 from bascule.accounts.tokens import issue_token
 from bascule.hub import Hub
+from bascule.settings import Settings
 
 SILENT = 1_100
 SMALL = 100_000  # bytes of a log
@@ -57,10 +58,10 @@ async def test_more_silent_sockets_than_files_stop_nothing(
         assert running.log.stat().st_size < SMALL
 
 
-def test_a_request_that_trickles_in_is_not_waited_for(hub: Hub, tmp_path: Path) -> None:
+def test_a_request_that_trickles_in_is_not_waited_for(settings: Settings, tmp_path: Path) -> None:
     quick = {"BASCULE_REQUEST_SECONDS": "1"}
     with ExitStack() as stack:
-        running = stack.enter_context(hub_process(hub.settings, tmp_path / "log", "serve", **quick))
+        running = stack.enter_context(hub_process(settings, tmp_path / "log", "serve", **quick))
         sign_in = (
             b"POST /api/auth/login HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\n"
         )
@@ -84,10 +85,10 @@ def test_a_request_that_trickles_in_is_not_waited_for(hub: Hub, tmp_path: Path) 
         assert running.health()[0] == 200
 
 
-def test_one_address_takes_the_places_of_nobody_else(hub: Hub, tmp_path: Path) -> None:
+def test_one_address_takes_the_places_of_nobody_else(settings: Settings, tmp_path: Path) -> None:
     few = {"BASCULE_SOCKETS_PER_ADDRESS": "20", "BASCULE_TRUSTED_PROXIES": "127.0.0.3"}
     with ExitStack() as stack:
-        running = stack.enter_context(hub_process(hub.settings, tmp_path / "log", "serve", **few))
+        running = stack.enter_context(hub_process(settings, tmp_path / "log", "serve", **few))
         proxied = [stack.enter_context(from_address(running, "127.0.0.3")) for _ in range(60)]
         other = stack.enter_context(from_address(running, "127.0.0.4"))
         silent = [stack.enter_context(from_address(running, "127.0.0.2")) for _ in range(30)]
@@ -124,13 +125,11 @@ async def test_where_all_are_at_work_another_is_told_so(hub: Hub, tmp_path: Path
                     pass
 
 
-def test_answers_that_nobody_reads_take_no_places(hub: Hub, tmp_path: Path) -> None:
+def test_answers_that_nobody_reads_take_no_places(settings: Settings, tmp_path: Path) -> None:
     """Of a file that anybody may have, by somebody who never signed in."""
     files = (300, 300)
     with ExitStack() as stack:
-        running = stack.enter_context(
-            hub_process(hub.settings, tmp_path / "log", "serve", files=files)
-        )
+        running = stack.enter_context(hub_process(settings, tmp_path / "log", "serve", files=files))
         for _ in range(320):
             stack.enter_context(running.socket(request("/static/echarts.min.js")))
         running.until_answers()
@@ -139,8 +138,10 @@ def test_answers_that_nobody_reads_take_no_places(hub: Hub, tmp_path: Path) -> N
         assert running.log.stat().st_size < SMALL
 
 
-def test_nonsense_said_over_and_over_does_not_fill_the_log(hub: Hub, tmp_path: Path) -> None:
-    with hub_process(hub.settings, tmp_path / "log", "serve") as running:
+def test_nonsense_said_over_and_over_does_not_fill_the_log(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with hub_process(settings, tmp_path / "log", "serve") as running:
         for _ in range(3_000):
             with socket.create_connection(running.place, timeout=60) as connection:
                 connection.sendall(b"\0\1\2\r\n\r\n")
@@ -149,8 +150,8 @@ def test_nonsense_said_over_and_over_does_not_fill_the_log(hub: Hub, tmp_path: P
         assert running.log.stat().st_size < SMALL
 
 
-def test_the_hub_opens_as_many_files_as_it_may(hub: Hub, tmp_path: Path) -> None:
-    with hub_process(hub.settings, tmp_path / "log", "serve", files=(256, 2048)) as running:
+def test_the_hub_opens_as_many_files_as_it_may(settings: Settings, tmp_path: Path) -> None:
+    with hub_process(settings, tmp_path / "log", "serve", files=(256, 2048)) as running:
         told = Path(f"/proc/{running.process.pid}/limits")
         if not told.exists():
             pytest.skip("NOT TESTED: this system does not tell a process's limits")
