@@ -11,6 +11,7 @@ from bench.processes import CannotMeasure
 from bench.two_way import ask, measure
 
 STREAMS = ["suppliers", "customers"]  # Supplier, Customer, Address, Contact
+EDITS_A_SECOND = 4  # as many people do; how many the hub takes at most is another question
 PULLED = 3600.0  # seconds that the first pull of all may take
 STARTED = 90.0  # the clock ticks each minute
 NOT_ENDED = "SELECT count(*) FROM bascule.runs WHERE outcome IN ('queued', 'running')"
@@ -41,7 +42,7 @@ async def measure_crowded(
             await _execute(database, DUE)
             await _until(database, least=connections, patience=STARTED)
 
-        found = await measure(hub, site, database, seconds, round_)
+        found = await measure(hub, site, database, seconds, round_, EDITS_A_SECOND)
         left.append(await _count(database))
     return {
         "crowd_connections": connections,

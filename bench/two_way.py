@@ -44,8 +44,11 @@ async def measure(
     database: str,
     seconds: int,
     meanwhile: Callable[[], Awaitable[None]] | None = None,
+    rate: int = EDITS_A_SECOND,
 ) -> dict[str, Any]:
-    """`meanwhile`: begins what goes on beside the edits here, and again beside those there."""
+    """`rate`: edits a second. `meanwhile`: begins what goes on beside the edits here, and again
+    beside those there.
+    """
     there = {"Authorization": f"token {site['api_key']}:{site['api_secret']}"}
     here = {"Authorization": f"Bearer {hub['token']}"}
     async with (
@@ -56,7 +59,7 @@ async def measure(
         records = await _records(ours)
         if meanwhile is not None:
             await meanwhile()
-        await _edits(seconds, lambda n: _edit_here(ours, records[n % RECORDS], f"here-{n}"))
+        await _edits(seconds, rate, lambda n: _edit_here(ours, records[n % RECORDS], f"here-{n}"))
         await _quiet(ours)
         sent = await _rows(database, SENT, "https://here-%")
         heard: dict[tuple[int, int], float] = {}
@@ -64,7 +67,9 @@ async def measure(
         await asyncio.sleep(1)
         if meanwhile is not None:
             await meanwhile()
-        await _edits(seconds, lambda n: _edit_there(theirs, records[n % RECORDS], f"there-{n}"))
+        await _edits(
+            seconds, rate, lambda n: _edit_there(theirs, records[n % RECORDS], f"there-{n}")
+        )
         taken = await _all_taken(database, seconds)
         listening.cancel()
         await ask(ours, "DELETE", f"/api/connectors/{slug}")
@@ -74,7 +79,7 @@ async def measure(
         for record, version, at in taken
         if at is not None and (record, version) in heard
     ]
-    if len(beyond) < seconds * EDITS_A_SECOND / 2 or len(live) < seconds * EDITS_A_SECOND / 2:
+    if len(beyond) < seconds * rate / 2 or len(live) < seconds * rate / 2:
         raise CannotMeasure(f"only {len(beyond)} edits were seen there and {len(live)} here")
     return {
         "two_way_edits": len(beyond),
@@ -108,12 +113,12 @@ async def _records(ours: aiohttp.ClientSession) -> list[dict[str, Any]]:
     return list(told["records"])
 
 
-async def _edits(seconds: int, edit: Callable[[int], Awaitable[None]]) -> None:
+async def _edits(seconds: int, rate: int, edit: Callable[[int], Awaitable[None]]) -> None:
     """At an even pace, whatever the answers take."""
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        for number in range(seconds * EDITS_A_SECOND):
-            await asyncio.sleep(max(0.0, began + number / EDITS_A_SECOND - time.monotonic()))
+        for number in range(seconds * rate):
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
             group.create_task(edit(number))
 
 
