@@ -200,6 +200,17 @@ async def _database_gone(request: Request, error: Exception) -> Response:
     )
 
 
+async def _busy(request: Request, error: Exception) -> Response:
+    log.error("All connections to the database were taken for too long")
+    return refused(
+        request,
+        503,
+        "The hub has more to do at once than it can.",
+        "Try again in a moment; 'bascule doctor' on the hub's machine tells who holds it up.",
+        {"Retry-After": "5"},
+    )
+
+
 async def _unstorable(request: Request, error: Exception) -> Response:
     return refused(
         request,
@@ -226,6 +237,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     for gone in DATABASE_GONE:
         app.add_exception_handler(gone, _database_gone)
+    app.add_exception_handler(sqlalchemy.exc.TimeoutError, _busy)
     for unstorable in UNSTORABLE:
         app.add_exception_handler(unstorable, _unstorable)
     app.add_exception_handler(Exception, _unforeseen)

@@ -4,13 +4,17 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import text
 
 from bascule.settings import Settings
+from bascule.store.database import SESSIONS
+from databases import FreshSettings
 
 from .conftest import Api, RunningHub, address
 
@@ -178,3 +182,41 @@ def test_health_waits_for_nothing_that_the_hub_does(wired_hub: RunningHub) -> No
         assert api.get("/health").status == 200
     finally:
         wired_hub.run(give_back(taken))
+
+
+@pytest.fixture
+def alone(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
+    with fresh_settings() as settings, RunningHub(settings, worker=False) as running:
+        yield running
+
+
+def test_who_gets_no_connection_of_the_pool_is_told_to_come_again(alone: RunningHub) -> None:
+    """And not that the hub has a fault."""
+    api, db = Api(alone.url, alone.token), alone.hub.db
+    pool: Any = db.engine.sync_engine.pool
+    held = asyncio.Event()
+
+    async def hold_all(ready: list[Future[None]]) -> None:
+        async def hold(one: Future[None]) -> None:
+            async with db.session() as session:
+                await session.execute(text("SELECT 1"))
+                one.set_result(None)
+                await held.wait()
+
+        await asyncio.gather(*(hold(one) for one in ready))
+
+    places: list[Future[None]] = [Future() for _ in range(SESSIONS)]
+    patience, pool._timeout = pool._timeout, 0.5
+    holding = asyncio.run_coroutine_threadsafe(hold_all(places), alone.loop)
+    try:
+        for one in places:
+            one.result(30)
+        answer = api.get("/api/customers")
+        assert answer.status == 503, answer
+        assert answer.headers["retry-after"] == "5"
+        assert "more to do at once than it can" in answer.json["detail"]
+    finally:
+        pool._timeout = patience
+        alone.loop.call_soon_threadsafe(held.set)
+        holding.result(30)
+    assert api.get("/api/customers").status == 200
