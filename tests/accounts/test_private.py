@@ -241,7 +241,7 @@ def test_others_change_list_and_sync_none_of_its_records(crew: Crew, hidden: Hid
         assert (
             answers[0].body.decode().replace(hidden.slug, "not_there") == answers[1].body.decode()
         )
-        for query in (f"connector={hidden.slug}", f"connector={hidden.id}", "q=zeldzame"):
+        for query in (f"connector={hidden.slug}", f"connector={hidden.id}", "search=zeldzame"):
             found = visitor.get(f"/api/customers?{query}").json
             assert (found["records"], found["counts"].get("sending")) == ([], None), query
         assert visitor.post("/api/customers/retry").json == {"retried": 0}
