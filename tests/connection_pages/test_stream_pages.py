@@ -63,6 +63,8 @@ def test_what_is_typed_is_what_the_stream_does(
         ("filters", '{"disabled": 0}', "has to be a list"),
         ("filters", '[["disabled", "~", 0]]', "the operator is not known"),
         ("omit", "modified", "modified cannot be left out"),
+        ("omit", "web_site", "Supplier has no field web_site"),
+        ("rename", "tax-id = vat", "Supplier has no field tax-id"),
         ("rename", "supplier_group", "has a line that is not field = column"),
         ("rename", "supplier_group = name", "two columns would have one name"),
     ],

@@ -90,6 +90,11 @@ def _columns(
     return tuple(columns.values())
 
 
+def fields_of(meta: DocType) -> set[str]:
+    """All that can be mirrored of a document itself."""
+    return {column.field for column in _columns(_offers(meta), child=False, omit=[], rename={})}
+
+
 async def shape_of(site: Site, doctype: str, omit: list[str], rename: Mapping[str, Any]) -> Shape:
     """The shape of a DocType with its child tables, from its definition where the user may read
     that. Invalid where it has become one whose documents cannot be listed.

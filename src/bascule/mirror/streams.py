@@ -25,6 +25,7 @@ from bascule.frappe import (
 )
 from bascule.frappe import Invalid as Refused
 from bascule.hub import Hub
+from bascule.mirror.columns import fields_of
 from bascule.mirror.everyday import refuse_doctypes
 from bascule.mirror.names import LONGEST_COLUMN, SYSTEM_COLUMNS, table_name
 from bascule.mirror.presets import PRESET_OF, doctypes_named
@@ -142,11 +143,14 @@ async def change_stream(
     by: User | None = None,
 ) -> Stream:
     """Change `enabled`, `filters`, `omit` and `rename`. The next sync brings the tables in line.
-    Forbidden where it may show more of a DocType that `by` may not share.
+    Forbidden where it may show more of a DocType that `by` may not share. Invalid, too, for fields
+    to omit or rename that the site has not.
     """
     if dict(changes) != {"enabled": False}:
         refuse_doctypes(by, connection, [stream.doctype])
     checks = {"filters": _filters, "omit": _omit, "rename": _rename}
+    changes = {name: checks[name](to) if name in checks else to for name, to in changes.items()}
+    await _refuse_unknown_fields(hub, connection, stream, changes)
     async with hub.db.session() as session:
         found = await session.get(Stream, stream.id, with_for_update=True)
         if found is None or found.connection_id != connection.id:
@@ -155,7 +159,7 @@ async def change_stream(
                 next_step="`bascule streams` lists those that are there.",
             )
         for field, value in changes.items():
-            setattr(found, field, checks[field](value) if field in checks else value)
+            setattr(found, field, value)
         found.failures, found.retry_at = 0, None  # what was wrong may be mended by it
         await session.flush()
         await session.refresh(found)
@@ -180,6 +184,34 @@ async def delete_stream(hub: Hub, connection: Connection, stream: Stream) -> Non
                 drop = sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table))
                 with others_in_the_way(f"The table {schema}.{table}"):
                     await conn.execute(drop)
+
+
+async def _refuse_unknown_fields(
+    hub: Hub, connection: Connection, stream: Stream, changes: Mapping[str, Any]
+) -> None:
+    """What was named before may be a field that the site dropped meanwhile, and stays."""
+    named = {
+        field: set(changes[field]) - set(stream.omit) - set(stream.rename)
+        for field in ("omit", "rename")
+        if field in changes
+    }
+    if not any(named.values()):
+        return
+    try:
+        async with open_site(hub, connection) as site:
+            known = fields_of(await site.meta(stream.doctype))
+    except FrappeError as error:
+        # It may be down, or not let its definition be read.
+        log.warning("%s could not be asked about %s: %s", connection.slug, stream.doctype, error)
+        return
+    for field, names in named.items():
+        if unknown := sorted(names - known):
+            raise _invalid(
+                field,
+                f"{stream.doctype} has no field {', '.join(unknown)}",
+                "Give the fields by their names in the DocType, such as "
+                f"{', '.join(sorted(known - _KEPT)[:3])}.",
+            )
 
 
 def _invalid(field: str, why: str, next_step: str) -> Invalid:
