@@ -212,7 +212,7 @@ async def forget_old(conn: psycopg.AsyncConnection[Any]) -> None:
 
 def _short(value: str) -> str:
     """What people type may hold what PostgreSQL cannot, and be long."""
-    plain = value.replace("\0", "").encode("utf-8", "replace").decode()
+    plain = value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}..."
 
 
