@@ -6,6 +6,7 @@ what an error says in its own words.
 
 import json
 import logging
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -18,7 +19,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from starlette.exceptions import HTTPException
 
 from bascule import frappe
-from bascule.accounts.access import READING
+from bascule.accounts.access import READING, get_hub, require_user
 from bascule.accounts.origin import local_path
 from bascule.connections.answers import CheckAnswer
 from bascule.connections.service import CheckFailed
@@ -184,6 +185,8 @@ async def _http(request: Request, error: Exception) -> Response:
     step = HTTP_STEPS.get(error.status_code, "GET /openapi.json tells how to ask.")
     what = str(error.detail)
     if is_page(request):
+        with suppress(HubError, *DATABASE_GONE):  # no route was found, so nobody asked who it is
+            await require_user(request, get_hub(request), None)
         step = "Go back, or start from the first page."
         what = PAGE_WORDS.get(error.status_code, what)
     return refused(request, error.status_code, what, step, dict(error.headers or {}))

@@ -183,3 +183,13 @@ def test_a_form_that_another_page_made_is_refused(sit: Sit) -> None:
         for csrf in ("", "of another session"):
             assert boss.send(path, csrf, username="x", role="admin", name="x").status == 403, path
     assert boss.signed_in
+
+
+def test_an_address_that_is_nowhere_keeps_the_navigation_for_who_is_signed_in(sit: Sit) -> None:
+    anna = sit("viewer")
+    for path in ("/nothing/here", "/connectors/no/such/page"):
+        page = anna.open(path)
+        assert page.status == 404
+        assert 'href="/data"' in page.html
+        assert anna.somebody.username in page.text
+        assert "There is nothing here" in page.text

@@ -1,3 +1,5 @@
+import pytest
+
 from .conftest import Client, MakeSite, doctype, field, messages
 
 WHEEL = doctype("Wheel", field("size", "Int", reqd=1), field("rim"), istable=1)
@@ -301,3 +303,31 @@ async def test_an_order_is_added_up_and_its_status_follows(make_site: MakeSite) 
     assert (order["items"][0]["item_name"], order["items"][0]["amount"]) == ("Spoke", 18.0)
     _, body = await site.update("Sales Order", order["name"], docstatus=1)
     assert body["data"]["status"] == "To Deliver and Bill"
+
+
+@pytest.mark.parametrize(("major", "desk"), [(15, "app"), (16, "desk")])
+async def test_a_link_to_the_desk_opens_the_document_as_a_plain_page(
+    make_site: MakeSite, major: int, desk: str
+) -> None:
+    """Without credentials, as a browser comes; nothing of it is markup."""
+    spoke = doctype("Spoke", field("colour"), istable=1)
+    site = await make_site(
+        spoke,
+        doctype(
+            "Old Bike",
+            field("frame", reqd=1),
+            field("spokes", "Table", "Spoke"),
+            autoname="field:frame",
+        ),
+        major=major,
+    )
+    await site.inserted("Old Bike", frame="A/1 & b", spokes=[{"colour": "<b>red"}])
+    nobody = site.as_user("nobody")
+    for at in {"app", desk}:  # 16 sends on
+        status, page = await nobody.get(f"/{at}/old-bike/A%2F1%20%26%20b")
+        assert status == 200
+        assert "Old Bike A/1 &amp; b" in page
+        assert "&lt;b&gt;red" in page
+        assert "<b>" not in page
+    assert (await nobody.get(f"/{desk}/old-bike/none"))[0] == 404
+    assert (await nobody.get(f"/{desk}/no-such/none"))[0] == 404

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 
 from bascule.accounts import people, second_factor
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, Viewer, needs_factor
@@ -65,12 +65,12 @@ async def renew_recovery_codes(hub: TheHub, user: Viewer, person: ConfirmedPerso
     return RecoveryCodes(recovery_codes=codes)
 
 
-@router.delete(HERE, status_code=204, responses=NONE)
-async def turn_off_second_factor(hub: TheHub, user: Viewer, person: ConfirmedPerson) -> Response:
+@router.delete(HERE, responses=NONE)
+async def turn_off_second_factor(hub: TheHub, user: Viewer, person: ConfirmedPerson) -> FactorState:
     """The password alone lets you in again."""
     async with hub.db.session() as session:
         await second_factor.turn_off(session, person)
-    return Response(status_code=204)
+    return await my_second_factor(hub, user)
 
 
 @router.delete("/api/users/{user}/second-factor", tags=["People"], responses=NONE)

@@ -19,7 +19,7 @@ def site_address(pasted: str, *, allow_http: bool, may_connect: MayConnect) -> s
     if not address:
         raise ValueError("is empty; it looks like https://erp.yourcompany.com")
     if "://" not in address:
-        address = f"https://{address}"
+        address = f"{_assumed_scheme(address)}://{address}"
     try:
         parts = urlsplit(address)
         host, port = (parts.hostname or "").lower(), parts.port
@@ -45,6 +45,14 @@ def site_address(pasted: str, *, allow_http: bool, may_connect: MayConnect) -> s
         raise ValueError("is not one that this hub may connect to; see docs/settings.md")
     shown = f"[{host}]" if is_ipv6 else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+
+
+def _assumed_scheme(address: str) -> str:
+    """A site on this machine is mostly served without TLS, and no other one should be."""
+    try:
+        return "http" if is_loopback(urlsplit(f"//{address}").hostname or "") else "https"
+    except ValueError:
+        return "https"
 
 
 def is_loopback(host: str) -> bool:

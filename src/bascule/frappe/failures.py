@@ -72,9 +72,14 @@ def _untrusted(error: Exception) -> TLSFailure:
             next_step="Renew the certificate, or give the bundle of the CA that signed it.",
         )
     reason = getattr(getattr(error, "os_error", error), "reason", None)
-    told = "this port speaks no TLS" if reason in _NO_TLS_THERE else reason
+    if reason in _NO_TLS_THERE:
+        return TLSFailure(
+            "No secure connection: this port speaks no TLS.",
+            next_step="Check the port; if the site is served without TLS, and the network is "
+            "yours, write its address with http://.",
+        )
     return TLSFailure(
-        f"No secure connection: {told or 'the handshake failed'}.",
+        f"No secure connection: {reason or 'the handshake failed'}.",
         next_step="Check the port, and the TLS settings of the site's web server.",
     )
 

@@ -1,8 +1,8 @@
 """What happens to a site past its REST API: a job, another app's SQL, a restore.
 
 `POST /sandbox/jobs` runs what the site's scheduler would, `POST /sandbox/sql` what another app
-writes past all documents, `POST /sandbox/moments` keeps the site's state and restores it. These
-routes are the sandbox's own and take no credentials.
+writes past all documents, `POST /sandbox/moments` keeps the site's state and restores it.
+`/app/customer/NAME` shows a document. These routes are the sandbox's own and take no credentials.
 """
 
 import json
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from bascule.sandbox.jobs import JOBS
+from bascule.sandbox.pages import NOT_THERE, page_of
+from bascule.sandbox.versions import SIXTEEN
 
 if TYPE_CHECKING:
     from bascule.sandbox.moments import Moment
@@ -25,14 +27,23 @@ class Controls:
     def __init__(self, site: "Site") -> None:
         self._site = site
         self._moments: dict[str, Moment] = {}
+        self._desk = "desk" if site.schema.major >= SIXTEEN else "app"
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            # Where links lead that open a document in ERPNext; 16 sends on to there.
+            web.get(f"/{self._desk}/{{doctype}}/{{name:.+}}", self._document),
             web.get("/sandbox/jobs", self._show),
             web.post("/sandbox/jobs", self._answering(self._run_job)),
             web.post("/sandbox/sql", self._answering(self._run_sql)),
             web.post("/sandbox/moments", self._answering(self._moment)),
         ]
+
+    async def _document(self, request: web.Request) -> web.Response:
+        """A document as it is, for a person who looks: the sandbox has no desk."""
+        page = page_of(self._site, request.match_info["doctype"], request.match_info["name"])
+        status = 200 if page else 404
+        return web.Response(text=page or NOT_THERE, status=status, content_type="text/html")
 
     async def _show(self, request: web.Request) -> web.Response:
         return web.json_response({"jobs": sorted(JOBS)})
