@@ -46,7 +46,7 @@ EXAMPLES = {
     ],
     "/data/{connector}/{doctype}/{name:path}": ["/data/{connector}/item/CRT-001"],
     "/data": ["/data", "/nowhere"],
-    "/customers": ["/customers", "/customers?state=conflict", "/customers?q=zz-nobody"],
+    "/customers": ["/customers", "/customers?state=conflict", "/customers?search=zz-nobody"],
     "/connectors/{connector}/two-way/{records}": [
         "/connectors/{connector}/two-way/customers",
         "/connectors/{connector}/two-way/suppliers",

@@ -15,14 +15,14 @@ def test_types_are_found_by_words_and_category_and_those_to_come_say_when(admin:
     assert "Bank feeds" in page.text
     assert "Later" in page.text
     assert 'href="/connectors/new/bank"' not in page.html
-    found = admin.open("/connectors?q=building%20QUANTITIES")
+    found = admin.open("/connectors?search=building%20QUANTITIES")
     assert "IFC building models" in found.text
     assert "Bank feeds" not in found.text
     assert 'value="building QUANTITIES"' in found.html
     some = admin.open("/connectors?category=files")
     assert "Nextcloud files" in some.text
     assert "Bank feeds" not in some.text
-    none = admin.open("/connectors?q=%3Cscript%3E")
+    none = admin.open("/connectors?search=%3Cscript%3E")
     assert "Nothing of that name" in none.text
     assert "<script>" not in none.html.partition("</head>")[2]
     assert admin.open("/connectors/new/bank").status == 404
@@ -62,7 +62,7 @@ def test_a_private_connection_is_nobody_elses(sit: Sit, admin: Desk, connect: Co
 
 def test_what_is_there_already_is_not_to_come(admin: Desk) -> None:
     assert "Customers both ways" not in admin.open("/connectors").text
-    found = admin.open("/connectors?q=two-way%20customers")
+    found = admin.open("/connectors?search=two-way%20customers")
     assert 'href="/connectors/new/erpnext"' in found.html
 
 

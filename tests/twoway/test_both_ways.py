@@ -164,7 +164,7 @@ def test_a_new_customer_there_becomes_one_here_and_is_followed(
     turn_on()
     erp.create("Customer", customer_name="From There", customer_type="Company")
     api.post("/api/customers/sync/enhanced")
-    [record] = api.get("/api/customers", q="there").json["records"]
+    [record] = api.get("/api/customers", search="there").json["records"]
     assert record["erpnextId"] == "From There"
     erp.rename("Customer", "From There", "Renamed There")
     api.post("/api/customers/sync/enhanced")

@@ -51,7 +51,7 @@ def theirs(erp: Erp) -> Any:
 
 
 def record_of(api: Api, name: str) -> Any:
-    [record] = api.get("/api/customers", q=name).json["records"]
+    [record] = api.get("/api/customers", search=name).json["records"]
     return record
 
 

@@ -154,6 +154,6 @@ def test_the_mirrors_document_leads_to_the_record_that_has_its_history(
     page = api.get(at.replace("/api/connectors", "/data").replace("/documents", ""))
     assert f'href="/suppliers/{tyres["id"]}#history"' in page.body.decode()
     other = next(one["name"] for one in erp.list("Supplier") if one["name"] != tyres["erpnextId"])
-    pairs = api.get("/api/suppliers", q=other).json["records"]
+    pairs = api.get("/api/suppliers", search=other).json["records"]
     here = api.get(at.replace(quote(tyres["erpnextId"], safe=""), quote(other, safe=""))).json
     assert here["kept"] == f"/api/suppliers/{pairs[0]['id']}"

@@ -163,7 +163,7 @@ def test_a_list_shows_what_its_records_have(
 ) -> None:
     turn_on("suppliers")
     made("suppliers", name="Zz Reifen", supplierGroup="Rubber", supplierCountry="Germany")
-    page = api.get("/suppliers", q="Zz Reifen").body.decode()
+    page = api.get("/suppliers", search="Zz Reifen").body.decode()
     assert '<th scope="col" class="wide">Supplier&#39;s country</th>' in page
     assert "City</th>" not in page and "E-mail</th>" not in page
     assert "Germany" in page
@@ -235,7 +235,7 @@ def test_while_two_way_sync_is_off_each_record_says_so(
     assert api.ask("DELETE", f"/api/connectors/{slug}/two-way/customers").status == 200
     sync = api.get(f"/api/customers/{record['id']}").json["sync"]
     assert sync["paused"] is True and "off" in sync["why"] and "on again" in sync["nextStep"]
-    for page in (api.get(f"/customers/{record['id']}"), api.get("/customers", q="Pausing")):
+    for page in (api.get(f"/customers/{record['id']}"), api.get("/customers", search="Pausing")):
         body = page.body.decode()
         assert "Two-way sync is off" in body or "Two-way sync with The Shop is off" in body
         assert "In sync</span>" not in body

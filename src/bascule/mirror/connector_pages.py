@@ -31,7 +31,7 @@ Words = Annotated[str, Query(max_length=200)]
 
 @pages.get("/connectors")
 async def connectors_page(
-    request: Request, hub: TheHub, user: Viewer, q: Words = "", category: Words = ""
+    request: Request, hub: TheHub, user: Viewer, search: Words = "", category: Words = ""
 ) -> Response:
     async with hub.db.session() as session:
         connections = await list_connections(session, user)
@@ -41,10 +41,10 @@ async def connectors_page(
         request,
         "mirror/connectors.html",
         found=found,
-        types=find_types(q, category),
+        types=find_types(search, category),
         categories=CATEGORIES,
         signs=SIGNS,
-        q=q,
+        search=search,
         category=category,
     )
 

@@ -54,12 +54,12 @@ async def list_page(
     hub: TheHub,
     user: Viewer,
     kind: TheKind,
-    q: Annotated[str, Query(max_length=200)] = "",
+    search: Annotated[str, Query(max_length=200)] = "",
     state: Annotated[str, Query(pattern=f"^({'|'.join(STATES)})?$")] = "",
     connector: Annotated[str, Query(max_length=100)] = "",
     after: Annotated[str, Query(max_length=2_000)] = "",
 ) -> Response:
-    wanted = Wanted(state or None, q, connector or None)
+    wanted = Wanted(state or None, search, connector or None)
     async with hub.db.session() as session:
         found = await finding.listed(
             session, kind, user, wanted, after=position_of(after), limit=ROWS + 1
@@ -70,7 +70,7 @@ async def list_page(
         session.expunge_all()
     shown = found[:ROWS]
     path = f"/{kind.plural}"
-    query = [("q", q), ("state", state), ("connector", connector)]
+    query = [("search", search), ("state", state), ("connector", connector)]
     on = [connection for two_way, connection in ways if two_way.status == "on"]
     return render(
         request,
@@ -79,8 +79,8 @@ async def list_page(
         path=path,
         rows=shown,
         state_of=state_of,
-        filters=_filters(path, counts, q, state, connector),
-        asked={"q": q, "state": state, "connector": connector, "after": after},
+        filters=_filters(path, counts, search, state, connector),
+        asked={"search": search, "state": state, "connector": connector, "after": after},
         counts=counts,
         total=sum(counts.values()),
         next_page=page_url(path, query, after=cursor_of(shown[-1])) if len(found) > ROWS else "",
@@ -109,12 +109,14 @@ def _several(shown: list[Whole], on: int) -> bool:
     return on > 1 or len({whole.record.connection_id for whole in shown} - {None}) > 1
 
 
-def _filters(path: str, counts: dict[str, int], q: str, state: str, connector: str) -> list[Filter]:
+def _filters(
+    path: str, counts: dict[str, int], search: str, state: str, connector: str
+) -> list[Filter]:
     there = sum(count for name, count in counts.items() if name != "deleted")
     return [
         Filter(
             label,
-            page_url(path, [("q", q), ("state", name), ("connector", connector)]),
+            page_url(path, [("search", search), ("state", name), ("connector", connector)]),
             counts.get(name, 0) if name else there,
             name == state,
         )
