@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from the_command import Bascule
@@ -116,12 +118,23 @@ def test_the_data_is_there_when_the_demo_is_not(demo: Bascule, first: Any) -> No
     assert "(5 rows)" in said.stdout
 
 
+def net_of(month: str, asking: str) -> str:
+    """What the site itself adds up, net of tax in the company's currency."""
+    first = datetime.strptime(month, "%B %Y").date()
+    last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    fields = quote('["sum(base_net_total) as net"]')
+    filters = quote(f'[["docstatus","=",1],["transaction_date","between",["{first}","{last}"]]]')
+    address = re.sub(r"/api/resource/.*", "/api/resource/Sales%20Order", asking)
+    told = json.loads(paste(f"{address}'?fields={fields}&filters={filters}'"))
+    return f"{told['data'][0]['net']:,.2f}"
+
+
 def test_a_running_demo_follows_its_site_and_its_lines_work_when_pasted(
     demo: Bascule, first: Any, run: Callable[[Bascule], Running]
 ) -> None:
     going = run(demo)
     going.until("Ctrl-C stops everything")
-    for words in ("documents are here", "Three items to reorder", "Sales in"):
+    for words in ("documents are here", "items to reorder, 3 of them:", "Sales in"):
         assert words in going.text
     address, who = re.findall(r"Sign in  (http://127\.0\.0\.1:\d+/)  as (.*)", going.text)[0]
     name, password = who.split(", password ")
@@ -133,6 +146,10 @@ def test_a_running_demo_follows_its_site_and_its_lines_work_when_pasted(
     api, site, change = pasted
     rows = json.loads(paste(api))["rows"]
     assert len(rows) == 3
+    all_of_them = json.loads(paste(api.replace("limit=3", "limit=500")))["rows"]
+    assert f"{len(all_of_them)} items to reorder" in going.text
+    month, said = re.findall(r"Sales in (\w+ \d{4}) .* ([\d,.]+) EUR net in", going.text)[0]
+    assert said == net_of(month, site)
     item = json.loads(paste(site))["data"]["name"]
     psql = next(line for line in going.text.splitlines() if " psql -c " in line)
     assert "(5 rows)" in paste(psql)

@@ -18,9 +18,13 @@ from bascule.mirror.rows import page_of_rows
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """`counts`: DocType -> live rows. `sales`: a row a week of last month, oldest first."""
+    """`counts`: DocType -> live rows. `short`: how many items are to be reordered; `reorder`: some
+    of them. `sales`: a row a week of last month, oldest first, as ERPNext adds them up: net of tax,
+    in the company's `currency`.
+    """
 
     counts: dict[str, int]
+    short: int
     reorder: list[dict[str, Any]]
     month: date
     currency: str
@@ -40,7 +44,7 @@ async def arrived(hub: Hub, schema: str, today: date) -> Arrived:
     )
     # Those of which the warehouse itself has too little say by themselves why; of others it is the
     # group that the warehouse belongs to.
-    short = sorted(reorder.rows, key=_has_enough)[:3]
+    some = sorted(reorder.rows, key=_has_enough)[:3]
     async with hub.db.connection() as conn:
         found = await conn.execute(
             "SELECT s.doctype, s.rows FROM bascule.streams s"
@@ -49,12 +53,21 @@ async def arrived(hub: Hub, schema: str, today: date) -> Arrived:
             [schema],
         )
         counts = {str(doctype): int(rows) for doctype, rows in await found.fetchall()}
+        short = await _short(conn, schema)
         currency, sales = await _sales(conn, schema, first)
-    return Arrived(counts, short, first, currency, sales)
+    return Arrived(counts, short, some, first, currency, sales)
 
 
 def _has_enough(row: Mapping[str, Any]) -> bool:
     return float(row["projected_qty"] or 0) > float(row["reorder_level"] or 0)
+
+
+async def _short(conn: Any, schema: str) -> int:
+    from psycopg.sql import SQL, Identifier
+
+    query = SQL("SELECT count(DISTINCT item_code) FROM {} WHERE needs_reorder")
+    found = await conn.execute(query.format(Identifier(schema, "inventory_by_warehouse")))
+    return int((await found.fetchone())[0])
 
 
 async def _sales(conn: Any, schema: str, first: date) -> tuple[str, list[dict[str, Any]]]:
@@ -62,11 +75,11 @@ async def _sales(conn: Any, schema: str, first: date) -> tuple[str, list[dict[st
 
     found = await conn.execute(
         SQL(
-            "SELECT greatest(date_trunc('week', order_date)::date, %(first)s::date) AS week,"
-            " count(*), sum(total_amount), min(currency)"
-            " FROM {} WHERE status NOT IN ('Draft', 'Cancelled') AND order_date >= %(first)s::date"
-            " AND order_date < %(first)s::date + interval '1 month' GROUP BY 1 ORDER BY 1"
-        ).format(Identifier(schema, "sales_orders")),
+            "SELECT greatest(date_trunc('week', transaction_date)::date, %(first)s::date) AS week,"
+            " count(*), sum(base_net_total), min(currency) FILTER (WHERE conversion_rate = 1)"
+            " FROM {} WHERE docstatus = 1 AND transaction_date >= %(first)s::date"
+            " AND transaction_date < %(first)s::date + interval '1 month' GROUP BY 1 ORDER BY 1"
+        ).format(Identifier(schema, "sales_order")),
         {"first": first},
     )
     rows = await found.fetchall()
@@ -74,10 +87,12 @@ async def _sales(conn: Any, schema: str, first: date) -> tuple[str, list[dict[st
         {"week": week.isoformat(), "orders": orders, "total": float(total or 0)}
         for week, orders, total, _ in rows
     ]
-    return (str(rows[0][3]) if rows else ""), weeks
+    return next((str(row[3]) for row in rows if row[3]), ""), weeks
 
 
 def tell_arrived(what: Arrived) -> None:
+    from bascule.ui.filters import plural
+
     out.print()
     total = sum(what.counts.values())
     out.print(f"[bold]{total:,} documents are here[/]")
@@ -86,7 +101,7 @@ def tell_arrived(what: Arrived) -> None:
     out.print()
     made = table(
         *("  Item", "Name", "Warehouse", "Projected", "Reorder at"),
-        title="Three items to reorder",
+        title=f"{plural(what.short, 'item')} to reorder, {len(what.reorder)} of them:",
         numbers=("Projected", "Reorder at"),
     )
     for row in what.reorder:
@@ -102,8 +117,8 @@ def tell_arrived(what: Arrived) -> None:
     amounts = [week["total"] for week in what.sales]
     out.print(
         f"[bold]Sales in {what.month:%B %Y}[/]  [cyan]{sparkline(amounts)}[/]  "
-        f"{sum(amounts):,.2f} {escape(what.currency)} in"
-        f" {sum(week['orders'] for week in what.sales)} orders"
+        f"{sum(amounts):,.2f} {escape(what.currency)} net in"
+        f" {plural(sum(week['orders'] for week in what.sales), 'order')}"
     )
     made = table("  Week from", "Orders", "Total", numbers=("Orders", "Total"))
     for week in what.sales:
