@@ -71,6 +71,7 @@ WORDS: dict[str, list[str]] = {
     "export": ["inventory", "--connection", "nothing"],
     "change": ["nothing", "--schedule", "hourly"],
     "disconnect": ["nothing", "--yes"],
+    "cancel": ["999999"],
     "sites": [],
     "sites allow": ["http://erp.internal"],
     "sites forbid": ["http://erp.internal", "--yes"],

@@ -7,6 +7,7 @@ database, so it does not matter where, or in which process, somebody said so.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -18,12 +19,13 @@ from sqlalchemy.exc import OperationalError
 from bascule.connections.circuit import OF_THE_SITE
 from bascule.connections.resting import AtRest
 from bascule.connections.tables import Connection
-from bascule.frappe import OWED, Owed, Site, Timeout
+from bascule.frappe import OWED, NotAFrappeSite, Owed, Site, Timeout
 from bascule.hub import Hub
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 EVERY = 1.0  # seconds between two looks
+LATELY = 60.0  # seconds
 
 
 class OtherWayIn(Exception):
@@ -51,10 +53,15 @@ class AtSite:
     trying: bool = False  # as the one who tries whether the site answers again
     site: Site | None = None
     owed: Owed = field(default_factory=Owed)
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def answered_at(self) -> float:
         return self.site.wire.answered_at if self.site is not None else 0.0
+
+    @property
+    def understood_at(self) -> float:
+        return self.site.wire.understood_at if self.site is not None else float("-inf")
 
     @property
     def owed_for(self) -> float:
@@ -66,6 +73,8 @@ class AtSite:
         """
         if not isinstance(error, OF_THE_SITE) or isinstance(error, AtRest):
             return False
+        if isinstance(error, NotAFrappeSite) and self.understood_at > self.began - LATELY:
+            return False  # it is a Frappe site, and something before it spoils one kind of answer
         return not self.owed.others_were_answered(self.answered_at)
 
 

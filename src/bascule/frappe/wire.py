@@ -70,6 +70,9 @@ class Wire:
         self.url = url
         self.limiter = Limiter(max_concurrency)
         self.answered_at = time.monotonic()  # whoever asked, and if only with a refusal
+        self.understood_at = float(
+            "-inf"
+        )  # when it last was an answer of Frappe's, to what was asked
         self._timeout = timeout
         self._headers = _Headers(
             api_key, api_secret, near=is_loopback(urlsplit(url).hostname or "")
@@ -161,7 +164,9 @@ class Wire:
         body = None if json is None else encode(json)
 
         async def once() -> T:
-            return take(await self._once(method, path, asked, body, work, most))
+            taken = take(await self._once(method, path, asked, body, work, most))
+            self.understood_at = time.monotonic()
+            return taken
 
         return await patience(once)
 
