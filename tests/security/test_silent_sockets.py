@@ -54,7 +54,7 @@ async def test_more_silent_sockets_than_files_stop_nothing(
         for path in ("/api/connectors", "/api/needs", "/api/settings/two-way"):
             assert running.ask(path, token, within=10)[0] in (200, 404)
         assert running.ask("/sign-in", within=10)[0] == 200
-        assert running.health()[1] == {**running.health()[1], "status": "ok"}
+        assert running.health()[1]["status"] == "ok"
         assert running.log.stat().st_size < SMALL
 
 
