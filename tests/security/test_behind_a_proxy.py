@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from hub_process import HubProcess, head_of, hub_process, request
 
 from bascule.accounts import people
-from bascule.accounts.sessions import SECURE_COOKIE
+from bascule.accounts.sessions import COOKIE
 from bascule.accounts.tokens import issue_token
 from bascule.hub import Hub
 
@@ -199,7 +199,7 @@ async def test_the_examples_of_proxies_do_what_they_say(
         said = dict(headers)
         assert "max-age=31536000" in said["strict-transport-security"]
         cookies = [value for name, value in headers if name == "set-cookie"]
-        [cookie] = [value for value in cookies if value.startswith(f"{SECURE_COOKIE}=")]
+        [cookie] = [value for value in cookies if value.startswith(f"__Host-{COOKIE}=")]
         assert {"secure", "path=/", "httponly"} <= {part.lower() for part in cookie.split("; ")}
         page = browser.ask("GET", "/", Cookie=cookie.split(";")[0])
         assert page[0] == 200
@@ -209,7 +209,7 @@ async def test_the_examples_of_proxies_do_what_they_say(
         assert '"address":"127.0.0.1"' in audit
 
         # The same cookie, sent by the old name or over plain HTTP, opens nothing.
-        weak = cookie.split(";")[0].replace(SECURE_COOKIE, "bascule_session")
+        weak = cookie.split(";")[0].replace("__Host-", "")
         assert browser.ask("GET", "/", Cookie=weak)[0] == 303
         with running.socket(request("/sign-in")) as plain:
             assert "strict-transport-security" not in head_of(plain).lower()

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.origin import is_https
+from bascule.accounts.cookies import read_cookie, set_cookie
 from bascule.accounts.tables import KnownDevice, User
 from bascule.accounts.tokens import hash_of
 from bascule.hub import Hub
@@ -23,7 +23,7 @@ async def known_device(
     hub: Hub, session: AsyncSession, request: Request, user: User | None
 ) -> str | None:
     """The hash of this browser's cookie, if this user signed in with it before."""
-    cookie = request.cookies.get(_name(request, hub))
+    cookie = read_cookie(hub, request, COOKIE)
     if cookie is None or user is None:
         return None
     query = select(KnownDevice.id_hash).where(
@@ -38,7 +38,7 @@ async def remember_device(hub: Hub, request: Request, response: Response, user: 
     """After a good sign-in. The cookie is ours, made here: one that we did not give is not kept, or
     somebody could make a browser known that they have the cookie of.
     """
-    cookie = request.cookies.get(_name(request, hub))
+    cookie = read_cookie(hub, request, COOKIE)
     async with hub.db.session() as session:
         ours = cookie is not None and await session.scalar(
             select(KnownDevice.id_hash).where(KnownDevice.id_hash == hash_of(cookie)).limit(1)
@@ -50,20 +50,7 @@ async def remember_device(hub: Hub, request: Request, response: Response, user: 
         await session.execute(
             seen.on_conflict_do_update(index_elements=["id_hash", "user_id"], set_=again)
         )
-    response.set_cookie(
-        _name(request, hub),
-        cookie,
-        max_age=int(LASTS.total_seconds()),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=is_https(request, hub.settings),
-    )
-
-
-def _name(request: Request, hub: Hub) -> str:
-    """As the session's: over TLS of this host alone."""
-    return f"__Host-{COOKIE}" if is_https(request, hub.settings) else COOKIE
+    set_cookie(hub, request, response, COOKIE, cookie, LASTS)
 
 
 async def forget_devices_of(session: AsyncSession, user: User) -> None:

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.origin import is_https
+from bascule.accounts.cookies import delete_cookie, read_cookie, set_cookie
 from bascule.accounts.tables import HalfSignIn, User
 from bascule.accounts.tokens import hash_of
 from bascule.hub import Hub
@@ -22,20 +22,12 @@ async def wait_for_code(hub: Hub, request: Request, response: Response, user: Us
     ends = datetime.now(UTC) + LASTS
     async with hub.db.session() as session:
         session.add(HalfSignIn(id_hash=hash_of(token), user_id=user.id, expires_at=ends))
-    response.set_cookie(
-        _name(request, hub),
-        token,
-        max_age=int(LASTS.total_seconds()),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=is_https(request, hub.settings),
-    )
+    set_cookie(hub, request, response, COOKIE, token, LASTS)
 
 
 async def who_waits(hub: Hub, request: Request) -> User | None:
     """Whose password was given in this browser; None: nobody's, or it was too long ago."""
-    token = request.cookies.get(_name(request, hub), "")
+    token = read_cookie(hub, request, COOKIE) or ""
     query = (
         select(User)
         .join(HalfSignIn, HalfSignIn.user_id == User.id)
@@ -51,16 +43,10 @@ async def who_waits(hub: Hub, request: Request) -> User | None:
 
 async def end_half(hub: Hub, request: Request, response: Response) -> None:
     """The code was right: what waited for it is over."""
-    token = request.cookies.get(_name(request, hub), "")
+    token = read_cookie(hub, request, COOKIE) or ""
     async with hub.db.session() as session:
         await session.execute(delete(HalfSignIn).where(HalfSignIn.id_hash == hash_of(token)))
-    response.delete_cookie(
-        _name(request, hub),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=is_https(request, hub.settings),
-    )
+    delete_cookie(hub, request, response, COOKIE)
 
 
 async def end_halves_of(session: AsyncSession, user_id: int) -> None:
@@ -69,7 +55,3 @@ async def end_halves_of(session: AsyncSession, user_id: int) -> None:
 
 async def forget_old_halves(session: AsyncSession) -> None:
     await session.execute(delete(HalfSignIn).where(HalfSignIn.expires_at < func.now()))
-
-
-def _name(request: Request, hub: Hub) -> str:
-    return f"__Host-{COOKIE}" if is_https(request, hub.settings) else COOKIE

@@ -12,17 +12,15 @@ from sqlalchemy import ColumnElement, Delete, delete, func, or_, select, text, u
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.agents import printable
+from bascule.accounts.cookies import delete_cookie, read_cookie, set_cookie
 from bascule.accounts.devices import remember_device
-from bascule.accounts.origin import address_of, is_https
+from bascule.accounts.origin import address_of
 from bascule.accounts.tables import BrowserSession, User
 from bascule.accounts.tokens import hash_of
 from bascule.events.live import publish
 from bascule.hub import Hub
 
 COOKIE = "bascule_session"
-# Over TLS. Of this name browsers take only what this host itself said, over TLS, for all of it: a
-# neighbour under the same domain, or plain HTTP in between, cannot set it.
-SECURE_COOKIE = f"__Host-{COOKIE}"
 LASTS = timedelta(days=14)
 IDLE = timedelta(days=3)  # a session that nobody uses for so long is over
 
@@ -48,15 +46,7 @@ async def start_session(hub: Hub, request: Request, response: Response, user: Us
         )
         await publish(session, "user", user_id=user.id, change="sessions")
     await remember_device(hub, request, response, user)
-    response.set_cookie(
-        _name(request, hub),
-        session_id,
-        max_age=int(LASTS.total_seconds()),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=is_https(request, hub.settings),
-    )
+    set_cookie(hub, request, response, COOKIE, session_id, LASTS)
 
 
 async def end_session(hub: Hub, request: Request, response: Response) -> None:
@@ -64,22 +54,12 @@ async def end_session(hub: Hub, request: Request, response: Response) -> None:
     if session_id := cookie_of(request, hub):
         async with hub.db.session() as session:
             await session.execute(_the(session_id))
-    response.delete_cookie(
-        _name(request, hub),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=is_https(request, hub.settings),
-    )
+    delete_cookie(hub, request, response, COOKIE)
 
 
 def cookie_of(request: Request, hub: Hub) -> str | None:
     """The session id that this browser has, if any."""
-    return request.cookies.get(_name(request, hub))
-
-
-def _name(request: Request, hub: Hub) -> str:
-    return SECURE_COOKIE if is_https(request, hub.settings) else COOKIE
+    return read_cookie(hub, request, COOKIE)
 
 
 async def end_sessions_of(session: AsyncSession, user: User, *, but: str | None = None) -> None:
