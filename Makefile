@@ -8,13 +8,17 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo test soak bench lint setup chromium pgbouncer proxies generator lock clean
+.PHONY: demo test attack soak bench lint setup chromium pgbouncer proxies generator lock clean
 
 demo: setup
 	$(BIN)/bascule demo
 
 test: lint chromium pgbouncer proxies generator
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# What was tried against a hub, and what of it got through: the table of docs/security.md.
+attack: setup generator
+	$(BIN)/python tests/attack.py $(if $(WRITE),--write)
 
 # The test of both sides for longer, from a number that it prints: make soak STEPS=50000 SEED=7
 soak: setup
