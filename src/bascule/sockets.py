@@ -19,13 +19,14 @@ import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bascule.accounts.origin import network_of
 from bascule.settings import Network
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Gate:
 
     def admit(self, one: "GuardedProtocol", address: str | None) -> bool:
         """Whether there is a place for it, if need be that of another."""
-        key = self._key(address)
+        key = network_of(address) if address else "a Unix socket"
         others = self.of.get(key, {})
         full = len(others) >= self.bounds.sockets_per_address and not self._is_proxy(address)
         if (full and not self._make_room(others, f"{key} has")) or (
@@ -133,19 +134,6 @@ class Gate:
         except ValueError:
             return address is None  # a Unix socket
         return any(told in network for network in self.bounds.proxies)
-
-    @staticmethod
-    def _key(address: str | None) -> str:
-        """One subscriber has a whole /64 of IPv6."""
-        try:
-            told = ip_address(address or "")
-        except ValueError:
-            return address or "a Unix socket"
-        if isinstance(told, IPv6Address):
-            if told.ipv4_mapped:
-                return str(told.ipv4_mapped)
-            return f"{IPv6Address(int(told) >> 64 << 64)}/64"
-        return str(told)
 
 
 class GuardedConfig(uvicorn.Config):

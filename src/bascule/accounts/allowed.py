@@ -80,10 +80,11 @@ async def allow(session: AsyncSession, address: str, by: User | None) -> Allowed
     return found.one()
 
 
-async def allow_connected(hub: Hub, session: AsyncSession, address: str, by: User | None) -> None:
-    """What an admin connects, others may connect to as well, where it leads into the network."""
-    if may_allow(by) and await leads_inside(hub, address):
-        await allow(session, address, by)
+async def is_vouched_for(hub: Hub, address: str, by: User | None) -> bool:
+    """Whether it is to be allowed with being connected: an admin does that, and it leads into the
+    network. A name is looked up, so no session should be open meanwhile.
+    """
+    return may_allow(by) and await leads_inside(hub, address)
 
 
 async def forbid(session: AsyncSession, address: str) -> AllowedSite:

@@ -9,10 +9,11 @@ import segno
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bascule.accounts import people, second_factor
+from bascule.accounts import second_factor
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, Viewer, needs_factor
+from bascule.accounts.factor_api import turn_off_factor_of_user
 from bascule.accounts.tables import User
-from bascule.accounts.users_api import UserId, note
+from bascule.accounts.users_api import UserId
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.hub import Hub
 from bascule.ui import back_to, render
@@ -78,14 +79,10 @@ async def off_form(hub: TheHub, user: Viewer, person: ConfirmedPerson) -> Respon
 
 @pages.post("/people/{person}/second-factor/off", name="turn_off_factor_of_user")
 async def off_form_of_person(
-    request: Request, hub: TheHub, user: Admin, _: ConfirmedPerson, person: UserId
+    request: Request, hub: TheHub, user: Admin, me: ConfirmedPerson, person: UserId
 ) -> Response:
-    async with hub.db.session() as session:
-        found = await people.find_person(session, person)
-        note(request, found)
-        await second_factor.turn_off(session, found)
-        name = found.username
-    return back_to(f"/people/{person}", f"The authenticator app of {name} is turned off.")
+    found = await turn_off_factor_of_user(request, hub, user, me, person)
+    return back_to(f"/people/{person}", f"The authenticator app of {found.username} is turned off.")
 
 
 async def _page(

@@ -1,6 +1,6 @@
 """Where a request comes from: its address, its page, and where a person may be sent on to."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -19,6 +19,18 @@ def address_of(connection: HTTPConnection, settings: Settings) -> str:
     while hops and _is_trusted(peer, settings):
         peer = _without_port(hops.pop())
     return peer[:100]
+
+
+def network_of(address: str) -> str:
+    """What one subscriber has: whoever has one IPv6 address has the 2^64 that begin as it does."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.version == 4:
+        return address
+    mapped = found.ipv4_mapped
+    return str(mapped) if mapped else str(ip_network((found, 64), strict=False))
 
 
 def is_https(connection: HTTPConnection, settings: Settings) -> bool:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import delete, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -19,6 +17,7 @@ from sqlalchemy.orm import aliased
 from bascule.accounts.tables import SigningKey
 from bascule.hub import Hub
 from bascule.store.errors import WrongKey
+from bascule.store.vault import derived
 
 SIGNS_FOR = timedelta(days=30)
 OVERLAP = timedelta(hours=1)  # longer than an access token lasts
@@ -32,8 +31,7 @@ class Key:
 
     def derived(self, purpose: str) -> bytes:
         """32 bytes for this purpose alone."""
-        made = HKDF(SHA256(), length=32, salt=None, info=purpose.encode())
-        return made.derive(self.secret.encode())
+        return derived(self.secret, purpose)
 
 
 async def newest_key(hub: Hub, session: AsyncSession) -> Key:

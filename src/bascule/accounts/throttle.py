@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
 
 from sqlalchemy import delete, func, or_, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.origin import network_of
 from bascule.accounts.tables import SignInAttempts, User
 from bascule.errors import TooMany
 from bascule.events.counted import count
@@ -88,7 +88,7 @@ def by_name(hub: Hub, name: str, address: str) -> Attempt:
     """A stranger's, at the name as it was typed: that two names are one person's is not told, nor
     is it kept what somebody typed.
     """
-    sealed, network = _sealed(hub, name), _network(address)
+    sealed, network = _sealed(hub, name), network_of(address)
     keys = {"pair": f"pair:{sealed}:{network}", "name": f"name:{sealed}"}
     return Attempt({**keys, "address": f"address:{network}"}, address)
 
@@ -176,15 +176,3 @@ def _sealed(hub: Hub, name: str) -> str:
     """A name without being it: a name that nobody has may be a password in the wrong place."""
     key = hub.vault.derived("names at which somebody tries to sign in")
     return hmac.new(key, name.encode(), "sha256").hexdigest()
-
-
-def _network(address: str) -> str:
-    """Whoever has one IPv6 address has the 2^64 that begin as it does."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if found.version == 4:
-        return address
-    mapped = found.ipv4_mapped
-    return str(mapped) if mapped else str(ip_network((found, 64), strict=False))

@@ -150,8 +150,9 @@ async def _worker(hub: "Hub") -> list[Finding]:
         findings = [Finding("Worker", "ok", found)]
     else:
         seen_at = queue.worker_at
-        heard = f"the last one was heard of at {seen_at:%F %T} UTC" if seen_at else ""
-        heard = heard or "none is running"
+        heard = "none is running"
+        if seen_at is not None:
+            heard = f"the last one was heard of at {seen_at:%F %T} UTC"
         findings = [Finding("Worker", "ill" if queue.waiting else "note", heard, START)]
     async with hub.db.session() as session:
         held = await held_by(session, None, queue.holders)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections import circuit
-from bascule.connections.helping import fewest_roles
+from bascule.connections.helping import step_to_read
 from bascule.connections.tables import Connection
 from bascule.connections.warehouses import without_stock
 from bascule.connections.withholding import masked_in_children, withheld_of
@@ -171,10 +171,7 @@ def told_together(report: CheckReport) -> list[Problem]:
     lacking = {p.doctype: p for p in report.problems if p.doctype and p.lacks_rights}
     if len(lacking) < 2:
         return report.problems
-    roles = fewest_roles({doctype: one.roles for doctype, one in lacking.items()})
-    step = "Give the user roles that may read them (in ERPNext: User, Roles)."
-    if roles:
-        step = f"Give the user these roles in ERPNext: {', '.join(roles)}."
+    step = step_to_read({doctype: one.roles for doctype, one in lacking.items()})
     what = f"{report.user} may not read {len(lacking)} of the DocTypes: {', '.join(lacking)}."
     others = [p for p in report.problems if p.doctype not in lacking]
     return [*others, Problem(what, step)]

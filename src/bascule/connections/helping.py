@@ -4,6 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 
+def step_to_read(missing: Mapping[str, Sequence[str]]) -> str:
+    """What to do about several DocTypes that the user may not read; `missing` as below."""
+    if roles := fewest_roles(missing):
+        return f"Give the user these roles in ERPNext: {', '.join(roles)}."
+    return "Give the user roles that may read them (in ERPNext: User, Roles)."
+
+
 def fewest_roles(missing: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Few roles that together read all that is missing, as far as roles help: each with the
     DocTypes that it adds to those before it. A manager's only where no lesser one does as much.

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.allowed import allow_connected, reach_of, refuse_inside
+from bascule.accounts.allowed import allow, is_vouched_for, reach_of, refuse_inside
 from bascule.accounts.tables import User
 from bascule.connections import schedules
 from bascule.connections.check import CheckReport, check_site, record_check, wanted_by
@@ -105,12 +105,13 @@ async def connect_site(
     connection.owner_id, connection.shared = by.id if by else None, shared
     _plan(connection)
     report = await _ask_first(hub, connection, by, wanted) if test else None
+    vouched = await is_vouched_for(hub, connection.api_url, by)
     for _ in range(5):
         async with hub.db.session() as session:
             name = clean["name"] if shared else f"{clean['name'][:20]} {token_hex(4)}"
             connection.slug = await _free_slug(session, clean.get("slug"), name)
         try:
-            return await _save(hub, connection, report, by), report
+            return await _save(hub, connection, report, by, vouched=vouched), report
         except IntegrityError:
             continue  # somebody took the slug between the look and the save: look again
     raise Conflict("This slug was just taken.", next_step="Choose another one.")
@@ -130,6 +131,7 @@ async def change_connection(
     """
     kept, clean = await proposed(hub, connection, changes, by=by)
     report = await _ask_first(hub, kept, by) if test and WAY_IN & changes.keys() else None
+    vouched = "api_url" in clean and await is_vouched_for(hub, clean["api_url"], by)
     async with hub.db.session() as session:
         await hub.vault.hold(session)
         for name in SEALED & clean.keys():
@@ -142,8 +144,8 @@ async def change_connection(
             clean |= {"next_sync_at": kept.next_sync_at, "next_verify_at": kept.next_verify_at}
         for name, value in clean.items():
             setattr(current, name, value)
-        if "api_url" in clean:
-            await allow_connected(hub, session, current.api_url, by)
+        if vouched:
+            await allow(session, current.api_url, by)
         if report is not None:
             await record_check(session, current, report)
         await publish(session, "connection", connection_id=connection.id, change="changed")
@@ -322,10 +324,16 @@ async def _ask_first(
 
 
 async def _save(
-    hub: Hub, connection: Connection, report: CheckReport | None, by: User | None
+    hub: Hub,
+    connection: Connection,
+    report: CheckReport | None,
+    by: User | None,
+    *,
+    vouched: bool,
 ) -> Connection:
     async with hub.db.session() as session:
-        await allow_connected(hub, session, connection.api_url, by)
+        if vouched:
+            await allow(session, connection.api_url, by)
         await hub.vault.hold(session)
         for name in SEALED:
             setattr(connection, name, hub.vault.renewed(getattr(connection, name)))

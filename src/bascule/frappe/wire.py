@@ -70,9 +70,7 @@ class Wire:
         self.url = url
         self.limiter = Limiter(max_concurrency)
         self.answered_at = time.monotonic()  # whoever asked, and if only with a refusal
-        self.understood_at = float(
-            "-inf"
-        )  # when it last was an answer of Frappe's, to what was asked
+        self.understood_at = float("-inf")  # when an answer was Frappe's, to what was asked
         self._timeout = timeout
         self._headers = _Headers(
             api_key, api_secret, near=is_loopback(urlsplit(url).hostname or "")

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bascule.connections.helping import fewest_roles
+from bascule.connections.helping import step_to_read
 from bascule.connections.tables import Circuit, Connection
 from bascule.mirror.answers import Attention
 from bascule.mirror.tables import Stream
@@ -102,14 +102,11 @@ def _without_rights(connection: Connection, lacking: Mapping[str, Stream]) -> At
     doctypes = list(lacking)
     user = connection.site_user or "the hub's user"
     first = next(iter(lacking.values()))
-    roles = fewest_roles({d: s.trouble.get("roles", []) for d, s in lacking.items()})
     if len(doctypes) == 1:
         what, step = f"{doctypes[0]}: {first.last_error}", first.last_error_step or ""
     else:
         what = f"{user} may not read {len(doctypes)} of the DocTypes: {named(doctypes)}."
-        step = "Give the user roles that may read them (in ERPNext: User, Roles)."
-        if roles:
-            step = f"Give the user these roles in ERPNext: {', '.join(roles)}."
+        step = step_to_read({d: s.trouble.get("roles", []) for d, s in lacking.items()})
     return Attention(
         kind="failed",
         what=what[0].upper() + what[1:],

@@ -131,7 +131,7 @@ async def fail(at: AtSite, run: Run, stream: Stream, error: Exception) -> None:
         session.add(RunLog(run_id=run.id, level="error", message=told))
         values = {"last_error": message, "last_error_step": step, "trouble": _trouble(at, error)}
         its = update(Stream).where(Stream.id == stream.id)
-        await session.execute(its.values(**values, **after_failure(stream, error, now)))
+        await session.execute(its.values(**values, **patience))
         await note_answer(session, at, error, now)
         await tell(session, run, "failed")
         await _tell_stream(session, stream.connection_id, stream.id)

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 LATER = timedelta(seconds=2)  # for those that wait for the one which tries the site
 # How often within one run the site may be found to withhold a field; each table may have some.
 MOST_RETAKES = 20
+OTHER_WAY_IN = "The connection was given another address or other credentials: it begins again."
 ROOM_AGAIN = timedelta(minutes=2)  # between two looks whether the disk has room for a run
 
 
@@ -86,7 +87,11 @@ async def carry_out(hub: Hub, run_id: int) -> None:
         error = first_of(raised)
         if isinstance(error, Superseded | OtherWayIn):
             log.warning("Run %s ends without a word: %s", run_id, type(error).__name__)
-            await _let_be(at, run, again=isinstance(error, OtherWayIn))
+            if isinstance(error, OtherWayIn):
+                await _queue_again(at, run, "info", OTHER_WAY_IN)
+            else:
+                async with hub.db.session() as session:
+                    await _let_be(at, session)
             return
         if known := cause_of(error):
             log.warning("Run %s: %s", run_id, known, exc_info=error)
@@ -96,7 +101,8 @@ async def carry_out(hub: Hub, run_id: int) -> None:
                 await fail(at, run, stream, error)
             raise
         if isinstance(error, DiskNearlyFull):
-            await _wait_for_room(at, run, error)
+            later = datetime.now(UTC) + ROOM_AGAIN
+            await _queue_again(at, run, "warning", f"It waits. {error.message}", later)
             return
         if isinstance(error, TooWide):
             error.advise(stream.omit)
@@ -171,37 +177,24 @@ async def _look(at: AtSite, run: Run) -> None:
             at.trying = False
 
 
-async def _let_be(at: AtSite, run: Run, *, again: bool) -> None:
-    """It was ended from outside, so it says nothing of the site. `again`: with the credentials that
-    the connection has now.
-    """
+async def _let_be(at: AtSite, session: AsyncSession) -> None:
+    """It says nothing of the site, which another may try."""
+    if at.trying:
+        await circuit.try_now(session, at.connection.id)
+
+
+async def _queue_again(
+    at: AtSite, run: Run, level: str, told: str, when: datetime | None = None
+) -> None:
+    """The run goes on where it was, unless it was ended meanwhile."""
     async with at.hub.db.session() as session:
-        if at.trying:
-            await circuit.try_now(session, at.connection.id)
+        await _let_be(at, session)
         its = update(Run).where(Run.id == run.id, Run.fence == run.fence, Run.outcome == "running")
-        ours = again and await session.execute(its.values(outcome="queued").returning(Run.id))
-        if ours and ours.first():
-            told = "The connection was given another address or other credentials: it begins again."
-            session.add(RunLog(run_id=run.id, level="info", message=told))
-            await queue(at.hub, session, run)
-            await tell(session, run, "queued")
-
-
-async def _wait_for_room(at: AtSite, run: Run, full: DiskNearlyFull) -> None:
-    """The run goes on where it was, once there is room again."""
-    async with at.hub.db.session() as session:
-        if at.trying:
-            await circuit.try_now(session, at.connection.id)
-        waits = await session.execute(
-            update(Run)
-            .where(Run.id == run.id, Run.fence == run.fence, Run.outcome == "running")
-            .values(outcome="queued")
-            .returning(Run.id)
-        )
-        if waits.first() is None:
+        ours = await session.execute(its.values(outcome="queued").returning(Run.id))
+        if ours.first() is None:
             return
-        session.add(RunLog(run_id=run.id, level="warning", message=f"It waits. {full.message}"))
-        await queue(at.hub, session, run, datetime.now(UTC) + ROOM_AGAIN)
+        session.add(RunLog(run_id=run.id, level=level, message=told))
+        await queue(at.hub, session, run, when)
         await tell(session, run, "queued")
 
 

@@ -64,8 +64,7 @@ class Vault:
 
     def derived(self, purpose: str) -> bytes:
         """A key of its own for this purpose; what it signs says nothing about Fernet's."""
-        secret = self._keys()[0].encode()
-        return HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret)
+        return derived(self._keys()[0], purpose)
 
     def encrypt(self, text: str) -> str:
         return _fernet(self._keys()[0]).encrypt(text.encode()).decode()
@@ -149,6 +148,12 @@ class KeptKeys:
     def _mark(self) -> tuple[int, int, int]:
         found = self.path.stat() if self.path.exists() else None
         return (found.st_ino, found.st_mtime_ns, found.st_size) if found else (0, 0, 0)
+
+
+def derived(secret: str, purpose: str) -> bytes:
+    """32 bytes of this secret for this purpose alone."""
+    made = HKDF(SHA256(), length=32, salt=None, info=purpose.encode())
+    return made.derive(secret.encode())
 
 
 def _fernet(secret: str) -> Fernet:

@@ -11,7 +11,7 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import Work, every, task
-from bascule.twoway import exchanges, matching, pulling, sending
+from bascule.twoway import exchanges, matching, pulling, sending, waking
 from bascule.twoway.tables import TwoWay
 
 TRASH = "on_trash"
@@ -49,16 +49,16 @@ async def refetch(hub: Hub, connection: Connection, documents: list[Heard]) -> N
 @every("* * * * * */2")
 async def wake_waiting(hub: Hub) -> None:
     async with hub.db.session() as session:
-        await sending.wake(hub, session)
-        await sending.wake_who_need_not_wait(hub, session)
+        await waking.wake(hub, session)
+        await waking.wake_who_need_not_wait(hub, session)
         for connection in await circuit.mended(session):
-            await sending.wake(hub, session, connection)
+            await waking.wake(hub, session, connection)
 
 
 @every("* * * * *")
 async def start_what_lies(hub: Hub) -> None:
     async with hub.db.session() as session:
-        await sending.start_what_lies(hub, session)
+        await waking.start_what_lies(hub, session)
 
 
 @every("* * * * *")

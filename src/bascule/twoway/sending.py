@@ -15,9 +15,9 @@ What the newest row of a record's outbox asks for:
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections import circuit
@@ -36,9 +36,9 @@ from bascule.twoway.masks import refuse_masked, refuse_what_looks_masked
 from bascule.twoway.notkept import note_not_kept_of_new
 from bascule.twoway.party import fetch
 from bascule.twoway.plan import plan_of
-from bascule.twoway.records import MACHINE, keep_here_alone, start, start_again, tell
+from bascule.twoway.records import MACHINE, keep_here_alone, tell
 from bascule.twoway.restored import agreed_later, are_restored
-from bascule.twoway.tables import Change, Link, Outbox, TwoWay
+from bascule.twoway.tables import Change, Outbox
 from bascule.twoway.taking import (
     Seen,
     clear_trouble,
@@ -50,12 +50,12 @@ from bascule.twoway.taking import (
     take,
     told,
 )
+from bascule.twoway.waking import wake
 from bascule.twoway.withheld import trouble_of_kept_back
 from bascule.twoway.work import Sending
 from bascule.twoway.writing import WritingFailed, ahead, write
 
 log = logging.getLogger(__name__)
-LYING = timedelta(minutes=1)  # that an edit may wait for a job that has not begun
 IN_A_ROW = 20  # edits of one record, before the others have their turn
 NEVER_OVER = Trouble(
     "busy",
@@ -330,65 +330,6 @@ async def _changed_since_deleted(session: AsyncSession, work: Sending) -> bool:
         Change.at > deleted.scalar_subquery(),
     )
     return await session.scalar(theirs.limit(1)) is not None
-
-
-async def wake(hub: Hub, session: AsyncSession, connection: Connection | None = None) -> int:
-    """Starts those whose time has come, or all that wait for this connection; how many."""
-    query = select(Link.record_id).where(Link.state == "waiting").limit(500)
-    query = query.with_for_update(skip_locked=True)
-    if connection is None:
-        query = query.where(Link.retry_at <= func.now())
-    else:
-        of_it = select(TwoWay.id).where(TwoWay.connection_id == connection.id)
-        query = query.where(Link.two_way_id.in_(of_it))
-    numbers = (await session.scalars(query)).all()
-    await start_again(hub, session, numbers)
-    return len(numbers)
-
-
-async def wake_who_need_not_wait(hub: Hub, session: AsyncSession) -> int:
-    """Those that wait for a site which somebody has got through to since: a pull, or a test."""
-    query = (
-        select(Link.record_id)
-        .join(TwoWay, TwoWay.id == Link.two_way_id)
-        .join(Connection, Connection.id == TwoWay.connection_id)
-        .where(
-            Link.state == "waiting",
-            Link.remedy.in_(("down", "credentials")),
-            ~circuit.is_shut(),
-        )
-        .limit(500)
-        .with_for_update(of=Link, skip_locked=True)
-    )
-    numbers = (await session.scalars(query)).all()
-    await start_again(hub, session, numbers)
-    return len(numbers)
-
-
-async def start_what_lies(hub: Hub, session: AsyncSession) -> int:
-    """Edits whose job is gone: it failed in a way nobody foresaw, or the database went away under
-    it. They are sent again; how many.
-    """
-    unqueued = text(
-        "NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.lock = 'record:' || links.record_id"
-        " AND j.status IN ('todo', 'doing'))"
-    )
-    query = (
-        select(Link.record_id)
-        .join(TwoWay, TwoWay.id == Link.two_way_id)
-        .where(
-            TwoWay.status == "on",
-            Link.state == "sending",
-            Link.record_id.in_(select(Outbox.record_id).where(Outbox.at < func.now() - LYING)),
-            unqueued,
-        )
-        .limit(500)
-    )
-    numbers = (await session.scalars(query)).all()
-    for number in numbers:
-        log.warning("The job that would send record %s is gone; it is started again.", number)
-    await start(hub, session, *numbers)
-    return len(numbers)
 
 
 async def _went_wrong(work: Sending, trouble: Trouble) -> None:
