@@ -115,14 +115,15 @@ def test_a_queue_that_stands_is_told_with_who_holds_the_places(
     health = api.get("/health").json
     assert health["status"] == "degraded"
     assert health["queue"]["oldest_seconds"] > 19 * 60
-    assert health["queue"]["running"] == 3
+    assert health["queue"]["running"] >= 3  # besides what upkeep does at that moment
     [need] = needs(api)
     assert need["kind"] == "queue"
     assert "the first for 20 minutes" in need["what"]
     assert any(f"{name} (2)" in need["what"] for name in names)
     execute(a_hub, "UPDATE bascule.connections SET shared = false")
     [need] = needs(a_hub.somebody("viewer"))
-    assert need["what"].endswith("The places are held by others (3).")
+    assert "The places are held by others (3)" in need["what"]
+    assert not any(name in need["what"] for name in names)
     execute(a_hub, "UPDATE bascule.connections SET shared = true")
     for one in api.get("/api/connectors").json["connectors"]:
         assert api.post(f"/api/connectors/{one['slug']}/cancel").status == 200
