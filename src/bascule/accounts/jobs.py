@@ -1,5 +1,9 @@
 """Forgets ways in that are closed."""
 
+from typing import Any
+
+from psycopg import AsyncConnection
+
 from bascule.accounts.bearer import forget_old_families
 from bascule.accounts.devices import forget_old_devices
 from bascule.accounts.half_sign_in import forget_old_halves
@@ -9,6 +13,7 @@ from bascule.accounts.signing_in import forget_old_links
 from bascule.accounts.throttle import forget_old_attempts
 from bascule.hub import Hub
 from bascule.jobs import Work, every
+from bascule.store.identity import after_restore
 
 
 @every("20 * * * *", Work.HOUSEKEEPING)
@@ -21,3 +26,18 @@ async def forget_old_ways_in(hub: Hub) -> None:
         await forget_old_halves(session)
         await forget_old_links(session)
         await forget_old_attempts(session)
+
+
+@after_restore
+async def end_ways_in(conn: AsyncConnection[Any]) -> None:
+    """Those that were ended since the backup must not open again, and nobody knows which. API
+    tokens stay, as programs depend on them: docs/backup.md says to look through them.
+    """
+    for table in (
+        "sessions",
+        "refresh_families",
+        "half_sign_ins",
+        "one_time_links",
+        "signing_keys",
+    ):
+        await conn.execute(f"DELETE FROM bascule.{table}".encode())

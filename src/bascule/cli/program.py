@@ -9,6 +9,7 @@ from bascule import __version__
 from bascule.cli import (
     allowed,
     attention,
+    backing_up,
     cancelling,
     changing,
     checking,
@@ -69,6 +70,8 @@ VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
     UPKEEP: (
         (attention.attention, "viewer"),
         (doctor.doctor, "machine"),
+        (backing_up.backup, "machine"),
+        (backing_up.restore, "machine"),
         (upkeep.token, "machine"),
         (keys.rotate_key, "machine"),
         (changing.change, "editor"),

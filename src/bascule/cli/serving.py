@@ -95,17 +95,22 @@ def _told(host: str | None, port: int | None, concurrency: int | None) -> "Setti
 
 async def _run(settings: "Settings", *, web: bool, worker: bool, as_json: bool) -> int:
     from bascule.hub import open_hub
+    from bascule.job_modules import JOB_MODULES
+    from bascule.jobs import load
     from bascule.mirror.readers import admit_reader_to_mirrors
     from bascule.serving import raise_file_limit
     from bascule.store.folder import private_files
+    from bascule.store.identity import recognise
 
     log_to_stderr(settings.log_level)
     raise_file_limit()
     with stopping() as stop, private_files():
         async with AsyncExitStack() as running:
             hub = await running.enter_async_context(open_hub(settings))
+            load(JOB_MODULES)  # with them come those who put a restored database right
             async with hub.db.connection() as conn:
                 await admit_reader_to_mirrors(conn)
+                await recognise(conn)
             task = await running.enter_async_context(working(hub)) if worker else None
             url = await running.enter_async_context(listening(hub)) if web else None
             welcome = await _first_link(hub, url) if url else None

@@ -80,6 +80,7 @@ async def psql(
     """
     from bascule.hub import open_hub
     from bascule.mirror.readers import admit_reader_to_mirrors
+    from bascule.store.address import libpq_environment
 
     program = _psql()
     async with open_hub() as hub:
@@ -93,7 +94,7 @@ async def psql(
         async with hub.db.connection() as conn:
             await admit_reader_to_mirrors(conn)
         schemas = await _schemas(hub, connection)
-        environment = {**os.environ, **_libpq(url)}
+        environment = {**os.environ, **libpq_environment(url)}
         if hub.db.pooled:
             err.print(
                 "The pooler before the database takes no search path: name tables with their "
@@ -130,20 +131,6 @@ async def _schemas(hub: "Hub", connection: str | None) -> list[str]:
             return [(await find_connection(session, connection, None)).slug]
         every = await list_connections(session, None)
         return [every[0].slug] if len(every) == 1 else []
-
-
-def _libpq(url: str) -> dict[str, str]:
-    """The address as libpq's environment: unlike a command line, nobody else can read that."""
-    from psycopg.conninfo import conninfo_to_dict
-    from psycopg.pq import Conninfo
-
-    variables = {
-        option.keyword.decode(): option.envvar.decode()
-        for option in Conninfo.get_defaults()
-        if option.envvar
-    }
-    given = conninfo_to_dict(url)
-    return {variables[key]: str(value) for key, value in given.items() if key in variables}
 
 
 async def _run(program: str, arguments: list[str], environment: dict[str, str]) -> int:

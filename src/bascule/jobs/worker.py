@@ -22,6 +22,7 @@ from psycopg_pool import PoolTimeout
 from bascule.jobs.registry import PERIODIC, SWEEP, TASKS, Job
 from bascule.jobs.turns import NEXT, Places
 from bascule.store import Database
+from bascule.store.identity import after_restore, recognise
 from bascule.store.pool import Pool
 from bascule.store.session import pin
 
@@ -64,6 +65,8 @@ async def run_worker(
     while not until.is_set():
         started = asyncio.get_running_loop().time()
         try:
+            async with hub.db.connection() as conn:
+                await recognise(conn)
             await _work(hub, concurrency, until)
         except* _GONE as group:
             log.warning("The worker has lost the database and tries again: %s", group.exceptions[0])
@@ -241,6 +244,12 @@ async def _take_over(app: App, connector: PsycopgConnector) -> None:
         for job in stalled:
             log.warning("A worker died over the job %s; it is queued again.", job.call_string)
             await app.job_manager.retry_job(job)
+
+
+@after_restore
+async def bury_workers(conn: psycopg.AsyncConnection[Any]) -> None:
+    """None of those that the backup tells of lives here: what they did is anybody's at once."""
+    await conn.execute("UPDATE procrastinate_workers SET last_heartbeat = 'epoch'")
 
 
 async def _sweep(hub: Any) -> None:

@@ -2,6 +2,7 @@
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
 from bascule.store.errors import CannotConnect, StoreError
 
@@ -34,6 +35,17 @@ def conninfo(url: str) -> str:
     given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
     wanted = {"application_name": "bascule", "connect_timeout": "10"}
     return make_conninfo(url, **{**wanted, **given, "client_encoding": "UTF8"})
+
+
+def libpq_environment(url: str) -> dict[str, str]:
+    """The address as libpq's environment: unlike a command line, nobody else can read that."""
+    variables = {
+        option.keyword.decode(): option.envvar.decode()
+        for option in Conninfo.get_defaults()
+        if option.envvar
+    }
+    given = conninfo_to_dict(url)
+    return {variables[key]: str(value) for key, value in given.items() if key in variables}
 
 
 _REASONS = (

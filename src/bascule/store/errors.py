@@ -26,3 +26,11 @@ class WrongVersion(StoreError):
 
 class WrongKey(StoreError):
     """A stored secret was encrypted with another key."""
+
+
+class CannotBackUp(StoreError):
+    """There is nothing to back up, or nowhere to put it, or it did not get done."""
+
+
+class CannotRestore(StoreError):
+    """A backup does not fit here, or what is here does not let it in. Nothing was changed."""

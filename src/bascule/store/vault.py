@@ -99,6 +99,16 @@ class Vault:
     def _every(self) -> MultiFernet:
         return MultiFernet([_fernet(key) for key in self._keys()])
 
+    @property
+    def fingerprints(self) -> list[str]:
+        """Of each key, the newest first; see `fingerprint`."""
+        return [fingerprint(key) for key in self._keys()]
+
+    @property
+    def secrets(self) -> list[str]:
+        """The keys themselves, the newest first; for a backup that is to hold them."""
+        return self._keys()
+
     async def hold(self, session: AsyncSession) -> None:
         """From here to the transaction's end the newest key stays that. Whoever saves a secret
         encrypts it (or calls `renewed`) after this, or it might be under a key that is gone.
@@ -119,6 +129,18 @@ class Vault:
         if len(set(key)) < 8 or len(steps) < 6 or len(set(pairs)) < min(24, len(pairs) * 2 / 3):
             return "has too little variety: the same characters come again and again"
         return None
+
+
+def fingerprint(secret: str) -> str:
+    """What a key is known by, and cannot be made of again: 16 hexadecimal digits."""
+    return derived(secret, "fingerprint of a secret key")[:8].hex()
+
+
+def keys_there(settings: Settings) -> list[str]:
+    """The keys that `load_vault` would find, the newest first; none is made where there is none."""
+    if settings.secret_key is None and not (settings.data_dir / KEY_FILE).exists():
+        return []
+    return load_vault(settings).secrets
 
 
 def load_vault(settings: Settings) -> Vault:

@@ -2,7 +2,9 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from psycopg import AsyncConnection
 from sqlalchemy import select
 
 from bascule.connections import circuit
@@ -11,11 +13,13 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import Work, every, task
+from bascule.store.identity import after_restore
 from bascule.twoway import exchanges, matching, pulling, sending, waking
 from bascule.twoway.tables import TwoWay
 
 TRASH = "on_trash"
 ECHO = 0.2  # seconds
+NUMBERS_LEFT_OUT = 10_000  # after a restore: more records than are made between two backups
 
 
 @task("twoway.send", Work.PEOPLE)
@@ -82,3 +86,27 @@ async def start_due_polls(hub: Hub) -> None:
 async def forget_old_exchanges(hub: Hub) -> None:
     async with hub.db.session() as session:
         await exchanges.forget_old(session)
+
+
+# What waited to be made there may have been made since the backup: it is looked for first.
+_MAY_HAVE_BEEN_MADE = """
+UPDATE bascule.links SET create_begun_at = waiting.at, create_title = waiting.title
+  FROM (SELECT o.record_id, min(o.at) AS at, min(r.title) AS title
+          FROM bascule.outbox o JOIN bascule.records r ON r.id = o.record_id GROUP BY 1) waiting
+ WHERE waiting.record_id = links.record_id AND links.document IS NULL
+   AND links.create_begun_at IS NULL"""
+# The first look is at all there is, and at once.
+_LOOK_AT_ALL = """
+UPDATE bascule.two_ways SET cursor = cursor - 'swept_at', next_poll_at = now()
+ WHERE status = 'on'"""
+# Numbers that were given out since the backup are somewhere, and must not mean another record.
+_OTHER_NUMBERS = f"""
+SELECT setval(pg_get_serial_sequence('bascule.records', 'id'),
+              (SELECT coalesce(max(id), 0) FROM bascule.records) + {NUMBERS_LEFT_OUT})"""
+
+
+@after_restore
+async def look_before_anything_is_sent(conn: AsyncConnection[Any]) -> None:
+    """ERPNext has gone on since the backup, with what this hub sent too."""
+    for statement in (_MAY_HAVE_BEEN_MADE, _LOOK_AT_ALL, _OTHER_NUMBERS):
+        await conn.execute(statement.encode())
