@@ -40,6 +40,7 @@ from bascule.mirror.data_pages import pages as data
 from bascule.mirror.documents_api import router as documents
 from bascule.mirror.home_page import pages as home
 from bascule.mirror.log_page import pages as log_page
+from bascule.mirror.roster_api import router as rosters
 from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
 from bascule.mirror.stream_page import pages as stream_page
@@ -54,9 +55,19 @@ from bascule.twoway.setup_api import router as two_way_setup
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
 # What is signed needs nobody to sign in.
 SIGNED_ROUTERS: list[APIRouter] = [receiving]
-# In this order: /api/connectors/status is the mirror's, and no connector's slug.
-ROUTERS: list[APIRouter] = [mirror, rows, connections, events, journal, auth, users, settings]
-ROUTERS += [second_factor, documents, *two_way, two_way_setup, attention, webhooks, needs, left]
+# In this order: /api/connectors/status is no connector's slug.
+ROUTERS: list[APIRouter] = [rosters, mirror, rows, connections, events, journal, auth, users]
+ROUTERS += [
+    settings,
+    second_factor,
+    documents,
+    *two_way,
+    two_way_setup,
+    attention,
+    webhooks,
+    needs,
+    left,
+]
 ROUTERS += [allowed]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]

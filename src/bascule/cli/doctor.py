@@ -10,16 +10,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.progress import Progress
+
 from bascule import __version__
 from bascule.cli.exits import Exit, explained
 from bascule.cli.findings import Finding, one_address
-from bascule.cli.terminal import AsJson, document, escape, out
+from bascule.cli.terminal import AsJson, document, err, escape, out
 
 if TYPE_CHECKING:
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
     from bascule.settings import Settings
 
+SITES_AT_ONCE = 8
 LEAST_FREE = 1_000_000_000  # bytes; PostgreSQL needs room for what it is about to replace
 OLDEST_POSTGRESQL = 140_000
 _MARKS = {"ok": "[green]✓[/]", "note": "[yellow]![/]", "ill": "[red]✗[/]"}
@@ -175,7 +178,17 @@ async def _connections(hub: "Hub") -> list[Finding]:
     if not every:
         step = "Connect one with 'bascule connect', or try 'bascule demo'."
         return [Finding("Connections", "note", "no ERPNext site is connected", step)]
-    return [finding for one in every for finding in await _connection(hub, one)]
+    places = asyncio.Semaphore(SITES_AT_ONCE)
+    with Progress(console=err, transient=True, disable=len(every) == 1) as shown:
+        task = shown.add_task("Asking the sites", total=len(every))
+
+        async def ask(one: "Connection") -> list[Finding]:
+            async with places:
+                found = await _connection(hub, one)
+            shown.advance(task)
+            return found
+
+        return [finding for found in await asyncio.gather(*map(ask, every)) for finding in found]
 
 
 async def _connection(hub: "Hub", connection: "Connection") -> list[Finding]:

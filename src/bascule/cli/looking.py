@@ -8,13 +8,16 @@ import typer
 from bascule.cli.acting import acting_hub
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.terminal import AsJson, ago, document, err, escape, out, show, table
+from bascule.mirror.states import STATES, figures
 
 if TYPE_CHECKING:
     from bascule.accounts.tables import User
     from bascule.hub import Hub
     from bascule.mirror.answers import ConnectorStatus, LogLine, RunAnswer
+    from bascule.mirror.roster import Roster
 
 _COLOURS = {"ok": "green", "syncing": "cyan", "waiting": "yellow"}
+FEW = 3  # connections that are told in full without being asked
 FOLLOW = 0.5  # seconds between two looks at a log that is followed
 
 
@@ -22,43 +25,84 @@ async def status(
     connection: Annotated[
         str | None, typer.Argument(metavar="[CONNECTION]", help="Only this slug or id.")
     ] = None,
+    search: Annotated[
+        str, typer.Option(help="Only those with these words in name, slug or address.")
+    ] = "",
+    state: Annotated[
+        str, typer.Option(help=f"Only those that stand so: {', '.join(STATES)}.")
+    ] = "",
+    details: Annotated[
+        bool, typer.Option("--details", help="Streams and what went wrong, also of many.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """How each connection stands: its health, when it was synced, what is here, what went wrong.
 
-    Streams that failed for one cause are told together. Exits with 0 also when something went
-    wrong; `doctor` is the one that judges.
+    Many connections are a line each, those first that want somebody. Streams that failed for one
+    cause are told together. Exits with 0 also when something went wrong; `doctor` is the one that
+    judges.
     """
     from bascule.connections.service import find_connection
     from bascule.mirror.answers import StatusAnswer
-    from bascule.mirror.overview import statuses
+    from bascule.mirror.roster import Asked, find, page_of
 
+    if state and state not in STATES:
+        raise Refused(f"There is no state {state!r}.", next_step=f"One of {', '.join(STATES)}.")
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
-        found = await statuses(session, viewer)
+        found = await find(session, viewer, Asked(search, state))
         if connection is not None:
             wanted = (await find_connection(session, connection, viewer)).id
-            found = [one for one in found if one.connector_id == wanted]
+            found.wanted[:] = [one for one in found.wanted if one.id == wanted]
+        page = await page_of(session, found, worst_first=True)
     if as_json:
-        document(StatusAnswer(connectors=found).model_dump(mode="json"))
-    elif not found:
+        answer = StatusAnswer(
+            connectors=page.statuses, counts=page.counts, total=page.total, next=None
+        )
+        document(answer.model_dump(mode="json"))
+    elif not page.everything:
         out.print("No ERPNext site is connected yet.")
         out.print("  → 'bascule connect' connects one; 'bascule demo' shows what you would get.")
-    for one in found if not as_json else []:
-        _tell(one)
+    elif details or page.total <= FEW:
+        for one in page.statuses:
+            _tell(one)
+    else:
+        _list(page)
+    if not as_json and page.everything and not page.total:
+        out.print("No connection fits this search and this state.")
+        out.print("  → 'bascule status' lists all of them.")
     return Exit.DONE
+
+
+def _list(page: "Roster") -> None:
+    made = table("Slug", "Name", "State", "Documents", "Synced", "Next", numbers=("Documents",))
+    for one in page.statuses:
+        made.add_row(
+            escape(one.slug),
+            escape(one.name),
+            f"[{_COLOURS.get(one.status, 'red')}]{one.status}[/]",
+            f"{one.records:,}",
+            ago(one.last_sync_at),
+            _next_of(one),
+        )
+    show(made)
+    out.print(f"{page.total:,} connections: {figures(page.counts)}.")
+    out.print("  → 'bascule status SLUG' tells more of one, 'bascule status --details' of all.")
+
+
+def _next_of(one: "ConnectorStatus") -> str:
+    if one.paused_until is not None:  # the next sync is not what is next
+        return f"tried again {ago(one.paused_until)}"
+    return ago(one.next_sync_at) if one.next_sync_at else "when asked"
 
 
 def _tell(one: "ConnectorStatus") -> None:
     from bascule.mirror.proof_words import proof_line
 
     colour = _COLOURS.get(one.status, "red")
-    following = ago(one.next_sync_at) if one.next_sync_at else "when asked"
-    if one.paused_until is not None:  # the next sync is not what is next
-        following = f"tried again {ago(one.paused_until)}"
     out.print(
         f"[bold]{escape(one.name)}[/] ({escape(one.slug)})  [{colour}]{one.status}[/]"
         f"  {one.records:,} documents, synced {ago(one.last_sync_at)}, next"
-        f" {following} ({one.schedule})"
+        f" {_next_of(one)} ({one.schedule})"
     )
     out.print(f"  {proof_line(one.proof, one.compared_by, one.compared_at)}")
     made = table("  Stream", "Documents", numbers=("Documents",))

@@ -92,8 +92,20 @@ def shown(connection: Connection) -> dict[str, Any]:
     return {c.key: getattr(connection, c.key) for c in columns if not c.info.get("encrypted")}
 
 
-class Connectors(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"example": {"connectors": [CONNECTOR]}})
+class Page(BaseModel):
+    """Of a list of connectors."""
+
+    counts: dict[str, int] = Field(description="State to connectors, of all that `search` finds.")
+    total: int = Field(description="Connectors that were asked for, on this page or not.")
+    next: str | None = Field(description="Send it as `after` for the next page; null at the end.")
+
+
+class Connectors(Page):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"connectors": [CONNECTOR], "counts": {"ok": 1}, "total": 1, "next": None}
+        }
+    )
 
     connectors: list[Connector]
 

@@ -1,6 +1,6 @@
-"""Connectors over HTTP: their types, the list, one of them, its test, its end.
+"""Connectors over HTTP: their types, one of them, its test, its end.
 
-What also moves data (setup, change, sync, rows) is the mirror's.
+What also moves data (setup, change, sync, rows) is the mirror's, and so are the lists.
 """
 
 from dataclasses import asdict
@@ -9,11 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from bascule.accounts.access import CurrentUser, Editor, TheHub, needs
-from bascule.connections.answers import CheckAnswer, Connector, Connectors, DeletedAnswer
+from bascule.connections.answers import CheckAnswer, Connector, DeletedAnswer
 from bascule.connections.service import (
     delete_connection,
     find_connection,
-    list_connections,
     recheck,
 )
 from bascule.connections.tables import Connection
@@ -51,14 +50,6 @@ IN_USE: dict[int | str, dict[str, Any]] = {
 async def connector_types() -> ConnectorTypes:
     """The kinds of sites that can be connected, each with its form and where to find its values."""
     return ConnectorTypes(types=TYPES, categories=CATEGORIES)
-
-
-@router.get("", dependencies=VIEWER)
-async def connectors(hub: TheHub, user: CurrentUser) -> Connectors:
-    """All connectors that are shared or yours, by name, without their secrets."""
-    async with hub.db.session() as session:
-        found = await list_connections(session, user)
-        return Connectors(connectors=[Connector.of(connection) for connection in found])
 
 
 @router.get("/{connector}", dependencies=VIEWER)

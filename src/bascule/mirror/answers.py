@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from bascule.connections.answers import CheckAnswer, Connector
+from bascule.connections.answers import CheckAnswer, Connector, Page
 from bascule.connections.examples import CHECK, CONNECTOR
 from bascule.mirror.examples import LINE, RUN, STATUS, STREAM
 
@@ -363,7 +363,11 @@ class ConnectorStatus(BaseModel):
     attention: list[Attention]
 
 
-class StatusAnswer(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"example": {"connectors": [STATUS]}})
+class StatusAnswer(Page):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"connectors": [STATUS], "counts": {"ok": 1}, "total": 1, "next": None}
+        }
+    )
 
     connectors: list[ConnectorStatus]

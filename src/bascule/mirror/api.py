@@ -31,7 +31,6 @@ from bascule.mirror.answers import (
     Setup,
     SetupAnswer,
     Started,
-    StatusAnswer,
     StreamAnswer,
     StreamChange,
     Streams,
@@ -39,7 +38,7 @@ from bascule.mirror.answers import (
     VerifyRequest,
 )
 from bascule.mirror.cancelling import cancel_run, cancel_runs
-from bascule.mirror.overview import statuses, with_doctypes
+from bascule.mirror.overview import with_doctypes
 from bascule.mirror.run_logs import SHOWN, Level, Words, newest_of_connection
 from bascule.mirror.runs import logs_of, run_of, runs_of
 from bascule.mirror.starting import start_runs
@@ -132,13 +131,6 @@ async def sync(
         )
     ]
     return await _started(hub, user, run_ids, asked.wait)
-
-
-@router.get("/api/connectors/status", tags=["Sync"])
-async def status(hub: TheHub, user: Viewer) -> StatusAnswer:
-    """Each connector: how it stands, when it was last synced, how many records are here."""
-    async with hub.db.session() as session:
-        return StatusAnswer(connectors=await statuses(session, user))
 
 
 @router.post("/api/connectors/{connector}/verify", status_code=202, tags=["Sync"])

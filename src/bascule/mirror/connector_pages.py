@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bascule.accounts.access import Editor, TheHub, Viewer
 from bascule.connections.forms import new_connection, type_named
-from bascule.connections.service import list_connections
 from bascule.connections.trying import try_out
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorType, find_types
 from bascule.errors import Invalid
 from bascule.events.journal import about, unrecorded
 from bascule.mirror.connector_form import MENDABLE, Form, blank, filled, onwards, show
-from bascule.mirror.overview import statuses_of
+from bascule.mirror.roster import Asked, find, page_of
+from bascule.mirror.roster_page import FEW
 from bascule.mirror.setup import set_up
 from bascule.ui import back_to, render
 from bascule.ui.filters import plural
@@ -34,13 +34,13 @@ async def connectors_page(
     request: Request, hub: TheHub, user: Viewer, search: Words = "", category: Words = ""
 ) -> Response:
     async with hub.db.session() as session:
-        connections = await list_connections(session, user)
-        found = dict(zip(connections, await statuses_of(session, connections), strict=True))
+        page = await page_of(session, await find(session, user, Asked()), limit=FEW)
         session.expunge_all()
     return render(
         request,
         "mirror/connectors.html",
-        found=found,
+        found=dict(zip(page.connections, page.statuses, strict=True)),
+        everything=page.everything,
         types=find_types(search, category),
         categories=CATEGORIES,
         signs=SIGNS,

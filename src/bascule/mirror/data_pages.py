@@ -12,7 +12,6 @@ from fastapi.responses import RedirectResponse
 from bascule.accounts.access import TheHub, Viewer
 from bascule.connections.api import TheConnection
 from bascule.connections.kept import kept_of
-from bascule.connections.service import list_connections
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
 from bascule.hub import Hub
@@ -25,6 +24,7 @@ from bascule.mirror.document_page import document_parts
 from bascule.mirror.documents import find_document
 from bascule.mirror.export import FORMATS
 from bascule.mirror.relation import BadQuery, find_relation
+from bascule.mirror.roster_page import APageOfThem, listed
 from bascule.mirror.streams import streams_of
 from bascule.ui import render
 
@@ -62,20 +62,42 @@ async def _relations(hub: Hub, connection: Connection) -> list[Mirrored]:
 
 
 @pages.get("")
-async def data_page(request: Request, hub: TheHub, user: Viewer) -> Response:
+async def data_page(request: Request, hub: TheHub, user: Viewer, asked: APageOfThem) -> Response:
+    """What all connections have, or where they are too many for that, which there are."""
     async with hub.db.session() as session:
-        connections = await list_connections(session, user)
+        found = await listed(session, user, asked)
         session.expunge_all()
-    shelves = [await _shelf(hub, connection) for connection in connections]
-    return render(request, "mirror/data.html", shelves=shelves, looks=LOOKS, alone=None)
+    shelves = [await _shelf(hub, each) for each in found.roster.connections] if found.few else []
+    return render(
+        request,
+        "mirror/data.html",
+        shelves=shelves,
+        looks=LOOKS,
+        alone=None,
+        among=True,
+        found=found,
+    )
 
 
 @pages.get("/{connector}")
 async def data_of_connector(
-    request: Request, hub: TheHub, user: Viewer, connection: TheConnection
+    request: Request,
+    hub: TheHub,
+    user: Viewer,
+    connection: TheConnection,
+    among: bool = False,
 ) -> Response:
+    """`among`: as it stands on the page of several, which asks so for one of them."""
     shelf = await _shelf(hub, connection)
-    return render(request, "mirror/data.html", shelves=[shelf], looks=LOOKS, alone=connection)
+    return render(
+        request,
+        "mirror/data.html",
+        shelves=[shelf],
+        looks=LOOKS,
+        alone=connection,
+        among=among,
+        found=None,
+    )
 
 
 @pages.get("/{connector}/{relation}")

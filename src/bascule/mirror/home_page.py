@@ -4,15 +4,23 @@ from fastapi import APIRouter, Request, Response
 
 from bascule.accounts.access import TheHub, Viewer
 from bascule.connections.needs import needs_of
-from bascule.mirror.overview import statuses
+from bascule.mirror.roster_page import APageOfThem, listed
 from bascule.ui import render
 
 pages = APIRouter(include_in_schema=False)
+MOST_NEEDS = 8  # the rest is a page away
 
 
 @pages.get("/")
-async def home(request: Request, hub: TheHub, user: Viewer) -> Response:
+async def home(request: Request, hub: TheHub, user: Viewer, asked: APageOfThem) -> Response:
     async with hub.db.session() as session:
-        connectors = await statuses(session, user)
+        found = await listed(session, user, asked)
         needs = await needs_of(hub, session, user)
-    return render(request, "mirror/home.html", connectors=connectors, needs=needs)
+        session.expunge_all()
+    return render(
+        request,
+        "mirror/home.html",
+        found=found,
+        needs=needs[:MOST_NEEDS],
+        more_needs=len(needs) - MOST_NEEDS,
+    )

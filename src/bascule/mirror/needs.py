@@ -4,17 +4,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
 from bascule.connections.needs import Mend, Need, finds_needs
-from bascule.connections.service import list_connections
 from bascule.connections.sharing import who_decides
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.mirror.answers import Attention
 from bascule.mirror.overview import statuses_of
+from bascule.mirror.roster import troubled
 
 
 @finds_needs
 async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
-    connections = await list_connections(session, viewer)
+    connections, at = await troubled(session, viewer)
     return [
         Need(
             kind=one.kind,
@@ -26,7 +26,7 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
             command=_COMMANDS[one.mend].format(connection.slug),
         )
         for connection, status in zip(
-            connections, await statuses_of(session, connections), strict=True
+            connections, await statuses_of(session, connections, at), strict=True
         )
         for one in status.attention
     ]

@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.tables import User
-from bascule.connections.service import list_connections
 from bascule.connections.tables import Circuit, Connection
 from bascule.jobs.standing import worker_seen
 from bascule.mirror.answers import ConnectorStatus, RunAnswer
@@ -19,18 +18,16 @@ from bascule.mirror.tables import Run, Stream
 from bascule.store.database import driver_connection
 
 
-async def statuses(session: AsyncSession, viewer: User | None) -> list[ConnectorStatus]:
-    return await statuses_of(session, await list_connections(session, viewer))
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of some connections beside themselves: their circuits, what is under way."""
+
+    circuits: dict[UUID, Circuit]
+    syncing: set[UUID]
+    worker: bool
 
 
-async def statuses_of(
-    session: AsyncSession, connections: Sequence[Connection]
-) -> list[ConnectorStatus]:
-    ids = [connection.id for connection in connections]
-    streams: dict[UUID, list[Stream]] = defaultdict(list)
-    query = select(Stream).where(Stream.connection_id.in_(ids)).order_by(Stream.doctype)
-    for stream in await session.scalars(query):
-        streams[stream.connection_id].append(stream)
+async def around(session: AsyncSession, ids: Sequence[UUID]) -> Around:
     under_way = select(Run.connection_id).where(
         Run.connection_id.in_(ids),
         Run.outcome.in_(("queued", "running")),
@@ -38,48 +35,55 @@ async def statuses_of(
     )
     syncing = set((await session.scalars(under_way.distinct())).all())
     circuits = await session.scalars(select(Circuit).where(Circuit.connection_id.in_(ids)))
-    shut = {one.connection_id: one for one in circuits}
     _, worker = await worker_seen(await driver_connection(session))
-    return [
-        _status(
-            connection,
-            streams[connection.id],
-            shut=shut.get(connection.id),
-            syncing=connection.id in syncing,
-            worker=worker,
-        )
-        for connection in connections
-    ]
+    return Around({one.connection_id: one for one in circuits}, syncing, worker)
 
 
-def _status(
-    connection: Connection,
-    streams: list[Stream],
-    *,
-    shut: Circuit | None,
-    syncing: bool,
-    worker: bool,
-) -> ConnectorStatus:
+def state_of(
+    connection: Connection, at: Around, *, failed: bool, differs: bool, pulled: bool
+) -> str:
+    """One of `roster.STATES`. `failed`: a stream's last run did, for a cause of its own; `differs`:
+    a proof found one to; `pulled`: something came.
+    """
+    if connection.id in at.syncing:
+        return "syncing" if at.worker else "queued"
+    site = standing_of(connection, at.circuits.get(connection.id))
+    if site in ("refused", "down"):
+        return site
+    if failed:
+        return "failed"
+    if differs:
+        return "differs"
+    return "ok" if pulled else "waiting"
+
+
+async def statuses_of(
+    session: AsyncSession, connections: Sequence[Connection], at: Around | None = None
+) -> list[ConnectorStatus]:
+    """In the same order. `at`: what is `around` them, where it is known already."""
+    ids = [connection.id for connection in connections]
+    streams: dict[UUID, list[Stream]] = defaultdict(list)
+    query = select(Stream).where(Stream.connection_id.in_(ids)).order_by(Stream.doctype)
+    for stream in await session.scalars(query):
+        streams[stream.connection_id].append(stream)
+    at = at or await around(session, ids)
+    return [_status(connection, streams[connection.id], at) for connection in connections]
+
+
+def _status(connection: Connection, streams: list[Stream], at: Around) -> ConnectorStatus:
     pulled = [s.last_success_at for s in streams if s.last_success_at is not None]
     enabled = [s for s in streams if s.enabled]
     failed = [s for s in enabled if s.last_error is not None]
     of_their_own = [s for s in failed if s.trouble.get("kind") != "site"]
-    site = standing_of(connection, shut)
+    shut = at.circuits.get(connection.id)
     compared = [s for s in enabled if s.verified_equal is not None]
     proofs = [s.last_verified_at for s in compared if s.last_verified_at is not None]
     looks = [s.compared_at for s in enabled if s.compared_at is not None]
     equal = all(s.verified_equal for s in compared) if compared else None
     proven, here = sum(s.proven or 0 for s in enabled), sum(s.rows for s in enabled)
-    if syncing:
-        status = "syncing" if worker else "queued"
-    elif site in ("refused", "down"):
-        status = site
-    elif of_their_own:
-        status = "failed"
-    elif not all(s.verified_equal for s in compared):
-        status = "differs"
-    else:
-        status = "ok" if pulled else "waiting"
+    status = state_of(
+        connection, at, failed=bool(of_their_own), differs=equal is False, pulled=bool(pulled)
+    )
     return ConnectorStatus(
         connector_id=connection.id,
         slug=connection.slug,
@@ -99,7 +103,7 @@ def _status(
         proof=proof_words(equal, proven, here, min(proofs, default=None)),
         compared_at=min(looks, default=None),
         compared_by=least_of([s.compared_by for s in enabled if s.compared_by]),
-        attention=list(attention_of(connection, enabled, shut=shut, worker=worker)),
+        attention=list(attention_of(connection, enabled, shut=shut, worker=at.worker)),
         problems=[
             {
                 "stream": s.doctype,

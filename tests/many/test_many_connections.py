@@ -1,0 +1,127 @@
+"""Three hundred connections are a list: searched, by state, in pages, those that fail first."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from account_pages.conftest import Desk, Page
+from api.conftest import Api, RunningHub
+from bascule.cli import app
+from bascule.settings import get_settings
+
+from .conftest import DIFFERING, DOWN, FAILING, SITES
+
+Sit = Callable[..., Desk]
+COUNTS = {"ok": SITES - 6, "failed": 3, "differs": 2, "down": 1}
+LARGEST = 100_000  # bytes of a page
+
+
+def listed(page: Page, to: str = "/connectors/") -> list[str]:
+    return re.findall(rf'<th scope="row"><a href="{to}([a-z0-9_]+)"', page.html)
+
+
+def test_home_is_a_list_with_those_first_that_want_somebody(sit: Sit) -> None:
+    viewer = sit("viewer")
+    page = viewer.open("/")
+    assert page.status == 200
+    assert len(page.html.encode()) < LARGEST
+    assert "294 fine, 2 different from the site, 3 failing, 1 down" in page.text
+    first = [f"site_{n:03}" for n in (*DOWN, *FAILING, *DIFFERING)]
+    assert listed(page)[:7] == [*first, "site_001"]
+    assert "1 to 50 of 300" in page.text
+    second = viewer.open("/?page=2")
+    assert "51 to 100 of 300" in second.text
+    assert not set(listed(page)) & set(listed(second))
+
+
+def test_words_and_state_narrow_it_and_figures_follow(sit: Sit) -> None:
+    viewer = sit("viewer")
+    failing = viewer.open("/?state=failed")
+    assert listed(failing) == [f"site_{n:03}" for n in FAILING]
+    by_address = viewer.open("/?search=client-123.invalid")
+    assert listed(by_address) == ["site_123"]
+    assert "1 fine" in by_address.text
+    nothing = viewer.open("/?search=nobody%20of%20that%20name")
+    assert "Nothing found" in nothing.text
+    assert listed(nothing) == []
+    assert viewer.open("/?state=nonsense").status == 422
+
+
+def test_what_needs_somebody_is_short_on_home_and_whole_behind(sit: Sit) -> None:
+    page = sit("viewer").open("/")
+    assert page.html.count('class="card need-') <= 8
+    assert "Something broke." in page.text
+
+
+def test_data_is_a_list_of_connections_too(sit: Sit) -> None:
+    viewer = sit("viewer")
+    page = viewer.open("/data")
+    assert len(page.html.encode()) < LARGEST
+    assert "site_005" in listed(page, "/data/")
+    assert page.html.count("data-live=") == 1  # one part asks, not one for each connection
+
+
+def test_connectors_shows_a_few_and_leads_to_all(sit: Sit) -> None:
+    page = sit("viewer").open("/connectors")
+    assert "All 300 connections" in page.text
+    assert page.html.count('id="connection-') == 12
+
+
+@pytest.mark.parametrize("path", ["/api/connectors", "/api/connectors/status"])
+def test_programs_page_through_all_of_them_by_name(api: Api, path: str) -> None:
+    got: list[Any] = []
+    query: dict[str, Any] = {"limit": 120}
+    for _ in range(4):
+        answer = api.get(path, **query).json
+        assert answer["counts"] == COUNTS
+        assert answer["total"] == SITES
+        got += answer["connectors"]
+        if answer["next"] is None:
+            break
+        query["after"] = answer["next"]
+    assert [one["slug"] for one in got] == [f"site_{n:03}" for n in range(1, SITES + 1)]
+    assert len(api.get(path).json["connectors"]) == SITES
+    some = api.get(path, state="failed", limit=2).json
+    assert [one["slug"] for one in some["connectors"]] == ["site_017", "site_170"]
+    assert (some["total"], some["next"]) == (3, "site_170")
+    rest = api.get(path, state="failed", limit=2, after=some["next"]).json
+    assert [one["slug"] for one in rest["connectors"]] == ["site_299"]
+    assert rest["next"] is None
+    assert api.get(path, search="client-299").json["total"] == 1
+    gone = api.get(path, after="no_such")
+    assert gone.status == 422
+    assert "after" in gone.json["fields"]
+
+
+@pytest.fixture
+def say(accounts_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    settings = accounts_hub.settings
+    assert settings.database_url is not None
+    monkeypatch.setenv("BASCULE_DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("BASCULE_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("COLUMNS", "160")
+    get_settings.cache_clear()
+    return lambda *words: CliRunner().invoke(app, words, prog_name="bascule")
+
+
+def test_the_command_line_has_a_line_for_each_and_details_when_asked(
+    say: Callable[..., Any],
+) -> None:
+    said = say("status").stdout.splitlines()
+    lines = [line for line in said if "site_" in line]
+    assert len(lines) == SITES
+    assert "site_005" in lines[0]
+    assert "down" in lines[0]
+    assert any(line.startswith("300 connections: 294 fine") for line in said)
+    assert "Thing 03: Something broke." in say("status", "site_017").stdout
+    assert "Thing 03: Something broke." in say("status", "--state", "failed").stdout
+    few = json.loads(say("status", "--search", "Client 017", "--json").stdout)
+    assert [one["slug"] for one in few["connectors"]] == ["site_017"]
+    refused = say("status", "--state", "nonsense")
+    assert refused.exit_code == 2
+    assert "refused, down, failed" in refused.stderr
+    assert "No connection fits" in say("status", "--search", "nobody").stdout
