@@ -1,6 +1,6 @@
 """Streams, runs and their logs as the API shows them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -112,13 +112,31 @@ class RunAnswer(BaseModel):
     next_step: str | None
 
 
+class QuietDay(BaseModel):
+    """Runs of a day (UTC) that changed nothing; a day later they are this count and no more."""
+
+    day: date
+    runs: int
+
+
 class Runs(BaseModel):
     """Newest first. `next` is the `before` of the page that follows; null on the last."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"runs": [RUN], "next": 42}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "runs": [RUN],
+                "next": 42,
+                "quiet": [{"day": "2026-03-02", "runs": 1152}],
+            }
+        }
+    )
 
     runs: list[RunAnswer]
     next: int | None = None
+    quiet: list[QuietDay] = Field(
+        default=[], description="Runs of days gone by that changed nothing, newest first."
+    )
 
 
 class Cancelled(BaseModel):

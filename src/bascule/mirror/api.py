@@ -39,6 +39,7 @@ from bascule.mirror.answers import (
 )
 from bascule.mirror.cancelling import cancel_run, cancel_runs
 from bascule.mirror.overview import with_doctypes
+from bascule.mirror.quiet import quiet_days
 from bascule.mirror.run_logs import SHOWN, Level, Words, newest_of_connection
 from bascule.mirror.runs import logs_of, run_of, runs_of
 from bascule.mirror.starting import start_runs
@@ -240,11 +241,12 @@ async def runs(
         int | None, Query(ge=1, le=BIGGEST, description="`next` of the page before.")
     ] = None,
 ) -> Runs:
-    """What was attempted, newest first."""
+    """What was attempted, newest first. Runs that changed nothing are counts after a day."""
     async with hub.db.session() as session:
         found = await runs_of(session, connection, limit + 1, before)
         page = await with_doctypes(session, found[:limit])
-    return Runs(runs=page, next=page[-1].id if len(found) > limit else None)
+        quiet = await quiet_days(session, connection)
+    return Runs(runs=page, next=page[-1].id if len(found) > limit else None, quiet=quiet)
 
 
 @router.get("/api/connectors/{connector}/logs", dependencies=VIEWER, tags=["Runs"])

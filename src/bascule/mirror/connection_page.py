@@ -22,6 +22,7 @@ from bascule.mirror.attention import named
 from bascule.mirror.by_hand import begin
 from bascule.mirror.cancelling import cancel_runs
 from bascule.mirror.overview import statuses_of
+from bascule.mirror.quiet import quiet_days
 from bascule.mirror.resuming import go_on
 from bascule.mirror.rounds import last_full, last_proofs, rounds_of, under_way
 from bascule.mirror.streams import streams_of
@@ -51,6 +52,7 @@ async def connection_page(
         streams = await streams_of(session, connection)
         doing = await under_way(session, connection)
         rounds, older = await rounds_of(session, connection, before)
+        quiet = await quiet_days(session, connection)
         differing = [s for s in streams if s.enabled and s.verified_equal is False]
         proofs = await last_proofs(session, connection, differing)
         # Only for a question that is asked outside of what is live.
@@ -66,6 +68,7 @@ async def connection_page(
         doing=doing,
         rounds=rounds,
         older=older,
+        quiet=quiet,
         before=before,
         opened=open,
         chart=timeline(rounds, page_of(connection), before),

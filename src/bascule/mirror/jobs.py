@@ -12,6 +12,7 @@ from bascule.frappe.ripples import leads_to
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import Work, every, task
+from bascule.mirror.quiet import AT_ONCE, forget_days, thin
 from bascule.mirror.resuming import resume
 from bascule.mirror.runs import carry_out
 from bascule.mirror.starting import start_runs, start_runs_in
@@ -91,3 +92,13 @@ async def forget_old_runs(hub: Hub) -> None:
             """,
             [KEPT_DAYS],
         )
+        await forget_days(conn, KEPT_DAYS)
+
+
+@every("17 * * * *", Work.HOUSEKEEPING)
+async def count_quiet_runs(hub: Hub) -> None:
+    """Runs that changed nothing become counts; in batches, for other work to come between."""
+    counted = AT_ONCE
+    while counted == AT_ONCE:
+        async with hub.db.connection() as conn:
+            counted = await thin(conn)

@@ -46,7 +46,10 @@ async def run_of(session: AsyncSession, run_id: int, viewer: User | None) -> Run
     query = select(Run).join(Connection, Connection.id == Run.connection_id)
     run = await session.scalar(query.where(Run.id == run_id, seen_by(viewer)))
     if run is None:
-        raise NoSuch(f"There is no run {run_id}.", next_step="`bascule logs` lists the latest.")
+        raise NoSuch(
+            f"There is no run {run_id}.",
+            next_step="'bascule logs' lists the latest; those that changed nothing stay for a day.",
+        )
     return run
 
 

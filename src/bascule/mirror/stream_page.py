@@ -17,6 +17,7 @@ from bascule.mirror.api import TheStream
 from bascule.mirror.by_hand import begin
 from bascule.mirror.connection_page import RunNumber, begun, page_of
 from bascule.mirror.presets import PRESETS, Preset
+from bascule.mirror.quiet import quiet_days
 from bascule.mirror.rounds import last_proofs, stream_rounds, under_way
 from bascule.mirror.schema import columns_there
 from bascule.mirror.streams import add_streams, change_stream, delete_stream, streams_of
@@ -117,6 +118,7 @@ async def _page(
     async with hub.db.session() as session:
         doing = await under_way(session, connection)
         rounds, older = await stream_rounds(session, connection, stream, before)
+        quiet = await quiet_days(session, connection, stream)
         proofs = await last_proofs(session, connection, [stream])
     async with hub.db.connection() as conn:
         fields = await columns_there(conn, connection.slug, stream.table_name)
@@ -130,6 +132,7 @@ async def _page(
         refused=refused,
         doing=doing.get(stream.id),
         rounds=rounds,
+        quiet=quiet,
         older=older,
         before=before,
         chart=timeline(rounds, _page_of(connection, stream), before),

@@ -1,6 +1,6 @@
 """What the hub knows about its mirrors: streams, their runs, and what the runs said."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,11 @@ from bascule.connections.tables import Connection
 from bascule.mirror.proof_words import proof_words
 from bascule.store.base import Base
 
+# Of the runs that are looked for among very many; each is what its query asks, in SQL's words.
+QUIET = "kind = 'sync' AND outcome = 'done' AND rows_changed = 0 AND rows_deleted = 0"
+CHANGING = "rows_changed > 0 OR rows_deleted > 0 OR outcome = 'failed'"
+PROOFS = "kind IN ('verify', 'repair') AND outcome = 'done'"
+FULL = "kind = 'full' AND outcome = 'done'"
 OVER = frozenset({"done", "failed", "cancelled"})  # outcomes of runs that have ended
 NAMED = 3  # of the fields that are withheld, where room is short
 
@@ -106,6 +111,10 @@ class Run(Base):
             "queued_at",
             postgresql_where=text("outcome IN ('queued', 'running')"),
         ),
+        Index("ix_runs_quiet", "finished_at", postgresql_where=text(QUIET)),
+        Index("ix_runs_changing", "stream_id", "id", postgresql_where=text(CHANGING)),
+        Index("ix_runs_proofs", "stream_id", "id", postgresql_where=text(PROOFS)),
+        Index("ix_runs_full", "connection_id", "id", postgresql_where=text(FULL)),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -133,6 +142,18 @@ class Run(Base):
     report: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # verify: what it found
     error: Mapped[str | None]
     next_step: Mapped[str | None]
+
+
+class QuietRuns(Base):
+    """How many runs of a stream changed nothing on a day (UTC), once they are no rows any more."""
+
+    __tablename__ = "quiet_runs"
+
+    stream_id: Mapped[int] = mapped_column(
+        ForeignKey(Stream.id, ondelete="CASCADE"), primary_key=True
+    )
+    day: Mapped[date] = mapped_column(primary_key=True)
+    runs: Mapped[int]
 
 
 class RunLog(Base):
