@@ -67,7 +67,40 @@ def test_what_changes_something_is_in_the_journal_before_its_answer(
         "method": "PATCH",
         "route": "/api/connectors/{connector}",
         "status": 200,
+        "changed": {"lookback_days": [90, 12]},
     }
+
+
+def test_values_are_told_as_they_were_and_are_and_secrets_only_that_they_are_others(
+    api: Api, connect: Callable[..., Any], erpnext_sandbox: Any
+) -> None:
+    shop = connect()
+    slug = shop["slug"]
+
+    def changed() -> Any:
+        return api.get("/api/audit", limit=1).json["entries"][0]["detail"].get("changed")
+
+    secret = {"api_secret": erpnext_sandbox.api_secret, "schedule": "weekly", "name": "Shop 2"}
+    assert api.patch(f"/api/connectors/{slug}", secret).status == 200
+    told = changed()
+    assert told["schedule"][1] == "weekly"
+    assert told["name"][1] == "Shop 2"
+    assert erpnext_sandbox.api_secret not in json.dumps(told)
+    assert told["api_secret_encrypted"] == "is another one now"
+    filters = [["disabled", "=", 0]]
+    assert api.patch(f"/api/connectors/{slug}/streams/Item", {"filters": filters}).status == 200
+    assert changed() == {"Item filters": [[], filters]}
+    assert api.patch(f"/api/connectors/{slug}", {"lookback_days": -1}).status == 422
+    assert changed() is None
+
+
+def test_a_run_tells_who_asked_for_it(
+    api: Api, running_hub: RunningHub, connect: Callable[..., Any]
+) -> None:
+    shop = connect()
+    asked = {"connector_id": shop["slug"], "streams": ["Warehouse"], "wait": 60}
+    [run] = api.post("/api/connectors/sync", asked).json["runs"]
+    assert (run["trigger"], run["asked_by"]) == ("api", "admin")
 
 
 def test_every_route_that_may_change_something_leaves_a_row(

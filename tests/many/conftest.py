@@ -3,14 +3,18 @@
 No site stands behind them: what is shown of many comes from what the hub knows already.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from account_pages.conftest import sit  # noqa: F401
 from accounts.conftest import _quick_passwords, browse, make_person, sql  # noqa: F401
 from api.conftest import Api, RunningHub
+from bascule.cli import app
+from bascule.settings import get_settings
 from databases import FreshSettings
 
 SITES, STREAMS = 300, 12
@@ -62,3 +66,14 @@ def accounts_hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
 @pytest.fixture
 def api(accounts_hub: RunningHub) -> Api:
     return Api(accounts_hub.url, accounts_hub.token)
+
+
+@pytest.fixture
+def say(accounts_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    settings = accounts_hub.settings
+    assert settings.database_url is not None
+    monkeypatch.setenv("BASCULE_DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("BASCULE_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("COLUMNS", "160")
+    get_settings.cache_clear()
+    return lambda *words: CliRunner().invoke(app, words, prog_name="bascule")

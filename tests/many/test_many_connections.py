@@ -6,12 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from account_pages.conftest import Desk, Page
-from api.conftest import Api, RunningHub
-from bascule.cli import app
-from bascule.settings import get_settings
+from api.conftest import Api
 
 from .conftest import DIFFERING, DOWN, FAILING, SITES
 
@@ -95,17 +92,6 @@ def test_programs_page_through_all_of_them_by_name(api: Api, path: str) -> None:
     gone = api.get(path, after="no_such")
     assert gone.status == 422
     assert "after" in gone.json["fields"]
-
-
-@pytest.fixture
-def say(accounts_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    settings = accounts_hub.settings
-    assert settings.database_url is not None
-    monkeypatch.setenv("BASCULE_DATABASE_URL", settings.database_url.get_secret_value())
-    monkeypatch.setenv("BASCULE_DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("COLUMNS", "160")
-    get_settings.cache_clear()
-    return lambda *words: CliRunner().invoke(app, words, prog_name="bascule")
 
 
 def test_the_command_line_has_a_line_for_each_and_details_when_asked(

@@ -16,6 +16,11 @@ class User(Base):
     """
 
     __tablename__ = "users"
+    told = (
+        "role",
+        "active",
+        "email",
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(unique=True)

@@ -2,22 +2,28 @@
 whose token that is, with that user's role and connections.
 """
 
+import getpass
+import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bascule.cli.exits import Refused
 
 if TYPE_CHECKING:
     from bascule.accounts.tables import User
+    from bascule.connections.tables import Connection
     from bascule.hub import Hub
     from bascule.settings import Settings
 
+log = logging.getLogger(__name__)
 # machine: for its owner alone, with no token; anybody: nothing of the hub is touched.
 Needed = Literal["viewer", "editor", "admin", "machine", "anybody"]
 NEEDED = get_args(Needed)
 _said: ContextVar[tuple[str, Needed]] = ContextVar("said")  # the verb that runs, and what it needs
+_row: ContextVar[int] = ContextVar("row")  # its own in the journal
 
 
 def begin(verb: str, needed: Needed) -> None:
@@ -41,19 +47,63 @@ async def acting_hub(
 ) -> "AsyncIterator[tuple[Hub, User | None]]":
     """The hub, and the user for whom the verb acts; None: the machine. Unauthenticated, Forbidden.
 
-    What changes something is noted in the journal; `of`: whom or what it is done to.
+    What changes something is noted in the journal as it begins, and how it ended with the values
+    that it changed; `of`: whom or what it is done to, besides a connection, see `acted_on`.
     """
+    from bascule.events.changes import noting
     from bascule.events.journal import record
     from bascule.hub import open_hub
 
     verb, needed = _said.get()
     async with open_hub(settings) as hub:
         user = await _user(hub, needed)
-        if needed != "viewer":
-            async with hub.db.session() as session:
-                action = f"cli.{verb.replace(' ', '.')}"
-                await record(session, action=action, user=user, via="cli", object=of)
-        yield hub, user
+        if needed == "viewer":
+            yield hub, user
+            return
+        async with hub.db.session() as session:
+            row = await record(
+                session,
+                action=f"cli.{verb.replace(' ', '.')}",
+                user=user,
+                via="cli",
+                object=of,
+                address=_login(),
+            )
+        _row.set(row)
+        with noting() as changes:
+            outcome = "refused"
+            try:
+                yield hub, user
+                outcome = "done"
+            finally:
+                await _end(hub, row, {"outcome": outcome, "changed": changes or None})
+
+
+async def _end(hub: "Hub", row: int, detail: dict[str, Any]) -> None:
+    from bascule.events.journal import UNWRITTEN, tell_more
+
+    try:
+        async with hub.db.session() as session:
+            await tell_more(session, row, detail=detail)
+    except UNWRITTEN as error:
+        log.error("The journal does not say how it ended: %s", type(error).__name__)  # noqa: TRY400
+
+
+async def acted_on(hub: "Hub", connection: "Connection") -> None:
+    """The journal's row of this verb is about this connection too."""
+    from bascule.events.journal import tell_more
+
+    if row := _row.get(0):
+        async with hub.db.session() as session:
+            await tell_more(session, row, connection)
+
+
+def _login() -> str:
+    """Whose shell it is, as far as the machine tells."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in a container
+        return f"uid {os.getuid()}"
 
 
 async def _user(hub: "Hub", needed: Needed) -> "User | None":

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bascule.cli.acting import acting_hub
+from bascule.cli.acting import acted_on, acting_hub
 from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.terminal import AsJson, document, out
@@ -41,13 +41,14 @@ async def cancel(
             next_step="'bascule cancel 42', or 'bascule cancel --connection acme_trading'.",
             code=Exit.USAGE,
         )
-    of = f"run {run}" if run is not None else str(connection)
+    of = f"run {run}" if run is not None else ""
     async with acting_hub(of=of) as (hub, viewer):
         async with hub.db.session() as session:
             if run is not None:
                 found = [await run_of(session, run, viewer)]
             else:
                 its = await find_connection(session, str(connection), viewer)
+                await acted_on(hub, its)
                 found = await not_ended(session, its)
             session.expunge_all()
         _ask(found, yes=yes)

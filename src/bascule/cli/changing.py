@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bascule.cli.acting import acting_hub
+from bascule.cli.acting import acted_on, acting_hub
 from bascule.cli.asking import CaBundle, ask_for_missing
 from bascule.cli.checking import tell_report
 from bascule.cli.exits import Exit, Refused
@@ -98,6 +98,7 @@ async def change(
         async with hub.db.session() as session:
             found = await find_connection(session, connection, viewer)
             session.expunge_all()
+        await acted_on(hub, found)
         if credentials:
             _, changes["api_key"], changes["api_secret"] = ask_for_missing(
                 url or found.api_url, *_credentials()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.acting import acting_hub
+from bascule.cli.acting import acted_on, acting_hub
 from bascule.cli.asking import AllowHttp, CaBundle, Key, Secret, Url, ask_for_missing, confirm
 from bascule.cli.checking import tell_report
 from bascule.cli.exits import Exit
@@ -73,6 +73,7 @@ async def connect(
         connection, report, run_ids = await set_up(
             hub, new, by=viewer, test=check_first, start=sync_now, trigger="cli"
         )
+        await acted_on(hub, connection)
         if not as_json and not quiet:
             if report is not None:
                 tell_report(report)
@@ -117,6 +118,7 @@ async def disconnect(
         async with hub.db.session() as session:
             found = await find_connection(session, connection, viewer)
             session.expunge_all()
+        await acted_on(hub, found)
         tail = "" if keep_data else f" and drop the tables in schema {found.slug}"
         confirm(f"Disconnect {found.name} ({found.api_url}){tail}", yes=yes)
         deleted = await delete_connection(hub, found, by=viewer, drop_mirror=not keep_data)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bascule.cli.acting import acting_hub
+from bascule.cli.acting import acted_on, acting_hub
 from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, Refused, verb
 from bascule.cli.syncing import nothing_connected
@@ -80,7 +80,7 @@ async def add(names: Names, connection: Of = None, as_json: AsJson = False) -> i
     """Mirror more: any DocType by its name, custom ones too, or a preset."""
     from bascule.mirror.streams import add_streams
 
-    async with acting_hub() as (hub, viewer):
+    async with acting_hub(of=", ".join(names)) as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
         _tell(found, await add_streams(hub, found, names, by=viewer), as_json=as_json)
     return Exit.DONE
@@ -169,7 +169,7 @@ async def remove(
     from bascule.mirror.answers import StreamAnswer
     from bascule.mirror.streams import delete_stream
 
-    async with acting_hub() as (hub, viewer):
+    async with acting_hub(of=", ".join(names)) as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
         streams = await _named(hub, found, names)
         confirm(f"Drop the tables of {', '.join(stream.doctype for stream in streams)}", yes=yes)
@@ -227,6 +227,7 @@ async def one_connection(hub: "Hub", viewer: "User | None", named: str | None) -
                 )
             found = every[0]
         session.expunge_all()
+    await acted_on(hub, found)
     return found
 
 
@@ -235,7 +236,7 @@ async def _change(
 ) -> int:
     from bascule.mirror.streams import change_stream
 
-    async with acting_hub() as (hub, viewer):
+    async with acting_hub(of=", ".join(names)) as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
         changed = [
             await change_stream(hub, found, stream, changes, by=viewer)

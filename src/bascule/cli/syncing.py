@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bascule.cli.acting import acting_hub
+from bascule.cli.acting import acted_on, acting_hub
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.terminal import AsJson, Quiet, document, escape, out
 
@@ -109,16 +109,20 @@ async def _do(
     from bascule.connections.service import connections_named
     from bascule.mirror.starting import start_runs
 
-    async with acting_hub() as (hub, viewer):
+    async with acting_hub(of=", ".join(streams or [])) as (hub, viewer):
         async with hub.db.session() as session:
             found = await connections_named(session, connection, viewer)
             session.expunge_all()
         if not found:
             raise nothing_connected()
+        if connection is not None:
+            await acted_on(hub, found[0])
         run_ids = [
             run_id
             for one in found
-            for run_id in await start_runs(hub, one, names=streams, kind=kind, trigger="cli")
+            for run_id in await start_runs(
+                hub, one, names=streams, kind=kind, trigger="cli", by=viewer
+            )
         ]
         if not run_ids:
             raise Refused(

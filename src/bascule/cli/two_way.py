@@ -76,7 +76,7 @@ async def check(kind: Type, connection: Of = None, as_json: AsJson = False) -> i
     from bascule.twoway.setup import ask_the_site
     from bascule.twoway.setup_answers import Checked
 
-    async with acting_hub() as (hub, by):
+    async with acting_hub(of=kind) as (hub, by):
         found = await one_connection(hub, by, connection)
         asked = await ask_the_site(hub, found, record_type(kind), by=by)
         told = Checked.of(*asked)
@@ -120,7 +120,7 @@ async def begin(
     from bascule.twoway.setup_answers import TwoWayAnswer
 
     of = record_type(kind)
-    async with acting_hub() as (hub, by), working(hub) as worker:
+    async with acting_hub(of=kind) as (hub, by), working(hub) as worker:
         found = await one_connection(hub, by, connection)
         begun_so = await begun(hub, found, of, by=by, own_field=own_field)
         if not as_json:
@@ -187,7 +187,7 @@ async def decide(
     from bascule.twoway.kinds import record_type
 
     of = record_type(kind)
-    async with acting_hub() as (hub, by):
+    async with acting_hub(of=kind) as (hub, by):
         found = await one_connection(hub, by, connection)
         await matching.decide(hub, found, of, number, decision, by=by, document=document)
         told = await _preview(hub, found, of)
@@ -205,7 +205,7 @@ async def confirm(
     from bascule.twoway.kinds import record_type
 
     of = record_type(kind)
-    async with acting_hub() as (hub, by):
+    async with acting_hub(of=kind) as (hub, by):
         found = await one_connection(hub, by, connection)
         confirmed(f"Let the hub write {of.plural} to {found.api_url}", yes=yes)
         _standing(await confirming.confirm(hub, found, of, by=by), found, as_json=as_json)
@@ -228,7 +228,7 @@ async def restored(
     from bascule.twoway.kinds import record_type
 
     of = record_type(kind)
-    async with acting_hub() as (hub, by):
+    async with acting_hub(of=kind) as (hub, by):
         found = await one_connection(hub, by, connection)
         what = "Send ours again" if choice == "here" else "Take theirs"
         confirmed(f"{what}, of all {of.plural} that {found.slug} has in an older state", yes=yes)
@@ -248,7 +248,7 @@ async def off(kind: Type, connection: Of = None, yes: Yes = False, as_json: AsJs
     from bascule.twoway.kinds import record_type
 
     of = record_type(kind)
-    async with acting_hub() as (hub, by):
+    async with acting_hub(of=kind) as (hub, by):
         found = await one_connection(hub, by, connection)
         confirmed(f"Turn two-way sync of {of.plural} off for {found.slug}", yes=yes)
         _standing(await setup.turn_off(hub, found, of, by=by), found, as_json=as_json)

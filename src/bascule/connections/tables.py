@@ -15,6 +15,24 @@ class Connection(Base):
     """One site and the user that the hub is there. `slug` also names the mirror's schema."""
 
     __tablename__ = "connections"
+    told = (
+        "name",
+        "shared",
+        "api_url",
+        "api_key_encrypted",
+        "api_secret_encrypted",
+        "allow_http",
+        "ca_bundle",
+        "max_concurrency",
+        "schedule",
+        "sync_inventory",
+        "sync_orders",
+        "sync_suppliers",
+        "lookback_days",
+        "proof_days",
+        "warehouse_filter",
+        "include_disabled",
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     slug: Mapped[str] = mapped_column(unique=True)  # [a-z][a-z0-9_]*, at most 40 characters

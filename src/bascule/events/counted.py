@@ -11,11 +11,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-import psycopg
-import sqlalchemy.exc
-from psycopg_pool import PoolClosed, PoolTimeout
-
-from bascule.events.journal import record
+from bascule.events.journal import UNWRITTEN, record
 from bascule.hub import Hub
 from bascule.store.database import driver_connection
 
@@ -23,7 +19,6 @@ log = logging.getLogger(__name__)
 EVERY = 15.0  # seconds
 ADDRESSES = 50  # told apart at one writing; all others are one row
 ELSEWHERE = ""
-_UNWRITTEN = (psycopg.Error, sqlalchemy.exc.SQLAlchemyError, PoolTimeout, PoolClosed, OSError)
 
 _ADD = """
     UPDATE bascule.audit
@@ -55,7 +50,7 @@ class Counted:
         await asyncio.sleep(EVERY)
         try:
             await self.write()
-        except _UNWRITTEN as error:
+        except UNWRITTEN as error:
             log.error("What strangers tried is not in the journal: %s", type(error).__name__)  # noqa: TRY400
 
     async def write(self) -> None:

@@ -12,7 +12,9 @@ from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
+from psycopg_pool import PoolClosed, PoolTimeout
 from sqlalchemy import ColumnElement, and_, column, exists, or_, select, table
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
@@ -26,6 +28,9 @@ KEPT_DAYS = 400
 CONNECTIONS = table(
     "connections", *map(column, ("id", "slug", "shared", "owner_id")), schema=HUB_SCHEMA
 )
+MOST_VALUES = 100  # of a list
+# What may keep a row from being written; what it tells of is done all the same.
+UNWRITTEN = (psycopg.Error, SQLAlchemyError, PoolTimeout, PoolClosed, OSError)
 LONGEST = 300  # characters of what somebody typed: enough to see what it was
 
 
@@ -94,9 +99,9 @@ async def record(
     detail: Mapping[str, Any] | None = None,
     username: str = "",
     private_to: int | None = None,
-) -> None:
-    """One row, in the caller's transaction. `action` is a word or two with dots, such as `sign-in`
-    or `cli.connect`; `object` names what it was done to; `detail` never holds a secret.
+) -> int:
+    """One row, in the caller's transaction; its number. `action` is a word or two with dots, such
+    as `sign-in` or `cli.connect`; `object`: what it was done to; `detail` never holds a secret.
 
     A row about a private connection is its owner's alone: `private_to`, or whose the connection is
     as it stands there now, so record its end before it.
@@ -122,6 +127,25 @@ async def record(
             "UPDATE bascule.audit SET private_to = %s"
             " WHERE connection_id = %s AND private_to IS NULL",
             [row[1] if row else None, connection_id],
+        )
+    return int(row[0]) if row is not None else 0
+
+
+async def tell_more(
+    session: AsyncSession, row: int, of: Any = None, detail: Mapping[str, Any] | None = None
+) -> None:
+    """What is known only later of something that was recorded as it began. `of`: as in `about`."""
+    raw = await driver_connection(session)
+    if of is not None:
+        await raw.execute(
+            "UPDATE bascule.audit SET connection_id = %s, private_to = %s,"
+            " object = concat_ws(' ', %s::text, nullif(object, '')) WHERE id = %s",
+            [of.id, private_to(of), of.slug, row],
+        )
+    if detail:
+        await raw.execute(
+            "UPDATE bascule.audit SET detail = detail || %s WHERE id = %s",
+            [Jsonb(_plain(detail)), row],
         )
 
 
@@ -217,8 +241,15 @@ def _short(value: str) -> str:
 
 
 def _plain(detail: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        _short(name): value if isinstance(value, int | float | bool) else _short(str(value))
-        for name, value in detail.items()
-        if value is not None
-    }
+    return {_short(name): _value(value) for name, value in detail.items() if value is not None}
+
+
+def _value(value: Any) -> Any:
+    """As JSON has it, with texts that are short; `changed` alone is more than a value."""
+    if value is None or isinstance(value, int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {_short(str(name)): _value(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(one) for one in value[:MOST_VALUES]]
+    return _short(str(value))

@@ -7,14 +7,12 @@ import logging
 from http import HTTPMethod
 from typing import Any
 
-import psycopg
-import sqlalchemy.exc
-from psycopg_pool import PoolTimeout
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bascule.events.journal import Entry, entry_of, record
+from bascule.events.changes import noting
+from bascule.events.journal import UNWRITTEN, Entry, entry_of, record
 from bascule.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -23,7 +21,6 @@ REFUSED = "bascule-refused"
 SAFE = {HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS}
 # A one-time link's token is a secret, and stands in a path.
 UNTOLD = {"token", "connector", "stream", "run", "relation"}
-_UNWRITTEN = (psycopg.Error, sqlalchemy.exc.SQLAlchemyError, PoolTimeout, OSError)
 
 
 class Recorder:
@@ -45,12 +42,15 @@ class Recorder:
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if changes:
+                    entry.detail["changed"] = changes
                 if REFUSED in Headers(raw=message["headers"]):
                     entry.detail["refused"] = True
                 await self._note(connection, entry, int(message["status"]))
             await send(message)
 
-        await self.app(scope, receive, noted)
+        with noting() as changes:
+            await self.app(scope, receive, noted)
 
     async def _note(self, connection: HTTPConnection, entry: Entry, status: int) -> None:
         user = getattr(connection.state, "user", None)
@@ -77,7 +77,7 @@ class Recorder:
                         **entry.detail,
                     },
                 )
-        except _UNWRITTEN as error:
+        except UNWRITTEN as error:
             # What was asked is done or refused already, and hiding the answer undoes nothing.
             log.error("%s is not in the journal: %s", _route(connection), type(error).__name__)  # noqa: TRY400
 

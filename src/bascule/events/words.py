@@ -1,5 +1,6 @@
 """What the journal's rows say, in words for people; a route's own name where there are none."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +129,7 @@ ACTS = {
     "disable_instead": "Disable a {} in ERPNext instead",
     "accept": "Keep here alone what ERPNext did not take of a {}",
 }
+CHANGED = "changed"  # of an entry's detail; see events.changes
 WAYS = {
     "session": "Browser",
     "jwt": "Program, signed in",
@@ -161,7 +163,30 @@ class Told:
 def told(entry: Audit) -> Told:
     """In words."""
     way = WAYS.get(entry.via, entry.via)
-    return Told(entry, _what(entry), way, _answer(entry), list(entry.detail.items()), _href(entry))
+    detail = [(name, value) for name, value in entry.detail.items() if name != CHANGED]
+    detail = [*changes_of(entry), *detail]
+    return Told(entry, _what(entry), way, _answer(entry), detail, _href(entry))
+
+
+def changes_of(entry: Audit) -> list[tuple[str, str]]:
+    """Each value that was changed, as "daily → hourly"."""
+    told = []
+    for name, change in entry.detail.get(CHANGED, {}).items():
+        words = change
+        if isinstance(change, list):
+            before, after = change
+            words = f"{_shown(before)} → {_shown(after)}"
+        called = name.removesuffix("_encrypted").replace("_", " ")
+        told.append((called[0].upper() + called[1:], words))
+    return told
+
+
+def _shown(value: Any) -> str:
+    if value in (None, "", [], {}):
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def words_of(action: str) -> str:
@@ -201,7 +226,11 @@ def _answer(entry: Audit) -> tuple[str, str] | None:
     if entry.action == "sign-in.failed":
         return REFUSALS[401]
     if entry.via == "cli":
-        return None  # written before the command began
+        # Without an outcome it was killed, or is going on.
+        outcome = entry.detail.get("outcome")
+        if outcome is None:
+            return None
+        return ANSWERS[0][1:] if outcome == "done" else ANSWERS[1][1:]
     if entry.detail.get("refused"):
         return ANSWERS[1][1:]
     if not isinstance(status, int):

@@ -128,7 +128,7 @@ async def sync(
         run_id
         for connection in connections
         for run_id in await start_runs(
-            hub, connection, names=asked.streams, kind=kind, trigger="api"
+            hub, connection, names=asked.streams, kind=kind, trigger="api", by=user
         )
     ]
     return await _started(hub, user, run_ids, asked.wait)
@@ -146,7 +146,9 @@ async def verify(
     """
     asked = body or VerifyRequest()
     kind = "repair" if asked.repair else "verify"
-    run_ids = await start_runs(hub, connection, names=asked.streams, kind=kind, trigger="api")
+    run_ids = await start_runs(
+        hub, connection, names=asked.streams, kind=kind, trigger="api", by=user
+    )
     return await _started(hub, user, run_ids, asked.wait)
 
 

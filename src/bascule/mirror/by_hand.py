@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bascule.accounts.tables import User
 from bascule.connections.at_work import START
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
@@ -62,7 +63,12 @@ class Begun:
 
 
 async def begin(
-    hub: Hub, connection: Connection, kind: str, names: Sequence[str] | None = None
+    hub: Hub,
+    connection: Connection,
+    kind: str,
+    names: Sequence[str] | None = None,
+    *,
+    by: User,
 ) -> Begun:
     """Starts runs of that kind for the streams that are on, or those named, and says which."""
     async with hub.db.session() as session:
@@ -72,7 +78,7 @@ async def begin(
         started = [stream.doctype for stream in streams if stream.id not in busy]
         already = [stream.doctype for stream in streams if stream.id in busy]
     if started:
-        await start_runs(hub, connection, names=started, kind=kind, trigger=TRIGGER)
+        await start_runs(hub, connection, names=started, kind=kind, trigger=TRIGGER, by=by)
     async with hub.db.connection() as conn:
         _, alive = await worker_seen(conn)
     return Begun(kind, started, already, alive)

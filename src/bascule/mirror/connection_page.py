@@ -108,21 +108,21 @@ def page_of(connection: Connection) -> str:
 
 
 async def begun(
-    hub: Hub, connection: Connection, kind: str, names: list[str] | None, to: str
+    hub: Hub, user: User, connection: Connection, kind: str, names: list[str] | None, to: str
 ) -> RedirectResponse:
     """Starts runs, and goes back to say which."""
-    found = await begin(hub, connection, kind, names)
+    found = await begin(hub, connection, kind, names, by=user)
     return back_to(to, found.said, kind=found.kind_said, next_step=found.next_step)
 
 
 @pages.post("/sync")
 async def sync(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
-    return await begun(hub, connection, "sync", None, page_of(connection))
+    return await begun(hub, user, connection, "sync", None, page_of(connection))
 
 
 @pages.post("/resync")
 async def resync(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
-    return await begun(hub, connection, "full", None, page_of(connection))
+    return await begun(hub, user, connection, "full", None, page_of(connection))
 
 
 @pages.post("/verify")
@@ -133,7 +133,7 @@ async def verify(
     repair: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     kind = "repair" if repair else "verify"
-    return await begun(hub, connection, kind, None, page_of(connection))
+    return await begun(hub, user, connection, kind, None, page_of(connection))
 
 
 @pages.post("/cancel", name="cancel_all_runs")

@@ -36,6 +36,7 @@ RUN: dict[str, Any] = {
     "doctype": "Sales Order",
     "kind": "sync",
     "trigger": "schedule",
+    "asked_by": None,
     "outcome": "done",
     "attempts": 1,
     "queued_at": "2026-11-25T02:00:00Z",

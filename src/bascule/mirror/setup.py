@@ -64,7 +64,7 @@ async def set_up(
         else [name for name in doctypes_named(streams) if name in PRESET_OF]
     )
     await add_streams(hub, connection, [*ready_made, *there], by=by)
-    runs = await start_runs(hub, connection, kind="sync", trigger=trigger) if start else []
+    runs = await start_runs(hub, connection, kind="sync", trigger=trigger, by=by) if start else []
     return connection, report, runs
 
 

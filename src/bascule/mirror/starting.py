@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.tables import User
 from bascule.connections import circuit
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
@@ -28,9 +29,11 @@ async def start_runs(
     names: Sequence[str] | None = None,
     kind: str = "sync",
     trigger: str,
+    by: User | None = None,
     pause: timedelta | None = None,
 ) -> list[int]:
     """Queue a run for each stream that is on, or for those named (DocTypes or presets); their ids.
+    `by`: the person who asks.
 
     A stream that has one waiting already gets no second, nor does one that rests after failures
     (see `patience`), unless a person asks. With `pause` it begins no earlier than
@@ -38,7 +41,7 @@ async def start_runs(
     """
     async with hub.db.session() as session:
         return await start_runs_in(
-            hub, session, connection, names=names, kind=kind, trigger=trigger, pause=pause
+            hub, session, connection, names=names, kind=kind, trigger=trigger, by=by, pause=pause
         )
 
 
@@ -50,6 +53,7 @@ async def start_runs_in(
     names: Sequence[str] | None = None,
     kind: str = "sync",
     trigger: str,
+    by: User | None = None,
     pause: timedelta | None = None,
 ) -> list[int]:
     """The same, in the transaction of whoever starts them."""
@@ -67,7 +71,13 @@ async def start_runs_in(
     await lock_streams(session, [stream.id for stream in streams])
     runs = await _waiting(session, streams, kind)
     fresh = {
-        stream.id: Run(connection_id=connection.id, stream_id=stream.id, kind=kind, trigger=trigger)
+        stream.id: Run(
+            connection_id=connection.id,
+            stream_id=stream.id,
+            kind=kind,
+            trigger=trigger,
+            asked_by=by.username if by else None,
+        )
         for stream in streams
         if stream.id not in runs
     }

@@ -86,7 +86,7 @@ async def add_stream(
         if not isinstance(refused, HubError):
             refused = Invalid(str(refused), next_step=refused.next_step)
         return await _offer(request, hub, connection, doctype, refused)
-    found = await begin(hub, connection, "sync", [stream.doctype for stream in added])
+    found = await begin(hub, connection, "sync", [stream.doctype for stream in added], by=user)
     names = ", ".join(stream.doctype for stream in added)
     said = f"Added {names}. {found.said}"
     return back_to(page_of(connection), said, kind=found.kind_said, next_step=found.next_step)
@@ -191,7 +191,7 @@ async def sync_stream(
     hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream, full: Short = ""
 ) -> Response:
     kind, to = "full" if full else "sync", _page_of(connection, stream) if full else ""
-    return await begun(hub, connection, kind, [stream.doctype], to or page_of(connection))
+    return await begun(hub, user, connection, kind, [stream.doctype], to or page_of(connection))
 
 
 @pages.post("/{stream}/verify")
@@ -199,7 +199,7 @@ async def verify_stream(
     hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream, repair: Short = ""
 ) -> Response:
     kind = "repair" if repair else "verify"
-    return await begun(hub, connection, kind, [stream.doctype], page_of(connection))
+    return await begun(hub, user, connection, kind, [stream.doctype], page_of(connection))
 
 
 @pages.post("/{stream}/remove")

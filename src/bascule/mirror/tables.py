@@ -29,6 +29,12 @@ class Stream(Base):
     """
 
     __tablename__ = "streams"
+    told = (
+        "enabled",
+        "filters",
+        "omit",
+        "rename",
+    )
     __table_args__ = (UniqueConstraint("connection_id", "doctype"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -61,6 +67,10 @@ class Stream(Base):
     failures: Mapped[int] = mapped_column(server_default="0")  # one after another, of one kind
     retry_at: Mapped[datetime | None]  # when the schedule asks again; see mirror/patience.py
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def told_as(self) -> str:
+        return self.doctype
 
     @property
     def proof(self) -> str:
@@ -122,6 +132,7 @@ class Run(Base):
     stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"))
     kind: Mapped[str]  # sync (full where nothing is there yet), full, verify, repair
     trigger: Mapped[str]  # schedule, cli, api, page, webhook, demo
+    asked_by: Mapped[str | None]  # a person's name; None: nobody, or the machine's owner
     # queued, running, done, failed, cancelled
     outcome: Mapped[str] = mapped_column(server_default="queued")
     fence: Mapped[int | None] = mapped_column(BigInteger)

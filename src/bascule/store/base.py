@@ -44,3 +44,10 @@ class Base(DeclarativeBase):
         list[Any]: JSONB,
         list[str]: JSONB,
     }
+    # The columns whose change by a person the journal tells, with both values; see events.changes.
+    told: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def told_as(self) -> str:
+        """Which of several it is, where a connection has more than one of its kind."""
+        return ""

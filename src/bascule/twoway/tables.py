@@ -23,6 +23,16 @@ class TwoWay(Base):
     """
 
     __tablename__ = "two_ways"
+    told = (
+        "status",
+        "company",
+        "defaults",
+        "mapping",
+        "policy",
+        "field_policies",
+        "on_delete",
+        "poll_minutes",
+    )
     __table_args__ = (UniqueConstraint("connection_id", "record_type"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""Runs that changed nothing as counts by the day; indexes of the runs that are looked for."""
+"""Runs that changed nothing as counts by the day, who asked for a run, and indexes of runs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("stream_id", "day", name="pk_quiet_runs"),
         schema=SCHEMA,
     )
+    op.add_column("runs", sa.Column("asked_by", sa.String()), schema=SCHEMA)
     for name, columns, where in (
         ("quiet", ["finished_at"], QUIET),
         ("changing", ["stream_id", "id"], CHANGING),
