@@ -38,7 +38,7 @@ def test_it_tells_what_was_done_and_what_was_said(run: Any, sit: Sit) -> None:
     page = viewer.open(f"/runs/{run['id']}")
     assert page.status == 200
     assert f"Rows read {run['rows_read']:,}" in page.text
-    assert "asked for by the API" in page.text
+    assert "asked for by admin, by the API" in page.text
     assert "Reading Supplier: " in page.text
     assert "Done: " in page.text
     assert "Reading &lt;b&gt;Supplier&lt;/b&gt;" in page.html

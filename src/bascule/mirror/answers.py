@@ -95,7 +95,9 @@ class RunAnswer(BaseModel):
     doctype: str | None = None
     kind: str = Field(description="sync, full, verify or repair")
     trigger: str = Field(description="What began it: schedule, cli, api, page, webhook or demo.")
-    asked_by: str | None = Field(description="Whoever asked; null: nobody, or the machine's owner.")
+    asked_by: str | None = Field(
+        default=None, description="Whoever asked; null: nobody, or the machine's owner."
+    )
     outcome: str = Field(description="queued, running, done, failed or cancelled")
     attempts: int
     queued_at: datetime
