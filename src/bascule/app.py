@@ -23,8 +23,10 @@ from bascule.hub import Hub, open_hub
 from bascule.inbox.receiving import Door
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
+from bascule.jobs.processes import telling
 from bascule.rooms import OPEN_PAGES, OPEN_ROUTERS, PAGES, ROUTERS, SIGNED_ROUTERS
 from bascule.settings import Settings, get_settings
+from bascule.system.metrics import router as metrics
 from bascule.ui.headers import SecurityHeaders
 from bascule.ui.static_files import router as static_files
 
@@ -48,7 +50,8 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
         async with nullcontext(hub) if hub else open_hub(settings or get_settings()) as ours:
             load(JOB_MODULES)  # whose jobs hold which places is told here too
             await _move_in(app, ours)
-            yield
+            async with telling(ours, "web"):
+                yield
             await app.state.live.aclose()
 
     app = DeclaredApi(
@@ -70,6 +73,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     for router in SIGNED_ROUTERS:
         app.include_router(router)
     app.include_router(health)
+    app.include_router(metrics)
     app.include_router(static_files)
     for router in OPEN_PAGES:
         app.include_router(router)

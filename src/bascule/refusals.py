@@ -135,7 +135,7 @@ async def _said(request: Request, error: Exception) -> Response:
 def is_page(request: Request) -> bool:
     """Asked for by a person in a browser, who wants a page also where something is refused."""
     path = request.url.path
-    return not path.startswith("/api/") and path not in ("/health", "/openapi.json")
+    return not path.startswith("/api/") and path not in ("/health", "/metrics", "/openapi.json")
 
 
 def _to_sign_in(request: Request) -> Response:

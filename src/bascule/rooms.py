@@ -44,6 +44,8 @@ from bascule.mirror.roster_api import router as rosters
 from bascule.mirror.rows_api import router as rows
 from bascule.mirror.run_page import pages as run_page
 from bascule.mirror.stream_page import pages as stream_page
+from bascule.system.api import router as system
+from bascule.system.pages import pages as system_page
 from bascule.twoway import attention as of_records
 from bascule.twoway import kept as records_kept
 from bascule.twoway.api import routers as two_way
@@ -68,13 +70,13 @@ ROUTERS += [
     needs,
     left,
 ]
-ROUTERS += [allowed]
+ROUTERS += [allowed, system]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 # In this order: /people/sites is no person, and /settings/second-factor no place.
 PAGES += [allowed_page, left_page, factor_pages, people_pages, settings_pages]
-PAGES += [connector_settings, audit_page]
+PAGES += [connector_settings, audit_page, system_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
 NEEDS = [of_the_queue, of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]

@@ -159,6 +159,21 @@ class Settings(BaseSettings):
         description="Whom the command line acts for: the user whose API token this is. Unset: the "
         "owner of this machine, who may do everything.",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=20,
+        description="A token for GET /metrics and nothing else, which tells of all connections. "
+        "Unset: only an admin's token opens it, and tells of what they may see.",
+    )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+/?[^?#\s]*$",
+        description="An OpenTelemetry collector (OTLP over HTTP) that traces are sent to. Needs "
+        "the extra bascule[otel].",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How log lines look: text, or a JSON object each."
+    )
     log_level: LogLevel = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     use_mongodb: bool = Field(
         default=False,

@@ -51,7 +51,7 @@ class Way:
 
     @property
     def is_page(self) -> bool:
-        return not self.path.startswith(("/api/", "/openapi", "/health"))
+        return not self.path.startswith(("/api/", "/openapi", "/health", "/metrics"))
 
     @property
     def names(self) -> set[str]:

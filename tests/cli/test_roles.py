@@ -84,6 +84,7 @@ WORDS: dict[str, list[str]] = {
     "users left": ["nobody"],
     "users second-factor": ["nobody"],
     "records": [],
+    "system": [],
     "restore": ["nothing"],
     "records list": ["customers"],
     "records show": ["customers", "1"],

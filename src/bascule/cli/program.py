@@ -23,6 +23,7 @@ from bascule.cli import (
     serving,
     streams,
     syncing,
+    system,
     two_way,
     upkeep,
     users,
@@ -70,6 +71,7 @@ VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
     UPKEEP: (
         (attention.attention, "viewer"),
         (doctor.doctor, "machine"),
+        (system.system, "admin"),
         (backing_up.backup, "machine"),
         (backing_up.restore, "machine"),
         (upkeep.token, "machine"),

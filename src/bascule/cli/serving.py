@@ -102,9 +102,9 @@ async def _run(settings: "Settings", *, web: bool, worker: bool, as_json: bool) 
     from bascule.store.folder import private_files
     from bascule.store.identity import recognise
 
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     raise_file_limit()
-    with stopping() as stop, private_files():
+    with _tracing(settings), stopping() as stop, private_files():
         async with AsyncExitStack() as running:
             hub = await running.enter_async_context(open_hub(settings))
             load(JOB_MODULES)  # with them come those who put a restored database right
@@ -229,8 +229,27 @@ def _taken(host: str, port: int) -> Refused:
     )
 
 
-def log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level.upper(), handlers=[to_stderr()], force=True)
+@contextmanager
+def _tracing(settings: "Settings") -> Iterator[None]:
+    from bascule import __version__
+    from bascule.telemetry import tracing
+
+    try:
+        begun = tracing(settings.otlp_endpoint, __version__)
+        begun.__enter__()
+    except ImportError as error:
+        raise Refused(
+            "BASCULE_OTLP_ENDPOINT is set, and OpenTelemetry is not installed.",
+            next_step="Install it with pip install 'bascule[otel]', or unset the variable.",
+        ) from error
+    try:
+        yield
+    finally:
+        begun.__exit__(None, None, None)
+
+
+def log_to_stderr(level: str, form: str = "text") -> None:
+    logging.basicConfig(level=level.upper(), handlers=[to_stderr(form)], force=True)
     bound_repeats()
     if level.upper() != "DEBUG":
         # A line for every job and every statement tells nobody anything.

@@ -39,6 +39,32 @@ class OneLine(logging.Formatter):
         return indent(in_lines(super().formatException(ei)), "  ", lambda line: True)
 
 
+class JsonLine(logging.Formatter):
+    """A record is a JSON object on a line of its own: at, level, logger, message, what it is about
+    (run, record, connection) and, of an error, its traceback.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        from bascule.telemetry import fields
+
+        told: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields(),
+        }
+        if record.exc_info:
+            told["traceback"] = self.formatException(record.exc_info)
+        return _as_line(told)
+
+
+def _as_line(value: Any) -> str:
+    return _C1.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, default=str, ensure_ascii=False)
+    )
+
+
 def escape(text: str) -> str:
     """What came from outside, as text and nothing else: no markup, nothing that a terminal obeys,
     no line of its own.
@@ -53,9 +79,10 @@ def document(value: Any) -> None:
     sys.stdout.flush()
 
 
-def to_stderr() -> logging.Handler:
+def to_stderr(form: str = "text") -> logging.Handler:
+    """`form`: text or json."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine(LOG_LINE))
+    handler.setFormatter(JsonLine() if form == "json" else OneLine(LOG_LINE))
     return handler
 
 

@@ -36,6 +36,7 @@ from bascule.frappe.errors import (
 )
 from bascule.frappe.failures import FAILURES, OutOfReach, failure
 from bascule.frappe.limiter import LONGEST_PAUSE, Limiter
+from bascule.frappe.observing import OBSERVER
 from bascule.frappe.owed import OWED, Owed
 from bascule.frappe.refusals import refusal
 
@@ -226,6 +227,19 @@ class Wire:
         return Bound(asked, most, self._headers.encodings)
 
     async def _exchange(
+        self,
+        session: aiohttp.ClientSession,
+        method: Method,
+        path: str,
+        body: bytes | None,
+        bound: Bound,
+    ) -> Answer | FrappeError:
+        with OBSERVER.get()(method, path.partition("?")[0]) as observed:
+            outcome = await self._exchanged(session, method, path, body, bound)
+            observed(outcome)
+            return outcome
+
+    async def _exchanged(
         self,
         session: aiohttp.ClientSession,
         method: Method,

@@ -20,6 +20,7 @@ from bascule.inbox.bodies import Said, Unreadable, read
 from bascule.inbox.ends import ends_of
 from bascule.inbox.keeping import Given, keeper_of
 from bascule.inbox.signatures import LARGEST, SIGNATURE, read_body
+from bascule.telemetry import count as counted
 
 router = APIRouter(tags=["Webhooks"])
 CONNECTION = "X-Bascule-Connection"
@@ -137,12 +138,14 @@ async def _take(request: Request, what: str) -> None:
     except Unreadable as reason:
         said = str(reason)
     if whose is None or not await keeper_of(hub).keep(Given(whose, what, body, said)):
+        counted("deliveries", outcome="refused")
         count(hub, "webhook.refused", address_of(request, hub.settings))
         raise Unauthenticated(
             "This delivery is not signed with the secret of a connection's webhooks.",
             next_step="Mend the webhooks on the connection's page Webhooks in the hub; who makes "
             "them by hand enables security and gives the secret that the hub was given.",
         )
+    counted("deliveries", outcome="kept")
 
 
 async def _body(request: Request) -> bytes:

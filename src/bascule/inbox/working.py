@@ -20,6 +20,7 @@ from bascule.inbox.hearing import LISTENERS, Heard, Registered
 from bascule.inbox.keeping import LOCK_ALONE, queue_work
 from bascule.store import StoreError
 from bascule.store.causes import FAULT, cause_of
+from bascule.telemetry import count
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +142,8 @@ async def _settle(
     for failure in failed:
         wrong[failure.doctype].append(failure)
     done = [one.id for one in batch if one.doctype not in wrong]
+    for outcome, many in (("done", len(done)), ("failed", len(batch) - len(done))):
+        count("deliveries", many, outcome=outcome)
     async with hub.db.connection() as conn:
         await conn.execute(
             "UPDATE bascule.deliveries SET state = 'done', done_at = now(), owed = NULL,"

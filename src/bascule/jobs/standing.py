@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg import AsyncConnection
 
-from bascule.jobs.registry import PERIODIC, SWEEP
-from bascule.jobs.turns import READY, Places
+from bascule.jobs.registry import PERIODIC, SWEEP, Work
+from bascule.jobs.turns import KNOWN, READY, Places
 
 LATELY = 30.0  # seconds; a worker's heart beats every 5
 PATIENCE = timedelta(minutes=10)  # what waits longer than this is a fault
@@ -72,6 +72,54 @@ class Queue:
     def stands(self) -> bool:
         """Whether something has waited for so long that it is a fault."""
         return self.oldest_at is not None and self.oldest_at < datetime.now(UTC) - PATIENCE
+
+
+# Each job by its class: its task's, or the higher one that whoever queued it gave it.
+_BACKLOG = f"""
+    {READY}
+    SELECT greatest(known.class, jobs.priority), count(*),
+           min(greatest(jobs.scheduled_at, event.at))
+      FROM ready AS jobs
+      LEFT JOIN known ON known.task_name = jobs.task_name
+      LEFT JOIN procrastinate_events AS event
+           ON event.job_id = jobs.id AND event.type = 'deferred'
+     GROUP BY 1
+"""
+_DOING = f"""
+    WITH {KNOWN}
+    SELECT greatest(known.class, jobs.priority), count(*) FROM procrastinate_jobs AS jobs
+      LEFT JOIN known ON known.task_name = jobs.task_name
+     WHERE status = 'doing' GROUP BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits for a place, and what has one, of one class of work."""
+
+    work: Work
+    waiting: int
+    oldest_at: datetime | None
+    running: int
+
+
+async def backlog_of(conn: AsyncConnection, places: int) -> list[Backlog]:
+    """Every class, the most urgent first; those of which there is nothing too."""
+    asked = Places(places).asking()
+    waiting = await (await conn.execute(_BACKLOG.encode(), asked)).fetchall()
+    doing = await (await conn.execute(_DOING.encode(), asked)).fetchall()
+    found = []
+    for work in sorted(Work, reverse=True):
+        waits = [row for row in waiting if _class_of(row[0]) is work]
+        oldest = min((row[2] for row in waits if row[2] is not None), default=None)
+        running = sum(row[1] for row in doing if _class_of(row[0]) is work)
+        found.append(Backlog(work, sum(row[1] for row in waits), oldest, running))
+    return found
+
+
+def _class_of(number: int | None) -> Work:
+    """The one at or below this priority."""
+    return max((work for work in Work if work <= (number or 0)), default=Work.HOUSEKEEPING)
 
 
 async def worker_seen(conn: AsyncConnection) -> tuple[datetime | None, bool]:

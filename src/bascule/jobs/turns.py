@@ -12,7 +12,7 @@ from typing import Any
 from bascule.jobs.registry import PERIODIC, TASKS, Work
 
 # A job's class is its task's, or the higher one that whoever queued it gave it.
-_KNOWN = """
+KNOWN = """
     known AS (
         SELECT * FROM unnest(%(tasks)s::text[], %(classes)s::int[]) AS each (task_name, class)
     ), busy AS (
@@ -39,9 +39,9 @@ _COULD_BEGIN = """
                                  OR (other.priority = jobs.priority AND other.id < jobs.id)))))
 """
 # The jobs that would begin now, if there were places for all.
-READY = f"WITH {_KNOWN}, ready AS (SELECT jobs.* {_COULD_BEGIN})"
+READY = f"WITH {KNOWN}, ready AS (SELECT jobs.* {_COULD_BEGIN})"
 NEXT = f"""
-    WITH {_KNOWN}, candidate AS (
+    WITH {KNOWN}, candidate AS (
         SELECT jobs.id {_COULD_BEGIN}
            AND greatest(known.class, jobs.priority) >= %(least)s
          ORDER BY greatest(known.class, jobs.priority) DESC, jobs.priority DESC, jobs.id

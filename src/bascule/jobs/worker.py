@@ -19,12 +19,14 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from psycopg_pool import PoolTimeout
 
+from bascule.jobs.processes import telling
 from bascule.jobs.registry import PERIODIC, SWEEP, TASKS, Job
 from bascule.jobs.turns import NEXT, Places
 from bascule.store import Database
 from bascule.store.identity import after_restore, recognise
 from bascule.store.pool import Pool
 from bascule.store.session import pin
+from bascule.telemetry import about, count, span
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ STALLED = 15.0  # seconds without a heartbeat: the worker is dead, or will find 
 TAKEOVER = 5.0  # seconds between two looks for dead workers
 POLL = 1.0  # seconds; for what no notification tells of, such as a time that has come
 CONNECTIONS = 5  # to the database, of a worker's queue; its listener has one more
+# What a job's arguments say that it is about, as log lines and traces tell it.
+ABOUT = {"run_id": "run", "record_id": "record", "connection_id": "connection"}
 GRACE = 5.0  # seconds that running jobs get when a worker is asked to stop
 KEEP_HOURS = 24 * 7  # of jobs that failed, for who wants to know why
 TAKEOVER_LOCK = 0x6261_7374  # an advisory lock: one worker at a time takes over
@@ -67,7 +71,8 @@ async def run_worker(
         try:
             async with hub.db.connection() as conn:
                 await recognise(conn)
-            await _work(hub, concurrency, until)
+            async with telling(hub, "worker"):
+                await _work(hub, concurrency, until)
         except* _GONE as group:
             log.warning("The worker has lost the database and tries again: %s", group.exceptions[0])
         if asyncio.get_running_loop().time() - started > 60:
@@ -136,7 +141,13 @@ def _add(app: App, name: str, run: Job[...], *, ticks: bool = False) -> Any:
     async def job(context: JobContext, /, **arguments: Any) -> None:
         if ticks:
             arguments.pop("timestamp", None)  # Procrastinate's own, of the tick
-        await run(context.additional_context["hub"], **arguments)
+        fields = {name: arguments[key] for key, name in ABOUT.items() if key in arguments}
+        with about(**fields), span(name, **{f"bascule.{key}": fields[key] for key in fields}):
+            try:
+                await run(context.additional_context["hub"], **arguments)
+            except Exception as error:
+                count("errors", where=name, kind=type(error).__name__)
+                raise
 
     return job
 

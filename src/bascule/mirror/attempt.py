@@ -27,6 +27,7 @@ from bascule.mirror.room import Room
 from bascule.mirror.schema import Table, Tables
 from bascule.mirror.withheld import Wanted, page_of
 from bascule.store import Database
+from bascule.telemetry import count as counted
 
 PROGRESS = 0.25  # seconds between two events that tell how far a run is
 
@@ -168,6 +169,9 @@ class Attempt:
             await conn.rollback()
             raise
         self.rows += tally.rows
+        for what, many in (("read", tally.read), ("written", tally.changed)):
+            counted("rows", many, connection=self.schema, what=what)
+        counted("rows", tally.deleted, connection=self.schema, what="deleted")
         for count in ("rows", "read", "changed", "deleted", "pages", "bytes"):
             setattr(self.totals, count, getattr(self.totals, count) + getattr(tally, count))
 

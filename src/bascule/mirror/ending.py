@@ -22,6 +22,7 @@ from bascule.mirror.starting import lock_streams
 from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.store import StoreError
 from bascule.store.causes import FAULT
+from bascule.telemetry import count
 
 
 async def tell(session: AsyncSession, run: Run, outcome: str) -> None:
@@ -64,6 +65,7 @@ async def finish(
 ) -> None:
     now = datetime.now(UTC)
     await attempt.log(attempt.done)
+    count("runs", connection=connection.slug, kind=run.kind, outcome="done")
     async with hub.db.session() as session:
         await lock_streams(session, [stream.id])  # before its run, as whoever cancels it does
         await session.execute(
@@ -126,6 +128,8 @@ async def fail(at: AtSite, run: Run, stream: Stream, error: Exception) -> None:
         )
         if still.first() is None:
             return
+        count("runs", connection=at.connection.slug, kind=run.kind, outcome="failed")
+        count("errors", where="runs", kind=type(error).__name__)
         patience = after_failure(stream, error, now)
         told = f"{message} {step}{again(stream.doctype, patience)}"
         session.add(RunLog(run_id=run.id, level="error", message=told))

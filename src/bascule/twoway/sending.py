@@ -27,6 +27,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
 from bascule.frappe import ChangedMeanwhile, FrappeError, NotFound, Site
 from bascule.hub import Hub
+from bascule.telemetry import count
 from bascule.twoway import creating, following
 from bascule.twoway.failures import Trouble, trouble_of
 from bascule.twoway.finding import Whole, find
@@ -74,6 +75,12 @@ async def send(hub: Hub, record_id: int) -> None:
         async with open_site(hub, begun.connection) as site:
             work = _work(hub, site, begun)
             trouble = await _do(work, begun)
+        count(
+            "sends",
+            connection=begun.connection.slug,
+            record_type=begun.whole.record.record_type,
+            outcome=trouble.remedy if trouble is not None else "sent",
+        )
         if trouble is None and not left and await _is_left(work):
             trouble = NEVER_OVER
         if trouble is not None:

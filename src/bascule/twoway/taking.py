@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.frappe import Site
 from bascule.hub import Hub
+from bascule.telemetry import count
 from bascule.twoway.exchanges import heard, unheard_of
 from bascule.twoway.fields import PARTS, Field, Part, same
 from bascule.twoway.finding import Whole
@@ -284,6 +285,8 @@ async def _clash(
     record = whole.record
     one = whole.fields.by_name[clash.field]
     if known is None:
+        slug = whole.connection.slug if whole.connection else ""
+        count("conflicts", connection=slug, record_type=record.record_type)
         session.add(
             Conflict(
                 record_id=record.id,

@@ -18,7 +18,7 @@ from bascule.ui import filters, flash
 from bascule.ui.static_files import static_url, takes_gzip
 
 PACKAGE = Path(__file__).parent.parent
-ROOMS = ("ui", "accounts", "events", "connections", "inbox", "mirror", "twoway")
+ROOMS = ("ui", "accounts", "events", "connections", "inbox", "mirror", "twoway", "system")
 THEMES = ("auto", "light", "dark")
 SMALLEST_GZIPPED = 1_000  # bytes
 HIDDEN = Markup('aria-hidden="true"')

@@ -1,0 +1,17 @@
+"""How the hub itself is, over HTTP."""
+
+from fastapi import APIRouter
+
+from bascule.accounts.access import Admin, TheHub
+from bascule.system.answers import SystemAnswer
+from bascule.system.looking import look
+
+router = APIRouter(tags=["System"])
+
+
+@router.get("/api/system", name="system")
+async def system(hub: TheHub, user: Admin) -> SystemAnswer:
+    """Sizes, memory, workers, what waits for them, edits that are not sent, the certificate of the
+    public address, and what is new in this version. Asks no site.
+    """
+    return await look(hub, user)
