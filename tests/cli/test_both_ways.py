@@ -109,7 +109,7 @@ def test_records_are_kept_the_same_and_decided_about_from_the_shell(
     assert "https://there.example.com" in shown.out
     attention = machine("attention")
     assert attention.code == 1
-    assert "1 customer changed here and in ERPNext" in attention.out
+    assert "1 customer changed here and in ERPNext: 1 field to decide." in attention.out
     settled = machine(
         "records", "settle", "customers", number, "there", "--field", "website", "--json"
     )

@@ -29,6 +29,7 @@ _FOR_GOOD = {
     "give_up": "Drop the edit that ERPNext did not take",
     "delete_anyway": "Delete it in ERPNext, with what was changed there since",
 }
+NEVER_AGREED = "(never the same)"
 SYNC_PATIENCE = 3600  # seconds
 
 
@@ -204,7 +205,7 @@ async def conflicts(
     before: Annotated[int | None, typer.Option(help="Only those older than this id.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Fields that both sides changed and nobody has decided about, newest first."""
+    """Fields that are different on both sides and nobody has decided about, newest first."""
     from bascule.twoway.answers import ConflictAnswer, Conflicts
     from bascule.twoway.conflicts import open_conflicts
     from bascule.twoway.kinds import record_type
@@ -240,7 +241,7 @@ async def settle(
     value: Annotated[str | None, typer.Option(help="What it shall be, with 'value'.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Decide what both sides changed. The values that lose stay in the record's history."""
+    """Decide what is different on both sides. The values that lose stay in the record's history."""
     from bascule.twoway import conflicts as decided
     from bascule.twoway.kinds import record_type
 
@@ -368,6 +369,7 @@ def _tell_conflicts(conflicts: "list[ConflictAnswer]") -> None:
     made = table("Type", "Number", "Record", "Field", "Before", "Here", "In ERPNext")
     for one in conflicts:
         values = [str(v) if v is not None else "" for v in (one.base, one.here, one.there)]
+        values[0] = values[0] if one.agreed else NEVER_AGREED
         about = (record_type(one.recordType).plural, str(one.recordId), one.record, one.field)
         made.add_row(*(escape(text) for text in (*about, *values)))
     show(made)

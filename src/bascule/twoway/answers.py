@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from bascule.twoway.fields import KINDS, RecordType
 from bascule.twoway.fields import Field as RecordField
 from bascule.twoway.finding import Whole
-from bascule.twoway.tables import Change, Conflict, Exchange, Record
+from bascule.twoway.tables import Change, Conflict, Exchange, Link, Record
 from bascule.twoway.withheld import unread
 
 Value = str | float | bool | None
@@ -189,8 +189,9 @@ class Exchanges(BaseModel):
 
 
 class ConflictAnswer(BaseModel):
-    """A field that both sides changed. `base`: what both had before. `restored`: it came up because
-    the site is in an older state than both had agreed on.
+    """A field that is different on both sides. `base`: what both had before; `agreed` false: they
+    never had the same, as of a pair that was put together, so there is nothing to go back to.
+    `restored`: it came up because the site is in an older state than both had agreed on.
     """
 
     id: int
@@ -199,6 +200,7 @@ class ConflictAnswer(BaseModel):
     record: str
     field: str
     base: Any
+    agreed: bool
     here: Any
     hereBy: str
     hereAt: datetime | None
@@ -209,7 +211,7 @@ class ConflictAnswer(BaseModel):
     openedAt: datetime
 
     @staticmethod
-    def of(conflict: Conflict, record: Record) -> "ConflictAnswer":
+    def of(conflict: Conflict, record: Record, link: Link) -> "ConflictAnswer":
         return ConflictAnswer(
             id=conflict.id,
             recordId=record.id,
@@ -217,6 +219,7 @@ class ConflictAnswer(BaseModel):
             record=record.title,
             field=conflict.field,
             base=conflict.base,
+            agreed=link.ever_agreed(conflict.field),
             here=record.values.get(conflict.field),
             hereBy=conflict.here_by,
             hereAt=conflict.here_at,
@@ -233,7 +236,9 @@ class Conflicts(BaseModel):
 
 
 class Settle(BaseModel):
-    """What a field shall be: `here`, `there`, `base`, or a `value` of one's own."""
+    """What a field shall be: `here`, `there`, `base` (what both had before, where they ever agreed),
+    or a `value` of one's own.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"choice": "there"}})
 

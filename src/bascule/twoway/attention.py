@@ -55,7 +55,7 @@ async def undecided(
     )
     shown = found[:limit]
     by_record: dict[int, list[Conflict]] = defaultdict(list)
-    for conflict, record in shown:
+    for conflict, record, _ in shown:
         by_record[record.id].append(conflict)
     wholes = await of_numbers(session, viewer, by_record)
     listed = [
@@ -110,9 +110,30 @@ async def how_many(
     return {(kind, state): int(n) for kind, state, n in (await session.execute(query)).all()}
 
 
+async def open_fields(session: AsyncSession, viewer: User | None) -> dict[str, tuple[int, int]]:
+    """Record type -> (records with something to decide, fields to decide in them), of what
+    `open_conflicts` lists, whatever else is the matter with a record.
+    """
+    query = (
+        select(Record.record_type, func.count(Record.id.distinct()), func.count())
+        .select_from(Conflict)
+        .join(Record, Record.id == Conflict.record_id)
+        .join(Link, Link.record_id == Conflict.record_id)
+        .outerjoin(Connection, Connection.id == Record.connection_id)
+        .where(Conflict.settled_at.is_(None), visible_to(viewer))
+        .group_by(Record.record_type)
+    )
+    return {
+        kind: (int(records), int(fields))
+        for kind, records, fields in (await session.execute(query)).all()
+    }
+
+
 @dataclass(frozen=True)
 class _Told:
-    """How records in one state are told of on the first page."""
+    """How records in one state are told of on the first page; of conflicts the number of fields is
+    told behind it.
+    """
 
     kind: Kind
     what: str
@@ -125,7 +146,7 @@ class _Told:
 _TOLD = {
     "conflict": _Told(
         "conflict",
-        "changed here and in ERPNext.",
+        "changed here and in ERPNext",
         "Decide which value stays; nothing else of them is held up.",
         "/conflicts",
         "bascule records conflicts {}",
@@ -149,15 +170,23 @@ _TOLD = {
 }
 
 
+def _to_decide(fields: int) -> str:
+    return f": {fields:,} {'field' if fields == 1 else 'fields'} to decide."
+
+
 @finds_needs
 async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
     """For the first page."""
-    found = await how_many(session, viewer, tuple(_TOLD))
+    found = await how_many(session, viewer, ("attention", "waiting"))
+    undecided = await open_fields(session, viewer)
+    fields = {kind: many for kind, (_, many) in undecided.items()}
+    found |= {(kind, "conflict"): many for kind, (many, _) in undecided.items()}
     return [
         Need(
             kind=told.kind,
             name=kind.label,
-            what=f"{count:,} {kind.name if count == 1 else kind.plural} {told.what}",
+            what=f"{count:,} {kind.name if count == 1 else kind.plural} {told.what}"
+            + (_to_decide(fields[kind.name]) if state == "conflict" else ""),
             next_step=told.next_step,
             page=told.page,
             mend=Mend(told.mend, told.page) if told.mend else None,

@@ -47,12 +47,12 @@ async def open_conflicts(
     record_id: int | None = None,
     before: int | None = None,
     limit: int = 100,
-) -> list[tuple[Conflict, Record]]:
+) -> list[tuple[Conflict, Record, Link]]:
     """Newest first, of the records that this viewer may see. What was open with a connection that
     was deleted is nobody's to decide any more.
     """
     query = (
-        select(Conflict, Record)
+        select(Conflict, Record, Link)
         .join(Record, Record.id == Conflict.record_id)
         .join(Link, Link.record_id == Conflict.record_id)
         .outerjoin(Connection, Connection.id == Record.connection_id)
@@ -66,7 +66,7 @@ async def open_conflicts(
         query = query.where(Record.id == record_id)
     if before is not None:
         query = query.where(Conflict.id < before)
-    return [(row[0], row[1]) for row in (await session.execute(query)).all()]
+    return [(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
 
 
 async def settle(
@@ -91,6 +91,7 @@ async def settle(
                 f"There is no open conflict about {field!r} of {whole.record.title}.",
                 next_step="Perhaps somebody settled it; look at the record again.",
             )
+        _refuse_base_of_none(whole.link, choice, [found])
         differs = await _settle(session, whole, found, choice, name_of(by), value)
         await _settled(hub, session, whole, name_of(by), send=differs)
         return await find(session, kind, record_id, None)
@@ -121,6 +122,7 @@ async def settle_all(
                 f"There is no open conflict about {whole.record.title}.",
                 next_step="Perhaps somebody settled it; look at the record again.",
             )
+        _refuse_base_of_none(whole.link, choice, list(found.values()))
         differ = [await _settle(session, whole, one, choice, name_of(by)) for one in found.values()]
         await _settled(hub, session, whole, name_of(by), send=any(differ))
         return await find(session, kind, record_id, None)
@@ -133,6 +135,17 @@ def _check(choice: str, by: User | None) -> None:
             f"A conflict is settled with one of: {', '.join(CHOICES)}.",
             next_step="Choose one of these.",
             fields={"choice": "is none of these"},
+        )
+
+
+def _refuse_base_of_none(link: Link, choice: str, found: Sequence[Conflict]) -> None:
+    never = [one.field for one in found if not link.ever_agreed(one.field)]
+    if choice == "base" and never:
+        raise Invalid(
+            f"Both sides never had the same in {', '.join(never)}, so there is nothing to go back "
+            "to.",
+            next_step="Choose what is here, what is in ERPNext, or another value.",
+            fields={"choice": f"is nothing that both ever had in {', '.join(never)}"},
         )
 
 

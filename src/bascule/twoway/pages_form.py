@@ -1,6 +1,7 @@
 """The form of a record, made from the fields that its type and its connection have.
 
-A field that was not touched is not sent back, so what somebody else changed meanwhile stays.
+A field that was not touched is not sent back: what somebody else changed meanwhile stays, and a
+default that nobody chose is a default.
 """
 
 from collections.abc import Sequence
@@ -110,12 +111,12 @@ class RecordForm:
             if not one.fixed:
                 one.text, one.was = _typed(typed, PREFIX, one), _typed(typed, WAS, one)
 
-    def given(self, *, touched: bool) -> dict[str, Any]:
-        """What is to be saved: of a new record all, else what was touched."""
+    def given(self) -> dict[str, Any]:
+        """What somebody said: what was touched."""
         return {
             name: one.text == "on" if one.field.kind == "flag" else one.text
             for name, one in self.inputs.items()
-            if not one.fixed and (not touched or one.text != one.was)
+            if not one.fixed and one.text != one.was
         }
 
     def refuse(self, error: HubError) -> None:
@@ -206,7 +207,7 @@ async def create(request: Request, hub: TheHub, user: Editor, kind: TheKind) -> 
     form.fill(typed)
     try:
         whole = await records.create(
-            hub, kind, form.given(touched=False), by=user, connector=connector or None
+            hub, kind, form.given(), by=user, connector=connector or None
         )
     except Invalid as refused:
         form.refuse(refused)
@@ -252,7 +253,7 @@ async def save(
     form.version = int(version) if version.isdecimal() and len(version) < 10 else 0
     try:
         saved = await records.change(
-            hub, kind, number, form.given(touched=True), by=user, version=form.version
+            hub, kind, number, form.given(), by=user, version=form.version
         )
     except Invalid as refused:
         form.refuse(refused)

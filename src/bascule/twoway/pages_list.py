@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.connections.service import list_connections
-from bascule.twoway import conflicts, finding
+from bascule.twoway import attention, conflicts, finding
 from bascule.twoway.fields import Field, RecordType
 from bascule.twoway.finding import Wanted, Whole, cursor_of, position_of
 from bascule.twoway.pages_kind import TheKind
@@ -67,6 +67,7 @@ async def list_page(
         counts = await finding.counts(session, kind, user, wanted)
         ways = [w for w in await two_ways(session, user) if w[0].record_type == kind.name]
         connections = await list_connections(session, user)
+        undecided, _ = (await attention.open_fields(session, user)).get(kind.name, (0, 0))
         session.expunge_all()
     shown = found[:ROWS]
     path = f"/{kind.plural}"
@@ -82,6 +83,7 @@ async def list_page(
         filters=_filters(path, counts, search, state, connector),
         asked={"search": search, "state": state, "connector": connector, "after": after},
         counts=counts,
+        undecided=undecided,
         total=sum(counts.values()),
         next_page=page_url(path, query, after=cursor_of(shown[-1])) if len(found) > ROWS else "",
         first_page=page_url(path, query),

@@ -114,10 +114,10 @@ def standing(whole: Whole, conflicts: int = 0) -> Standing:
     if state == "attention":
         return _attention(whole, site)
     if state == "conflict":
-        fields = "A field was" if conflicts == 1 else f"{conflicts} fields were"
+        fields = "A field is" if conflicts == 1 else f"{conflicts} fields are"
         return Standing(
             state,
-            f"{fields} changed here and in {site}.",
+            f"{fields} different here and in {site}.",
             next_step="Choose below what stays. The rest of it is the same on both sides.",
         )
     if link.gone_at is not None:

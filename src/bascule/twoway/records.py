@@ -128,7 +128,8 @@ async def change(
             return await _whole(session, record)
         before = {name: record.values.get(name) for name in new}
         set_values(record, fields, after, by=name_of(by))
-        record.edited = {**record.edited, **edits_of(new, record.updated_by)}
+        said = [name for name in new if name in given]  # defaults are nobody's edits
+        record.edited = {**record.edited, **edits_of(said, record.updated_by)}
         await add_change(session, record, "here", {name: (before[name], new[name]) for name in new})
         if whole.link is not None and whole.two_way is not None:
             await queue(hub, session, record, whole.two_way, by=record.updated_by)

@@ -140,6 +140,12 @@ class Link(Base):
     # The same of an Address or a Contact: {"contact": when it was begun}.
     parts_begun: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
+    def ever_agreed(self, field: str) -> bool:
+        """Whether both sides had the same in this field before, so that it can be that again. A
+        pair that was put together with different values never had.
+        """
+        return field in self.base
+
 
 class Outbox(Base):
     """An edit that has to reach the site. Sent or given up, its row is gone."""
