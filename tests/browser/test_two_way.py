@@ -175,7 +175,8 @@ def test_both_sides_are_edited_and_a_click_settles_it(
     editor.go("/conflicts")
     editor.shoot("conflicts")
     editor.go("/")
-    expect(page.get_by_text("1 customer changed here and in ERPNext: 1 field to decide.")).to_be_visible()
+    told = "1 customer changed here and in ERPNext: 2 fields to decide."
+    expect(page.get_by_text(told)).to_be_visible()
     editor.shoot("home-conflict")
     page.get_by_role("link", name="Decide").click()
     website = page.get_by_role("article", name="Website")

@@ -289,17 +289,65 @@ def test_defaults_that_nobody_chose_are_those_of_the_connector_that_a_record_com
     assert synced(paired["id"])["customerGroup"] == "Bike Shops"
 
 
-def test_a_default_that_the_site_does_not_have_is_told_before_anything_is_sent(
-    api: Api, turning: Turning
+def test_a_site_that_was_set_up_as_erpnext_does_takes_the_first_customer_as_it_is(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
 ) -> None:
-    told = " ".join(note["what"] for note in api.post(f"{turning.at}/check").json["notes"])
-    assert "no Customer Group 'Individual'" in told
+    turn_on()
+    at = {"address": "Markt 1", "city": "Delft"}
+    made = synced(api.post("/api/customers", {"name": "First Co", **at}).json["id"])
+    assert (made["customerGroup"], made["country"]) == ("Individual", "Saudi Arabia")
+    assert erp.read("Customer", "First Co")["customer_group"] == "Individual"
+
+
+def test_a_default_that_the_site_does_not_have_comes_from_the_site_and_is_shown_before(
+    api: Api, erp: Erp, turning: Turning, synced: Callable[..., Any]
+) -> None:
+    for doctype, name in (("Customer Group", "Individual"), ("Country", "Saudi Arabia")):
+        erp.delete(doctype, name)
+    waits = api.post("/api/customers", {"name": "Waits Co", "address": "Markt 1", "city": "Delft"})
+    checked = api.post(f"{turning.at}/check").json
+    told = " ".join(note["what"] for note in checked["notes"])
+    assert "no Customer Group 'Individual'" in told and "no Country 'Saudi Arabia'" in told
+    groups = {row["name"]: row["is_group"] for row in
+              erp.list("Customer Group", fields=("name", "is_group"))}  # fmt: skip
+    instead = checked["site_defaults"]
+    assert groups[instead["customerGroup"]] == 0 and instead["country"] == "Netherlands"
     turning.begin()
-    notes = str(api.get(turning.at).json["last_summary"]["notes"])
-    assert "no Customer Group 'Individual'" in notes, "nor by who begins without a check"
-    assert api.patch(turning.at, {"defaults": {"customerGroup": "Consumers"}}).status == 200
-    told = " ".join(note["what"] for note in api.post(f"{turning.at}/check").json["notes"])
-    assert "Customer Group" not in told
+    shown = turning.matches()["notes"]
+    assert instead["customerGroup"] in str(shown), "nor by who begins without a check"
+    page = api.get(turning.at.removeprefix("/api")).body.decode()
+    assert f"it is &#39;{instead['customerGroup']}&#39; instead" in page
+    turning.confirm()
+    record = synced(waits.json["id"])
+    assert {name: record[name] for name in instead} == instead
+    made = erp.read("Customer", record["erpnextId"])
+    assert made["customer_group"] == instead["customerGroup"]
+    new = api.post("/api/customers", {"name": "New Co"}).json
+    assert new["customerGroup"] == instead["customerGroup"]
+
+
+def test_what_fails_in_the_check_is_not_gone_past_by_begin_nor_by_confirm(
+    api: Api, erp: Erp, turning: Turning
+) -> None:
+    """A default that somebody chose is theirs: nothing takes its place."""
+    erp.create("Customer Group", customer_group_name="Dealers",
+               parent_customer_group="All Customer Groups")  # fmt: skip
+    turning.begin(defaults={"customerGroup": "Dealers"})
+    erp.delete("Customer Group", "Dealers")
+    refused = api.post(f"{turning.at}/confirm")
+    assert refused.status == 409 and "no Customer Group 'Dealers'" in refused.body.decode()
+    assert api.get(turning.at).json["status"] == "matching"
+    assert api.post(f"{turning.at}/begin", {}).status == 409
+    [why] = api.post(f"{turning.at}/check").json["refused"]
+    assert "it refuses what is made here" in why["what"]
+
+    # Nor is what nobody saw: another value in the place of a default than was shown.
+    turning.begin(defaults={})
+    erp.delete("Customer Group", "Individual")
+    changed = api.post(f"{turning.at}/confirm")
+    assert changed.status == 409 and "customerGroup" in changed.body.decode()
+    turning.begin()
+    turning.confirm()
 
 
 def test_a_tax_number_is_the_same_with_other_punctuation_and_no_conflict(

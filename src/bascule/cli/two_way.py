@@ -163,6 +163,7 @@ async def matches(
         show(made)
         if told.next:
             out.print(f"There are more: --after {told.next}", style="dim")
+        _tell_notes(told.notes)
     _tell(told, kind, as_json=as_json)
     return Exit.DONE
 

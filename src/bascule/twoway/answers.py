@@ -236,8 +236,8 @@ class Conflicts(BaseModel):
 
 
 class Settle(BaseModel):
-    """What a field shall be: `here`, `there`, `base` (what both had before, where they ever agreed),
-    or a `value` of one's own.
+    """What a field shall be: `here`, `there`, `base` (what both had before, where they ever
+    agreed), or a `value` of one's own.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"choice": "there"}})

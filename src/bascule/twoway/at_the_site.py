@@ -4,7 +4,7 @@ Asked before two-way sync is turned on, and again whenever somebody wants to kno
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bascule.frappe import DocType, Duplicate, FrappeError, NoPermission, NotFound, Site
@@ -23,6 +23,7 @@ from bascule.twoway.rights import (
     rights_of,
     unfilled,
 )
+from bascule.twoway.site_defaults import Missing, missing
 
 OWN_FIELD = "bascule_id"
 
@@ -30,10 +31,10 @@ OWN_FIELD = "bascule_id"
 @dataclass
 class Found:
     """`cannot_hold`: local field -> why. `companies`: those a credit limit may be about. `notes`:
-    what limits two-way sync, in words; each with its next step. `defaults`: of these, those about
-    the default of a field, by the field. `refused`: why it cannot be turned on, in the same way.
+    what limits two-way sync, in words; each with its next step. `refused`: why it cannot be turned
+    on, in the same way.
     `rights`: those that were tried. `is_read`: whether the user may read what the DocType is made
-    of; if not, `own_field` is not known.
+    of; if not, `own_field` is not known. `missing`: defaults that the site does not have.
     """
 
     cannot_hold: dict[str, str] = field(default_factory=dict)
@@ -41,11 +42,16 @@ class Found:
     notes: list[Note] = field(default_factory=list)
     is_read: bool = False
     own_field: str | None = None
-    defaults: dict[str, Note] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
     refused: list[Note] = field(default_factory=list)
     rights: list[Right] = field(default_factory=list)
     metas: dict[Part, DocType] = field(default_factory=dict)
     roles: frozenset[str] = frozenset()
+
+    @property
+    def site_defaults(self) -> dict[str, Any]:
+        """What stands in for those of the type's defaults that are missing, by the field."""
+        return {one.field.name: one.instead for one in self.missing if not one.chosen}
 
 
 async def examine(site: Site, fields: Mapped, versions: Mapping[str, Any]) -> Found:
@@ -55,18 +61,31 @@ async def examine(site: Site, fields: Mapped, versions: Mapping[str, Any]) -> Fo
     found = await look(site, fields)
     found.rights = await rights_of(site, fields, found.metas, found.roles)
     found.refused = [*refusals(fields, found.rights), *await masks(site, fields, found.metas)]
+    found.refused += [one.note for one in found.missing if one.chosen]
     owners = [*lacks(fields, found.rights, saves_parts=saves_parts(fields.type, versions))]
     found.notes += owners
     if not owners:
         found.notes += await not_given(site, fields)
     found.notes += of_own_field(found.rights, found.own_field)
-    found.notes += unfilled(fields, found.metas)
+    found.notes += unfilled(_as_it_will_be(fields, found), found.metas)
     return found
+
+
+def _as_it_will_be(fields: Mapped, found: Found) -> Mapped:
+    instead = found.site_defaults
+    return replace(
+        fields,
+        fields=tuple(
+            replace(one, default=instead[one.name]) if one.name in instead else one
+            for one in fields.fields
+        ),
+    )
 
 
 async def look(site: Site, fields: Mapped) -> Found:
     """A handful of requests; FrappeError where the site does not answer at all."""
     found = Found(roles=await roles_of_user(site) or frozenset())
+    found.companies = await _companies(site)
     for part in PARTS:
         doctype = doctype_of(fields.type, part)
         try:
@@ -87,12 +106,11 @@ async def look(site: Site, fields: Mapped) -> Found:
         found.metas[part] = meta
         found.cannot_hold |= _lacking(meta, fields, part)
         found.cannot_hold |= _above(meta, found.roles, fields, part)
-        found.defaults |= await _defaults_not_there(site, meta, fields, part)
+        found.missing += await missing(site, meta, fields, part, found.companies)
         if part == "main":
             found.is_read = True
             found.own_field = OWN_FIELD if meta.field(OWN_FIELD) is not None else None
-    found.notes += found.defaults.values()
-    found.companies = await _companies(site)
+    found.notes += [one.note for one in found.missing if not one.chosen]
     return found
 
 
@@ -148,31 +166,6 @@ def _above(meta: DocType, roles: frozenset[str], fields: Mapped, part: Part) -> 
                 if each.place and (each.place.table or each.place.field) == one.name
             }
     return told
-
-
-async def _defaults_not_there(
-    site: Site, meta: DocType, fields: Mapped, part: Part
-) -> dict[str, Note]:
-    """Defaults that name a document which the site does not have, such as a customer group."""
-    notes: dict[str, Note] = {}
-    for one in _of(fields, part):
-        assert one.place is not None  # noqa: S101
-        there = meta.field(one.place.field)
-        if there is None or there.type != "Link" or one.default is None or not there.options:
-            continue
-        try:
-            known = await site.list(
-                there.options, ("name",), filters=[["name", "=", one.default]], limit=1
-            )
-        except (NoPermission, NotFound):
-            continue
-        if not known:
-            notes[one.name] = (
-                f"The site has no {there.options} {one.default!r}, which is what {one.label} "
-                "is where nothing is said.",
-                f"Choose another default for {one.label}, or make it in ERPNext.",
-            )
-    return notes
 
 
 async def _companies(site: Site) -> list[str]:

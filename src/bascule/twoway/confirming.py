@@ -15,23 +15,26 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict
 from bascule.events.live import publish
 from bascule.hub import Hub
+from bascule.twoway.at_the_site import examine
 from bascule.twoway.fields import RecordType, same
 from bascule.twoway.finding import find
 from bascule.twoway.history import add_change
 from bascule.twoway.likeness import alike
-from bascule.twoway.mapping import Mapped, mapped
+from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.matching import preview, unlinked_records
 from bascule.twoway.pulling import start_poll
 from bascule.twoway.records import join, name_of, new_link, queue
-from bascule.twoway.setup import may_set_up, the_two_way
+from bascule.twoway.setup import may_set_up, refuse_what_failed, the_two_way
 from bascule.twoway.tables import Link, Match, Record, TwoWay
 
 
 async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: User | None) -> TwoWay:
     """Turns two-way sync on with the pairs of the preview. From now on the hub writes to the site.
-    Conflict: there is no preview to confirm, or not all is in it.
+    Conflict: there is no preview to confirm, not all is in it, or what the check asks of the site
+    is not there any more.
     """
     may_set_up(by, connection)
+    shown = await _check_again(hub, connection, kind)
     names = await _names_there(hub, connection, kind)
     async with hub.db.session() as session:
         two_way = await the_two_way(session, connection, kind, lock=True)
@@ -40,6 +43,7 @@ async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: Use
                 "There is no preview of pairs to confirm.",
                 next_step="Begin first, and look at the pairs when they are ready.",
             )
+        _refuse_other_defaults(two_way, shown)
         await _refuse_what_came_since(session, two_way, connection, kind, names)
         two_way.status = "on"
         two_way.cursor, two_way.last_summary = {}, {}
@@ -55,6 +59,31 @@ async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: Use
         await session.flush()
         session.expunge(two_way)
     return two_way
+
+
+async def _check_again(hub: Hub, connection: Connection, kind: RecordType) -> dict[str, Any]:
+    """The defaults that the site stands in for. Conflict: the check fails, as it may since the
+    preview was made.
+    """
+    async with hub.db.session() as session:
+        two_way = await the_two_way(session, connection, kind)
+        session.expunge(two_way)
+    if two_way.status != "matching":
+        return {}  # told below
+    async with open_site(hub, connection) as site:
+        found = await examine(site, unchecked(two_way), connection.versions)
+    refuse_what_failed(found)
+    return found.site_defaults
+
+
+def _refuse_other_defaults(two_way: TwoWay, there: Mapping[str, Any]) -> None:
+    """Nobody saw these."""
+    if two_way.site_defaults != there:
+        told = ", ".join(sorted({*two_way.site_defaults, *there}))
+        raise Conflict(
+            f"The site has other values now for the defaults of {told}.",
+            next_step="Look again; what you decided stays.",
+        )
 
 
 async def _names_there(hub: Hub, connection: Connection, kind: RecordType) -> set[str]:

@@ -116,9 +116,9 @@ class Mapped:
 
 
 def mapped(two_way: TwoWay) -> Mapped:
-    kind = record_type(two_way.record_type)
+    kind = of_site(record_type(two_way.record_type), two_way.site_defaults)
     fields = fields_with(kind, two_way.mapping, two_way.defaults)
-    return Mapped(kind, fields, two_way.company, two_way.cannot_hold)
+    return Mapped(record_type(two_way.record_type), fields, two_way.company, two_way.cannot_hold)
 
 
 def unchecked(two_way: TwoWay) -> Mapped:
@@ -126,6 +126,15 @@ def unchecked(two_way: TwoWay) -> Mapped:
     kind = record_type(two_way.record_type)
     fields = fields_with(kind, two_way.mapping, two_way.defaults)
     return Mapped(kind, fields, two_way.company)
+
+
+def of_site(kind: RecordType, site_defaults: Mapping[str, Any]) -> RecordType:
+    """The type with the defaults of a site in place of those that it does not have."""
+    fields = [
+        replace(one, default=site_defaults[one.name]) if one.name in site_defaults else one
+        for one in kind.fields
+    ]
+    return replace(kind, fields=tuple(fields))
 
 
 def unmapped(kind: RecordType) -> Mapped:

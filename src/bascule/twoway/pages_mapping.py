@@ -151,6 +151,6 @@ async def _looked_again(
         )
     if why := two_way.cannot_hold.get(name):
         return back_to(to, "Saved, and kept here alone.", kind="note", next_step=str(why))
-    if note := found.defaults.get(name):
+    if note := next((one.note for one in found.missing if one.field.name == name), None):
         return back_to(to, f"Saved. {note[0]}", kind="note", next_step=note[1])
     return back_to(to, "Saved; the site can hold it.")

@@ -203,6 +203,7 @@ async def ask_the_site(
     async with hub.db.session() as session:
         current = await the_two_way(session, connection, kind, lock=True)
         current.cannot_hold = found.cannot_hold
+        current.site_defaults = found.site_defaults
         if current.company is None and len(found.companies) == 1:
             current.company = found.companies[0]
         if found.is_read:
@@ -225,11 +226,7 @@ async def begin(
             f"Two-way sync of {kind.plural} is on already.",
             next_step="Turn it off first, if you want to pair both sides anew.",
         )
-    if found.refused:
-        raise Conflict(
-            " ".join(what for what, _ in found.refused),
-            next_step=" ".join(dict.fromkeys(step for _, step in found.refused)),
-        )
+    refuse_what_failed(found)
     owned, notes = two_way.owned_field, list(found.notes)
     if owned is None and own_field:
         async with open_site(hub, connection) as site:
@@ -247,6 +244,15 @@ async def begin(
         await session.flush()
         session.expunge(current)
     return current
+
+
+def refuse_what_failed(found: at_the_site.Found) -> None:
+    """Conflict: what the check found cannot be done without."""
+    if found.refused:
+        raise Conflict(
+            " ".join(what for what, _ in found.refused),
+            next_step=" ".join(dict.fromkeys(step for _, step in found.refused)),
+        )
 
 
 async def turn_off(
@@ -285,6 +291,7 @@ def unsaved(connection: Connection, kind: RecordType) -> TwoWay:
         record_type=kind.name,
         status="off",
         defaults={},
+        site_defaults={},
         mapping=[],
         cannot_hold={},
         policy="ask",

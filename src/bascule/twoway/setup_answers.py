@@ -118,7 +118,7 @@ class TwoWayAnswer(BaseModel):
             connector=connector,
             type=fields.type.plural,
             last_summary=summary,
-            notes=_told(two_way.last_summary.get("notes") or []),
+            notes=told_notes(two_way),
             fields=[
                 MappedField(
                     name=one.name,
@@ -153,6 +153,8 @@ class RightAnswer(BaseModel):
 class Checked(BaseModel):
     """What the site can hold. `cannot_hold`: fields that it has no place for, or that the hub's
     user may not write. `refused`: why two-way sync cannot be turned on; empty where it can.
+    `site_defaults`: of fields whose usual default the site does not have, what it has instead (its
+    company's country, a leaf of its groups); null: nothing.
     """
 
     cannot_hold: dict[str, str]
@@ -161,6 +163,7 @@ class Checked(BaseModel):
     refused: list[dict[str, str]]
     rights: list[RightAnswer]
     owned_field: str | None
+    site_defaults: dict[str, Value]
 
     @staticmethod
     def of(two_way: TwoWay, found: Found) -> "Checked":
@@ -176,7 +179,13 @@ class Checked(BaseModel):
                 for one in found.rights
             ],
             owned_field=two_way.owned_field,
+            site_defaults=found.site_defaults,
         )
+
+
+def told_notes(two_way: TwoWay) -> list[dict[str, str]]:
+    """What *Begin* found, until it is confirmed."""
+    return _told(two_way.last_summary.get("notes") or [])
 
 
 def _told(notes: Iterable[Sequence[str]]) -> list[dict[str, str]]:
@@ -228,9 +237,12 @@ class MatchAnswer(BaseModel):
 
 
 class Preview(BaseModel):
-    """`ready` false: the two sides are being read."""
+    """`ready` false: the two sides are being read. `notes`: what limits it, and which defaults come
+    from the site.
+    """
 
     ready: bool
+    notes: list[dict[str, str]] = []
     counts: dict[str, int]
     matches: list[MatchAnswer]
     next: int | None = None

@@ -27,6 +27,7 @@ from bascule.twoway.setup_answers import (
     Preview,
     TwoWayAnswer,
     TwoWayChange,
+    told_notes,
 )
 
 router = APIRouter(prefix="/api/connectors/{connector}/two-way", tags=["Two-way sync"])
@@ -171,6 +172,7 @@ async def preview_of(
     others = await matching.others_that_fit(session, kind, shown)
     return Preview(
         ready=two_way.last_summary.get("matching") == "ready",
+        notes=told_notes(two_way),
         counts=await matching.preview_counts(session, two_way),
         matches=[MatchAnswer.of(*row, kind, others.get(row[0].id, [])) for row in shown],
         next=shown[-1][0].id if len(rows) > limit else None,

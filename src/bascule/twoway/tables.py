@@ -43,6 +43,8 @@ class TwoWay(Base):
     company: Mapped[str | None]  # whose credit limits are meant
     owned_field: Mapped[str | None]  # the hub's own unique field there, if it could add one
     defaults: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # local field -> value
+    # For defaults of the type that the site does not have, what it has; see `site_defaults`.
+    site_defaults: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     mapping: Mapped[list[Any]] = mapped_column(server_default="[]")  # what people added or changed
     cannot_hold: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # field -> why
     policy: Mapped[str] = mapped_column(server_default="ask")  # ask, erpnext, hub, newest

@@ -3,9 +3,10 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from bascule.sandbox.company import catalog, parties
+from bascule.sandbox.company import catalog, parties, setup
 from bascule.sandbox.company.books import Books
 from bascule.sandbox.company.papers import TERMS, instalments
+from bascule.sandbox.company.setup import Node
 
 COMPANY, ABBR = "De Spaak Rijwielen B.V.", "DSR"
 CENTRAL = f"Central Warehouse Utrecht - {ABBR}"
@@ -21,9 +22,6 @@ STAFF = (
     ("fatima@despaak.example", "Fatima", "El Amrani"),
     ("jurgen@despaak.example", "Jürgen", "Müller"),
 )
-
-# A node of a tree: its name, its parent or "", whether it is a group.
-Node = tuple[str, str, bool]
 
 _STORY = (
     "<p>Founded in 1987 in a canal cellar in Utrecht with one truing stand and a borrowed pump. "
@@ -59,7 +57,7 @@ class Masters:
     """Writes everything that other documents link to, from `begin` on, a few seconds apart."""
 
     def __init__(self, books: Books, begin: datetime) -> None:
-        self.books, self.clock = books, begin
+        self.books, self.clock, self.begun = books, begin, begin
 
     def write_all(self, today: date) -> None:
         first_year = self.clock.year
@@ -85,13 +83,21 @@ class Masters:
     def write_tree(
         self, doctype: str, nodes: list[Node], suffix: str = "", **values: dict[str, Any]
     ) -> None:
-        """A tree's nodes; `values` gives what each node has of its own, by the node's name."""
+        """A tree's nodes, behind them those of ERPNext's set-up; `values` gives what each node has
+        of its own, by the node's name.
+        """
         parent_field = self.books.doctypes[doctype]["nsm_parent_field"]
         name_field = parent_field.replace("parent_", "") + "_name"
-        for name, parent, is_group, left, right in _nested(nodes):
-            place = {name_field: name, "is_group": int(is_group), "lft": left, "rgt": right}
+        more = setup.leaves(doctype, nodes)
+        set_up = {name for name, *_ in more}
+        for name, parent, is_group, left, right in _nested([*nodes, *more]):
+            place: dict[str, Any] = {name_field: name, "is_group": int(is_group)}
+            place |= {"lft": left, "rgt": right}
             if parent:
                 place[parent_field] = place["old_parent"] = parent + suffix
+            if name in set_up:  # chance is the company's alone, so that its story stays the same
+                self.books.write(doctype, name, self.clock, **place)
+                continue
             self.write(doctype, name + suffix, **place, **values.get(name, {}))
 
     def write_world(self) -> None:
@@ -106,6 +112,7 @@ class Masters:
         units = (("Nos", 1), ("Pair", 1), ("Set", 1), ("Box", 1), ("Metre", 0), ("Kg", 0))
         for unit, whole in units:
             self.write("UOM", unit, uom_name=unit, enabled=1, must_be_whole_number=whole)
+        setup.write_world(self.books, self.begun)
 
     def write_company(self) -> None:
         accounts = (

@@ -1,0 +1,16 @@
+"""What stands in for defaults of a record type that a site does not have."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0023"
+down_revision = "0021"
+
+
+def upgrade() -> None:
+    op.add_column(
+        "two_ways",
+        sa.Column("site_defaults", JSONB(), server_default="{}", nullable=False),
+        schema="bascule",
+    )
