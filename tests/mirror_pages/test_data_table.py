@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -62,12 +63,50 @@ def test_filters_stand_in_the_address_as_in_the_api_and_can_be_taken_off(reader:
     page = reader.open("/inventory?needs_reorder=true&stock_qty__lt=5")
     assert "Needs reorder: yes" in page.text
     assert "In stock is less than 5" in page.text
-    assert {row[5] for row in table(page)} == {"Reorder"}
+    assert {row[9] for row in table(page)} <= {"Reorder", "Reorder in a warehouse"}
     fewer = reader.desk.open(link(page, "In stock is less than 5"))
     assert "stock_qty" not in fewer.answer.headers.get("location", "")
     assert len(table(fewer)) >= len(table(page)) > 0
     late = reader.desk.open(link(reader.open("/sales_orders"), "Overdue"))
     assert all("Overdue" in row[3] for row in table(late))
+
+
+def test_stock_shows_what_its_state_follows_from(reader: Reader) -> None:
+    """In every row of the pages: nothing is "Enough" beside "Out", or below its level."""
+    seen = set()
+    for name, first in (("inventory", 2), ("inventory_by_warehouse", 3)):
+        page = reader.open(f"/{name}?stock_state__isnull=false&sort=available_qty")
+        for heading in ("In stock", "Available", "Ordered", "Requested", "Projected", "Reorder at"):
+            assert heading in page.text
+        for row in table(page):
+            *_, projected, level = (float(cell.replace(",", "")) for cell in row[-3:-1])
+            stock, state = row[first], row[-1]
+            available = float(row[first + (2 if name == "inventory" else 1)].replace(",", ""))
+            seen.add(state)
+            if state == "Enough":
+                assert available > max(level, 0) and "Out" not in stock
+            elif state == "On its way":
+                assert available <= max(level, 0) < projected
+            elif state == "Reorder":
+                assert projected <= level
+            elif state == "Out":
+                assert available <= 0
+    assert {"Enough", "Reorder", "On its way"} <= seen, seen
+    rows = reader.get("/rows/inventory?stock_state=reorder&limit=1000").json["rows"]
+    due = reader.get("/rows/inventory?needs_reorder=true&limit=1000").json["rows"]
+    assert {row["item_code"] for row in rows} == {row["item_code"] for row in due}
+    assert "reserved_qty" in rows[0]
+
+
+def test_a_card_counts_what_its_list_has(reader: Reader) -> None:
+    shelf = reader.open().html
+    for name in ("inventory", "inventory_by_warehouse", "sales_orders", "customers", "suppliers"):
+        card = re.search(
+            rf'/data/{reader.slug}/{name}">.*?data-count">(.*?)</span>', shelf, re.DOTALL
+        )
+        rows = reader.get(f"/rows/{name}?limit=1000").json
+        assert rows["next"] is None
+        assert card and card[1].split()[0].replace(",", "") == str(len(rows["rows"])), name
 
 
 def test_forms_lead_to_an_address_in_the_apis_words(reader: Reader) -> None:

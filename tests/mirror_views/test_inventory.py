@@ -34,8 +34,10 @@ def stock(item_code: str, warehouse: str, projected: float, **values: Any) -> di
 async def test_inventory_has_the_columns_of_the_data_model_in_its_order(mirror):
     await mirror.rebuild()
     await mirror.add("Item", item("DOOR", standard_rate=10, last_purchase_rate=7.5))
-    await mirror.add("Bin", stock("DOOR", "A", 9, actual_qty=8, reserved_qty=3))
-    await mirror.add("Bin", stock("DOOR", "B", 2, actual_qty=1.5, reserved_qty=0))
+    moving = {"ordered_qty": 4, "indented_qty": 0, "planned_qty": 0, "stock_value": 80}
+    still = {"ordered_qty": 0, "indented_qty": 0.5, "planned_qty": 0, "stock_value": 15}
+    await mirror.add("Bin", stock("DOOR", "A", 9, actual_qty=8, reserved_qty=3, **moving))
+    await mirror.add("Bin", stock("DOOR", "B", 2, actual_qty=1.5, reserved_qty=0, **still))
     await mirror.add("Item Reorder", level("DOOR", "A", 5, 20), level("DOOR", "B", 1, 10))
     assert list((await mirror.row("inventory")).items()) == [
         ("item_code", "DOOR"),
@@ -49,7 +51,49 @@ async def test_inventory_has_the_columns_of_the_data_model_in_its_order(mirror):
         ("last_purchase_rate", 7.5),
         ("uom", "Nos"),
         ("needs_reorder", False),
+        ("projected_qty", 11.0),
+        ("reserved_qty", 3.0),
+        ("ordered_qty", 4.0),
+        ("requested_qty", 0.5),
+        ("planned_qty", 0.0),
+        ("stock_value", 95.0),
+        ("stock_state", "enough"),
     ]
+
+
+async def test_the_state_follows_from_what_stands_beside_it(mirror):
+    await mirror.rebuild()
+    codes = ("COVERED", "OUT", "NEVER", "DUE", "PLENTY", "COMING", "SPARE")
+    await mirror.add("Item", *(item(code) for code in codes))
+    await mirror.add("Item", item("SERVICE", is_stock_item=0), item("KIND", has_variants=1))
+    await mirror.add("Item", item("OLD", end_of_life="2020-01-01"))
+    await mirror.add(
+        "Bin",
+        # More is reserved than is there, and what is ordered covers it.
+        stock("COVERED", "A", 17, actual_qty=0, reserved_qty=13, ordered_qty=30),
+        stock("OUT", "A", -2, actual_qty=0, reserved_qty=2),
+        stock("OLD", "A", 2, actual_qty=2, reserved_qty=0),
+        stock("DUE", "A", 3, actual_qty=50, reserved_qty=47),
+        stock("PLENTY", "A", 50, actual_qty=50, reserved_qty=0),
+        stock("COMING", "A", 5, actual_qty=0, reserved_qty=0, ordered_qty=5),
+        stock("SPARE", "A", 7, actual_qty=7, reserved_qty=0),
+    )
+    for code in ("COVERED", "DUE", "PLENTY", "OLD"):
+        await mirror.add("Item Reorder", level(code, "A", 3, 10))
+    states = {row["item_code"]: row["stock_state"] for row in await mirror.rows("inventory")}
+    assert states == {
+        **{"COVERED": "on its way", "OUT": "out", "OLD": "low", "DUE": "reorder"},
+        **{"PLENTY": "enough", "COMING": "on its way", "SPARE": "enough", "NEVER": "out"},
+        **{"SERVICE": None, "KIND": None},
+    }
+    for name in ("inventory", "inventory_by_warehouse"):
+        rows = {row["item_code"]: row for row in await mirror.rows(name)}
+        assert (rows["COVERED"]["available_qty"], rows["COVERED"]["stock_state"]) == (
+            -13,
+            "on its way",
+        )
+    found = await mirror.rows("inventory", stock_state="out")
+    assert {row["item_code"] for row in found} == {"OUT", "NEVER"}
 
 
 async def test_an_item_without_bins_or_levels_has_zeros(mirror):

@@ -1,7 +1,7 @@
 """The data pages: what is mirrored, a view or a table of it, and a document by itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -25,10 +25,12 @@ from bascule.mirror.documents import find_document
 from bascule.mirror.export import FORMATS
 from bascule.mirror.relation import BadQuery, find_relation
 from bascule.mirror.roster_page import APageOfThem, listed
+from bascule.mirror.rows import MOST_COUNTED, count_of_rows
 from bascule.mirror.streams import streams_of
 from bascule.ui import render
 
 pages = APIRouter(prefix="/data", include_in_schema=False)
+MOST_COUNTED_AT_ONCE = 3  # connections whose views are counted on one page
 FORMAT_NAMES = {"csv": "CSV, for spreadsheets", "jsonl": "JSON Lines", "parquet": "Parquet"}
 
 
@@ -42,9 +44,15 @@ class Shelf:
     children: list[Mirrored]
 
 
-async def _shelf(hub: Hub, connection: Connection) -> Shelf:
+async def _shelf(hub: Hub, connection: Connection, *, counted: bool) -> Shelf:
+    """`counted`: each view is counted as its own page does it; else it has no count, as what its
+    table has is another number.
+    """
     relations = await _relations(hub, connection)
-    views = {relation.name: relation for relation in relations if relation.view}
+    views = {relation.name: replace(relation, rows=None) for relation in relations if relation.view}
+    for name, view in views.items() if counted else ():
+        rows = await count_of_rows(hub.db, connection.slug, name)
+        views[name] = replace(view, rows=rows, guessed=False)
     tables = [relation for relation in relations if not relation.view]
     return Shelf(
         connection,
@@ -67,7 +75,9 @@ async def data_page(request: Request, hub: TheHub, user: Viewer, asked: APageOfT
     async with hub.db.session() as session:
         found = await listed(session, user, asked)
         session.expunge_all()
-    shelves = [await _shelf(hub, each) for each in found.roster.connections] if found.few else []
+    connections = found.roster.connections if found.few else []
+    counted = len(connections) <= MOST_COUNTED_AT_ONCE
+    shelves = [await _shelf(hub, each, counted=counted) for each in connections]
     return render(
         request,
         "mirror/data.html",
@@ -76,6 +86,7 @@ async def data_page(request: Request, hub: TheHub, user: Viewer, asked: APageOfT
         alone=None,
         among=True,
         found=found,
+        most=MOST_COUNTED,
     )
 
 
@@ -88,7 +99,7 @@ async def data_of_connector(
     among: bool = False,
 ) -> Response:
     """`among`: as it stands on the page of several, which asks so for one of them."""
-    shelf = await _shelf(hub, connection)
+    shelf = await _shelf(hub, connection, counted=True)
     return render(
         request,
         "mirror/data.html",
@@ -97,6 +108,7 @@ async def data_of_connector(
         alone=connection,
         among=among,
         found=None,
+        most=MOST_COUNTED,
     )
 
 

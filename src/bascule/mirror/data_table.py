@@ -17,7 +17,7 @@ from bascule.mirror.rows import MOST_COUNTED, RowPage, count_of_rows, page_of_ro
 
 ROWS = 50
 # What a row's looks and links depend on, besides the columns that are shown.
-_BESIDE = ("currency", "is_pending", "reorder_level", "parent")
+_BESIDE = ("currency", "is_pending", "reorder_level", "projected_qty", "warehouse", "parent")
 _KINDS = ("_doctype", "_type", "parenttype")
 
 

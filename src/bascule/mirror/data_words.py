@@ -36,6 +36,14 @@ _STATUSES = {
 }  # fmt: skip
 _SIGNS = {"green": "circle-check", "blue": "clock", "orange": "player-stop", "red": "circle-x"}
 _STATUS_LOOKS = {word: colour for colour, words in _STATUSES.items() for word in words}
+# Of the view's column: words, colour, sign.
+_STOCK_STATES = {
+    "reorder": ("Reorder", "orange", "alert-triangle"),
+    "out": ("Out", "red", "alert-circle"),
+    "low": ("Low", "orange", "alert-triangle"),
+    "on its way": ("On its way", "blue", "clock"),
+    "enough": ("Enough", "", ""),
+}
 _WORDS = {
     "qty": "quantity",
     "id": "ID",
@@ -70,7 +78,7 @@ _DOCSTATUS = {0: "Draft", 1: "Submitted", 2: "Cancelled"}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """`kind`: text, number, money, date, flag, status or reorder. `sign` and `colour` belong to a
+    """`kind`: text, number, money, date, flag or status. `sign` and `colour` belong to a
     state; `share` is how much of the reorder level is in stock, from 0 to 1.
     """
 
@@ -127,8 +135,8 @@ def time_text(value: str) -> str:
 def cell_of(column: str, kind: str, row: Mapping[str, Any], look: Look, today: date) -> Cell:
     """A value as people read it."""
     value = row.get(column)
-    if column == "needs_reorder":
-        return _reorder(row)
+    if column == "stock_state" and value in _STOCK_STATES:
+        return _stock_state(str(value), row)
     if value is None or value == "":
         return Cell("", _kind_of(kind))
     if _is_boolean(column, {column: kind}):
@@ -174,9 +182,10 @@ def status_cell(word: str) -> Cell:
     return Cell(word, "status", colour=colour, sign=_SIGNS.get(colour, "circle-dashed"))
 
 
-def _reorder(row: Mapping[str, Any]) -> Cell:
-    if row.get("needs_reorder"):
-        return Cell("Reorder", "status", colour="orange", sign="alert-triangle")
-    if row.get("needs_reorder") is None:
-        return Cell("")
-    return Cell("Enough", "flag")
+def _stock_state(state: str, row: Mapping[str, Any]) -> Cell:
+    """A total that is above the level does not show which warehouse is below its own."""
+    words, colour, sign = _STOCK_STATES[state]
+    projected, level = row.get("projected_qty"), row.get("reorder_level")
+    if state == "reorder" and "warehouse" not in row and (projected or 0) > (level or 0):
+        words = "Reorder in a warehouse"
+    return Cell(words, "status" if colour else "flag", colour=colour, sign=sign)

@@ -206,9 +206,7 @@ async def create(request: Request, hub: TheHub, user: Editor, kind: TheKind) -> 
         return _show(request, kind, None, on=on)
     form.fill(typed)
     try:
-        whole = await records.create(
-            hub, kind, form.given(), by=user, connector=connector or None
-        )
+        whole = await records.create(hub, kind, form.given(), by=user, connector=connector or None)
     except Invalid as refused:
         form.refuse(refused)
         return _show(request, kind, form, 422, on=on)
@@ -252,9 +250,7 @@ async def save(
     version = str(typed.get("version") or "")
     form.version = int(version) if version.isdecimal() and len(version) < 10 else 0
     try:
-        saved = await records.change(
-            hub, kind, number, form.given(), by=user, version=form.version
-        )
+        saved = await records.change(hub, kind, number, form.given(), by=user, version=form.version)
     except Invalid as refused:
         form.refuse(refused)
         return _show(request, kind, form, 422, whole=whole)

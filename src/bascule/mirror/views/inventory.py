@@ -77,25 +77,43 @@ left join lateral (
              where {r_parent} = {owner} and {r_live} and {of_place} and {wanted}) as levels
 ) as levels on true"""
 
+# How the stock of a row stands, from the row's own columns, so that whoever reads it can tell why:
+# what is there and free, what is expected with all that is ordered and requested, and the level.
+_STATE = """
+case when figures.due is null or figures.available is null or figures.projected is null
+       or {i_is_stock_item} is false or {i_has_variants} is true then null
+     when figures.due then 'reorder'
+     when figures.available > greatest(coalesce(figures.level, 0), 0) then 'enough'
+     when figures.projected > greatest(coalesce(figures.level, 0), 0) then 'on its way'
+     when figures.available <= 0 then 'out'
+     else 'low' end"""
+
 _ITEMS = """
 select i.name as item_code,
        {i_item_name} as item_name,
        {i_item_group} as item_group,
        {place}coalesce(stock.actual, {zero_b_actual_qty}) as stock_qty,
-       coalesce(stock.actual - stock.reserved, {zero_b_actual_qty} - {zero_b_reserved_qty})
-           as available_qty,
-       coalesce(levels.level, {zero_r_warehouse_reorder_level}) as reorder_level,
+       figures.available as available_qty,
+       figures.level as reorder_level,
        coalesce(levels.qty, {zero_r_warehouse_reorder_qty}) as reorder_qty,
        coalesce(price.rate, {i_standard_rate}) as unit_price,
        {i_last_purchase_rate} as last_purchase_rate,
        {i_stock_uom} as uom,
-       {due} as needs_reorder{more}
+       figures.due as needs_reorder{more},
+       {state} as stock_state
   from {i}{places}
 left join lateral (
     select {sums}
       from {b}
      where {b_item_code} = i.name {like_b_item_code} and {b_live} and {in_place} and {wanted_bins}
 ) as stock on true{levels}{price}
+cross join lateral (
+    select coalesce(stock.actual - stock.reserved, {zero_b_actual_qty} - {zero_b_reserved_qty})
+               as available,
+           coalesce(stock.projected, {zero_b_projected_qty}) as projected,
+           coalesce(levels.level, {zero_r_warehouse_reorder_level}) as level,
+           {due} as due
+) as figures
  where {i_live} and {shown}"""
 
 # Bins of the item and warehouses that it has a reorder level for, be there a Bin or not.
@@ -166,24 +184,23 @@ def _items(s: Sources, *, by_warehouse: bool) -> Composed:
         else SQL("null::numeric"),
         of_place=s.query("{r_warehouse} = place.warehouse") if by_warehouse else everywhere,
     )
-    place = more = places = SQL("")
+    place = places = SQL("")
     if by_warehouse:
         place = SQL("place.warehouse as warehouse,\n       ")
         places = s.query(_PLACES, owner=owner, wanted=wanted, wanted_bins=wanted_bins)  # type: ignore[assignment]
-        more = _extra_columns(s)  # type: ignore[assignment]
-    read = _SUMS if by_warehouse else {name: _SUMS[name] for name in ("actual", "reserved")}
     sums = SQL(", ").join(
-        s.query(f"sum({{b_{fieldname}}}) as {name}") for name, fieldname in read.items()
+        s.query(f"sum({{b_{fieldname}}}) as {name}") for name, fieldname in _SUMS.items()
     )
     return s.query(
         _ITEMS,
         place=place,
-        more=more,
+        more=_extra_columns(s),
         places=places,
         sums=sums,
         levels=levels,
         price=s.query(_PRICE),
         due=_due(s),
+        state=s.query(_STATE),
         in_place=s.query("{b_warehouse} = place.warehouse") if by_warehouse else everywhere,
         wanted_bins=wanted_bins,
         shown=everywhere if s.include_disabled else s.query("{i_disabled} is not true"),
@@ -213,6 +230,11 @@ _UNIT_PRICE = (
 _NEEDS = (
     "ERPNext's rule, for any of the item's rows in Item Reorder: (warehouse_reorder_level or "
     "warehouse_reorder_qty is set) and Bin.projected_qty <= warehouse_reorder_level; see below"
+)
+_STANDS = (
+    "`reorder`: needs_reorder; `enough`: available_qty above reorder_level and above 0; "
+    "`on its way`: projected_qty is, with what is ordered, requested and planned; "
+    "`out`: available_qty is 0 or less; else `low`. None of what is not stocked, and of templates"
 )
 
 define(
@@ -252,6 +274,13 @@ define(
         ("last_purchase_rate", "numeric", "What it cost last", "Item.last_purchase_rate"),
         ("uom", "text", "The unit that it is stocked in", "Item.stock_uom"),
         ("needs_reorder", "boolean", "Whether any warehouse has to reorder it", _NEEDS),
+        ("projected_qty", "numeric", "Expected, with all of these", "Sum of Bin.projected_qty"),
+        ("reserved_qty", "numeric", "Reserved for sales orders", "Sum of Bin.reserved_qty"),
+        ("ordered_qty", "numeric", "Ordered from suppliers", "Sum of Bin.ordered_qty"),
+        ("requested_qty", "numeric", "Requested, not yet ordered", "Sum of Bin.indented_qty"),
+        ("planned_qty", "numeric", "Planned to be made", "Sum of Bin.planned_qty"),
+        ("stock_value", "numeric", "What the stock is worth", "Sum of Bin.stock_value"),
+        ("stock_state", "text", "How it stands: reorder, enough, on its way, out, low", _STANDS),
     ],
 )
 
@@ -299,5 +328,11 @@ define(
         ("requested_qty", "numeric", "Requested, not yet ordered", "Bin.indented_qty"),
         ("planned_qty", "numeric", "Planned to be made", "Bin.planned_qty"),
         ("stock_value", "numeric", "What the stock is worth", "Bin.stock_value"),
+        (
+            "stock_state",
+            "text",
+            "How it stands there: reorder, enough, on its way, out, low",
+            "As in `inventory`",
+        ),
     ],
 )
