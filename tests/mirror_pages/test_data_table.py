@@ -3,8 +3,11 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 
 import pytest
+
+from account_pages.conftest import Desk
 
 from .conftest import HOSTILE, MARKUP, Reader, link, links, table, twin
 
@@ -50,7 +53,7 @@ def test_an_emptied_search_box_leaves_nothing_in_the_address(reader: Reader) -> 
 def test_headings_sort_and_say_so(reader: Reader) -> None:
     page = reader.open("/sales_orders")
     assert 'aria-sort="descending"' in page.html  # the newest first
-    largest = reader.desk.open(link(page, "Total"))
+    largest = reader.desk.open(reader.desk.open(link(page, "Total")).to)
     assert largest.html.count("aria-sort") == 1
     totals = [float(row[-1].split()[0].replace(",", "")) for row in table(largest)]
     assert totals == sorted(totals, reverse=True)
@@ -143,6 +146,40 @@ def test_what_cannot_be_asked_is_said_on_the_page_with_the_way_out(
     repaired = reader.desk.open(link(page, "Leave it out"))
     assert repaired.status == 200
     assert "In stock is more than 0" in repaired.text
+
+
+def test_columns_and_order_stay_with_the_person_who_chose_them(
+    reader: Reader, sit: Callable[..., Desk]
+) -> None:
+    usual = table(reader.open("/customers"))
+    chosen = reader.desk.open("/data/" + reader.slug + "/customers?_show=customer_id&_show=city")
+    sorted_ = reader.desk.open(link(reader.desk.open(chosen.to), "Customer ID"))
+    assert "sort=customer_id" in sorted_.to or "sort=-customer_id" in sorted_.to
+    mine = reader.open("/customers")
+    assert len(table(mine)[0]) == 2 and "aria-sort" in mine.html
+    # In another browser of the same person too, and in what they download; not for others.
+    again = Reader(sit(reader.desk.somebody), reader.slug)
+    assert table(again.open("/customers")) == table(mine)
+    rows = list(csv.reader(io.StringIO(reader.desk.visitor.get(link(mine, "CSV")).body.decode())))
+    assert rows[0] == ["customer_id", "city"]
+    assert table(Reader(sit("viewer"), reader.slug).open("/customers")) == usual
+    # An address that somebody sent shows what it asks for, and changes nothing of one's own.
+    assert len(table(reader.open("/customers?columns=city,territory,email"))[0]) == 3
+    assert table(reader.open("/customers")) == table(mine)
+    back = reader.desk.open(link(mine, "The usual columns"))
+    assert table(reader.desk.open(back.to)) == usual
+
+
+def test_lines_come_newest_first_and_a_file_of_them_keeps_the_currency(reader: Reader) -> None:
+    page = reader.open("/sales_order_items")
+    days = [row[2] for row in table(page)]
+    assert days == sorted(days, reverse=True) and len(set(days)) > 1
+    assert "Ordered" in page.text
+    file = reader.desk.visitor.get(link(page, "CSV")).body.decode()
+    rows = list(csv.DictReader(io.StringIO(file)))
+    assert {row["currency"] for row in rows[:50]} <= {"EUR", "USD"}
+    shown = {row[-1].split()[-1] for row in table(page)}
+    assert shown == {row["currency"] for row in rows[:50]}
 
 
 def test_pages_follow_each_other_and_lead_back(reader: Reader) -> None:

@@ -247,3 +247,34 @@ def test_who_shares_a_contact_hears_of_an_edit_that_was_made_at_the_other(
     until(lambda: api.get(f"/api/customers/{first}").json["contactPerson"] == "Bea")
     newest = api.get(f"/api/customers/{first}/history").json["steps"][0]
     assert (newest["origin"], newest["note"]) == ("erpnext", "webhook")
+
+
+def test_a_record_is_changed_by_the_document_that_it_is_in_erpnext(
+    api: Api, erp: Erp, turn_on: Callable[..., str], synced: Callable[..., Any]
+) -> None:
+    """As seed data of other applications name it: `erpnextId`, alone or beside the id."""
+    slug = turn_on()
+    made = synced(api.post("/api/customers", {"name": "By Name Co"}).json["id"])
+    name, number = made["erpnextId"], made["id"]
+
+    def put(**body: Any) -> Any:
+        return api.ask("PUT", "/api/customers", body)
+
+    changed = put(erpnextId=name, website="https://one.example")
+    assert (changed.status, changed.json["id"]) == (200, number), changed.body
+    assert put(erpnextId=name, connector=slug, website="https://two.example").status == 200
+    both = put(id=number, erpnextId=name, version=None, website="https://three.example")
+    assert both.status == 200, both.body
+    assert put(id=number, erpnextId=None, website="https://four.example").status == 200
+    in_path = api.ask("PUT", f"/api/customers/{number}", {"erpnextId": name, "city": None})
+    assert in_path.status == 200, in_path.body
+    synced(number)
+    assert erp.read("Customer", name)["website"] == "https://four.example"
+
+    another = put(id=number, erpnextId="Somebody Else", website="https://five.example")
+    assert another.status == 409 and "Somebody Else" in another.body.decode()
+    assert put(erpnextId="Somebody Else", website="https://five.example").status == 404
+    nobody = put(website="https://five.example")
+    assert nobody.status == 422 and nobody.json["fields"]["id"]
+    assert put(erpnextId=name, connector="no_such", website="x").status == 404
+    assert api.get(f"/api/customers/{number}").json["website"] == "https://four.example"

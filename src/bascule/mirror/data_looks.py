@@ -160,6 +160,7 @@ LOOKS: dict[str, Look] = {
         (
             "order_id",
             "line",
+            "order_date",
             "item_code",
             "item_name",
             "quantity",
@@ -167,6 +168,7 @@ LOOKS: dict[str, Look] = {
             "delivery_date",
             "total_amount",
         ),
+        sort="-order_date",
         links={
             **_ITEM,
             "order_id": ("Sales Order", "order_id"),

@@ -10,14 +10,26 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
 from bascule.connections.kept import kept_of
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
 from bascule.hub import Hub
 from bascule.mirror.catalogue import Mirrored, Tables, mirrored
+from bascule.mirror.data_chosen import Chosen, choose, chosen_by, forget
 from bascule.mirror.data_looks import LOOKS, VIEWS_SHOWN, Quick, look_of
-from bascule.mirror.data_question import FILTER, IS, SHOW, VALUE, Question, question_of, tidied
+from bascule.mirror.data_question import (
+    FILTER,
+    IS,
+    SHOW,
+    SORT,
+    USUAL,
+    VALUE,
+    Question,
+    question_of,
+    tidied,
+)
 from bascule.mirror.data_table import ROWS, Place, shown
 from bascule.mirror.data_words import OPERATORS, filter_words, label_of, time_text
 from bascule.mirror.document_page import document_parts
@@ -132,12 +144,15 @@ async def relation_page(
             ),
         )
     asked = question_of(request)
-    if (tidy := tidied(request, asked)) is not None:
-        return RedirectResponse(tidy.url, 303)
     async with hub.db.connection() as conn:
         columns = await find_relation(conn, connection.slug, relation)
+    if (tidy := tidied(request, asked)) is not None:
+        await _keep_choice(hub, user, relation, request, set(columns.columns))
+        return RedirectResponse(tidy.url, 303)
     look = look_of(found, columns.columns)
-    place = Place(hub, connection, found, columns, tables, look)
+    async with hub.db.session() as session:
+        chosen = await chosen_by(session, user, relation, columns.columns)
+    place = Place(hub, connection, found, columns, tables, look, chosen)
     today = datetime.now(UTC).date()
     table, wrong = None, asked.wrong
     try:
@@ -156,17 +171,35 @@ async def relation_page(
         repaired=asked.without(*wrong.fields).url if wrong else "",
         chips=_chips(place, asked, wrong),
         quick=_quick(place, asked, today),
-        chosen=[name for name in place.columns(asked) if name in columns.columns],
+        shown_columns=[name for name in place.columns(asked) if name in columns.columns],
         files=_files(place, asked),
         twin=_api(place, asked, place.columns(asked), limit=ROWS, after=asked.after),
         label_of=label_of,
         operators=OPERATORS,
+        usual=asked.choosing(USUAL, "1") if asked.columns or chosen != Chosen() else "",
         form={"filter": FILTER, "is": IS, "value": VALUE, "show": SHOW},
     )
     if request.headers.get("hx-target", "").endswith("#found"):
         # So that an emptied search box leaves nothing in the address.
         response.headers["HX-Replace-Url"] = asked.url
     return response
+
+
+async def _keep_choice(
+    hub: Hub, user: User, relation: str, request: Request, there: set[str]
+) -> None:
+    """What was chosen in the page's own forms stays with the person; what an address asks for by
+    itself, as somebody else may have sent it, does not.
+    """
+    query = request.query_params
+    shown = [name for name in dict.fromkeys(query.getlist(SHOW)) if name in there]
+    sort = query.get(SORT, "")
+    async with hub.db.session() as session:
+        if USUAL in query:
+            await forget(session, user, relation)
+        elif shown or sort.removeprefix("-") in there:
+            sort_said = sort if sort.removeprefix("-") in there else None
+            await choose(session, user, relation, columns=shown or None, sort=sort_said)
 
 
 @pages.get("/{connector}/{doctype}/{name:path}")
@@ -246,6 +279,9 @@ def _is_offered(place: Place, quick: Quick) -> bool:
 def _files(place: Place, asked: Question) -> list[tuple[str, list[tuple[str, str]]]]:
     """The downloads: with the columns that are shown, and with all."""
     chosen, every = place.columns(asked), list(place.relation.columns)
+    priced = "currency" in every and "currency" not in chosen
+    if priced and any(name in place.look.money & place.look.priced for name in chosen):
+        chosen = [*chosen, "currency"]  # which the page shows beside each amount
     groups = [("The columns shown here", chosen)] if set(chosen) != set(every) else []
     return [
         (

@@ -11,7 +11,9 @@ from bascule.mirror.rows_api import OUR_NAMES, filters_of, names_in
 
 # What forms add to an address; `tidied` turns it into the API's words.
 FILTER, IS, VALUE, SHOW = "_filter", "_is", "_value", "_show"
-_FORMS = {FILTER, IS, VALUE, SHOW}
+# What somebody chooses stays with them: an order, and again the usual order and columns.
+SORT, USUAL = "_sort", "_usual"
+_FORMS = {FILTER, IS, VALUE, SHOW, SORT, USUAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,10 @@ class Question:
     def filtered(self, where: Mapping[str, str]) -> "Question":
         return replace(self, where={**self.where, **where}, after="", wrong=None)
 
-    def sorted_by(self, sort: str) -> "Question":
-        return replace(self, sort=sort, after="")
+    def choosing(self, name: str, value: str) -> str:
+        """The address at which something is chosen for good: an order, or the usual ones."""
+        pairs = replace(self, sort="", after="").pairs()
+        return f"{self.path}?{urlencode([*pairs, (name, value)])}"
 
     def page_after(self, cursor: str) -> "Question":
         return replace(self, after=cursor)
@@ -85,6 +89,10 @@ def tidied(request: Request, asked: Question) -> Question | None:
     asked = replace(asked, after="")
     if shown := query.getlist(SHOW):
         asked = replace(asked, columns=tuple(dict.fromkeys(shown)))
+    if sort := query.get(SORT):
+        asked = replace(asked, sort=sort)
+    if USUAL in query:
+        asked = replace(asked, columns=(), sort="")
     if column := query.get(FILTER):
         operator = query.get(IS, "")
         value = "true" if operator == "isnull" else query.get(VALUE, "").strip()

@@ -9,8 +9,9 @@ from urllib.parse import quote
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.mirror.catalogue import Mirrored, Tables, link_of, there
+from bascule.mirror.data_chosen import Chosen
 from bascule.mirror.data_looks import Look
-from bascule.mirror.data_question import Question
+from bascule.mirror.data_question import SORT, Question
 from bascule.mirror.data_words import NUMBERS, Cell, cell_of, label_of
 from bascule.mirror.relation import Relation
 from bascule.mirror.rows import MOST_COUNTED, RowPage, count_of_rows, page_of_rows
@@ -52,21 +53,24 @@ class Place:
     relation: Relation
     tables: Tables
     look: Look
+    chosen: Chosen
 
     @property
     def slug(self) -> str:
         return self.connection.slug
 
     def columns(self, asked: Question) -> list[str]:
-        """The columns to show: those asked for, else the look's that are there."""
-        if asked.columns:
-            return list(asked.columns)
+        """The columns to show: those asked for, else those that this person chose before, else the
+        look's that are there.
+        """
+        if asked.columns or self.chosen.columns:
+            return list(asked.columns or self.chosen.columns)
         chosen = [name for name in self.look.columns if name in self.relation.columns]
         return chosen or list(self.relation.columns)[:8]
 
     def sort(self, asked: Question) -> str:
-        if asked.sort:
-            return asked.sort
+        if asked.sort or self.chosen.sort:
+            return asked.sort or self.chosen.sort
         return self.look.sort if self.look.sort.lstrip("-") in self.relation.columns else ""
 
 
@@ -117,7 +121,7 @@ def _heading(place: Place, asked: Question, column: str, sort: str) -> Heading:
     largest_first = kind in NUMBERS or kind == "date" or kind.startswith("timestamp")
     down = way == "ascending" or (not way and largest_first)
     number = kind in NUMBERS and column not in ("idx", "line")
-    href = asked.sorted_by(f"-{column}" if down else column).url
+    href = asked.choosing(SORT, f"-{column}" if down else column)
     return Heading(column, label_of(column, place.look), number, way, href)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.connections.tables import Connection
@@ -176,3 +177,16 @@ class RunLog(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     level: Mapped[str]  # info, warning, error
     message: Mapped[str]
+
+
+class ChosenColumns(Base):
+    """What a person chose to see of a view or a table, of whichever connection."""
+
+    __tablename__ = "chosen_columns"
+
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("bascule.users.id", ondelete="CASCADE"), primary_key=True
+    )
+    relation: Mapped[str] = mapped_column(primary_key=True)
+    columns: Mapped[list[str]] = mapped_column(JSONB, server_default="[]")
+    sort: Mapped[str] = mapped_column(server_default="")

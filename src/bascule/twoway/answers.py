@@ -307,6 +307,14 @@ def body_of(kind: RecordType, *, new: bool) -> type[BaseModel]:
             int | None,
             Field(default=None, ge=1, le=2**31 - 1, description="409 if it is another by now."),
         )
+        fields["erpnextId"] = (
+            str | None,
+            Field(
+                default=None,
+                max_length=255,
+                description="The document that it is in ERPNext; 409 if it is another.",
+            ),
+        )
     name = f"{'New' if new else 'Changed'}{kind.name.title()}"
     known = {one.name for one in kind.fields}
     example = {k: v for k, v in EXAMPLE.items() if k in known and v is not None}

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
 from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.tables import User
 from bascule.events.journal import about, entry_of
+from bascule.hub import Hub
 from bascule.twoway import conflicts, finding, joining, records, restoring
 from bascule.twoway.answers import (
     ConflictAnswer,
@@ -116,11 +118,17 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
         user: Editor,
         body: _with_id(changed_body),  # type: ignore[valid-type]
     ) -> RecordAnswer:
-        """The same as with its id in the address."""
+        """The same as with its id in the address. `erpnextId` alone names the record that is kept
+        the same with that document; where several sites have one of that name, `connector` tells
+        which.
+        """
         values = _given(body)
-        number, version = values.pop("id"), values.pop("version", None)
-        whole = await records.change(hub, kind, number, values, by=user, version=version)
-        return _answer(request, whole)
+        number, connector = values.pop("id", None), values.pop("connector", None)
+        if number is None:
+            document = values.get("erpnextId")
+            async with hub.db.session() as session:
+                number = await finding.of_document(session, kind, user, document, connector)
+        return _answer(request, await _change(hub, kind, number, values, user))
 
     @router.post("/retry", name=f"retry_{kind.plural}")
     async def retry_all(hub: TheHub, user: Editor) -> Retried:
@@ -164,10 +172,7 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
         body: changed_body,  # type: ignore[valid-type]
     ) -> RecordAnswer:
         """Changes what is named and leaves the rest; saved at once, sent in the background."""
-        values = _given(body)
-        version = values.pop("version", None)
-        whole = await records.change(hub, kind, number, values, by=user, version=version)
-        return _answer(request, whole)
+        return _answer(request, await _change(hub, kind, number, _given(body), user))
 
     @router.delete("/{number}", name=f"delete_{one}")
     async def delete(
@@ -273,12 +278,24 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
         return _answer(request, whole)
 
 
+async def _change(
+    hub: Hub, kind: RecordType, number: int, values: dict[str, Any], user: User
+) -> Whole:
+    version, document = values.pop("version", None), values.pop("erpnextId", None)
+    return await records.change(
+        hub, kind, number, values, by=user, version=version, document=document
+    )
+
+
 def _with_id(body: type[BaseModel]) -> type[BaseModel]:
     from pydantic import Field, create_model  # noqa: PLC0415
 
+    number = Field(default=None, ge=1, le=BIGGEST, examples=[12], description="Or `erpnextId`.")
+    site = Field(default=None, max_length=100, description="Whose document `erpnextId` is.")
     return create_model(
-        f"{body.__name__}ById", __base__=body, id=(int, Field(ge=1, le=BIGGEST, examples=[12]))
-    )
+        f"{body.__name__}ById", __base__=body, id=(int | None, number),
+        connector=(str | None, site),
+    )  # fmt: skip
 
 
 def _given(body: BaseModel) -> dict[str, Any]:

@@ -112,6 +112,47 @@ async def find(
     return Whole(*row)
 
 
+async def of_document(
+    session: AsyncSession,
+    kind: RecordType,
+    viewer: User | None,
+    document: str | None,
+    connector: str | None,
+) -> int:
+    """The record that is kept the same with a document. NoSuch: there is none, also where this
+    viewer may not know of it. Invalid: none is named, or several sites have one of that name.
+    """
+    if not document:
+        raise Invalid(
+            f"Which {kind.name} is meant is not said.",
+            next_step="Say its 'id', or the document that it is in ERPNext as 'erpnextId'.",
+            fields={"id": "or erpnextId is needed"},
+        )
+    query = (
+        select(Record.id, Connection.slug)
+        .join(Link, Link.record_id == Record.id)
+        .join(Connection, Connection.id == Record.connection_id)
+        .where(Record.record_type == kind.name, Link.document == document, visible_to(viewer))
+        .order_by(Connection.slug)
+    )
+    if connector is not None:
+        query = query.where(or_(Connection.slug == connector, _is_id(connector)))
+    found = (await session.execute(query)).all()
+    if not found:
+        raise NoSuch(
+            f"No {kind.name} is kept the same with {document!r}.",
+            next_step=f"GET /api/{kind.plural} lists those that are, each with its 'erpnextId'.",
+        )
+    if len(found) > 1:
+        slugs = ", ".join(slug for _, slug in found)
+        raise Invalid(
+            f"Several sites have a {kind.doctype} {document}.",
+            next_step=f"Name one as 'connector': {slugs}.",
+            fields={"connector": "is needed, because there are several"},
+        )
+    return int(found[0][0])
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which records. `state`: a link's, or "local", "deleted", ANY; none: all but the deleted.

@@ -102,8 +102,11 @@ async def change(
     *,
     by: User | None,
     version: int | None = None,
+    document: str | None = None,
 ) -> Whole:
-    """Changes what is named and leaves the rest. Conflict: somebody changed it since `version`."""
+    """Changes what is named and leaves the rest. Conflict: somebody changed it since `version`, or
+    it is kept the same with another document than this.
+    """
     may_edit(by)
     async with hub.db.session() as session:
         whole = await find(session, kind, record_id, by, lock=True)
@@ -113,6 +116,7 @@ async def change(
                 f"{record.title} was changed meanwhile: it is at version {record.version} now.",
                 next_step="Read it again and repeat the change on what is there now.",
             )
+        _refuse_another(whole, document)
         given = check_values(fields, values)
         new = {
             name: value
@@ -136,6 +140,16 @@ async def change(
             whole.link.wrong = {n: w for n, w in whole.link.wrong.items() if n not in new}
         await tell(session, record, "changed")
         return await _whole(session, record)
+
+
+def _refuse_another(whole: Whole, document: str | None) -> None:
+    own = whole.link.document if whole.link else None
+    if document and document != own:
+        told = f"is kept the same with {own}" if own else "has no document in ERPNext"
+        raise NotNow(
+            f"{whole.record.title} {told}, and not with {document}.",
+            next_step="Leave 'erpnextId' out, or join the record with that document.",
+        )
 
 
 async def delete(
