@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from account_pages.conftest import Desk
 from bascule.errors import Invalid
 from bascule.mirror import stream_form
 from bascule.mirror.tables import Stream
+from connector_pages.test_connector_settings import settings
 
 from .conftest import Connect, Ended, Sit, follow
 
@@ -150,3 +152,59 @@ def test_a_viewer_sees_how_a_stream_is_made_and_changes_nothing(pulled: str, sit
     assert f'action="{path}/' not in page.html
     for action in ("", "/switch", "/sync", "/verify", "/remove"):
         assert viewer.send(f"{path}{action}").status == 403, action
+
+
+def test_a_changed_filter_or_look_back_says_what_it_will_do_and_proof_is_of_what_fits(
+    connect: Connect, admin_desk: Desk, ended: Ended, site: Any
+) -> None:
+    slug = str(connect(start=True, streams=["suppliers", "orders"], lookback_days=30)["slug"])
+    ended(slug)
+    at, page = f"/api/connectors/{slug}", f"/connectors/{slug}/streams/supplier"
+    asks = admin_desk.visitor
+
+    def stream(name: str = "supplier") -> Any:
+        return asks.get(f"{at}/streams/{name}").json
+
+    def told(what: str, **body: Any) -> None:
+        asks.post(f"/api/connectors/{what}", {"connector_id": slug, "wait": 60, **body})
+        ended(slug)
+
+    follow(admin_desk, admin_desk.send(f"{page}/verify"))
+    ended(slug)
+    before = stream()
+    assert before["proof"].startswith("equal:") and before["pending"] is None
+    assert before["limits"] == ""
+    group = '[["supplier_group", "=", "Rubber"]]'
+    saved = follow(admin_desk, admin_desk.send(page, filters=group, omit="", rename=""))
+    for words in ("reads all of it anew under the filter", "Its settings changed", "Sync now"):
+        assert words in saved.text
+    assert saved.html.count(f'action="{page}/sync"') >= 2, "beside what it says"
+    assert stream()["pending"] and stream()["rows"] == before["rows"]
+
+    told("sync")
+    after = stream()
+    rows = asks.get(f"{at}/rows/supplier?limit=1000").json["rows"]
+    assert {row["supplier_group"] for row in rows} == {"Rubber"}
+    assert after["rows"] == len(rows) < before["rows"]
+    assert (after["pending"], after["limits"]) == (None, "that fit the filter")
+    assert "equal" not in after["proof"], "it was of all of them"
+    follow(admin_desk, admin_desk.send(f"{page}/verify"))
+    ended(slug)
+    assert stream()["proof"].startswith(f"equal: {len(rows)} of {len(rows)} by value")
+    assert "that fit the filter" in admin_desk.open(page).text
+
+    assert stream("sales_order")["limits"].startswith("since ")
+    page_then = follow(
+        admin_desk,
+        admin_desk.send(f"/connectors/{slug}/settings", **settings(site, lookback_days="90")),
+    )
+    assert "The next sync reads Sales Order" in page_then.text and "anew" in page_then.text
+    assert "older too, back to" in stream("sales_order")["pending"]
+    told("sync")
+    assert stream("sales_order")["pending"] is None
+    page_then = follow(
+        admin_desk,
+        admin_desk.send(f"/connectors/{slug}/settings", **settings(site, lookback_days="10")),
+    )
+    assert "What is here already stays" in page_then.text
+    assert stream("sales_order")["pending"] is None

@@ -72,6 +72,8 @@ async def change(
     from bascule.connections.answers import Connector
     from bascule.connections.service import find_connection, recheck
     from bascule.mirror import setup
+    from bascule.mirror.pending import what_follows
+    from bascule.mirror.streams import streams_of
 
     given: dict[str, Any] = {
         "api_url": url,
@@ -105,6 +107,8 @@ async def change(
             )
         changed = await setup.change(hub, found, changes, by=viewer, test=check_first)
         report = await recheck(hub, changed) if warehouse and check_first else None
+        async with hub.db.session() as session:
+            follows = what_follows(changed, await streams_of(session, changed), changes)
     if as_json:
         document(Connector.of(changed).model_dump(mode="json"))
         return Exit.DONE
@@ -115,6 +119,8 @@ async def change(
         f"[green]✓[/] [bold]{escape(changed.slug)}[/] is changed; its next sync is"
         f" {due} ({changed.schedule})."
     )
+    if follows:
+        out.print(f"  {escape(follows)}")
     out.print("  → 'bascule sync' brings the mirror in line now.")
     return Exit.DONE
 

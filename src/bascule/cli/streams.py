@@ -47,7 +47,7 @@ async def list_streams(
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
         found = await connections_named(session, connection, viewer)
         listed = {
-            one.slug: [StreamAnswer.model_validate(s) for s in await streams_of(session, one)]
+            one.slug: [StreamAnswer.of(s, one) for s in await streams_of(session, one)]
             for one in found
         }
     if as_json:
@@ -60,6 +60,7 @@ async def list_streams(
     for slug, streams in listed.items():
         for one in streams:
             proof = proof_line(one.proof, one.compared_by, one.compared_at)
+            proof += f" ({one.limits})" if one.limits else ""
             made.add_row(
                 slug,
                 escape(one.doctype),
@@ -71,6 +72,12 @@ async def list_streams(
                 proof if one.verified_equal is not False else f"[red]{proof}[/]",
             )
     show(made)
+    for slug, streams in listed.items():
+        for one in streams:
+            if one.pending:
+                out.print(f"[yellow]![/] {slug} · {escape(one.doctype)}: {escape(one.pending)}")
+    if any(one.pending for streams in listed.values() for one in streams):
+        out.print("  → 'bascule sync' does that now.")
     return Exit.DONE
 
 
@@ -173,7 +180,7 @@ async def remove(
         found = await one_connection(hub, viewer, connection)
         streams = await _named(hub, found, names)
         confirm(f"Drop the tables of {', '.join(stream.doctype for stream in streams)}", yes=yes)
-        answers = [StreamAnswer.model_validate(stream) for stream in streams]
+        answers = [StreamAnswer.of(stream, found) for stream in streams]
         for stream in streams:
             await delete_stream(hub, found, stream)
     if as_json:
@@ -267,7 +274,7 @@ async def _named(hub: "Hub", connection: "Connection", names: list[str]) -> "lis
 def _tell(connection: "Connection", changed: "list[Stream]", *, as_json: bool) -> None:
     from bascule.mirror.answers import StreamAnswer
 
-    streams = [StreamAnswer.model_validate(stream) for stream in changed]
+    streams = [StreamAnswer.of(stream, connection) for stream in changed]
     if as_json:
         document({connection.slug: [stream.model_dump(mode="json") for stream in streams]})
         return
@@ -280,4 +287,6 @@ def _tell(connection: "Connection", changed: "list[Stream]", *, as_json: bool) -
         if stream.rename:
             facts.append(", ".join(f"{field} as {name}" for field, name in stream.rename.items()))
         out.print(f"{connection.slug} · {escape(stream.doctype)}: {escape('; '.join(facts))}")
+        if stream.pending:
+            out.print(f"  {escape(stream.pending)}")
     out.print("  → 'bascule sync' brings the mirror in line now.")

@@ -8,7 +8,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bascule.connections.answers import CheckAnswer, Connector, Page
 from bascule.connections.examples import CHECK, CONNECTOR
+from bascule.connections.tables import Connection
 from bascule.mirror.examples import LINE, RUN, STATUS, STREAM
+from bascule.mirror.pending import limits, pending
+from bascule.mirror.tables import Stream
 
 
 class WithheldField(BaseModel):
@@ -34,6 +37,14 @@ class StreamAnswer(BaseModel):
     omit: list[str] = Field(description="Fields that are not mirrored.")
     rename: dict[str, Any] = Field(description="Field to column.")
     rows: int
+    limits: str = Field(
+        default="", description="Which documents `rows` and `proof` are of; empty: all."
+    )
+    pending: str | None = Field(
+        default=None,
+        description="What the next sync will do, where filter, look-back or warehouses changed "
+        "since the rows here were fetched.",
+    )
     last_success_at: datetime | None
     last_verified_at: datetime | None
     verified_equal: bool | None
@@ -53,6 +64,13 @@ class StreamAnswer(BaseModel):
         description="Set while it fails for a reason that only a person can mend: the schedule "
         "does not ask before. A sync by hand asks at once."
     )
+
+    @staticmethod
+    def of(stream: Stream, connection: Connection) -> "StreamAnswer":
+        """With what follows from its connection's settings."""
+        told = StreamAnswer.model_validate(stream)
+        told.limits, told.pending = limits(stream), pending(connection, stream)
+        return told
 
 
 class Streams(BaseModel):

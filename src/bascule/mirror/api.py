@@ -186,13 +186,13 @@ async def streams(hub: TheHub, connection: TheConnection) -> Streams:
     """The DocTypes that this connector mirrors, on or off."""
     async with hub.db.session() as session:
         found = await streams_of(session, connection)
-        return Streams(streams=[StreamAnswer.model_validate(stream) for stream in found])
+        return Streams(streams=[StreamAnswer.of(stream, connection) for stream in found])
 
 
 @router.get("/api/connectors/{connector}/streams/{stream}", dependencies=VIEWER, tags=["Streams"])
-async def one_stream(stream: TheStream) -> StreamAnswer:
+async def one_stream(connection: TheConnection, stream: TheStream) -> StreamAnswer:
     """How one of them is mirrored, and how it went last."""
-    return StreamAnswer.model_validate(stream)
+    return StreamAnswer.of(stream, connection)
 
 
 @router.post("/api/connectors/{connector}/streams", status_code=201, tags=["Streams"])
@@ -204,7 +204,7 @@ async def add_stream(
     is made of; other DocTypes, such as User, an admin.
     """
     added = await add_streams(hub, connection, [body.doctype], by=user)
-    return Streams(streams=[StreamAnswer.model_validate(stream) for stream in added])
+    return Streams(streams=[StreamAnswer.of(stream, connection) for stream in added])
 
 
 @router.patch("/api/connectors/{connector}/streams/{stream}", tags=["Streams"])
@@ -216,7 +216,7 @@ async def change_one_stream(
     """
     changes = body.model_dump(exclude_unset=True)
     changed = await change_stream(hub, connection, stream, changes, by=user)
-    return StreamAnswer.model_validate(changed)
+    return StreamAnswer.of(changed, connection)
 
 
 @router.delete(
@@ -229,7 +229,7 @@ async def delete_one_stream(
     hub: TheHub, connection: TheConnection, stream: TheStream
 ) -> StreamAnswer:
     """Mirrors this DocType no longer, and drops its tables. The answer is what it was."""
-    gone = StreamAnswer.model_validate(stream)
+    gone = StreamAnswer.of(stream, connection)
     await delete_stream(hub, connection, stream)
     return gone
 

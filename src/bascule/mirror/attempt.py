@@ -227,6 +227,16 @@ class Attempt:
         async with self.lane() as conn, self.committing(conn) as tally:
             tally.moves = moves
 
+    async def forget_proof(self) -> None:
+        """What was proven is of other documents than the stream's filter lets through now."""
+        async with self.db.connection() as conn:
+            await conn.execute(
+                "UPDATE bascule.streams SET verified_equal = NULL, proven = NULL,"
+                " last_verified_at = NULL, compared_at = NULL, compared_by = NULL"
+                " WHERE id = %s AND fence = %s",
+                [self.stream_id, self.fence],
+            )
+
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[AsyncConnection]:
         """A database connection for `committing`, which ends its transactions itself."""

@@ -1,7 +1,6 @@
 """How an attempt at a run begins: what it has to fetch, into which tables, and from where on."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -10,7 +9,7 @@ from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.mirror.attempt import Attempt, Superseded
 from bascule.mirror.cursor import Cursor
-from bascule.mirror.presets import effective_filters, look_back_floor
+from bascule.mirror.pending import wanted_filters
 from bascule.mirror.room import room_of
 from bascule.mirror.schema import Catalogue, ensure_tables, tables_as_they_are
 from bascule.mirror.shapes import shape_for
@@ -70,12 +69,8 @@ def _filters(
     connection: Connection, stream: Stream, cursor: Cursor, *, afresh: bool
 ) -> list[list[object]]:
     """What the site is asked for. The cursor notes the oldest date of it."""
-    floor = date.fromisoformat(cursor.floor) if cursor.floor and not afresh else None
-    wanted = look_back_floor(connection, stream.doctype, datetime.now(UTC).date())
-    if wanted is not None and (floor is None or wanted < floor):
-        floor = wanted
-    cursor.floor = floor.isoformat() if floor else None
-    return effective_filters(connection, stream.doctype, stream.filters, floor)
+    found, cursor.floor = wanted_filters(connection, stream, cursor, afresh=afresh)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

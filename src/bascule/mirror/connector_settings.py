@@ -18,6 +18,7 @@ from bascule.errors import Invalid
 from bascule.events.journal import about, unrecorded
 from bascule.hub import Hub
 from bascule.mirror.connector_form import MENDABLE, Form, filled, onwards, show
+from bascule.mirror.pending import what_follows
 from bascule.mirror.relation import BadQuery, conditions, find_relation
 from bascule.mirror.setup import change
 from bascule.mirror.streams import streams_of
@@ -80,7 +81,10 @@ async def save_settings(
         form.refuse(refused)
         return show(request, PAGE, form, 422, connection=connection)
     about(request, changed)
-    return onwards(request, back_to(here, f"The settings of {changed.name} are saved."))
+    async with hub.db.session() as session:
+        step = what_follows(changed, await streams_of(session, changed), changes)
+    said = f"The settings of {changed.name} are saved."
+    return onwards(request, back_to(here, said, next_step=step))
 
 
 def _saved(connection: Connection, user: User) -> Form:

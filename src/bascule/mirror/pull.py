@@ -33,6 +33,8 @@ async def sync(attempt: Attempt, *, afresh: bool) -> None:
     others: list[str] = []
     if afresh or cursor.phase == "new" or cursor.filters != attempt.filters:
         await _tell_unknown_warehouses(attempt)
+        if cursor.phase != "new" and cursor.filters != attempt.filters:
+            await attempt.forget_proof()
         await _begin_full(attempt, await plan_lanes(attempt))
     elif lacking := _to_fill(attempt):
         if attempt.tables.added:

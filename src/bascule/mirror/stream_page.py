@@ -16,6 +16,7 @@ from bascule.mirror import stream_form
 from bascule.mirror.api import TheStream
 from bascule.mirror.by_hand import begin
 from bascule.mirror.connection_page import RunNumber, begun, page_of
+from bascule.mirror.pending import limits, pending
 from bascule.mirror.presets import PRESETS, Preset
 from bascule.mirror.quiet import quiet_days
 from bascule.mirror.rounds import last_proofs, stream_rounds, under_way
@@ -137,6 +138,8 @@ async def _page(
         before=before,
         chart=timeline(rounds, _page_of(connection, stream), before),
         proof=proofs.get(stream.id),
+        pending=pending(connection, stream),
+        limits=limits(stream),
         fields=list(fields.values()),
         may_edit=has_role(request.state.user, "editor"),
     )
@@ -167,7 +170,7 @@ async def change_one_stream(
     return back_to(
         _page_of(connection, changed),
         f"{changed.doctype} is saved.",
-        next_step="The next sync brings the tables in line.",
+        next_step=pending(connection, changed) or "The next sync brings the tables in line.",
     )
 
 
