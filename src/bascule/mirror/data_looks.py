@@ -104,6 +104,7 @@ LOOKS: dict[str, Look] = {
             "projected_qty",
             "reorder_level",
             "stock_state",
+            "unit_price",
         ),
         links=_ITEM,
         labels=_STOCK_LABELS,
