@@ -12,6 +12,8 @@ STREAM: dict[str, Any] = {
     "omit": ["terms"],
     "rename": {"custom_colour": "colour"},
     "rows": 711,
+    "limits": "",
+    "pending": None,
     "last_success_at": "2026-11-25T02:00:04Z",
     "last_verified_at": "2026-11-25T03:00:02Z",
     "verified_equal": True,
