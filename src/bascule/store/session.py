@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import (
+    AsyncRetrying,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 JOBS_SCHEMA = "bascule_jobs"
 READER = "bascule_reader"  # the login role that reads mirrors, in a PostgreSQL that has one
@@ -46,6 +52,7 @@ DOWNLOAD_LIMITS = {"statement_timeout": "1h", "idle_in_transaction_session_timeo
 _ON_TIMEOUT: dict[str, Any] = {
     "retry": retry_if_exception_type(psycopg.errors.QueryCanceled),
     "stop": stop_after_attempt(100),
+    "wait": wait_random_exponential(multiplier=0.001, max=0.2),  # seconds: until it is less busy
     "reraise": True,
 }
 
