@@ -14,7 +14,6 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_after_attempt,
-    wait_random_exponential,
 )
 
 JOBS_SCHEMA = "bascule_jobs"
@@ -45,14 +44,15 @@ _PINNED = {
     "idle_session_timeout": "0",
 }
 _SINCE_17 = {"transaction_timeout": "0"}
+UNLIMITED = "0"
 _NONE: Mapping[str, str] = {}
 DOWNLOAD_LIMITS = {"statement_timeout": "1h", "idle_in_transaction_session_timeout": "10min"}
 # Until it is done, a limit of the database's own holds for this statement too: one of a few
-# milliseconds is reached wherever the machine is busy, and the next try most often is not.
+# milliseconds is reached wherever the machine is busy, and the next try most often is not. One that
+# is reached just as the statement ends cancels the one after it, so an empty one follows.
 _ON_TIMEOUT: dict[str, Any] = {
     "retry": retry_if_exception_type(psycopg.errors.QueryCanceled),
     "stop": stop_after_attempt(100),
-    "wait": wait_random_exponential(multiplier=0.001, max=0.2),  # seconds: until it is less busy
     "reraise": True,
 }
 
@@ -73,7 +73,9 @@ def connect_blocking(conninfo: str, *, autocommit: bool = False) -> psycopg.Conn
     connection = psycopg.connect(conninfo, autocommit=True)
     statement = _statement(connection.info.server_version)
     try:
-        Retrying(**_ON_TIMEOUT)(connection.execute, statement)
+        done = Retrying(**_ON_TIMEOUT)(connection.execute, statement)
+        if (row := done.fetchone()) and row[0] != UNLIMITED:
+            Retrying(**_ON_TIMEOUT)(connection.execute, b"SELECT")
     except BaseException:
         connection.close()
         raise
@@ -82,13 +84,17 @@ def connect_blocking(conninfo: str, *, autocommit: bool = False) -> psycopg.Conn
 
 
 async def pin(connection: psycopg.AsyncConnection, limits: Mapping[str, str] = _NONE) -> None:
-    """One round trip. Outside of a transaction, whose rollback would take the settings back.
+    """One round trip, or two where there was a limit. Outside of a transaction, whose rollback
+    would take the settings back.
     `limits`: settings that this connection has otherwise than the others.
     """
     before = connection.autocommit
     await connection.set_autocommit(True)
     statement = _statement(connection.info.server_version, limits)
-    await AsyncRetrying(**_ON_TIMEOUT)(connection.execute, statement)
+    done: psycopg.AsyncCursor[Any]
+    done = await AsyncRetrying(**_ON_TIMEOUT)(connection.execute, statement)
+    if (row := await done.fetchone()) and row[0] != UNLIMITED:
+        await AsyncRetrying(**_ON_TIMEOUT)(connection.execute, b"SELECT")
     await connection.set_autocommit(before)
 
 
@@ -101,6 +107,6 @@ async def pin_download(connection: psycopg.AsyncConnection) -> None:
 
 def _statement(server_version: int, limits: Mapping[str, str] = _NONE) -> bytes:
     pinned = _PINNED | (_SINCE_17 if server_version >= 170_000 else {}) | dict(limits)
-    return b"SELECT " + b", ".join(
+    return b"SELECT current_setting('statement_timeout'), " + b", ".join(
         f"set_config('{name}', '{value}', false)".encode() for name, value in pinned.items()
     )
