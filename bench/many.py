@@ -13,8 +13,9 @@ from typing import Any
 import aiohttp
 
 from bascule import jobs
+from bascule.connections.deleting import delete_connection
 from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection, delete_connection
+from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES

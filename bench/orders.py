@@ -14,8 +14,9 @@ from psycopg.sql import SQL
 
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app
+from bascule.connections.deleting import delete_connection
 from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection, delete_connection
+from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.mirror.columns import Column, Shape

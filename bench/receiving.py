@@ -16,8 +16,9 @@ from typing import Any
 
 from bascule import jobs
 from bascule.app import create_app
+from bascule.connections.deleting import delete_connection
 from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection, delete_connection
+from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.inbox.tables import WebhookEnd

@@ -1,4 +1,5 @@
-"""The one list of modules that hold jobs. With them come all tables and all who hear of webhooks.
+"""The one list of modules that hold jobs. With them come all tables, all who hear of webhooks,
+and all who know what was made on a site.
 
 Apart from `rooms`, as a worker shows no pages: `bascule sync` has not to load them.
 """
@@ -7,6 +8,9 @@ JOB_MODULES = [
     "bascule.mirror.jobs",
     "bascule.twoway.jobs",
     "bascule.inbox.jobs",
+    "bascule.connections.jobs",
+    "bascule.inbox.leaving",
+    "bascule.twoway.leaving",
     "bascule.events.jobs",
     "bascule.accounts.jobs",
 ]

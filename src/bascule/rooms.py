@@ -18,8 +18,11 @@ from bascule.accounts.settings_api import router as settings
 from bascule.accounts.settings_pages import pages as settings_pages
 from bascule.accounts.users_api import router as users
 from bascule.connections import at_work as of_the_queue
+from bascule.connections import cleanups as of_deleted
 from bascule.connections import expiring as of_credentials
 from bascule.connections.api import router as connections
+from bascule.connections.cleanups_api import router as cleanups
+from bascule.connections.cleanups_page import pages as cleanups_page
 from bascule.connections.left_api import router as left
 from bascule.connections.left_page import pages as left_page
 from bascule.connections.needs_api import router as needs
@@ -39,6 +42,7 @@ from bascule.mirror.connector_settings import pages as connector_settings
 from bascule.mirror.data_pages import pages as data
 from bascule.mirror.documents_api import router as documents
 from bascule.mirror.home_page import pages as home
+from bascule.mirror.left_off_api import router as left_off
 from bascule.mirror.log_page import pages as log_page
 from bascule.mirror.roster_api import router as rosters
 from bascule.mirror.rows_api import router as rows
@@ -70,15 +74,16 @@ ROUTERS += [
     needs,
     left,
 ]
-ROUTERS += [allowed, system]
+ROUTERS += [allowed, system, cleanups, left_off]
 # What people look at, in a browser; each page says which route is its JSON twin.
 OPEN_PAGES: list[APIRouter] = [signing_in_pages]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 # In this order: /people/sites is no person, and /settings/second-factor no place.
 PAGES += [allowed_page, left_page, factor_pages, people_pages, settings_pages]
-PAGES += [connector_settings, audit_page, system_page]
+PAGES += [connector_settings, audit_page, system_page, cleanups_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
 NEEDS = [of_the_queue, of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
+NEEDS += [of_deleted]
 # Who keeps a site's documents besides the mirror; each says so to `connections.kept`.
 KEEPERS = [records_kept]

@@ -63,7 +63,7 @@ class Desk:
     def open(self, path: str, **headers: str) -> Page:
         return Page(self.visitor.get(path, **headers))
 
-    def send(self, path: str, csrf: str | None = None, **fields: str) -> Page:
+    def send(self, path: str, csrf: str | None = None, **fields: str | list[str]) -> Page:
         token = self.visitor.csrf or "" if csrf is None else csrf
         form = {"csrf_token": token, **fields}
         return Page(self.visitor.ask("POST", path, form=form, X_CSRF_Token=None))

@@ -4,7 +4,7 @@ its own, so that the throttle of one test is not another's.
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -47,7 +47,7 @@ class Visitor:
         path: str,
         body: Any = None,
         *,
-        form: dict[str, str] | None = None,
+        form: Mapping[str, str | list[str]] | None = None,
         **more: str | None,
     ) -> Answer:
         """`more`: headers with underscores for hyphens; None leaves out one of ours."""
@@ -62,7 +62,7 @@ class Visitor:
         raw: bytes | None = None
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-            raw = urlencode(form).encode()
+            raw = urlencode(form, doseq=True).encode()
         elif body is not None:
             headers["Content-Type"] = "application/json"
             raw = json.dumps(body).encode()

@@ -35,12 +35,30 @@ def test_a_site_is_connected_and_says_who_the_hub_is_there(connect: Connect) -> 
     assert made["api_secret_set"] is True
 
 
+def test_a_new_connection_is_minutes_old_at_most_unless_told_otherwise(
+    api: Api, connect: Connect, erpnext_sandbox: Any
+) -> None:
+    way_in = credentials(erpnext_sandbox)
+    del way_in["schedule"]
+    answer = api.post("/api/connectors/erpnext/setup", way_in)
+    assert answer.status == 201, answer.body
+    try:
+        assert answer.json["schedule"] == "every 15 minutes"
+    finally:
+        assert api.delete(f"/api/connectors/{answer.json['slug']}").status == 200
+    other = connect(schedule="monthly at 6:30 europe/amsterdam")
+    assert other["schedule"] == "monthly at 06:30 Europe/Amsterdam"
+
+
 def test_a_test_asks_for_what_is_mirrored(api: Api, connect: Connect, erpnext_sandbox: Any) -> None:
     reader = erpnext_sandbox.users["readonly"]
     made = connect(
         api_key=reader.api_key, api_secret=reader.api_secret, streams=["orders", "inventory"]
     )
     path = f"/api/connectors/{made['slug']}"
+    assert made["left_off"] == ["Item Price", "Warehouse"]
+    assert api.post(f"{path}/test").json["missing"] == []
+    assert api.post(f"{path}/streams", {"doctype": "inventory"}).status == 201
     assert api.post(f"{path}/test").json["missing"] == ["Item Price", "Warehouse"]
     for doctype in ("Item Price", "Warehouse"):
         assert api.patch(f"{path}/streams/{doctype}", {"enabled": False}).status == 200

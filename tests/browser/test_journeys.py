@@ -415,18 +415,34 @@ def see(tab: Page, seen: bool) -> None:
 
 
 def test_a_connection_ends_only_after_its_name_is_typed(
-    visit: Start, person: Callable[[str], str], connected: str
+    visit: Start, person: Callable[[str], str], connected: str, hub: RunningHub, site: Any
 ) -> None:
+    """And the page goes where its end leads, though its live parts are gone long before."""
+    set_up = {"doctypes": ["Customer"], "events": ["insert"]}
+    api = Api(hub.url, hub.token)
+    assert api.ask("PUT", f"/api/connectors/{connected}/webhooks", set_up).status == 200
     admin = visit()
     admin.sign_in(person("admin"))
+    other = admin.context.new_page()
+    other.goto(f"{admin.url}/connectors/{connected}")
     page = admin.go(f"/connectors/{connected}")
+    expect(page.get_by_text("Removed from the site: 1 webhook.")).to_be_visible()
     delete = page.get_by_role("button", name="Delete")
     expect(delete).to_be_disabled()
     page.get_by_label(re.compile("^Type")).fill("the-shop")
     expect(delete).to_be_disabled()
     page.get_by_label(re.compile("^Type")).fill(connected)
-    delete.click()
-    expect(page.get_by_role("status").first).to_contain_text("The Shop is deleted")
+    site.faults.add("latency", seconds=2)
+    try:
+        with page.expect_response(lambda answer: answer.status == 404) as gone:
+            delete.click()
+        assert gone.value.request.headers["hx-request"] == "true"
+        expect(page.get_by_role("status").first).to_contain_text("The Shop is deleted")
+    finally:
+        site.faults.clear()
+    assert page.url == f"{admin.url}/connectors"
+    # Whoever only looked at it is told that it is gone.
+    expect(other.get_by_role("heading", name="There is nothing here")).to_be_visible()
     expect(page.get_by_text("No site is connected yet")).to_be_visible()
     admin.shoot("connectors-empty")
 

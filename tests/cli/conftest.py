@@ -45,7 +45,9 @@ def bascule(make_bascule: Callable[..., Bascule], site: Any) -> Bascule:
     """A hub that the site is connected to as `shop`, and synced once."""
     made = make_bascule()
     said = made(
-        "connect", "--name", "The Shop", "--slug", "shop", "--json", "--quiet", **way_in(site)
+        *("connect", "--name", "The Shop", "--slug", "shop", "--schedule", "daily"),
+        *("--json", "--quiet"),
+        **way_in(site),
     )
     assert said.code == 0, said.err
     return made

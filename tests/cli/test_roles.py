@@ -58,7 +58,7 @@ def test_every_verb_says_whom_it_is_for() -> None:
         assert VERBS[verb] == "machine", verb
 
 
-ON_WEBHOOKS = ("set-up", "check", "mend", "rotate", "retry", "remove")
+ON_WEBHOOKS = ("set-up", "check", "mend", "rotate", "retry", "remove", "clear")
 ON_TWO_WAY = ("check", "begin", "matches", "confirm", "off")
 # Enough to reach the hub; of what is not there, or it would be done.
 WORDS: dict[str, list[str]] = {
@@ -72,6 +72,9 @@ WORDS: dict[str, list[str]] = {
     "change": ["nothing", "--schedule", "hourly"],
     "disconnect": ["nothing", "--yes"],
     "cancel": ["999999"],
+    "cleanups": [],
+    "cleanups retry": ["999999"],
+    "cleanups give-up": ["999999", "--yes"],
     "sites": [],
     "sites allow": ["http://erp.internal"],
     "sites forbid": ["http://erp.internal", "--yes"],
@@ -102,6 +105,7 @@ WORDS: dict[str, list[str]] = {
     **{f"webhooks {verb}": ["--connection", "nothing"] for verb in ON_WEBHOOKS},
     "webhooks": ["--connection", "nothing"],
     "streams": ["--connection", "nothing"],
+    "streams try-again": ["--connection", "nothing"],
     "streams remove": ["Item", "--connection", "nothing", "--yes"],
 }
 ASKED = [verb for verb, needed in VERBS.items() if needed != "anybody"]

@@ -229,6 +229,42 @@ def test_a_disconnected_site_is_gone_with_its_tables(bascule: Bascule, site: Any
     assert bascule("status", "second").code == 2
 
 
+def test_what_the_hub_made_on_a_site_is_listed_before_and_removed_with_the_connection(
+    bascule: Bascule, site: Any
+) -> None:
+    def connected(slug: str) -> None:
+        arguments = ("connect", "--name", slug, "--slug", slug, "--no-sync", "--quiet")
+        assert bascule(*arguments, **way_in(site)).code == 0
+        said = bascule("webhooks", "set-up", "--connection", slug, "--doctype", "Customer")
+        assert said.code == 0, said.err
+
+    connected("leaves")
+    asked = bascule("disconnect", "leaves")
+    assert asked.code == 2
+    assert "Removed from the site: 4 webhooks." in asked.err
+    kept = bascule("disconnect", "leaves", "--keep-on-site", "--yes")
+    assert "Left on the site: 4 webhooks." in kept.out
+    found = next(
+        one
+        for one in bascule("doctor", "--json").json["findings"]
+        if one["what"] == "Webhooks at shop"
+    )
+    assert found["found"].startswith("4 lead here and belong to no connection")
+    assert bascule("webhooks", "clear", "--connection", "shop").code == 2
+    cleared = bascule("webhooks", "clear", "--connection", "shop", "--yes", "--json")
+    assert len(cleared.json["removed"]) == 4
+
+    connected("away")
+    site.faults.add("maintenance")
+    gone = bascule("disconnect", "away", "--yes", "--json").json
+    assert gone["cleanup"]["remains"] == ["4 webhooks"]
+    site.faults.clear()
+    [left] = bascule("cleanups", "--json").json["cleanups"]
+    tried = bascule("cleanups", "retry", str(left["id"]), "--json")
+    assert (tried.code, len(tried.json["removed"])) == (0, 4)
+    assert "Nothing is left on a site." in bascule("cleanups").out
+
+
 def test_a_connection_is_changed_and_keeps_what_is_not_named(bascule: Bascule, site: Any) -> None:
     arguments = ("connect", "--name", "Third", "--slug", "third", "--no-sync", "--json")
     before = bascule(*arguments, **way_in(site)).json["connection"]
@@ -279,6 +315,28 @@ def test_a_warehouse_that_brings_no_stock_is_told_with_what_to_name_instead(
     warned = [e["message"] for e in bascule("logs", str(run["id"]), "--json").json["lines"]]
     assert any("no warehouse 'Shop Groningen'" in message for message in warned)
     assert bascule("disconnect", "fifth", "--yes").code == 0
+
+
+def test_presets_are_chosen_and_what_may_not_be_read_is_left_off(
+    bascule: Bascule, site: Any
+) -> None:
+    reader = site.users["readonly"]
+    given = {
+        **way_in(site),
+        "BASCULE_SITE_KEY": reader.api_key,
+        "BASCULE_SITE_SECRET": reader.api_secret,
+    }
+    chosen = ("--no-inventory", "--no-orders", "--no-customers", "--no-stock-movements")
+    said = bascule("connect", "--name", "Sixth", "--slug", "sixth", *chosen, **given)
+    assert said.code == 0, said.err
+    assert "may not read it: Purchase Order." in said.err
+    assert said.err.count("Purchase Order") == 1
+    listed = bascule("streams", "--connection", "sixth")
+    assert "sixth: left off, as they may not be read: Purchase Order" in listed.out
+    assert [s["doctype"] for s in bascule("streams", "--json").json["sixth"]] == ["Supplier"]
+    again = bascule("streams", "try-again", "--connection", "sixth", "--json")
+    assert (again.code, again.json["left_off"]) == (3, ["Purchase Order"])
+    assert bascule("disconnect", "sixth", "--yes").code == 0
 
 
 def test_other_credentials_are_tried_before_they_are_saved(bascule: Bascule, site: Any) -> None:

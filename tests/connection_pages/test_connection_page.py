@@ -168,6 +168,37 @@ def test_the_end_wants_the_name_typed(
     sql(f"DROP SCHEMA {kept} CASCADE")
 
 
+def test_the_end_tells_what_is_on_the_site_and_what_could_not_be_removed_is_tried_again(
+    connect: Connect, sit: Sit, admin_desk: Desk, site: Any
+) -> None:
+    made = connect()
+    at = f"/connectors/{made['slug']}"
+    set_up = admin_desk.visitor.ask("PUT", f"/api{at}/webhooks", {"doctypes": ["Supplier"]})
+    assert set_up.status == 200, set_up.body
+    page = admin_desk.open(at)
+    assert "Removed from the site: 4 webhooks." in page.text
+    assert 'name="keep_on_site"' in page.html
+    site.faults.add("maintenance")
+    sent = admin_desk.send(f"{at}/delete", typed=made["slug"])
+    assert (
+        "not removed from the site yet, and tried again: 4 webhooks"
+        in follow(admin_desk, sent).text
+    )
+    listed = f"Still on the site of {made['name']}, which was deleted: 4 webhooks."
+    shown = admin_desk.open("/connectors")
+    assert listed in shown.text
+    [retry] = re.findall(r'action="(/cleanups/\d+/retry)"', shown.html)
+    editor = sit("editor")
+    assert listed in editor.open("/connectors").text
+    assert retry not in editor.open("/connectors").html
+    assert editor.send(retry).status == 403
+    again = follow(admin_desk, admin_desk.send(retry))
+    assert "Still on the site: 4 webhooks" in again.text
+    site.faults.clear()
+    assert "It is removed from the site." in follow(admin_desk, admin_desk.send(retry)).text
+    assert listed not in admin_desk.open("/connectors").text
+
+
 def test_who_may_not_know_of_it_finds_nothing(connect: Connect, sit: Sit) -> None:
     owner = sit("editor")
     slug = connect(owner)["slug"]

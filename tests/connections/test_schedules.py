@@ -19,6 +19,11 @@ FRIDAY = datetime(2026, 11, 20, 22, 48, 17, tzinfo=UTC)
         ("hourly", datetime(2026, 11, 20, 23, 0, tzinfo=UTC)),
         ("daily", datetime(2026, 11, 21, 2, 0, tzinfo=UTC)),
         ("weekly", datetime(2026, 11, 22, 2, 0, tzinfo=UTC)),
+        ("monthly", datetime(2026, 12, 1, 2, 0, tzinfo=UTC)),
+        ("daily at 23:00", datetime(2026, 11, 20, 23, 0, tzinfo=UTC)),
+        ("daily at 06:30 Europe/Amsterdam", datetime(2026, 11, 21, 5, 30, tzinfo=UTC)),
+        ("weekly on monday at 00:15 Asia/Kolkata", datetime(2026, 11, 22, 18, 45, tzinfo=UTC)),
+        ("monthly on 20 at 22:00", datetime(2026, 12, 20, 22, 0, tzinfo=UTC)),
     ],
 )
 def test_the_next_time_is_as_the_schedule_says(schedule: str, due: datetime | None) -> None:
@@ -48,6 +53,12 @@ def test_a_manual_connection_is_left_alone_and_others_are_proven_daily() -> None
         ("Daily", "daily"),
         ("  every   5  min ", "every 5 minutes"),
         ("EVERY MINUTE", "every 1 minutes"),
+        ("daily at 2:00 utc", "daily"),
+        ("Daily at 6:30 in europe/amsterdam", "daily at 06:30 Europe/Amsterdam"),
+        ("Weekly on Sunday", "weekly"),
+        ("weekly on Monday", "weekly on monday"),
+        ("monthly on the 15", "monthly on 15"),
+        ("monthly on day 1 at 02:00", "monthly"),
         ("every 10080 minutes", "every 10080 minutes"),
     ],
 )
@@ -55,9 +66,40 @@ def test_a_schedule_may_be_said_loosely(said: str, meant: str) -> None:
     assert parse(said) == meant
 
 
+def test_an_hour_follows_summer_time_and_a_proof_the_hour() -> None:
+    schedule = "daily at 06:30 Europe/Amsterdam"
+    before = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)  # summer time begins in that night
+    assert next_time(schedule, before) == datetime(2026, 3, 29, 4, 30, tzinfo=UTC)
+    assert next_verify(schedule, before) == datetime(2026, 3, 29, 5, 30, tzinfo=UTC)
+    # An hour that this day has not, and the phase of a connection that reaches into the next day.
+    missing = next_time("daily at 02:30 Europe/Amsterdam", before)
+    assert missing == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    late = datetime(2026, 3, 29, 0, 10, tzinfo=UTC)
+    phase = timedelta(minutes=45)
+    assert next_time("daily at 23:30", late, phase=phase) == datetime(
+        2026, 3, 29, 0, 15, tzinfo=UTC
+    )
+
+
 @pytest.mark.parametrize(
     "nonsense",
-    ["", "yearly", "every 0 minutes", "every -5 minutes", "every 10081 minutes", "every ٣ minutes"],
+    [
+        "",
+        "yearly",
+        "every 0 minutes",
+        "every -5 minutes",
+        "every 10081 minutes",
+        "every ٣ minutes",
+        "daily at 24:00",
+        "daily at 06:60",
+        "daily at 06:30 Mars/Base",
+        "daily on monday",
+        "weekly on 3",
+        "monthly on 29",
+        "monthly on 0",
+        "monthly on monday",
+        "hourly at 03:00",
+    ],
 )
 def test_what_is_no_schedule_is_refused_with_the_choices(nonsense: str) -> None:
     with pytest.raises(Invalid) as refused:

@@ -115,6 +115,45 @@ def test_saving_connects_with_what_was_chosen_and_starts_to_pull(
     assert started == [("Project", "page"), ("Supplier", "page")]
 
 
+def test_a_frequency_with_an_hour_and_a_zone_is_kept_and_shown_again(
+    admin: Desk, site: Any, sql: Sql
+) -> None:
+    chosen = ["weekly", "06:30", "europe/amsterdam"]
+    page = admin.send(f"{NEW}/validate", **{**typed(site), "schedule": ["daily", "06:30", "Mars"]})
+    assert "Frequency not one of manual" in page.text
+    sent = admin.send(NEW, **{**typed(site, streams="suppliers"), "schedule": chosen})
+    assert sent.status == 303
+    slug = sent.to.rpartition("/")[2]
+    saved = sql("SELECT schedule FROM bascule.connections WHERE slug = %s", [slug])
+    assert saved == [("weekly at 06:30 Europe/Amsterdam",)]
+    page = admin.open(sent.to)
+    assert "Weekly at 06:30 Europe/Amsterdam" in page.text
+    assert f'href="{sent.to}/webhooks#set-up"' in page.html
+    settings = admin.open(f"{sent.to}/settings").html
+    assert '<option value="weekly" selected>' in settings
+    assert 'name="schedule" value="06:30"' in settings
+    assert 'name="schedule" value="Europe/Amsterdam"' in settings
+
+
+def test_what_may_not_be_read_is_left_off_and_tried_again_with_a_click(
+    admin: Desk, site: Any
+) -> None:
+    form = typed(site, "readonly", streams="suppliers\npurchase_orders", schedule="manual")
+    sent = admin.send(NEW, **form)
+    assert sent.status == 303
+    page = admin.open(sent.to)
+    assert "Left off: Purchase Order." in page.text
+    assert f'action="{sent.to}/left-off"' in page.html
+    assert "Failed" not in page.text
+    assert admin.send(f"{sent.to}/left-off").status == 303
+    assert "Left off: Purchase Order." in admin.open(sent.to).text
+    way_in = {"api_key": site.api_key, "api_secret": site.api_secret}
+    assert admin.visitor.ask("PATCH", f"/api{sent.to}", way_in).status == 200
+    assert admin.send(f"{sent.to}/left-off").status == 303
+    assert "Left off" not in admin.open(sent.to).text
+    assert "Purchase Order" in admin.open(sent.to).text
+
+
 def test_a_site_that_refuses_is_not_saved(admin: Desk, site: Any, sql: Sql) -> None:
     form = typed(site, api_secret="not-the-secret")
     sent = admin.send(NEW, **form)

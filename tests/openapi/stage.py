@@ -19,7 +19,7 @@ from bascule.accounts.bearer import families_of, start_family
 from bascule.accounts.signing_in import welcome
 from bascule.accounts.tables import RefreshFamily, SecondFactor, User
 from bascule.accounts.tokens import issue_token, tokens_of
-from bascule.connections.tables import Connection
+from bascule.connections.tables import Connection, SiteCleanup
 from bascule.inbox.signatures import signature_of
 from bascule.inbox.tables import WebhookEnd
 from bascule.twoway import matching
@@ -134,6 +134,40 @@ class Stage:
         place = f"{uuid4().hex[:8]}.internal:8000"
         self.running.allow(f"http://{place}")
         return place
+
+    def leave_off(self) -> None:
+        """Something of the connector that its user might not read, and may by now."""
+
+        async def left_off() -> None:
+            async with self.running.hub.db.session() as session:
+                mine = update(Connection).where(Connection.slug == self.connector)
+                await session.execute(mine.values(left_off=["Supplier"]))
+
+        self.running.run(left_off())
+
+    def cleanup(self) -> int:
+        """What a connector that all shared has left on the site, to be removed or given up."""
+
+        async def made() -> int:
+            hub, way_in, now = self.running.hub, self.way_in, datetime.now(UTC)
+            data = {"base_url": self.running.url, "token": uuid4().hex, "wanted": {}}
+            async with hub.db.session() as session:
+                left = SiteCleanup(
+                    name="Left",
+                    shared=True,
+                    api_url=way_in["api_url"],
+                    api_key_encrypted=hub.vault.encrypt(way_in["api_key"]),
+                    api_secret_encrypted=hub.vault.encrypt(way_in["api_secret"]),
+                    allow_http=False,
+                    remains=[{"kind": "webhooks", "what": "1 webhook", "data": data}],
+                    next_try_at=now + timedelta(days=1),
+                    until=now + timedelta(days=2),
+                )
+                session.add(left)
+                await session.flush()
+                return left.id
+
+        return self.running.run(made())  # type: ignore[no-any-return]
 
     def token_of(self, number: int) -> int:
         """An API token of this user, to be revoked."""

@@ -125,6 +125,10 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
         named["user"] = who.id if method == "GET" else stage.nobody_special()
     if "/{user}/connections" in case.path:
         named["user"] = stage.nobody_active()
+    if case.path.endswith("/left-off"):
+        stage.leave_off()
+    if "cleanup" in named:
+        named["cleanup"] = stage.cleanup()
     if "place" in named:
         named["place"] = stage.allowed_place()
     if "token" in named:

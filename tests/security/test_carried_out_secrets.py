@@ -71,7 +71,17 @@ def shop(admin: Api, site: Any) -> Any:
     assert made.status == 201, made.body
     webhooks = admin.ask("PUT", f"/api/connectors/{made.json['slug']}/webhooks", ONLY_CUSTOMERS)
     assert webhooks.status == 200, webhooks.body
+    _left_behind(admin, site, {**body, "name": "Left behind"})
     return made.json
+
+
+def _left_behind(admin: Api, site: Any, body: Any) -> None:
+    """A connection deleted while its site did not answer: what it left there waits for that."""
+    at = f"/api/connectors/{admin.post('/api/connectors/erpnext/setup', body).json['slug']}"
+    assert admin.ask("PUT", f"{at}/webhooks", ONLY_CUSTOMERS).status == 200
+    site.faults.add("maintenance")
+    assert admin.delete(at).json["cleanup"]["next_try_at"]
+    site.faults.clear()
 
 
 ONLY_CUSTOMERS = {"doctypes": ["Customer"], "events": ["update"]}

@@ -10,6 +10,7 @@ from bascule.cli.asking import CaBundle, ask_for_missing
 from bascule.cli.checking import tell_report
 from bascule.cli.exits import Exit, Refused
 from bascule.cli.terminal import AsJson, ago, document, escape, out
+from bascule.connections.frequency import IN_WORDS
 
 Switch = bool | None
 
@@ -28,9 +29,7 @@ async def change(
         str | None, typer.Option(help="Another address; wants --credentials, too.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What you call this site.")] = None,
-    schedule: Annotated[
-        str | None, typer.Option(help='manual, "every N minutes", hourly, daily or weekly.')
-    ] = None,
+    schedule: Annotated[str | None, typer.Option(help=f"How often: {IN_WORDS}")] = None,
     inventory: Annotated[Switch, typer.Option(help="Items, stock and prices.")] = None,
     orders: Annotated[Switch, typer.Option(help="Sales orders.")] = None,
     suppliers: Annotated[Switch, typer.Option(help="Suppliers.")] = None,

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from bascule import __version__
 from bascule.cli.exits import Exit, explained
-from bascule.cli.findings import Finding, one_address
+from bascule.cli.findings import Finding, one_address, orphaned_webhooks
 from bascule.cli.terminal import AsJson, document, err, escape, out
 
 if TYPE_CHECKING:
@@ -205,6 +205,8 @@ async def _connection(hub: "Hub", connection: "Connection") -> list[Finding]:
     if not findings:
         versions = ", ".join(f"{app} {number}" for app, number in report.versions.items())
         findings.append(Finding(what, "ok", f"signed in as {report.user} ({versions})"))
+    if report.health == "ok":
+        findings += await orphaned_webhooks(hub, connection)
     async with hub.db.session() as session:
         now = await session.get_one(type(connection), connection.id)
         [status] = await statuses_of(session, [now])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from bascule.connections.tables import Connection
     from bascule.hub import Hub
 
 LEAST = 20  # requests before anything can be said
@@ -46,6 +47,32 @@ async def one_address(hub: "Hub") -> list[Finding]:
     )
     said = f"all {row[0]:,} requests of 30 days came from {row[2]}"
     return [Finding("Addresses", "note", said, step)]
+
+
+async def orphaned_webhooks(hub: "Hub", connection: "Connection") -> list[Finding]:
+    """Those on the site that lead to this hub and belong to none of its connections."""
+    from bascule.cli.users import hub_address
+    from bascule.connections.service import open_site
+    from bascule.frappe import FrappeError
+    from bascule.inbox.orphans import orphans_if_told
+
+    try:
+        async with open_site(hub, connection) as site:
+            found = await orphans_if_told(hub, site, connection, asked_at=hub_address(hub.settings))
+    except FrappeError:
+        return []  # what its site says is told already
+    if not found:
+        return []
+    names = ", ".join(one.name for one in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return [
+        Finding(
+            f"Webhooks at {connection.slug}",
+            "ill",
+            f"{len(found)} lead here and belong to no connection: {names}{more}",
+            f"'bascule webhooks clear --connection {connection.slug}' removes them from the site.",
+        )
+    ]
 
 
 def _is_near(address: str) -> bool:

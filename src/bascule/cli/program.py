@@ -13,6 +13,7 @@ from bascule.cli import (
     cancelling,
     changing,
     checking,
+    cleanups,
     connecting,
     demo,
     doctor,
@@ -89,6 +90,7 @@ app.add_typer(records.app, name="records", rich_help_panel=BOTH_WAYS)
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel=BOTH_WAYS)
 app.add_typer(users.app, name="users", rich_help_panel=UPKEEP)
 app.add_typer(allowed.app, name="sites", rich_help_panel=UPKEEP)
+app.add_typer(cleanups.app, name="cleanups", rich_help_panel=UPKEEP)
 app.command(
     rich_help_panel=UPKEEP,
     # Whatever is not ours is psql's.

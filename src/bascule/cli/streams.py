@@ -55,6 +55,7 @@ async def list_streams(
         return Exit.DONE
     if not listed:
         raise nothing_connected()
+    left_off = {one.slug: one.left_off for one in found if one.left_off}
     headings = ("Connection", "Stream", "Preset", "Table", "On", "Rows", "Synced", "Proof")
     made = table(*headings, numbers=("Rows",))
     for slug, streams in listed.items():
@@ -78,6 +79,9 @@ async def list_streams(
                 out.print(f"[yellow]![/] {slug} · {escape(one.doctype)}: {escape(one.pending)}")
     if any(one.pending for streams in listed.values() for one in streams):
         out.print("  → 'bascule sync' does that now.")
+    for slug, doctypes in left_off.items():
+        out.print(f"{slug}: left off, as they may not be read: {escape(', '.join(doctypes))}")
+        out.print(f"  → 'bascule streams try-again --connection {slug}' once they may be.")
     return Exit.DONE
 
 
@@ -91,6 +95,26 @@ async def add(names: Names, connection: Of = None, as_json: AsJson = False) -> i
         found = await one_connection(hub, viewer, connection)
         _tell(found, await add_streams(hub, found, names, by=viewer), as_json=as_json)
     return Exit.DONE
+
+
+@app.command("try-again")
+@verb("editor", group="streams")
+async def try_left_off(connection: Of = None, as_json: AsJson = False) -> int:
+    """Add what was left off because the user might not read it, if it may be read by now."""
+    from dataclasses import asdict
+
+    from bascule.mirror.left_off import try_again
+
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        tried = await try_again(hub, found, by=viewer, trigger="cli")
+    if as_json:
+        document(asdict(tried))
+    else:
+        out.print(escape(tried.said))
+        if tried.added:
+            out.print("  → The hub's worker pulls it; without one, 'bascule sync' does.")
+    return Exit.DONE if tried.added else Exit.SITE
 
 
 @app.command()

@@ -9,7 +9,7 @@ from bascule.cli.asking import confirm
 from bascule.cli.exits import Exit, verb
 from bascule.cli.streams import Of, one_connection
 from bascule.cli.syncing import nothing_connected
-from bascule.cli.terminal import AsJson, ago, document, escape, out
+from bascule.cli.terminal import AsJson, ago, document, err, escape, out
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -138,6 +138,38 @@ async def retry(connection: Of = None, as_json: AsJson = False) -> int:
         document({"deliveries": count})
     else:
         out.print(f"{count:,} told again." if count else "Nothing waits for another attempt.")
+    return Exit.DONE
+
+
+@app.command()
+@verb("editor", group="webhooks")
+async def clear(
+    connection: Of = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Remove webhooks from the site that lead to this hub and belong to no connection."""
+    from bascule.cli.users import hub_address
+    from bascule.inbox import checking, orphans
+
+    async with acting_hub() as (hub, viewer):
+        found = await one_connection(hub, viewer, connection)
+        here = hub_address(hub.settings)
+        there = await orphans.find_orphans(hub, found, asked_at=here)
+        if not as_json:
+            for one in there:
+                err.print(f"{escape(one.name)}  {escape(one.address)}")
+        removed = []
+        if there:
+            confirm(f"Remove these {len(there)} from the site of {found.slug}", yes=yes)
+            removed = await orphans.remove_orphans(hub, found, by=viewer, asked_at=here)
+            await checking.check(hub, found)
+    if as_json:
+        document({"removed": removed})
+    elif removed:
+        out.print(f"{found.slug}: {len(removed)} webhooks removed from the site")
+    else:
+        out.print(f"{found.slug}: every webhook there that leads here belongs to a connection")
     return Exit.DONE
 
 

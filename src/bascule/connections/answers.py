@@ -72,6 +72,10 @@ class Connector(BaseModel):
     )
     warehouse_filter: list[str]
     include_disabled: bool
+    left_off: list[str] = Field(
+        description="DocTypes that were wanted, and that the hub's user may not read; they are "
+        "tried again with `POST .../left-off`."
+    )
     health: str = Field(description="unknown, ok, refused or down, when it was last asked.")
     health_detail: str | None
     checked_at: datetime | None
@@ -108,22 +112,3 @@ class Connectors(Page):
     )
 
     connectors: list[Connector]
-
-
-class DeletedAnswer(BaseModel):
-    """What is gone, and what stayed behind."""
-
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "slug": "acme_trading",
-                "schema_dropped": True,
-                "tables": ["bin", "item", "item_price", "sales_order"],
-            }
-        },
-    )
-
-    slug: str
-    schema_dropped: bool
-    tables: list[str] = Field(description="The mirror's: dropped with it, or left where they are.")

@@ -3,15 +3,16 @@
 What also moves data (setup, change, sync, rows) is the mirror's, and so are the lists.
 """
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from bascule.accounts.access import CurrentUser, Editor, TheHub, needs
-from bascule.connections.answers import CheckAnswer, Connector, DeletedAnswer
+from bascule.connections.answers import CheckAnswer, Connector
+from bascule.connections.deleting import delete_connection
+from bascule.connections.deleting_answers import DeletedAnswer, LeavingAnswer
+from bascule.connections.on_site import leaving
 from bascule.connections.service import (
-    delete_connection,
     find_connection,
     recheck,
 )
@@ -66,6 +67,15 @@ async def test_connector(hub: TheHub, connection: TheConnection) -> CheckAnswer:
     return CheckAnswer.of(await recheck(hub, connection))
 
 
+@router.get("/{connector}/deletion", dependencies=VIEWER)
+async def before_deletion(hub: TheHub, connection: TheConnection) -> LeavingAnswer:
+    """What a deletion would remove from the site, and what would become of the records that are
+    kept the same with it. Asks no site.
+    """
+    async with hub.db.session() as session:
+        return LeavingAnswer.of(await leaving(session, connection))
+
+
 @router.delete("/{connector}", responses=IN_USE)
 async def delete_connector(
     hub: TheHub,
@@ -74,9 +84,17 @@ async def delete_connector(
     drop_mirror: Annotated[
         bool, Query(description="Drop the mirror's schema too; false leaves it where it is.")
     ] = True,
+    keep_on_site: Annotated[
+        bool,
+        Query(description="Leave on the site what the hub made there; its webhooks are refused."),
+    ] = False,
 ) -> DeletedAnswer:
-    """Forgets a connector with its credentials, streams, runs and logs, and drops its mirror. The
-    answer says what was dropped or left. Nothing on the site changes. One that is shared: admins.
+    """Forgets a connector with its credentials, streams, runs and logs, drops its mirror, and
+    removes from the site what the hub made there (see `deletion`). Where the site does not answer,
+    that is tried again for a week: `GET /api/cleanups`. The answer says what was dropped, removed
+    or left. One that is shared: admins.
     """
-    gone = await delete_connection(hub, connection, by=user, drop_mirror=drop_mirror)
-    return DeletedAnswer(**asdict(gone))
+    gone = await delete_connection(
+        hub, connection, by=user, drop_mirror=drop_mirror, keep_on_site=keep_on_site
+    )
+    return DeletedAnswer.of(gone)

@@ -25,6 +25,7 @@ CONNECTOR: dict[str, Any] = {
     "proof_days": 7,
     "warehouse_filter": [],
     "include_disabled": False,
+    "left_off": [],
     "health": "ok",
     "health_detail": None,
     "checked_at": "2026-11-25T09:30:00Z",

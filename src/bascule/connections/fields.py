@@ -14,6 +14,7 @@ from typing import Any
 
 from bascule.connections import schedules
 from bascule.connections.address import site_address
+from bascule.connections.frequency import DEFAULT
 from bascule.errors import Invalid
 from bascule.reach import MayConnect
 
@@ -44,7 +45,7 @@ class NewConnection:
     proof_days: int = 7
     warehouse_filter: list[str] = field(default_factory=list)
     include_disabled: bool = False
-    schedule: str = "daily"
+    schedule: str = DEFAULT
     allow_http: bool = False
     ca_bundle: str | None = None
     max_concurrency: int = 4

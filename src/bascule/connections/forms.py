@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from bascule.connections.fields import NewConnection, checked, text
+from bascule.connections.frequency import joined
 from bascule.connections.types import ConnectorType, FormField
 from bascule.errors import Invalid, NoSuch
 from bascule.settings import Settings
@@ -38,6 +39,9 @@ def _read(each: FormField, typed: Typed) -> Any:
         return list(
             dict.fromkeys(v for line in values for v in map(str.strip, line.splitlines()) if v)
         )
+    if each.type == "schedule":
+        often, at, zone = [*values, "", "", ""][:3]
+        return joined(often, at, zone)
     value = values[-1] if values else ""
     if each.type == "number":
         digits = value.strip()

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.access import has_role
 from bascule.accounts.people import find_active, find_person
 from bascule.accounts.tables import User
-from bascule.connections.service import Deleted, delete_connection
+from bascule.connections.deleting import Deleted, delete_connection
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid
 from bascule.events.live import publish
@@ -58,4 +58,6 @@ async def delete_left(hub: Hub, who: int | str) -> tuple[User, list[Deleted]]:
     async with hub.db.session() as session:
         user, connections = await left_by(session, who)
         session.expunge_all()
-    return user, [await delete_connection(hub, each, by=None) for each in connections]
+    return user, [
+        await delete_connection(hub, each, by=None, keep_on_site=True) for each in connections
+    ]

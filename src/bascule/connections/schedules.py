@@ -1,82 +1,49 @@
-"""When a connection is next due: manual, every N minutes, hourly, daily, weekly; all in UTC.
+"""When a connection is next due; what schedules there are, `frequency` tells.
 
 Only says what is due, and says it once; starting the runs is the mirror's.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from bascule.connections.frequency import read
 from bascule.connections.resting import at_rest
 from bascule.connections.tables import Connection
-from bascule.errors import Invalid
 
-MAX_MINUTES = 7 * 24 * 60
-NIGHT = time(2, 0)  # when sites are quiet: the hour of the daily and the weekly sync
-VERIFY = time(3, 0)  # an hour after it, so that the proof is about fresh rows
-SPREAD = 60 * 60  # seconds after that hour, over which the connections are spread
+SPREAD = 60 * 60  # seconds after its hour, over which the connections are spread
 NO_PHASE = timedelta(0)
-SUNDAY = 6  # datetime.weekday()
-CHOICES = ("manual", "every 15 minutes", "hourly", "daily", "weekly")
-_EVERY = re.compile(r"every\s+(?:([0-9]{1,6})\s*)?(?:minutes?|mins?|m)", re.ASCII)
 
 
 def parse(schedule: str) -> str:
     """The one way to write this schedule; Invalid when it is none."""
-    words = " ".join(schedule.lower().split())
-    if words in ("manual", "hourly", "daily", "weekly"):
-        return words
-    if every := _EVERY.fullmatch(words):
-        minutes = int(every[1] or 1)
-        if 1 <= minutes <= MAX_MINUTES:
-            return f"every {minutes} minutes"
-    raise Invalid(
-        "This schedule is not understood.",
-        next_step=f"Choose one of: {', '.join(CHOICES)}; or other minutes, up to {MAX_MINUTES}.",
-        fields={"schedule": "not one of manual, every N minutes, hourly, daily, weekly"},
-    )
+    return str(read(schedule))
 
 
 def next_time(schedule: str, now: datetime, *, phase: timedelta = NO_PHASE) -> datetime | None:
     """The first time after `now` (aware) that this schedule names; None: manual.
 
-    `phase`: how long after its hour a daily or weekly one is, see `phase_of`.
+    `phase`: how long after its hour a daily, weekly or monthly one is, see `phase_of`.
     """
-    words = parse(schedule)
-    now = now.astimezone(UTC)
-    if words == "manual":
-        return None
-    if words == "hourly":
-        return now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    if words == "daily":
-        return _next_at(NIGHT, phase, now)
-    if words == "weekly":
-        night = _next_at(NIGHT, phase, now)
-        return night + timedelta(days=(SUNDAY - night.weekday()) % 7)
-    return now + timedelta(minutes=int(words.split()[1]))
+    return read(schedule).next_after(now.astimezone(UTC), phase)
 
 
 def next_verify(schedule: str, now: datetime, *, phase: timedelta = NO_PHASE) -> datetime | None:
     """Once a day, except where a person said that nothing happens by itself."""
-    if parse(schedule) == "manual":
+    frequency = read(schedule)
+    if frequency.kind == "manual":
         return None
-    return _next_at(VERIFY, phase, now.astimezone(UTC))
+    return frequency.proof().next_after(now.astimezone(UTC), phase)
 
 
 def phase_of(connection_id: UUID) -> timedelta:
     """Below an hour, and always the same: many sites are not all asked in one moment."""
     return timedelta(seconds=connection_id.int % SPREAD)
-
-
-def _next_at(hour: time, phase: timedelta, now: datetime) -> datetime:
-    today = datetime.combine(now.date(), hour, tzinfo=UTC) + phase
-    return today if today > now else today + timedelta(days=1)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,17 @@
-"""Connections made, changed, found, deleted, opened: what the API, the commands and jobs share.
+"""Connections made, changed, found, opened: what the API, the commands and jobs share.
 
 Secrets go in encrypted and come out only into a `Site`. Streams and runs are the mirror's.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain, count
 from secrets import token_hex
 from typing import Any
 from uuid import UUID, uuid4
 
-from psycopg import errors as pg
-from psycopg import sql
 from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,7 +25,6 @@ from bascule.connections.sharing import (
     WAY_IN,
     owner_of_private,
     refuse_change,
-    refuse_delete,
     seen_by,
     shared_unless_said,
 )
@@ -40,7 +37,6 @@ from bascule.hub import Hub
 from bascule.reach import MayConnect
 from bascule.store.belonging import refuse_moved
 
-DELETE_TRIES = 5
 SEALED = {"api_key_encrypted", "api_secret_encrypted"}
 
 
@@ -59,13 +55,6 @@ class CheckFailed(HubError):
         problem = report.problems[0]
         super().__init__(problem.what, next_step=problem.next_step)
         self.report = report
-
-
-@dataclass(frozen=True)
-class Deleted:
-    slug: str
-    schema_dropped: bool
-    tables: list[str]  # of the mirror: dropped, or left behind
 
 
 async def create_connection(hub: Hub, new: NewConnection, *, test: bool = True) -> Connection:
@@ -190,54 +179,6 @@ async def proposed(
     if "schedule" in clean:
         _plan(kept)
     return kept, clean
-
-
-async def delete_connection(
-    hub: Hub, connection: Connection, *, by: User | None, drop_mirror: bool = True
-) -> Deleted:
-    """Forgets a connection with its streams, runs and logs; a run on its way stops at its page.
-    Its schema goes too unless `drop_mirror` is off. Conflict when somebody is reading it.
-    """
-    refuse_delete(by, connection)
-    async with hub.db.connection() as conn:
-        # A page commits under its stream's fence: from here on none does, so none is waited for.
-        await conn.execute(
-            "UPDATE bascule.streams SET fence = fence + 1 WHERE connection_id = %s", [connection.id]
-        )
-    for tries_left in reversed(range(DELETE_TRIES)):
-        try:
-            tables = await _forget(hub, connection, drop_mirror=drop_mirror)
-            break
-        except (pg.LockNotAvailable, pg.DeadlockDetected) as held_up:
-            # Of two who wait for each other PostgreSQL ends one at once; the other then goes on.
-            if tries_left and isinstance(held_up, pg.DeadlockDetected):
-                continue
-            raise Conflict(
-                "The mirror is being read or written right now, so it cannot be dropped.",
-                next_step="Close what reads it and try again, or keep it with drop_mirror=false.",
-            ) from None
-    await pool_of(hub).forget(connection.id)
-    return Deleted(connection.slug, drop_mirror, tables)
-
-
-async def _forget(hub: Hub, connection: Connection, *, drop_mirror: bool) -> list[str]:
-    """In one transaction; the tables of its mirror."""
-    async with hub.db.connection() as conn:
-        found = await conn.execute(
-            "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace ="
-            " (SELECT oid FROM pg_namespace WHERE nspname = %s) ORDER BY 1",
-            [connection.slug],
-        )
-        tables = [str(name) for (name,) in await found.fetchall()]
-        await conn.execute("SET LOCAL lock_timeout = '10s'")
-        await publish(conn, "connection", connection_id=connection.id, change="deleted")
-        gone = await conn.execute("DELETE FROM bascule.connections WHERE id = %s", [connection.id])
-        if gone.rowcount == 0:
-            raise NoSuchConnection
-        if drop_mirror:
-            schema = sql.Identifier(connection.slug)
-            await conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
-    return tables
 
 
 async def find_connection(

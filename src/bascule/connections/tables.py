@@ -62,6 +62,7 @@ class Connection(Base):
     proof_days: Mapped[int] = mapped_column(server_default="7")  # for every row by value
     warehouse_filter: Mapped[list[str]] = mapped_column(server_default="[]")
     include_disabled: Mapped[bool] = mapped_column(server_default="false")
+    left_off: Mapped[list[str]] = mapped_column(server_default="[]")  # DocTypes; `mirror.left_off`
 
     # What the site said when it was last asked.
     health: Mapped[str] = mapped_column(server_default="unknown")  # unknown, ok, refused, down
@@ -92,3 +93,36 @@ class Circuit(Base):
     kind: Mapped[str] = mapped_column(server_default="down")  # down, refused
     why: Mapped[str]
     next_step: Mapped[str]
+
+
+class SiteCleanup(Base):
+    """What a connection that was deleted has left on its site, and the credentials to remove it.
+
+    `remains`: [{"kind", "what", "data"}], see `on_site`. `next_try_at` is null once `until` has
+    passed; then the credentials are gone too, and a person removes the rest by hand.
+    """
+
+    __tablename__ = "site_cleanups"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]  # the connection's
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey(User.id))
+    shared: Mapped[bool]
+
+    api_url: Mapped[str]
+    api_key_encrypted: Mapped[str | None] = mapped_column(
+        info=encrypted("API key", beside="api_url")
+    )
+    api_secret_encrypted: Mapped[str | None] = mapped_column(
+        info=encrypted("API secret", beside="api_url")
+    )
+    allow_http: Mapped[bool]
+    ca_bundle: Mapped[str | None]
+
+    remains: Mapped[list[Any]]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_try_at: Mapped[datetime | None]
+    until: Mapped[datetime]
+    error: Mapped[str | None]
+    next_step: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

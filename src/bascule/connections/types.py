@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from bascule.connections.check import NEEDS
 from bascule.connections.examples import TYPE
 from bascule.connections.fields import MOST_CONCURRENCY, MOST_LOOKBACK_DAYS, MOST_PROOF_DAYS
-from bascule.connections.schedules import CHOICES
+from bascule.connections.frequency import CHOICES, DEFAULT
 
 FieldKind = Literal[
-    "text", "url", "password", "switch", "number", "choice", "presets", "warehouses"
+    "text", "url", "password", "switch", "number", "schedule", "presets", "warehouses"
 ]
 
 
@@ -119,8 +119,9 @@ FREQUENCIES = {
     "manual": "Only when somebody asks",
     "every 15 minutes": "Every 15 minutes",
     "hourly": "Every hour",
-    "daily": "Every day at 02:00 UTC",
-    "weekly": "Every Sunday at 02:00 UTC",
+    "daily": "Every day",
+    "weekly": "Every Sunday",
+    "monthly": "Every month, on the 1st",
 }
 
 _SITE = [
@@ -211,12 +212,13 @@ _WHEN = [
     FormField(
         name="schedule",
         label="Frequency",
-        type="choice",
+        type="schedule",
         group="When",
-        default="daily",
+        default=DEFAULT,
         options=list(CHOICES),
         labels=[FREQUENCIES[choice] for choice in CHOICES],
-        help="How often the hub asks the site what changed.",
+        help="How often the hub asks the site what changed. Of every day, Sunday or month: at "
+        "02:00 UTC, unless you choose an hour and a time zone.",
     ),
     FormField(
         name="proof_days",

@@ -70,6 +70,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "test_connector": "Test a connector",
         "test_new_connector": "Test a new connector",
         "delete_connector": "Remove a connector",
+        "retry_cleanup": "Clean up a site of a removed connector",
+        "give_up_cleanup": "Give up cleaning a site up",
     },
     "Syncing": {
         "sync": "Sync",
@@ -80,6 +82,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "cancel_one_run": "Cancel a run",
         "cancel_all_runs": "Cancel all runs of a connector",
         "add_stream": "Add a stream",
+        "try_left_off": "Try what was left off a connector",
         "change_one_stream": "Change a stream",
         "switch_stream": "Switch a stream",
         "delete_one_stream": "Remove a stream",
@@ -104,6 +107,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "rotate_secret_of_webhooks": "Change the webhooks' secret",
         "retry_deliveries": "Try failed deliveries again",
         "remove_webhooks": "Remove the webhooks",
+        "orphans": "Look for webhooks of no connector",
+        "remove_orphaned_webhooks": "Remove webhooks of no connector",
     },
     "Files": {
         "file_of_rows": "Export rows",

@@ -72,7 +72,9 @@ class TroubleAnswer(BaseModel):
 
     what: str
     next_step: str
-    mend: str = Field(description="What takes it away: mend, check, retry, or none of these.")
+    mend: str = Field(
+        description="What takes it away: mend, check, retry, clear (DELETE .../orphans), or none."
+    )
 
 
 class WebhooksAnswer(BaseModel):
@@ -168,6 +170,21 @@ class WebhooksAnswer(BaseModel):
             changed=done.changed,
             removed=done.removed,
         )
+
+
+class OrphanAnswer(BaseModel):
+    """A webhook on the site that leads to this hub and belongs to no connector."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str = Field(description="Of the Webhook on the site.")
+    doctype: str
+    event: str = Field(description="Frappe's.")
+    address: str
+
+
+class Orphans(BaseModel):
+    orphans: list[OrphanAnswer]
 
 
 class RemovedAnswer(BaseModel):

@@ -15,6 +15,8 @@ from bascule.inbox.answers import (
     DeliveryAnswer,
     DeliveryState,
     NewSecret,
+    OrphanAnswer,
+    Orphans,
     RemovedAnswer,
     RetriedDeliveries,
     WebhooksAnswer,
@@ -22,6 +24,7 @@ from bascule.inbox.answers import (
 )
 from bascule.inbox.at_the_site import Brought
 from bascule.inbox.checking import check
+from bascule.inbox.orphans import find_orphans, remove_orphans
 from bascule.inbox.standing import deliveries_of, standing_of
 from bascule.inbox.working import try_failed_again
 
@@ -108,6 +111,29 @@ async def rotate_secret_of_webhooks(
     given = body.secret.get_secret_value() if body and body.secret else None
     done = await setup.rotate(hub, connection, given, by=user)
     return await _shown(hub, connection, done)
+
+
+@router.get("/orphans", responses=AT_THE_SITE)
+async def orphans(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Orphans:
+    """Asks the site for webhooks that lead to this hub and belong to no connector, such as those
+    of one that was deleted. Each is refused, and others wait behind it in the site's queue.
+    """
+    here = public_url(request, hub.settings)
+    found = await find_orphans(hub, connection, asked_at=here)
+    return Orphans(orphans=[OrphanAnswer.model_validate(each) for each in found])
+
+
+@router.delete("/orphans", responses=AT_THE_SITE)
+async def remove_orphaned_webhooks(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> RemovedAnswer:
+    """Removes those from the site. For a connector that all share it needs an admin."""
+    here = public_url(request, hub.settings)
+    removed = await remove_orphans(hub, connection, by=user, asked_at=here)
+    await check(hub, connection)
+    return RemovedAnswer(removed=removed)
 
 
 @router.get("/deliveries", dependencies=VIEWER)

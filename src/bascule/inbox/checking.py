@@ -19,6 +19,7 @@ from bascule.events.live import publish
 from bascule.frappe import FrappeError, Site
 from bascule.hub import Hub
 from bascule.inbox.at_the_site import Found, Target, look, renewed
+from bascule.inbox.orphans import orphans_if_told
 from bascule.inbox.silence import unheard
 from bascule.inbox.tables import WebhookEnd
 from bascule.inbox.under_way import waiting
@@ -39,6 +40,8 @@ async def check(hub: Hub, connection: Connection) -> None:
     try:
         async with open_site(hub, connection) as site:
             told = {**await _asked(hub, site, end), "error": None, "next_step": None}
+            orphans = await orphans_if_told(hub, site, connection)
+            told["orphans"] = [orphan.as_json() for orphan in orphans]
     except FrappeError as error:
         told = {"error": str(error), "next_step": error.next_step}
     async with hub.db.session() as session:

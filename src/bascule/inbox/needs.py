@@ -18,6 +18,7 @@ LABELS: dict[standing.Mend, str] = {
     "mend": "Mend the webhooks",
     "check": "Check again",
     "retry": "Try again",
+    "clear": "Remove them",
 }
 
 

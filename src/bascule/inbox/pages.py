@@ -1,5 +1,6 @@
 """The page of a connection's webhooks: whether they arrive, what is wrong, and what mends it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -17,10 +18,12 @@ from bascule.inbox import setup
 from bascule.inbox.answers import DeliveryState
 from bascule.inbox.at_the_site import DOCTYPES, EVENTS, OLDER, Brought, doctypes_in
 from bascule.inbox.checking import check
+from bascule.inbox.orphans import Orphan, find_orphans, remove_orphans
 from bascule.inbox.setup import Order, is_loopback
 from bascule.inbox.standing import WHEN, Standing, deliveries_of, standing_of
 from bascule.inbox.working import try_failed_again
 from bascule.ui import back_to, render
+from bascule.ui.filters import plural
 
 pages = APIRouter(prefix="/connectors/{connector}/webhooks", include_in_schema=False)
 BIGGEST = 2**63 - 1  # of a bigint
@@ -122,6 +125,35 @@ async def remove_form(
     return back_to(_at(connection), f"What still arrives is refused from now on; {there}.")
 
 
+@pages.post("/orphans", name="orphans")
+async def orphans_form(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Response:
+    """Looks for them, and shows what was found on the same page."""
+    try:
+        here = public_url(request, hub.settings)
+        found = await find_orphans(hub, connection, asked_at=here)
+    except (HubError, FrappeError) as refused:
+        return _failed(connection, refused)
+    if not found:
+        said = "The site was asked: every webhook there that leads here belongs to a connection."
+        return back_to(_at(connection), said)
+    return await _page(request, hub, connection, orphans=found)
+
+
+@pages.post("/clear", name="remove_orphaned_webhooks")
+async def clear_form(
+    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+) -> Response:
+    try:
+        here = public_url(request, hub.settings)
+        removed = await remove_orphans(hub, connection, by=user, asked_at=here)
+    except (HubError, FrappeError) as refused:
+        return _failed(connection, refused)
+    await check(hub, connection)
+    return back_to(_at(connection), f"{plural(len(removed), 'webhook')} removed from the site.")
+
+
 def _at(connection: Connection) -> str:
     return f"/connectors/{connection.slug}/webhooks"
 
@@ -145,6 +177,7 @@ async def _page(
     only: DeliveryState | None = None,
     typed: dict[str, Any] | None = None,
     refused: HubError | FrappeError | None = None,
+    orphans: Sequence[Orphan] = (),
 ) -> Response:
     async with hub.db.session() as session:
         standing = await standing_of(session, connection)
@@ -164,6 +197,7 @@ async def _page(
         only=only,
         typed=typed or _as_saved(standing),
         refused=refused,
+        orphans=orphans,
         wrong=wrong,
         known_url=_known_url(request, hub, connection),
         may_edit=has_role(request.state.user, "editor"),

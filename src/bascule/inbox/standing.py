@@ -17,7 +17,7 @@ from bascule.inbox.tables import Delivery, WebhookEnd
 
 State = Literal["off", "waiting", "arriving", "late", "trouble"]
 # Which act on the page takes the trouble away.
-Mend = Literal["mend", "check", "retry", "none"]
+Mend = Literal["mend", "check", "retry", "clear", "none"]
 MOST_NAMED = 3
 LATE = 1  # minutes that a webhook waits in the site's queue before that is worth a word
 STANDS = 30  # minutes after which that queue stands still
@@ -224,6 +224,14 @@ def troubles_of(end: WebhookEnd, wrong: Mapping[str, int]) -> Iterator[Trouble]:
         yield from _of_hooks(found)
     yield from _of_queue(found)
     yield from _of_arrivals(end, found)
+    if orphans := found.get("orphans"):
+        count = f"{len(orphans):,} {_one(len(orphans), 'webhook', 'webhooks')}"
+        yield Trouble(
+            f"{count} on the site lead to this hub and {_one(len(orphans), 'belongs', 'belong')} "
+            f"to no connection: {_named([orphan['name'] for orphan in orphans])}.",
+            "Remove them: each is refused, and others wait behind it in the site's queue.",
+            "clear",
+        )
     if unreadable := wrong.get("unreadable"):
         yield Trouble(
             f"{unreadable:,} {_one(unreadable, 'delivery names', 'deliveries name')} no document.",

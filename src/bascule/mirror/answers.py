@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from bascule.connections.answers import CheckAnswer, Connector, Page
 from bascule.connections.examples import CHECK, CONNECTOR
 from bascule.connections.tables import Connection
+from bascule.connections.frequency import DEFAULT
 from bascule.mirror.examples import LINE, RUN, STATUS, STREAM
 from bascule.mirror.pending import limits, pending
 from bascule.mirror.tables import Stream
@@ -261,9 +262,11 @@ class Setup(BaseModel):
         default=False, description="Also show what ERPNext has disabled."
     )
     schedule: str = Field(
-        default="daily",
+        default=DEFAULT,
         validation_alias=AliasChoices("schedule", "frequency"),
-        description="manual, every N minutes, hourly, daily (02:00 UTC), weekly (Sunday).",
+        description="manual, every N minutes, hourly, daily (02:00 UTC), weekly (Sunday), monthly "
+        "(the 1st); or with an hour and a time zone: daily at 06:30 Europe/Amsterdam, weekly on "
+        "monday, monthly on 15.",
     )
     allow_http: bool = Field(
         default=False, description="Speak plain HTTP to a site not on loopback."

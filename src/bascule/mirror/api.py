@@ -78,7 +78,9 @@ async def set_up_erpnext(request: Request, hub: TheHub, user: Editor, body: Setu
 
     A site that does not let the hub in is 400 with `check`, and nothing is saved. One that lets it
     in but keeps some DocTypes from it is connected; `check` says what is missing. Editors connect
-    for themselves; admins for everybody, or for themselves with `shared: false`.
+    for themselves; admins for everybody, or for themselves with `shared: false`. Changes are
+    fetched every 15 minutes unless `schedule` says otherwise; with `PUT .../webhooks` the site
+    tells of them within seconds.
     """
     values = body.model_dump(exclude={"test_connection", "start_sync", "streams"})
     values["name"] = values["name"] or body.api_url.strip().split("://")[-1].split("/")[0]

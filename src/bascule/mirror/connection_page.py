@@ -2,25 +2,33 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
 from bascule.connections.check import told_together
-from bascule.connections.service import delete_connection, recheck
+from bascule.connections.deleting import delete_connection
+from bascule.connections.on_site import Leaving, leaving
+from bascule.connections.service import recheck
 from bascule.connections.sharing import may_delete
 from bascule.connections.tables import Connection
-from bascule.errors import Conflict
+from bascule.errors import Conflict, NoSuch
 from bascule.events.journal import entry_of
+from bascule.frappe import FrappeError
 from bascule.hub import Hub
+from bascule.inbox.tables import WebhookEnd
 from bascule.mirror.attention import named
 from bascule.mirror.by_hand import begin
 from bascule.mirror.cancelling import cancel_runs
+from bascule.mirror.left_off import try_again
 from bascule.mirror.overview import statuses_of
 from bascule.mirror.quiet import quiet_days
 from bascule.mirror.resuming import go_on
@@ -34,6 +42,8 @@ from bascule.ui.filters import plural
 pages = APIRouter(prefix="/connectors/{connector}", include_in_schema=False)
 BIGGEST = 2**63 - 1  # of a bigint
 MOST_SAID = 3  # problems of a check that a message has room for
+NEW = timedelta(days=1)  # as long as webhooks are offered
+_NOTHING = Leaving([], [])
 RunNumber = Annotated[int | None, Query(ge=1, le=BIGGEST)]
 
 
@@ -57,6 +67,8 @@ async def connection_page(
         proofs = await last_proofs(session, connection, differing)
         # Only for a question that is asked outside of what is live.
         full = None if is_htmx(request) else await last_full(session, connection)
+        ends = _NOTHING if is_htmx(request) else await leaving(session, connection)
+        offered = may_delete(user, connection) and await _is_new(session, connection)
         session.expunge_all()
     return render(
         request,
@@ -76,8 +88,17 @@ async def connection_page(
         **_failed_together(streams),
         proofs=proofs,
         full=full,
+        leaving=ends,
+        offers_webhooks=offered,
         **_rights(user, connection),
     )
+
+
+async def _is_new(session: AsyncSession, connection: Connection) -> bool:
+    """Connected lately, and without webhooks yet."""
+    ends = select(WebhookEnd.id).where(WebhookEnd.connection_id == connection.id)
+    lately = connection.created_at > datetime.now(UTC) - NEW
+    return lately and await session.scalar(ends) is None
 
 
 def _failed_together(streams: Sequence[Stream]) -> dict[str, Any]:
@@ -136,6 +157,21 @@ async def verify(
     return await begun(hub, user, connection, kind, None, page_of(connection))
 
 
+@pages.post("/left-off", name="try_left_off")
+async def try_left_off(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+    to = page_of(connection)
+    try:
+        tried = await try_again(hub, connection, by=user, trigger="page")
+    except NoSuch as done:
+        return back_to(to, done.message, kind="note")
+    except FrappeError as error:
+        return back_to(to, str(error), kind="failed", next_step=error.next_step)
+    if tried.added:
+        return back_to(to, tried.said)
+    step = "Give the hub's user more roles in ERPNext (User, Roles), then try again."
+    return back_to(to, tried.said, kind="note", next_step=step)
+
+
 @pages.post("/cancel", name="cancel_all_runs")
 async def cancel(
     request: Request, hub: TheHub, user: Editor, connection: TheConnection
@@ -169,6 +205,7 @@ async def delete_connector(
     connection: TheConnection,
     typed: Annotated[str, Form(max_length=100)] = "",
     keep: Annotated[str, Form(max_length=10)] = "",
+    keep_on_site: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     if typed.strip() != connection.slug:
         return back_to(
@@ -178,7 +215,9 @@ async def delete_connector(
             next_step=f"Type {connection.slug} to delete it.",
         )
     try:
-        gone = await delete_connection(hub, connection, by=user, drop_mirror=not keep)
+        gone = await delete_connection(
+            hub, connection, by=user, drop_mirror=not keep, keep_on_site=bool(keep_on_site)
+        )
     except Conflict as refused:
         return back_to(
             page_of(connection), refused.message, kind="failed", next_step=refused.next_step
@@ -186,4 +225,9 @@ async def delete_connector(
     tables = f"{len(gone.tables)} table{'' if len(gone.tables) == 1 else 's'}"
     kept = f"its schema {gone.slug} with {tables} is "
     kept += "dropped" if gone.schema_dropped else "left where it is"
-    return back_to("/connectors", f"{connection.name} is deleted; {kept}.")
+    site = gone.said()
+    said = f"{connection.name} is deleted; {kept}{f'; {site}' if site else ''}."
+    if gone.cleanup is None:
+        return back_to("/connectors", said)
+    why = gone.cleanup.error or "The site did not answer."
+    return back_to("/connectors", said, kind="note", next_step=why)

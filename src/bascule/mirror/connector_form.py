@@ -14,6 +14,7 @@ from bascule.accounts.access import has_role
 from bascule.accounts.tables import User
 from bascule.connections.check import CheckReport
 from bascule.connections.forms import missing_fields, read_form, refuse_wrong, wrong_fields
+from bascule.connections.frequency import parts_of, zones
 from bascule.connections.service import CheckFailed
 from bascule.connections.trying import Group, Trial, groups_of, helping_roles
 from bascule.connections.types import GROUPS, ConnectorType, FormField
@@ -137,7 +138,15 @@ def show(request: Request, template: str, form: Form, status: int = 200, **more:
         if each.secret:
             form.values[each.name] = ""
     return render(
-        request, template, status, form=form, presets=PRESETS, part=is_htmx(request), **more
+        request,
+        template,
+        status,
+        form=form,
+        presets=PRESETS,
+        parts_of=parts_of,
+        zones=sorted(zones().values()),
+        part=is_htmx(request),
+        **more,
     )
 
 

@@ -4,13 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.connections.cleanups import list_cleanups, who_decides
 from bascule.connections.forms import new_connection, type_named
 from bascule.connections.trying import try_out
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorType, find_types
 from bascule.errors import Invalid
 from bascule.events.journal import about, unrecorded
 from bascule.mirror.connector_form import MENDABLE, Form, blank, filled, onwards, show
+from bascule.mirror.left_off import told
 from bascule.mirror.roster import Asked, find, page_of
 from bascule.mirror.roster_page import FEW
 from bascule.mirror.setup import set_up
@@ -35,12 +37,14 @@ async def connectors_page(
 ) -> Response:
     async with hub.db.session() as session:
         page = await page_of(session, await find(session, user, Asked()), limit=FEW)
+        cleanups = await list_cleanups(session, user)
         session.expunge_all()
     return render(
         request,
         "mirror/connectors.html",
         found=dict(zip(page.connections, page.statuses, strict=True)),
         everything=page.everything,
+        cleanups=[(each, has_role(user, who_decides(each))) for each in cleanups],
         types=find_types(search, category),
         categories=CATEGORIES,
         signs=SIGNS,
@@ -109,10 +113,10 @@ async def _connect(request: Request, hub: TheHub, user: Editor, form: Form) -> R
         trigger="page",
     )
     about(request, connection)
-    missing = report.missing if report else []
+    left_off = told(report, connection.left_off) if report and connection.left_off else ("", "")
     to = back_to(
         f"/connectors/{connection.slug}",
         f"{connection.name} is connected; started pulling {plural(len(runs), 'stream')}.",
-        next_step=f"{', '.join(missing)} cannot be read there; the rest comes." if missing else "",
+        next_step=" ".join(filter(None, left_off)),
     )
     return onwards(request, to)

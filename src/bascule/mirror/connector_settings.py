@@ -10,6 +10,7 @@ from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
 from bascule.connections.finding import MOST_FOUND
 from bascule.connections.forms import host_of, type_named
+from bascule.connections.frequency import parts_of
 from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
 from bascule.connections.trying import try_changed
@@ -110,10 +111,11 @@ def _as_saved(each: FormField, connection: Connection) -> FormField:
         return each.model_copy(update={"placeholder": f"ends with {end}" if end else "saved"})
     if each.name == "api_secret":
         return each.model_copy(update={"placeholder": "saved"})
-    if each.name == "schedule" and connection.schedule not in (each.options or []):
+    often = parts_of(connection.schedule)[0]
+    if each.name == "schedule" and often not in (each.options or []):
         own = {
-            "options": [connection.schedule, *(each.options or [])],
-            "labels": [connection.schedule.capitalize(), *(each.labels or [])],
+            "options": [often, *(each.options or [])],
+            "labels": [often.capitalize(), *(each.labels or [])],
         }
         return each.model_copy(update=own)
     return each

@@ -14,6 +14,7 @@ from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
+from bascule.mirror.left_off import keep_left_off, unreadable
 from bascule.mirror.patience import FORGOTTEN
 from bascule.mirror.presets import (
     PRESET_OF,
@@ -44,7 +45,8 @@ async def set_up(
     """A connection with its streams, what its site said, and the runs of the first sync.
 
     `streams`: presets and DocTypes instead of what the switches of `new` say. A DocType that may
-    not be read becomes no stream; the report says why. Invalid: one is named and `test` is off.
+    not be read becomes no stream, and is kept in `left_off`; the report says why. Invalid: one of
+    no preset is named and `test` is off.
     """
     doctypes: list[str] = []
     if streams is not None:
@@ -63,7 +65,12 @@ async def set_up(
         if streams is None
         else [name for name in doctypes_named(streams) if name in PRESET_OF]
     )
-    await add_streams(hub, connection, [*ready_made, *there], by=by)
+    left_off = [name for name in unreadable(report) if name not in there]
+    wanted = [name for name in doctypes_named(ready_made) if name not in left_off]
+    await add_streams(hub, connection, [*wanted, *there], by=by)
+    if left_off:
+        await keep_left_off(hub, connection, left_off)
+        connection.left_off = left_off
     runs = await start_runs(hub, connection, kind="sync", trigger=trigger, by=by) if start else []
     return connection, report, runs
 

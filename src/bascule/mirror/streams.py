@@ -81,7 +81,17 @@ async def add_streams(
         for stream in added:
             await session.refresh(stream)
             await _tell(session, stream, "added")
+        await _no_longer_left_off(session, connection, doctypes)
     return added
+
+
+async def _no_longer_left_off(
+    session: AsyncSession, connection: Connection, doctypes: list[str]
+) -> None:
+    kept = await session.get(Connection, connection.id)
+    if kept is not None and set(kept.left_off) & set(doctypes):
+        kept.left_off = [doctype for doctype in kept.left_off if doctype not in doctypes]
+        await publish(session, "connection", connection_id=kept.id, change="left off")
 
 
 async def _tell(session: AsyncSession | AsyncConnection[Any], stream: Stream, change: str) -> None:

@@ -21,12 +21,32 @@
       else if (part.isConnected) refresh(part);
     }, WAIT);
   };
+  // What somebody asked for and waits for: a form that was sent or a link that was followed (until its
+  // page is there, or it turned out to be a file), and what htmx asks for but for live parts.
+  const LONGEST = 120000; // ms that nobody waits for a page any more
+  let leftAt = -Infinity;
+  const asked = new Map(); // of htmx: since when
+  const isLive = ({ ctx }) => ctx.sourceElement.matches("[data-live]");
+  const isWaiting = () => performance.now() - Math.max(leftAt, ...asked.values()) < LONGEST;
+  addEventListener("beforeunload", () => { leftAt = performance.now(); });
+  addEventListener("pageshow", () => { leftAt = -Infinity; });
+  document.addEventListener("htmx:before:request", ({ detail }) => { if (!isLive(detail)) asked.set(detail.ctx, performance.now()); });
+  document.addEventListener("htmx:finally:request", ({ detail }) => asked.delete(detail.ctx));
+  // A live part never takes the page away from that: what it reloads for may be what was asked for,
+  // such as the end of what the page is about, which leads elsewhere.
+  let reloading = false;
+  const reload = () => {
+    if (isWaiting()) setTimeout(reload, WAIT);
+    else location.reload();
+  };
   // An error's page has no such part: what is shown stays, unless it is gone or not one's to see any more.
   document.addEventListener("htmx:before:response", (event) => {
-    const { response, target } = event.detail.ctx;
-    if (response.status < 400 || !target?.matches("[data-live]")) return;
+    const { response } = event.detail.ctx;
+    if (response.status < 400 || !isLive(event.detail)) return;
     event.preventDefault();
-    if (response.status < 500) location.reload();
+    if (response.status >= 500 || reloading) return;
+    reloading = true;
+    setTimeout(reload, WAIT);
   });
   // What somebody unfolded stays unfolded.
   window.htmx?.registerExtension("unfolded", {

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0023"
+down_revision = "0022"
 
 SCHEMA = "bascule"
 QUIET = "kind = 'sync' AND outcome = 'done' AND rows_changed = 0 AND rows_deleted = 0"

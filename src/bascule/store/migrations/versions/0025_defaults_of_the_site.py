@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0023"
-down_revision = "0028"
+revision = "0025"
+down_revision = "0024"
 
 
 def upgrade() -> None:

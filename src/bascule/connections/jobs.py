@@ -1,0 +1,10 @@
+"""The connections' background work: what deleted ones have left on their sites."""
+
+from bascule.connections.cleanups import try_due
+from bascule.hub import Hub
+from bascule.jobs import Work, every
+
+
+@every("* * * * *", Work.HOUSEKEEPING)
+async def clean_sites_up(hub: Hub) -> None:
+    await try_due(hub)
