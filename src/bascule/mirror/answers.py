@@ -8,8 +8,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bascule.connections.answers import CheckAnswer, Connector, Page
 from bascule.connections.examples import CHECK, CONNECTOR
-from bascule.connections.tables import Connection
 from bascule.connections.frequency import DEFAULT
+from bascule.connections.tables import Connection
 from bascule.mirror.examples import LINE, RUN, STATUS, STREAM
 from bascule.mirror.pending import limits, pending
 from bascule.mirror.tables import Stream
