@@ -219,7 +219,7 @@ def test_webhooks_that_lead_here_and_belong_to_nobody_are_found_and_removed(
     gone = api.delete(one.at, keep_on_site="true").json
     assert gone["left"] == ["4 webhooks"]
     assert (gone["removed"], gone["cleanup"]) == ([], None)
-    found = api.get(f"{other.at}/webhooks/orphans").json["orphans"]
+    found = api.post(f"{other.at}/webhooks/orphans").json["orphans"]
     assert sorted(each["name"] for each in found) == orphaned
     checked = api.post(f"{other.at}/webhooks/check").json
     assert [each["mend"] for each in checked["troubles"]] == ["clear"]

@@ -113,7 +113,7 @@ async def rotate_secret_of_webhooks(
     return await _shown(hub, connection, done)
 
 
-@router.get("/orphans", responses=AT_THE_SITE)
+@router.post("/orphans", responses=AT_THE_SITE)
 async def orphans(
     request: Request, hub: TheHub, user: Editor, connection: TheConnection
 ) -> Orphans:
