@@ -22,7 +22,9 @@ COUNTED: dict[str, tuple[str, tuple[str, ...]]] = {
     "site_request_seconds": ("Seconds that they took.", ("method",)),
 }
 Labels = tuple[str, ...]
-_counts: dict[tuple[str, Labels], float] = {}
+Counts = dict[tuple[str, Labels], float]
+_of_the_process: Counts = {}
+_counts: ContextVar[Counts] = ContextVar("counts", default=_of_the_process)
 _fields: ContextVar[Mapping[str, Any]] = ContextVar("fields", default={})  # noqa: B039 - read only
 _tracer: Any = None  # OpenTelemetry's, once tracing has begun
 
@@ -30,20 +32,30 @@ _tracer: Any = None  # OpenTelemetry's, once tracing has begun
 def count(name: str, by: float = 1, **labels: str) -> None:
     """`name` and its labels are those of COUNTED. Costs an addition."""
     key = (name, tuple(labels[label] for label in COUNTED[name][1]))
-    _counts[key] = _counts.get(key, 0) + by
+    counts = _counts.get()
+    counts[key] = counts.get(key, 0) + by
 
 
-def take_counts() -> dict[tuple[str, Labels], float]:
+def count_apart() -> None:
+    """From here on this task, and what it starts, has counts of its own: for several hubs in one
+    process, of which each writes down what it finds.
+    """
+    _counts.set({})
+
+
+def take_counts() -> Counts:
     """What was counted since it was taken last."""
-    global _counts
-    taken, _counts = _counts, {}
+    counts = _counts.get()
+    taken = dict(counts)
+    counts.clear()
     return taken
 
 
-def give_back(counts: Mapping[tuple[str, Labels], float]) -> None:
+def give_back(taken: Mapping[tuple[str, Labels], float]) -> None:
     """Those that could not be written down."""
-    for key, value in counts.items():
-        _counts[key] = _counts.get(key, 0) + value
+    counts = _counts.get()
+    for key, value in taken.items():
+        counts[key] = counts.get(key, 0) + value
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load, run_worker
 from bascule.serving import serving
 from bascule.settings import Settings
+from bascule.telemetry import count_apart
 from databases import FreshSettings
 
 
@@ -101,6 +102,7 @@ class RunningHub:
 
     async def _live(self) -> None:
         self.stop = asyncio.Event()
+        count_apart()  # other hubs live in this process, and would take what this one counted
         try:
             async with AsyncExitStack() as stack:
                 self.hub: Hub = await stack.enter_async_context(open_hub(self.settings))

@@ -42,7 +42,33 @@ def test_a_site_that_is_not_there_is_unreachable(empty: Bascule, site: Any) -> N
 
 def test_plain_http_to_elsewhere_is_refused_before_anything_is_sent(empty: Bascule) -> None:
     said = empty("check", "--url", "http://erp.example.com", "--key", "k", "--secret", "s")
-    refused(said, 2, "api_url")
+    refused(said, 2, "--url")
+    assert "api_url" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["sync", "--nonsense", "--json"], "No such option: --nonsense"),
+        (["nonsense", "--json"], "No such command 'nonsense'."),
+        (["export", "--json"], "Missing argument"),
+        (["logs", "not-a-number", "--json"], "a valid integer"),
+    ],
+)
+def test_words_that_are_not_understood_are_answered_in_json_where_it_is_asked_for(
+    empty: Bascule, words: list[str], what: str
+) -> None:
+    said = empty(*words)
+    refused(said, 2, what)
+    assert said.json["exit_code"] == 2
+    assert what in said.json["error"]
+    assert "--help" in said.json["next_step"]
+
+
+def test_what_is_not_there_is_looked_for_with_a_verb(empty: Bascule) -> None:
+    said = empty("status", "no_such", "--json")
+    refused(said, 2, "'bascule status' lists the ones there are")
+    assert "/api/" not in said.err + said.out
 
 
 def test_a_missing_secret_is_asked_for_and_nobody_is_there(empty: Bascule) -> None:

@@ -111,3 +111,13 @@ def test_the_command_line_has_a_line_for_each_and_details_when_asked(
     assert refused.exit_code == 2
     assert "refused, down, failed" in refused.stderr
     assert "No connection fits" in say("status", "--search", "nobody").stdout
+
+
+def test_a_table_that_a_program_reads_is_as_wide_as_what_is_in_it(
+    api: Api, say: Callable[..., Any]
+) -> None:
+    name = "A client with the longest of all names, " * 3
+    assert api.patch("/api/connectors/site_060", {"name": name}).status == 200
+    [line] = [line for line in say("status").stdout.splitlines() if "site_060" in line]
+    assert name.strip() in line
+    assert line.rstrip().endswith("when asked")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bascule.cli.speaking import spoken
 from bascule.cli.terminal import document, log_our_own, refusal
 
 if TYPE_CHECKING:
@@ -114,10 +115,21 @@ def _refuse(error: BaseException, *, as_json: bool) -> int:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     what, next_step, code = explained(error)
+    _tell(what, next_step, code, as_json=as_json)
+    return code
+
+
+def _tell(what: str, next_step: str, code: Exit, *, as_json: bool) -> None:
     refusal(what, next_step)
     if as_json:
         document({"error": what, "next_step": next_step, "exit_code": int(code)})
-    return code
+
+
+def refuse_words(error: Any) -> Exit:
+    """What was typed is not understood: Typer's UsageError, told in JSON too."""
+    path = error.ctx.command_path if error.ctx else "bascule"
+    _tell(error.format_message(), f"'{path} --help' tells what it takes.", Exit.USAGE, as_json=True)
+    return Exit.USAGE
 
 
 def _variable(name: object) -> str:
@@ -134,7 +146,7 @@ def explained(error: BaseException) -> tuple[str, str, Exit]:
     from pydantic import ValidationError
 
     from bascule.connections.service import CheckFailed
-    from bascule.errors import HubError
+    from bascule.errors import HubError, Invalid
     from bascule.frappe import FrappeError
     from bascule.mirror.export import ExportFailed
     from bascule.refusals import DATABASE_GONE
@@ -156,7 +168,8 @@ def explained(error: BaseException) -> tuple[str, str, Exit]:
         ((HubError,), Exit.USAGE),
     ):
         if isinstance(error, kinds):
-            return str(error), error.next_step, code
+            fields = error.fields if isinstance(error, Invalid) else ()
+            return spoken(str(error), fields), spoken(error.next_step), code
     what = str(error) or "no more is known"
     return (
         f"This failed in a way nobody foresaw: {type(error).__name__}: {what}",

@@ -1,9 +1,12 @@
 """The verbs put together: their names, their order in the help, and the way in."""
 
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from bascule import __version__
 from bascule.cli import (
@@ -31,10 +34,28 @@ from bascule.cli import (
     webhooks,
 )
 from bascule.cli.acting import Needed
-from bascule.cli.exits import verb
+from bascule.cli.exits import Exit, refuse_words, verb
+
+
+class Words(TyperGroup):
+    """The verbs. Words that none of them takes are answered in JSON too, where it is asked for."""
+
+    def main(self, *given: Any, **more: Any) -> Any:
+        args = more.get("args", given[0] if given else None)
+        if "--json" not in (sys.argv[1:] if args is None else args):
+            return super().main(*given, **more)
+        try:
+            code = super().main(*given, **{**more, "standalone_mode": False})
+        except TyperException as error:  # of the words alone: all else is the verb's own
+            code = refuse_words(error)
+        except typer.Abort:
+            code = Exit.INTERRUPTED
+        sys.exit(code if isinstance(code, int) else Exit.DONE)
+
 
 app = typer.Typer(
     name="bascule",
+    cls=Words,
     help="The two-way bridge to ERPNext: mirrors a site into PostgreSQL, provably.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -25,6 +25,7 @@ AsJson = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
 LOG_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _C1 = re.compile(r"[\x7f-\x9f]")  # JSON leaves them as they are, and some terminals obey them
+WIDEST = 5_000  # characters of a line that a program reads
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -116,7 +117,10 @@ def table(*headings: str, title: str | None = None, numbers: Sequence[str] = ())
 
 def show(made: Table) -> None:
     """A table as wide as the terminal; where there is none, as wide as it wants to be."""
-    out.print(made, soft_wrap=False, width=None if out.is_terminal else 200)
+    if out.is_terminal:
+        out.print(made, soft_wrap=False)
+    else:
+        Console(file=out.file, highlight=False, width=WIDEST).print(made)
 
 
 def ago(moment: datetime | None) -> str:

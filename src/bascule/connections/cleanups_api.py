@@ -1,7 +1,7 @@
 """What deleted connections have left on their sites, over HTTP; see `cleanups`."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,26 +15,23 @@ router = APIRouter(prefix="/api/cleanups", tags=["Connectors"])
 Number = Annotated[
     int, Path(ge=1, le=2**31 - 1, description="A clean-up's number, as the list has it.")
 ]
+CLEANUP: dict[str, Any] = {
+    "id": 3,
+    "name": "Acme Trading",
+    "api_url": "https://erp.example.com",
+    "remains": ["10 webhooks"],
+    "attempts": 2,
+    "next_try_at": "2026-11-20T22:00:00Z",
+    "until": "2026-11-27T21:37:27Z",
+    "error": "https://erp.example.com does not answer.",
+    "next_step": "See that the site is up.",
+}
 
 
 class CleanupAnswer(BaseModel):
     """What is still to be removed from the site of a connector that was deleted."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": 3,
-                "name": "Acme Trading",
-                "api_url": "https://erp.example.com",
-                "remains": ["10 webhooks"],
-                "attempts": 2,
-                "next_try_at": "2026-11-20T22:00:00Z",
-                "until": "2026-11-27T21:37:27Z",
-                "error": "https://erp.example.com does not answer.",
-                "next_step": "See that the site is up.",
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": CLEANUP})
 
     id: int
     name: str = Field(description="The connector's.")
@@ -62,10 +59,18 @@ class CleanupAnswer(BaseModel):
 
 
 class Cleanups(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"cleanups": [CLEANUP]}})
+
     cleanups: list[CleanupAnswer] = Field(description="The oldest first.")
 
 
 class TriedCleanup(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"removed": ["Customer-bascule_id"], "left": [], "cleanup": CLEANUP}
+        }
+    )
+
     removed: list[str] = Field(description="Documents that are gone from the site now.")
     left: list[str] = Field(description="What stays there, and why.")
     cleanup: CleanupAnswer | None = Field(description="What is still to be done; null: nothing.")

@@ -18,7 +18,12 @@ NONE_LEFT: dict[int | str, dict[str, Any]] = {
 
 
 class TriedLeftOff(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "example": {"added": ["Supplier"], "left_off": ["Item Price"], "run_ids": [42]}
+        },
+    )
 
     added: list[str] = Field(description="DocTypes that are streams now.")
     left_off: list[str] = Field(description="Those that may still not be read.")

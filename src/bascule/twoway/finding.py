@@ -107,7 +107,8 @@ async def find(
         plural = kind.plural if kind else "customers"
         raise NoSuch(
             f"There is no {kind.name if kind else 'record'} {record_id}.",
-            next_step=f"GET /api/{plural} lists those that there are.",
+            next_step=f"GET /api/{plural}, or 'bascule records list {plural}', lists those that "
+            "there are.",
         )
     return Whole(*row)
 
@@ -141,7 +142,8 @@ async def of_document(
     if not found:
         raise NoSuch(
             f"No {kind.name} is kept the same with {document!r}.",
-            next_step=f"GET /api/{kind.plural} lists those that are, each with its 'erpnextId'.",
+            next_step=f"GET /api/{kind.plural}, or 'bascule records list {kind.plural}', lists "
+            "those that are.",
         )
     if len(found) > 1:
         slugs = ", ".join(slug for _, slug in found)
