@@ -8,10 +8,19 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo test attack soak bench lint setup chromium pgbouncer proxies generator lock clean
+.PHONY: demo install test attack soak bench lint setup chromium pgbouncer proxies generator lock clean
 
 demo: setup
 	$(BIN)/bascule demo
+
+# The command on the PATH: a link to this checkout's own, with the packages that the lock file names.
+PREFIX ?= $(HOME)/.local
+
+install: setup
+	@mkdir -p "$(PREFIX)/bin"
+	@ln -sfn "$(CURDIR)/$(BIN)/bascule" "$(PREFIX)/bin/bascule"
+	@echo "$(PREFIX)/bin/bascule is the command bascule of this checkout."
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Your PATH lacks $(PREFIX)/bin; add it: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; esac
 
 test: lint chromium pgbouncer proxies generator
 	$(BIN)/pytest -n 2 --dist worksteal

@@ -120,7 +120,17 @@ def test_hub_starts_from_an_empty_environment(installed: Path, place: Path) -> N
         assert refused.returncode == 2 and "bascule[otel]" in refused.stderr
     finally:
         hub.terminate()
-        hub.communicate(timeout=PATIENCE)
+        _, told = hub.communicate(timeout=PATIENCE)
+    # The seconds of a first start are not silent.
+    words = ("Making a database of its own", "Making the hub's tables")
+    places = [told.find(each) for each in words]
+    assert -1 < places[0] < places[1], told
+
+
+def test_make_install_puts_the_command_where_it_is_found(tmp_path: Path) -> None:
+    said = run("make", "--no-print-directory", "install", f"PREFIX={tmp_path}", cwd=ROOT)
+    assert f'export PATH="{tmp_path}/bin:$PATH"' in said
+    assert run(tmp_path / "bin" / "bascule", "--version") == f"bascule {__version__}\n"
 
 
 def test_release_is_of_one_version_and_its_workflow_stores_no_token() -> None:

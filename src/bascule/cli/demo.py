@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from bascule.cli.exits import Exit, Refused
-from bascule.cli.serving import listening, log_to_stderr, stopping, until_stopped, working
+from bascule.cli.serving import listening, log_to_stderr, one_step, stopping, until_stopped, working
 from bascule.cli.terminal import AsJson, document, err, escape, out
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool
     folder = settings.data_dir
     memory = Memory.of(folder)
     async with AsyncExitStack() as running:
-        err.print("Starting PostgreSQL, an ERPNext sandbox and the hub ...", style="dim")
+        one_step("Starting PostgreSQL, an ERPNext sandbox and the hub ...")
         site_start = asyncio.create_task(
             running.enter_async_context(running_site(memory.site_port))
         )
@@ -82,9 +82,12 @@ async def _demo(settings: Any, stop: asyncio.Event, *, once: bool, as_json: bool
             from bascule.cli.demo_show import arrived, tell_arrived, tell_ways, ways_in
             from bascule.cli.progress import watch
             from bascule.hub import open_hub
+            from bascule.store.steps import steps_told
 
-            hub = await running.enter_async_context(open_hub(settings))
+            with steps_told(one_step):
+                hub = await running.enter_async_context(open_hub(settings))
         finally:
+            one_step("Waiting for the sandbox ...")
             site = await site_start
         connection, run_ids = await _connect(hub, site)
         worker = await running.enter_async_context(working(hub))

@@ -101,12 +101,14 @@ async def _run(settings: "Settings", *, web: bool, worker: bool, as_json: bool) 
     from bascule.serving import raise_file_limit
     from bascule.store.folder import private_files
     from bascule.store.identity import recognise
+    from bascule.store.steps import steps_told
 
     log_to_stderr(settings.log_level, settings.log_format)
     raise_file_limit()
     with _tracing(settings), stopping() as stop, private_files():
         async with AsyncExitStack() as running:
-            hub = await running.enter_async_context(open_hub(settings))
+            with steps_told(one_step):
+                hub = await running.enter_async_context(open_hub(settings))
             load(JOB_MODULES)  # with them come those who put a restored database right
             async with hub.db.connection() as conn:
                 await admit_reader_to_mirrors(conn)
@@ -124,6 +126,11 @@ async def _run(settings: "Settings", *, web: bool, worker: bool, as_json: bool) 
             await until_stopped(stop, task)
             err.print("Stopping.", style="dim")
     return Exit.DONE
+
+
+def one_step(what: str) -> None:
+    """Of a start that takes seconds."""
+    err.print(what, style="dim")
 
 
 async def _first_link(hub: "Hub", url: str) -> str | None:

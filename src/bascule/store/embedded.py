@@ -37,6 +37,7 @@ from bascule.store.errors import CannotStart
 from bascule.store.folder import open_folder
 from bascule.store.roles import arrange
 from bascule.store.session import READER
+from bascule.store.steps import step
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ class EmbeddedServer:
         until = until or time.monotonic() + PATIENCE
         with _starting(self.data, until):
             if not self.is_kept():
+                new = not (self.data / CLUSTER).is_dir()
+                step("Making a database of its own, once ..." if new else "Starting PostgreSQL ...")
                 try:
                     self._start_keeper()
                 except OSError as error:

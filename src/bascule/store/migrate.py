@@ -20,6 +20,7 @@ from bascule.settings import Settings
 from bascule.store.base import HUB_SCHEMA
 from bascule.store.errors import StoreError, WrongVersion
 from bascule.store.session import JOBS_SCHEMA, connect, connect_blocking
+from bascule.store.steps import step
 from bascule.store.vault import load_vault
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -56,6 +57,7 @@ def _changes_of_queue() -> dict[str, str]:
 
 async def migrate_database(conninfo: str, settings: Settings) -> None:
     if not await _is_current(conninfo):
+        step("Making the hub's tables, or bringing them to this version ...")
         await asyncio.to_thread(migrate, conninfo, load_vault(settings).encrypt)
 
 
@@ -131,7 +133,7 @@ def _upgrade_queue(connection: psycopg.Connection) -> None:
         steps = {max(changes): f"CREATE SCHEMA IF NOT EXISTS {JOBS_SCHEMA};\n{whole}"}
     else:
         steps = {name: changes[name] for name in sorted(changes) if name > marked}
-    for name, step in steps.items():
+    for name, change in steps.items():
         with connection.transaction():
-            connection.execute(step.encode())
+            connection.execute(change.encode())
             connection.execute(f"COMMENT ON SCHEMA {JOBS_SCHEMA} IS '{name}'".encode())
