@@ -68,7 +68,7 @@ async def begin(
     kind: str,
     names: Sequence[str] | None = None,
     *,
-    by: User,
+    by: User | None = None,
 ) -> Begun:
     """Starts runs of that kind for the streams that are on, or those named, and says which."""
     async with hub.db.session() as session:
