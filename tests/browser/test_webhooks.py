@@ -34,7 +34,7 @@ def test_webhooks_are_set_up_seen_to_arrive_mended_and_removed(
     here = visit()
     here.sign_in(person("admin"))
     page = here.go(f"/connectors/{connected}")
-    page.get_by_role("link", name="Webhooks").click()
+    page.get_by_role("link", name="Webhooks", exact=True).click()
     expect(page.get_by_text("Webhooks are not set up")).to_be_visible()
     here.shoot("webhooks-off")
 

@@ -47,6 +47,8 @@ class ListedPerson(Person):
 
 class People(BaseModel):
     users: list[ListedPerson]
+    total: int = Field(description="People that were asked for, on this page or not.")
+    next: str | None = Field(description="Send it as `after` for the next page; null at the end.")
 
 
 class NewPerson(BaseModel):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -47,8 +47,24 @@ class NoSuchPerson(NoSuch):
         )
 
 
-async def list_people(session: AsyncSession) -> list[User]:
-    return list((await session.scalars(select(User).order_by(User.username))).all())
+async def list_people(
+    session: AsyncSession, search: str = "", *, after: str = "", limit: int | None = None
+) -> list[User]:
+    """By name. `search`: words in name, address or role; `after`: the name that the page before
+    ended with.
+    """
+    query = select(User).where(*_fitting(search), User.username > after)
+    return list((await session.scalars(query.order_by(User.username).limit(limit))).all())
+
+
+async def count_people(session: AsyncSession, search: str = "") -> int:
+    query = select(func.count()).select_from(User).where(*_fitting(search))
+    return await session.scalar(query) or 0
+
+
+def _fitting(search: str) -> list[ColumnElement[bool]]:
+    told = func.concat_ws(" ", User.username, User.email, User.role)
+    return [told.icontains(word, autoescape=True) for word in search.split()]
 
 
 async def find_person(session: AsyncSession, who: int | str, *, lock: bool = False) -> User:

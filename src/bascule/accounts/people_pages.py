@@ -5,7 +5,7 @@ A one-time link is shown in the answer to the form that made it, and nowhere els
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bascule.accounts import people
@@ -18,10 +18,11 @@ from bascule.accounts.tokens import count_tokens, revoke_token, tokens_of
 from bascule.accounts.users_api import UserId, invitation, note
 from bascule.errors import Conflict, Invalid
 from bascule.hub import Hub
-from bascule.ui import back_to, render
+from bascule.ui import back_to, page_url, render
 
 pages = APIRouter(include_in_schema=False)
 Typed = Annotated[str, Form(max_length=1000)]
+ROWS = 50
 ROLE_WORDS = {
     "viewer": "looks at everything that is shared, and exports it",
     "editor": "also syncs, verifies, and changes streams, schedules and records",
@@ -30,11 +31,33 @@ ROLE_WORDS = {
 
 
 @pages.get("/people")
-async def people_page(request: Request, hub: TheHub, user: Admin) -> Response:
+async def people_page(
+    request: Request,
+    hub: TheHub,
+    user: Admin,
+    search: Annotated[str, Query(max_length=200)] = "",
+    after: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
     async with hub.db.session() as session:
-        found = await people.list_people(session)
+        found = await people.list_people(session, search, after=after, limit=ROWS + 1)
+        total = await people.count_people(session, search)
+        everybody = await people.count_people(session)
         tokens = await count_tokens(session)
-    return render(request, "accounts/people.html", people=found, tokens=tokens)
+    shown = found[:ROWS]
+    more = len(found) > ROWS
+    return render(
+        request,
+        "accounts/people.html",
+        people=shown,
+        tokens=tokens,
+        search=search,
+        after=after,
+        total=total,
+        many=everybody > ROWS,
+        first_page=page_url("/people", search=search),
+        next_page=page_url("/people", search=search, after=shown[-1].username) if more else "",
+        twin=page_url("/api/users", search=search, after=after, limit=ROWS),
+    )
 
 
 @pages.get("/people/invite")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from bascule.accounts import people
 from bascule.accounts.access import (
@@ -43,15 +43,27 @@ UserId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[2])]
 
 
 @router.get("")
-async def users(hub: TheHub) -> People:
+async def users(
+    hub: TheHub,
+    search: Annotated[
+        str, Query(max_length=200, description="Words in the name, the address or the role.")
+    ] = "",
+    after: Annotated[str, Query(max_length=100, description="`next` of the page before.")] = "",
+    limit: Annotated[
+        int | None, Query(ge=1, le=500, description="How many at most; left out: all of them.")
+    ] = None,
+) -> People:
     """Everybody who has an account here, active or not, by name."""
     async with hub.db.session() as session:
-        found = await people.list_people(session)
+        more = None if limit is None else limit + 1
+        found = await people.list_people(session, search, after=after, limit=more)
+        total = await people.count_people(session, search)
         tokens = await count_tokens(session)
-    listed = [ListedPerson.of(user) for user in found]
+    listed = [ListedPerson.of(user) for user in found[:limit]]
     for each in listed:
         each.api_tokens = tokens.get(each.id, 0)
-    return People(users=listed)
+    last = listed[-1].username if len(found) > len(listed) else None
+    return People(users=listed, total=total, next=last)
 
 
 @router.post("", status_code=201, responses=TAKEN)

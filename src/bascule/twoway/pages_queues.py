@@ -14,6 +14,7 @@ from bascule.ui import back_to, page_url, render
 from bascule.ui.filters import plural
 
 pages = APIRouter(include_in_schema=False)
+MOST_NEEDS = 50  # the rest is found by its state among the connections
 
 
 @pages.get("/conflicts")
@@ -41,6 +42,8 @@ async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Respons
         groups = await attention.groups(session, user)
         needs = await needs_of(hub, session, user)
         session.expunge_all()
+    # What is only told of this very page stands below, record by record.
+    elsewhere = [need for need in needs if need.page != "/attention"]
     return render(
         request,
         "twoway/attention.html",
@@ -48,8 +51,8 @@ async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Respons
             (group, record_type(group.record_type), [(w, standing(w)) for w in group.wholes])
             for group in groups
         ],
-        # What is only told of this very page stands below, record by record.
-        needs=[need for need in needs if need.page != "/attention"],
+        needs=elsewhere[:MOST_NEEDS],
+        more_needs=len(elsewhere) - MOST_NEEDS,
         remedies=REMEDIES,
         may_edit=has_role(user, "editor"),
     )
