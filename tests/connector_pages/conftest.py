@@ -45,6 +45,7 @@ def typed(site: Any, user: str = "hub", **values: str) -> dict[str, str]:
         "api_key": somebody.api_key,
         "api_secret": somebody.api_secret,
         "streams": "suppliers\ninventory",
+        "group": "",
         "lookback_days": "90",
         "proof_days": "7",
         "warehouse_filter": "",

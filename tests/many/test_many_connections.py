@@ -48,6 +48,23 @@ def test_words_and_state_narrow_it_and_figures_follow(sit: Sit) -> None:
     assert viewer.open("/?state=nonsense").status == 422
 
 
+def test_groups_are_words_of_peoples_own(api: Api, sit: Sit, say: Callable[..., Any]) -> None:
+    body = {"group": "  Clients in  Berlin "}
+    assert api.patch("/api/connectors/site_070", body).json["group"] == "Clients in Berlin"
+    assert say("change", "site_071", "--group", "Clients in Berlin").exit_code == 0
+    viewer = sit("viewer")
+    page = viewer.open("/?group=Clients%20in%20Berlin")
+    assert listed(page) == ["site_070", "site_071"]
+    assert "<option selected>Clients in Berlin</option>" in page.html
+    assert listed(viewer.open("/?search=berlin")) == ["site_070", "site_071"]
+    some = api.get("/api/connectors/status", group="Clients in Berlin").json
+    assert [one["group"] for one in some["connectors"]] == ["Clients in Berlin"] * 2
+    assert "site_071" in say("status", "--group", "Clients in Berlin").stdout
+    assert api.patch("/api/connectors/site_070", {"group": ""}).status == 200
+    assert listed(viewer.open("/?group=Clients%20in%20Berlin")) == ["site_071"]
+    assert api.patch("/api/connectors/site_071", {"group": "x" * 61}).status == 422
+
+
 def test_what_needs_somebody_is_short_on_home_and_whole_behind(sit: Sit) -> None:
     page = sit("viewer").open("/")
     assert page.html.count('class="card need-') <= 8

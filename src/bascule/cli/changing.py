@@ -29,6 +29,9 @@ async def change(
         str | None, typer.Option(help="Another address; wants --credentials, too.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What you call this site.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A word to find it by among many; '' takes it away.")
+    ] = None,
     schedule: Annotated[str | None, typer.Option(help=f"How often: {IN_WORDS}")] = None,
     inventory: Annotated[Switch, typer.Option(help="Items, stock and prices.")] = None,
     orders: Annotated[Switch, typer.Option(help="Sales orders.")] = None,
@@ -77,6 +80,7 @@ async def change(
     given: dict[str, Any] = {
         "api_url": url,
         "name": name,
+        "group": group,
         "schedule": schedule,
         "sync_inventory": inventory,
         "sync_orders": orders,

@@ -16,6 +16,7 @@ async def connect(
     url: Url = None,
     key: Key = None,
     secret: Secret = None,
+    group: Annotated[str, typer.Option(help="A word to find it by among many.")] = "",
     name: Annotated[
         str | None, typer.Option(help="What you call this site; its host name if left out.")
     ] = None,
@@ -70,6 +71,7 @@ async def connect(
     presets = [name for name, on in wanted.items() if on]
     url, key, secret = ask_for_missing(url, key, secret)
     new = NewConnection(
+        group=group,
         name=name or url.strip().split("://")[-1].split("/")[0],
         api_url=url,
         api_key=key,

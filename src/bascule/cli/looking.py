@@ -26,11 +26,12 @@ async def status(
         str | None, typer.Argument(metavar="[CONNECTION]", help="Only this slug or id.")
     ] = None,
     search: Annotated[
-        str, typer.Option(help="Only those with these words in name, slug or address.")
+        str, typer.Option(help="Only those with these words in name, slug, address or group.")
     ] = "",
     state: Annotated[
         str, typer.Option(help=f"Only those that stand so: {', '.join(STATES)}.")
     ] = "",
+    group: Annotated[str, typer.Option(help="Only those of this group.")] = "",
     details: Annotated[
         bool, typer.Option("--details", help="Streams and what went wrong, also of many.")
     ] = False,
@@ -49,7 +50,7 @@ async def status(
     if state and state not in STATES:
         raise Refused(f"There is no state {state!r}.", next_step=f"One of {', '.join(STATES)}.")
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
-        found = await find(session, viewer, Asked(search, state))
+        found = await find(session, viewer, Asked(search, state, group))
         if connection is not None:
             wanted = (await find_connection(session, connection, viewer)).id
             found.wanted[:] = [one for one in found.wanted if one.id == wanted]

@@ -51,6 +51,7 @@ class Connector(BaseModel):
     id: UUID
     slug: str = Field(description="Short name, and the name of the mirror's schema.")
     name: str
+    group: str = Field(description="What people put it under; empty: nothing.")
     type: str = Field(validation_alias="kind")
     shared: bool = Field(description="With everybody; false: only its owner knows of it.")
     owner_id: int | None = Field(description="The user who connected it; null: the machine.")

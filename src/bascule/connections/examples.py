@@ -6,6 +6,7 @@ CONNECTOR: dict[str, Any] = {
     "id": "8d0a6f01-1af7-4c6d-9ba4-f0c0b662a3fa",
     "slug": "acme_trading",
     "name": "Acme Trading",
+    "group": "Berlin",
     "type": "erpnext",
     "shared": True,
     "owner_id": 1,

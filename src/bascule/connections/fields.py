@@ -24,6 +24,7 @@ RESERVED = {"bascule", "public", "information_schema", "new", "status", "sync", 
 MOST_PROOF_DAYS = 90
 MOST_LOOKBACK_DAYS = 36_500
 MOST_CONCURRENCY = 16
+LONGEST_GROUP = 60
 LARGEST_BUNDLE = 10_000_000  # bytes; all authorities of the world have 0.3 MB
 
 
@@ -38,6 +39,7 @@ class NewConnection:
     api_key: str
     api_secret: str = field(repr=False)
     slug: str | None = None
+    group: str = ""
     sync_inventory: bool = True
     sync_orders: bool = True
     sync_suppliers: bool = True
@@ -93,6 +95,10 @@ def _name(value: Any) -> str:
     if not (name := text(value, 140)):
         raise ValueError("is empty; call the connection something, such as your company's name")
     return name
+
+
+def _group(value: Any) -> str:
+    return " ".join(text(value, LONGEST_GROUP).split())
 
 
 def _credential(value: Any, what: str) -> str:
@@ -181,6 +187,7 @@ def _holds_certificates(path: Path) -> bool:
 
 RULES: dict[str, Callable[[Any], Any]] = {
     "name": _name,
+    "group": _group,
     "api_key": _api_key,
     "api_secret": lambda value: _credential(value, "secret"),
     "slug": _slug,

@@ -17,6 +17,7 @@ class Connection(Base):
     __tablename__ = "connections"
     told = (
         "name",
+        "group",
         "shared",
         "api_url",
         "api_key_encrypted",
@@ -37,6 +38,7 @@ class Connection(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     slug: Mapped[str] = mapped_column(unique=True)  # [a-z][a-z0-9_]*, at most 40 characters
     name: Mapped[str]
+    group: Mapped[str] = mapped_column(server_default="")  # a word of people's own; "": none
     kind: Mapped[str] = mapped_column(server_default="erpnext")
     owner_id: Mapped[int | None] = mapped_column(ForeignKey(User.id))  # None: the machine made it
     shared: Mapped[bool] = mapped_column(server_default="true")  # False: its owner's alone

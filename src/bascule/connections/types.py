@@ -143,6 +143,15 @@ _SITE = [
         placeholder="Acme Trading",
         help="What you call this site. Left empty, its host name.",
     ),
+    FormField(
+        name="group",
+        label="Group",
+        type="text",
+        group="Site",
+        placeholder="Clients in Berlin",
+        help="A word of your own that it is found by among many, such as a client or a team. May "
+        "stay empty.",
+    ),
 ]
 _SIGN_IN = [
     FormField(

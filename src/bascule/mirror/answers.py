@@ -243,6 +243,7 @@ class Setup(BaseModel):
     api_key: str
     api_secret: str
     slug: str | None = Field(default=None, description="Left out: made from the name.")
+    group: str = Field(default="", description="A word to find it by among many.")
     sync_inventory: bool = True
     sync_orders: bool = True
     sync_suppliers: bool = True
@@ -295,6 +296,7 @@ class ConnectorChange(BaseModel):
     api_key: str = Field(default_factory=str)
     api_secret: str = Field(default_factory=str)
     slug: str = Field(default_factory=str, description="Cannot be changed; 422 says why.")
+    group: str = Field(default_factory=str)
     sync_inventory: bool = Field(default_factory=bool)
     sync_orders: bool = Field(default_factory=bool)
     sync_suppliers: bool = Field(default_factory=bool)
@@ -371,6 +373,7 @@ class ConnectorStatus(BaseModel):
     connector_id: UUID
     slug: str
     name: str
+    group: str = Field(description="What people put it under; empty: nothing.")
     type: str
     status: str = Field(
         description="ok; syncing; queued: to be synced, but no worker is running; failed: a "

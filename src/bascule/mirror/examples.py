@@ -65,6 +65,7 @@ STATUS: dict[str, Any] = {
     "connector_id": "8d0a6f01-1af7-4c6d-9ba4-f0c0b662a3fa",
     "slug": "acme_trading",
     "name": "Acme Trading",
+    "group": "Berlin",
     "type": "erpnext",
     "status": "failed",
     "last_sync_at": "2026-11-25T02:00:04Z",

@@ -88,6 +88,7 @@ def _status(connection: Connection, streams: list[Stream], at: Around) -> Connec
         connector_id=connection.id,
         slug=connection.slug,
         name=connection.name,
+        group=connection.group,
         type=connection.kind,
         status=status,
         last_sync_at=max(pulled, default=None),

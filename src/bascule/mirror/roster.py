@@ -28,13 +28,14 @@ MOST = 500  # connections in one answer
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which connections: `search`, in name, slug and address; `state`: one of STATES."""
+    """Which connections: `search`, in name, slug, address and group; `state`: one of STATES."""
 
     search: str = ""
     state: str = ""
+    group: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.search or self.state)
+        return bool(self.search or self.state or self.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Roster:
     total: int
     first: int
     everything: int  # connections there are, whatever was asked
+    groups: list[str]  # there are
 
     @property
     def more(self) -> bool:
@@ -102,7 +104,7 @@ async def find(session: AsyncSession, viewer: User | None, asked: Asked) -> Foun
         for of in [sums.get(one.id, Sums())]
     }
     words = asked.search.casefold().split()
-    searched = [one for one in every if _has(one, words)]
+    searched = [one for one in every if _has(one, words) and asked.group in ("", one.group)]
     counted = Counter(states[one.id] for one in searched)
     return Found(
         every,
@@ -127,7 +129,8 @@ async def page_of(
         wanted = sorted(wanted, key=lambda one: STATES.index(found.states[one.id]))
     page = wanted[first:] if limit is None else wanted[first : first + limit]
     statuses = await statuses_of(session, page, found.at)
-    return Roster(page, statuses, found.counts, len(wanted), first, len(found.every))
+    groups = sorted({one.group for one in found.every} - {""})
+    return Roster(page, statuses, found.counts, len(wanted), first, len(found.every), groups)
 
 
 async def troubled(session: AsyncSession, viewer: User | None) -> tuple[list[Connection], Around]:
@@ -147,7 +150,7 @@ async def troubled(session: AsyncSession, viewer: User | None) -> tuple[list[Con
 
 
 def _has(connection: Connection, words: Sequence[str]) -> bool:
-    text = f"{connection.name} {connection.slug} {connection.api_url}".casefold()
+    text = f"{connection.name} {connection.slug} {connection.api_url} {connection.group}".casefold()
     return all(word in text for word in words)
 
 

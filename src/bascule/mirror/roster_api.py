@@ -17,9 +17,11 @@ async def a_page(
     hub: TheHub,
     user: Viewer,
     search: Annotated[
-        str, Query(max_length=200, description="Words in the name, the slug or the address.")
+        str,
+        Query(max_length=200, description="Words in the name, the slug, the address or the group."),
     ] = "",
     state: Annotated[State | None, Query(description="Those that stand so.")] = None,
+    group: Annotated[str, Query(max_length=100, description="Those of this group.")] = "",
     after: Annotated[
         str, Query(max_length=100, description="`next` of the page before: a slug.")
     ] = "",
@@ -28,7 +30,7 @@ async def a_page(
     ] = None,
 ) -> Roster:
     async with hub.db.session() as session:
-        found = await find(session, user, Asked(search, state or ""))
+        found = await find(session, user, Asked(search, state or "", group))
         first = found.behind(after) if after else 0
         page = await page_of(session, found, first=first, limit=limit)
         session.expunge_all()

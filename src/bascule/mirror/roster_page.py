@@ -28,9 +28,10 @@ def place_of(
     request: Request,
     search: Annotated[str, Query(max_length=200)] = "",
     state: Annotated[str, Query(pattern=f"^({'|'.join(STATES)})?$")] = "",
+    group: Annotated[str, Query(max_length=100)] = "",
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> Place:
-    return Place(request.url.path, Asked(search, state), page)
+    return Place(request.url.path, Asked(search, state, group), page)
 
 
 APageOfThem = Annotated[Place, Depends(place_of)]
@@ -88,7 +89,9 @@ class Listed:
     @property
     def twin(self) -> str:
         asked = self.place.asked
-        return page_url("/api/connectors/status", search=asked.search, state=asked.state)
+        return page_url(
+            "/api/connectors/status", search=asked.search, state=asked.state, group=asked.group
+        )
 
     def _href(self, *, state: str | None = None, page: int = 1) -> str:
         asked = self.place.asked
@@ -96,6 +99,7 @@ class Listed:
             self.place.path,
             search=asked.search,
             state=asked.state if state is None else state,
+            group=asked.group,
             page=page if page > 1 else None,
         )
 
