@@ -8,6 +8,7 @@ from bascule.cli.acting import acted_on, acting_hub
 from bascule.cli.asking import AllowHttp, CaBundle, Key, Secret, Url, ask_for_missing, confirm
 from bascule.cli.checking import tell_report
 from bascule.cli.exits import Exit
+from bascule.cli.serving import one_step
 from bascule.cli.terminal import AsJson, Quiet, document, err, escape, out
 from bascule.connections.frequency import DEFAULT, IN_WORDS
 
@@ -87,6 +88,8 @@ async def connect(
         ca_bundle=ca_bundle,
     )
     async with acting_hub() as (hub, viewer):
+        if check_first and not (as_json or quiet):
+            one_step("Asking the site who the hub is there, and what it may read ...")
         connection, report, run_ids = await set_up(
             hub,
             new,

@@ -130,10 +130,12 @@ async def check_site(
         async with asyncio.timeout(PATIENCE):
             async with asyncio.timeout(FIRST_ANSWER):
                 report.user = await site.logged_user()
-            report.versions = await _unless_refused(site.versions(), {})
-            report.time_zone = await _unless_refused(site.time_zone(), None)
             asked = list(purposes)[:MOST_DOCTYPES]
-            found = await asyncio.gather(*(_read_one(site, doctype) for doctype in asked))
+            report.versions, report.time_zone, found = await asyncio.gather(
+                _unless_refused(site.versions(), {}),
+                _unless_refused(site.time_zone(), None),
+                asyncio.gather(*(_read_one(site, doctype) for doctype in asked)),
+            )
             for doctype, error in zip(asked, found, strict=True):
                 report.readable[doctype] = error is None
                 if error is not None:
