@@ -153,7 +153,9 @@ class World:
         status, told = self.api.ask("GET", f"/api/{self.kind}/{number}/conflicts")
         assert status == 200, told
         for conflict in told["conflicts"]:
-            choice = self.random.choice(["here", "there", "base"])
+            # What both sides never had the same in has nothing to go back to.
+            choices = ["here", "there", "base"] if conflict["agreed"] else ["here", "there"]
+            choice = self.random.choice(choices)
             path = f"/api/{self.kind}/{number}/conflicts/{conflict['field']}"
             assert self.api.ask("POST", path, {"choice": choice})[0] in (200, 404)
         record = self.api.ask("GET", f"/api/{self.kind}/{number}")[1]
