@@ -1,6 +1,7 @@
 """`status` and `logs`: how the connections stand, and what a run said."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -53,7 +54,7 @@ async def status(
         found = await find(session, viewer, Asked(search, state, group))
         if connection is not None:
             wanted = (await find_connection(session, connection, viewer)).id
-            found.wanted[:] = [one for one in found.wanted if one.id == wanted]
+            found = replace(found, wanted=[one for one in found.wanted if one.id == wanted])
         page = await page_of(session, found, worst_first=True)
     if as_json:
         answer = StatusAnswer(

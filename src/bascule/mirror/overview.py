@@ -42,7 +42,7 @@ async def around(session: AsyncSession, ids: Sequence[UUID]) -> Around:
 def state_of(
     connection: Connection, at: Around, *, failed: bool, differs: bool, pulled: bool
 ) -> str:
-    """One of `roster.STATES`. `failed`: a stream's last run did, for a cause of its own; `differs`:
+    """One of `states.STATES`. `failed`: a stream's last run did, for a cause of its own; `differs`:
     a proof found one to; `pulled`: something came.
     """
     if connection.id in at.syncing:

@@ -95,13 +95,10 @@ class Found:
 
 
 async def find(session: AsyncSession, viewer: User | None, asked: Asked) -> Found:
-    every = await list_connections(session, viewer)
-    at = await around(session, [one.id for one in every])
-    sums = await _sums(session, every)
+    every, at, sums = await _all(session, viewer)
     states = {
         one.id: state_of(one, at, failed=of.failed, differs=of.differs, pulled=of.pulled)
-        for one in every
-        for of in [sums.get(one.id, Sums())]
+        for one, of in zip(every, sums, strict=True)
     }
     words = asked.search.casefold().split()
     searched = [one for one in every if _has(one, words) and asked.group in ("", one.group)]
@@ -135,18 +132,25 @@ async def page_of(
 
 async def troubled(session: AsyncSession, viewer: User | None) -> tuple[list[Connection], Around]:
     """Those of which `attention_of` has something to say, by name."""
-    every = await list_connections(session, viewer)
-    at = await around(session, [one.id for one in every])
-    sums = await _sums(session, every)
+    every, at, sums = await _all(session, viewer)
     overdue = datetime.now(UTC) - PATIENCE
 
-    def wants_somebody(one: Connection) -> bool:
-        of = sums.get(one.id, Sums())
+    def wants_somebody(one: Connection, of: Sums) -> bool:
         late = one.next_sync_at is not None and one.next_sync_at < overdue
         standing = standing_of(one, at.circuits.get(one.id))
         return of.failed or of.differs or late or standing in ("refused", "down")
 
-    return [one for one in every if wants_somebody(one)], at
+    return [one for one, of in zip(every, sums, strict=True) if wants_somebody(one, of)], at
+
+
+async def _all(
+    session: AsyncSession, viewer: User | None
+) -> tuple[list[Connection], Around, list[Sums]]:
+    """All that this viewer may see, by name, what is around them, and the sums of each."""
+    every = await list_connections(session, viewer)
+    at = await around(session, [one.id for one in every])
+    sums = await _sums(session, every)
+    return every, at, [sums.get(one.id, Sums()) for one in every]
 
 
 def _has(connection: Connection, words: Sequence[str]) -> bool:

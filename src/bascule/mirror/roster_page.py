@@ -51,10 +51,7 @@ class Listed:
 
     place: Place
     roster: Roster
-
-    @property
-    def few(self) -> bool:
-        return self.roster.everything <= FEW and not self.place.asked
+    few: bool  # cards, not a list
 
     @property
     def choices(self) -> list[Choice]:
@@ -114,4 +111,4 @@ async def listed(session: AsyncSession, viewer: User | None, place: Place) -> Li
         limit=ROWS,
         worst_first=not few,
     )
-    return Listed(place, page)
+    return Listed(place, page, few)
