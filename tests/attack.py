@@ -39,6 +39,9 @@ ATTACKS: dict[str, tuple[str, ...]] = {
         "security/test_common_passwords.py",
         "security/test_second_factor.py",
     ),
+    "Come in by a forged, stolen or mixed up answer of a sign-in provider": (
+        "security/test_sign_in_by_a_provider.py",
+    ),
     "Guess the secret key from a token, or by its weakness": (
         "security/test_keys_and_tokens.py",
         "accounts/test_weak_key.py",

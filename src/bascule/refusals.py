@@ -160,6 +160,7 @@ def _to_confirm(request: Request, error: Unconfirmed) -> Response:
         path=request.url.path,
         fields=getattr(request.state, "form", []),
         wrong=error.wrong,
+        provider=get_hub(request).settings.oidc_name,
     )
 
 

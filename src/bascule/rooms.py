@@ -11,9 +11,12 @@ from bascule.accounts.auth_api import open_router as signing_in
 from bascule.accounts.auth_api import router as auth
 from bascule.accounts.factor_api import router as second_factor
 from bascule.accounts.factor_pages import pages as factor_pages
+from bascule.accounts.identity_api import router as identities
 from bascule.accounts.pages import open_pages as signing_in_pages
 from bascule.accounts.pages import pages as account_pages
 from bascule.accounts.people_pages import pages as people_pages
+from bascule.accounts.provider_pages import open_pages as provider_doors
+from bascule.accounts.provider_pages import pages as provider_pages
 from bascule.accounts.settings_api import router as settings
 from bascule.accounts.settings_pages import pages as settings_pages
 from bascule.accounts.users_api import router as users
@@ -66,6 +69,7 @@ ROUTERS: list[APIRouter] = [rosters, mirror, rows, connections, events, journal,
 ROUTERS += [
     settings,
     second_factor,
+    identities,
     documents,
     *two_way,
     two_way_setup,
@@ -76,10 +80,10 @@ ROUTERS += [
 ]
 ROUTERS += [allowed, system, cleanups, left_off]
 # What people look at, in a browser; each page says which route is its JSON twin.
-OPEN_PAGES: list[APIRouter] = [signing_in_pages]
+OPEN_PAGES: list[APIRouter] = [signing_in_pages, provider_doors]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 # In this order: /people/sites is no person, and /settings/second-factor no place.
-PAGES += [allowed_page, left_page, factor_pages, people_pages, settings_pages]
+PAGES += [allowed_page, left_page, factor_pages, provider_pages, people_pages, settings_pages]
 PAGES += [connector_settings, audit_page, system_page, cleanups_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.

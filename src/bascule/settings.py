@@ -4,13 +4,22 @@ import os
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bascule.reach import MayConnect, may_connect
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 Network = IPv4Network | IPv6Network
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
@@ -99,6 +108,46 @@ class Settings(BaseSettings):
         default="nobody",
         description="Who has to have an authenticator app: nobody, or admins. Without one they "
         "change and see no more than an editor.",
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^?#@\s]+$",
+        description="The address of an OpenID Connect provider that people sign in with, exactly "
+        "as its discovery document says it. Needs BASCULE_PUBLIC_URL.",
+    )
+    oidc_client_id: str | None = Field(
+        default=None, description="What that provider calls this hub."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        default=None,
+        description="The secret that the provider gave for it. Unset: it is a public client, which "
+        "has PKCE alone.",
+    )
+    oidc_name: str = Field(
+        default="your company",
+        min_length=1,
+        max_length=40,
+        description="What the button on the sign-in page says after 'Sign in with'.",
+    )
+    oidc_domains: str = Field(
+        default="",
+        description="Domains of e-mail addresses that are let in by their address, with commas "
+        "between. Unset: any, of people who were invited.",
+    )
+    oidc_new_people: Literal["nobody", "viewer", "editor"] = Field(
+        default="nobody",
+        description="With which role somebody is made who was not invited: nobody makes none. "
+        "Needs BASCULE_OIDC_DOMAINS.",
+    )
+    oidc_second_factor: Literal["told", "always", "never"] = Field(
+        default="told",
+        description="Whether a sign-in there counts as one with a second factor: where the "
+        "provider tells so (amr, or an acr of BASCULE_OIDC_ACR), always, or never.",
+    )
+    oidc_acr: str = Field(
+        default="",
+        description="Values of acr by which the provider tells of a second factor, with commas "
+        "between.",
     )
     allow_http: bool = Field(
         default=False,
@@ -194,6 +243,23 @@ class Settings(BaseSettings):
             raise ValueError("MongoDB is coming and not there yet; unset it, rows go to PostgreSQL")
         return value
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """What is wrong with how sign-in by a provider is set is told now, and not to who comes."""
+        if self.oidc_issuer is None:
+            return self
+        if not is_kept_from_others(self.oidc_issuer):
+            raise ValueError("BASCULE_OIDC_ISSUER is https, or http on this machine")
+        if self.oidc_client_id is None:
+            raise ValueError("BASCULE_OIDC_ISSUER needs BASCULE_OIDC_CLIENT_ID too")
+        if self.public_url is None and self.host not in LOOPBACK:
+            raise ValueError("BASCULE_OIDC_ISSUER needs BASCULE_PUBLIC_URL, the browser's address")
+        if self.public_url is not None and not is_kept_from_others(self.public_url):
+            raise ValueError("with BASCULE_OIDC_ISSUER, BASCULE_PUBLIC_URL is https")
+        if self.oidc_new_people != "nobody" and not words_in(self.oidc_domains):
+            raise ValueError("BASCULE_OIDC_NEW_PEOPLE needs BASCULE_OIDC_DOMAINS: else anybody")
+        return self
+
     @property
     def may_connect(self) -> MayConnect:
         """Which addresses a site may have."""
@@ -204,6 +270,17 @@ class Settings(BaseSettings):
     @property
     def proxies(self) -> tuple[Network, ...]:
         return networks_in(self.trusted_proxies)
+
+
+def is_kept_from_others(url: str) -> bool:
+    """Whether what is said to this address is read by nobody in between."""
+    at = urlsplit(url)
+    return at.scheme == "https" or at.hostname in LOOPBACK
+
+
+def words_in(value: str) -> frozenset[str]:
+    """With commas between, lower case."""
+    return frozenset(one.strip().lower() for one in value.split(",") if one.strip())
 
 
 @lru_cache

@@ -18,6 +18,8 @@ OPEN = {
     ("GET", "/static/{name}"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
+    ("GET", "/sign-in/oidc"),
+    ("GET", "/sign-in/oidc/callback"),
     ("GET", "/sign-in/code"),
     ("POST", "/sign-in/code"),
     ("GET", "/welcome/{token}"),

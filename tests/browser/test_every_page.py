@@ -30,6 +30,8 @@ HEAVIEST = 300_000  # bytes on the wire, with nothing in the browser's cache
 # Where one address stands for many; {connector}, {run} and {person} are filled in below.
 EXAMPLES = {
     "/sign-in": ["/sign-in"],
+    "/sign-in/oidc": [],  # this and the next lead on, or to a refusal
+    "/sign-in/oidc/callback": [],
     "/welcome/{token}": [],  # journeys look at it: it works once
     "/connectors/new/{kind}": ["/connectors/new/erpnext"],
     "/connectors/{connector}/streams/{stream}": ["/connectors/{connector}/streams/Item"],

@@ -17,7 +17,7 @@ from api.conftest import Api, RunningHub
 from bascule.accounts import people, second_factor
 from bascule.accounts.bearer import families_of, start_family
 from bascule.accounts.signing_in import welcome
-from bascule.accounts.tables import RefreshFamily, SecondFactor, User
+from bascule.accounts.tables import Identity, RefreshFamily, SecondFactor, User
 from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.inbox.signatures import signature_of
@@ -208,6 +208,18 @@ class Stage:
                 return code
 
         return str(self.running.run(made()))
+
+    def connect_provider(self, number: int) -> None:
+        """This user signs in by a provider, if not already."""
+
+        async def made() -> None:
+            async with self.running.hub.db.session() as session:
+                theirs = delete(Identity).where(Identity.user_id == number)
+                await session.execute(theirs)
+                subject = uuid4().hex
+                session.add(Identity(user_id=number, issuer="https://x.test", subject=subject))
+
+        self.running.run(made())
 
     def record(self, records: str, state: str = "") -> int:
         """A new record, to be changed or deleted; or the one that there is in this state, its

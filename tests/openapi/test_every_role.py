@@ -143,6 +143,8 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
         code = stage.set_up_factor(who.id, on=not setting_up and not first, begun=not first)
         if setting_up and isinstance(case.body, dict):
             case.body["code"] = code
+    if case.path.endswith("/provider") and method == "DELETE":
+        stage.connect_provider(int(named.get("user", who.id)))
     if "session" in named:
         named["session"] = stage.sign_in_of(who.id)
     name_records_that_are_there(stage, case, who)

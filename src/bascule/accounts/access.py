@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from bascule.accounts.bearer import user_of_access_token
 from bascule.accounts.confirming import confirm, confirmed_at
 from bascule.accounts.origin import address_of, refuse_cross_site
-from bascule.accounts.second_factor import factor_of
+from bascule.accounts.second_factor import has_factor
 from bascule.accounts.sessions import COOKIE, cookie_of, csrf_of, session_of
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import HELD_TO, PREFIX, opened_by
@@ -75,7 +75,8 @@ async def require_user(
         )
     if request.state.via != "token" and needs_factor(hub, user):
         async with hub.db.session() as session:
-            user.lacks_factor = await factor_of(session, user) is None
+            told = request.state.via == "session" and request.state.session.factor_told
+            user.lacks_factor = not told and not await has_factor(session, user)
         user.held_to = "editor" if user.lacks_factor else user.held_to
     request.state.user = user
     return user

@@ -41,8 +41,16 @@ class Person(BaseModel):
 
 class ListedPerson(Person):
     api_tokens: int = Field(default=0, description="How many API tokens they have.")
+    signs_in_with: list[str] = Field(
+        default_factory=list,
+        description="password, provider, passkey; and app, where they give its code besides.",
+    )
 
-    model_config = ConfigDict(json_schema_extra={"example": {**PERSON, "api_tokens": 1}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {**PERSON, "api_tokens": 1, "signs_in_with": ["password", "app"]}
+        }
+    )
 
 
 class People(BaseModel):

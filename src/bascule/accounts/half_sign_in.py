@@ -1,6 +1,9 @@
-"""Between the password and the code: who gave the one in a browser is asked for the other."""
+"""Between the password, or the provider, and the second factor: who gave the one in a browser is
+asked for the other.
+"""
 
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from fastapi import Request, Response
@@ -16,29 +19,38 @@ COOKIE = "bascule_half"
 LASTS = timedelta(minutes=10)
 
 
-async def wait_for_code(hub: Hub, request: Request, response: Response, user: User) -> None:
-    """The cookie of a sign-in whose password was right."""
+async def wait_for_code(
+    hub: Hub, request: Request, response: Response, user: User, *, way: str = "password"
+) -> None:
+    """The cookie of a sign-in whose first half was right."""
     token = secrets.token_urlsafe(32)
     ends = datetime.now(UTC) + LASTS
     async with hub.db.session() as session:
-        session.add(HalfSignIn(id_hash=hash_of(token), user_id=user.id, expires_at=ends))
+        session.add(HalfSignIn(id_hash=hash_of(token), user_id=user.id, expires_at=ends, way=way))
     set_cookie(hub, request, response, COOKIE, token, LASTS)
 
 
-async def who_waits(hub: Hub, request: Request) -> User | None:
-    """Whose password was given in this browser; None: nobody's, or it was too long ago."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    user: User
+    way: str  # password or oidc
+    cookie: str
+
+
+async def who_waits(hub: Hub, request: Request) -> Waiting | None:
+    """Who gave the first half in this browser; None: nobody, or it was too long ago."""
     token = read_cookie(hub, request, COOKIE) or ""
     query = (
-        select(User)
+        select(User, HalfSignIn.way)
         .join(HalfSignIn, HalfSignIn.user_id == User.id)
         .where(
             HalfSignIn.id_hash == hash_of(token), HalfSignIn.expires_at > func.now(), User.active
         )
     )
     async with hub.db.session() as session:
-        user = await session.scalar(query)
+        found = (await session.execute(query)).first()
         session.expunge_all()
-    return user
+    return Waiting(found[0], found[1], token) if found else None
 
 
 async def end_half(hub: Hub, request: Request, response: Response) -> None:

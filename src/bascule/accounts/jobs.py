@@ -5,6 +5,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from bascule.accounts.bearer import forget_old_families
+from bascule.accounts.challenges import forget_old_challenges
 from bascule.accounts.devices import forget_old_devices
 from bascule.accounts.half_sign_in import forget_old_halves
 from bascule.accounts.sessions import forget_old_sessions
@@ -25,6 +26,7 @@ async def forget_old_ways_in(hub: Hub) -> None:
         await forget_old_devices(session)
         await forget_old_halves(session)
         await forget_old_links(session)
+        await forget_old_challenges(session)
         await forget_old_attempts(session)
 
 
@@ -37,6 +39,7 @@ async def end_ways_in(conn: AsyncConnection[Any]) -> None:
         "sessions",
         "refresh_families",
         "half_sign_ins",
+        "challenges",
         "one_time_links",
         "signing_keys",
     ):

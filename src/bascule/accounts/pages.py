@@ -7,9 +7,10 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bascule.accounts.access import TheHub, Viewer
-from bascule.accounts.half_sign_in import end_half, wait_for_code, who_waits
+from bascule.accounts.entering import ask_for_factor
+from bascule.accounts.half_sign_in import end_half, who_waits
 from bascule.accounts.origin import address_of, local_path, refuse_cross_site
-from bascule.accounts.second_factor import factor_of
+from bascule.accounts.second_factor import has_factor
 from bascule.accounts.sessions import cookie_of, end_session, session_of, start_session
 from bascule.accounts.signing_in import give_code, sign_in, user_of_link, welcome
 from bascule.accounts.tables import User
@@ -28,7 +29,7 @@ async def sign_in_page(request: Request, hub: TheHub, next: str = "/") -> Respon
         async with hub.db.session() as session:
             if await session_of(session, session_id) is not None:
                 return RedirectResponse(local_path(next), 303)
-    return render(request, "accounts/sign_in.html", next=local_path(next), name="", refused=None)
+    return _sign_in_page(request, hub, next)
 
 
 @open_pages.post("/sign-in")
@@ -43,17 +44,9 @@ async def sign_in_form(
     try:
         user, half = await sign_in(hub, request, name, password)
     except (Unauthenticated, TooMany) as refused:
-        status = 429 if isinstance(refused, TooMany) else 401
-        return render(
-            request,
-            "accounts/sign_in.html",
-            status,
-            next=local_path(next),
-            name=name,
-            refused=refused,
-        )
+        return _sign_in_page(request, hub, next, name, refused)
     if half:
-        return await _ask_for_code(hub, request, user, next)
+        return await ask_for_factor(hub, request, user, next)
     response = RedirectResponse(local_path(next), 303)
     await start_session(hub, request, response, user)
     return response
@@ -61,37 +54,50 @@ async def sign_in_form(
 
 @open_pages.get("/sign-in/code")
 async def code_page(request: Request, hub: TheHub, next: str = "/") -> Response:
-    user = await who_waits(hub, request)
-    return _code_page(request, user, next) if user else _from_the_start(next)
+    waiting = await who_waits(hub, request)
+    return _code_page(request, waiting.user, next) if waiting else _from_the_start(next)
 
 
 @open_pages.post("/sign-in/code")
 async def code_form(request: Request, hub: TheHub, code: Typed = "", next: Typed = "/") -> Response:
     """The other half of a sign-in."""
     refuse_cross_site(request, hub.settings)
-    user = await who_waits(hub, request)
-    if user is None:
+    waiting = await who_waits(hub, request)
+    if waiting is None:
         return _from_the_start(next)
+    user, way = waiting.user, waiting.way
     try:
-        await give_code(hub, request, user, code)
+        await give_code(hub, request, user, code, via="session" if way == "password" else way)
     except (Invalid, TooMany) as refused:
         return _code_page(request, user, next, refused)
     response = RedirectResponse(local_path(next), 303)
     await end_half(hub, request, response)
-    await start_session(hub, request, response, user)
+    await start_session(hub, request, response, user, way=way)
     return response
 
 
-async def _ask_for_code(hub: Hub, request: Request, user: User, next: str) -> Response:
-    query = urlencode({"next": local_path(next)})
-    response = RedirectResponse(f"/sign-in/code?{query}", 303)
-    await wait_for_code(hub, request, response, user)
-    return response
+def _sign_in_page(
+    request: Request,
+    hub: Hub,
+    next: str,
+    name: str = "",
+    refused: Unauthenticated | TooMany | None = None,
+) -> Response:
+    status = 200 if refused is None else 429 if isinstance(refused, TooMany) else 401
+    return render(
+        request,
+        "accounts/sign_in.html",
+        status,
+        next=local_path(next),
+        name=name,
+        refused=refused,
+        provider=hub.settings.oidc_issuer and hub.settings.oidc_name,
+    )
 
 
 def _from_the_start(next: str) -> Response:
     query = urlencode({"next": local_path(next)})
-    said = "You gave your password too long ago, so give it once more."
+    said = "The first half of your sign-in was too long ago, so begin once more."
     return back_to(f"/sign-in?{query}", said, kind="note")
 
 
@@ -138,9 +144,9 @@ async def welcome_form(
     except Invalid as refused:
         return render(request, "accounts/welcome.html", 422, name=name, refused=refused)
     async with hub.db.session() as session:
-        half = await factor_of(session, user) is not None
+        half = await has_factor(session, user)
     if half:  # a link opens no more than a password
-        return await _ask_for_code(hub, request, user, "/")
+        return await ask_for_factor(hub, request, user, "/")
     response = back_to("/", f"Welcome, {user.username}.")
     await start_session(hub, request, response, user)
     return response

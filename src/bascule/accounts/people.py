@@ -19,6 +19,7 @@ from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.signing_in import end_links_of, make_link, plain_name
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import end_tokens_of, ensure_admin
+from bascule.accounts.ways import end_other_ways
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.events.live import publish
 
@@ -150,6 +151,7 @@ async def reset(session: AsyncSession, who: int | str) -> tuple[User, str]:
     await session.flush()
     await _close_ways_in(session, user)
     await end_tokens_of(session, user)
+    await end_other_ways(session, user)
     await session.refresh(user)
     await publish(session, "user", user_id=user.id, change="reset")
     return user, await make_link(session, user)

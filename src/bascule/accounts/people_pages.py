@@ -16,6 +16,7 @@ from bascule.accounts.second_factor import factor_of
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import count_tokens, revoke_token, tokens_of
 from bascule.accounts.users_api import UserId, invitation, note
+from bascule.accounts.ways import ways_of
 from bascule.errors import Conflict, Invalid
 from bascule.hub import Hub
 from bascule.ui import back_to, page_url, render
@@ -43,6 +44,7 @@ async def people_page(
         total = await people.count_people(session, search)
         everybody = await people.count_people(session)
         tokens = await count_tokens(session)
+        ways = await ways_of(session, found)
     shown = found[:ROWS]
     more = len(found) > ROWS
     return render(
@@ -50,6 +52,8 @@ async def people_page(
         "accounts/people.html",
         people=shown,
         tokens=tokens,
+        ways=ways,
+        provider=hub.settings.oidc_issuer and hub.settings.oidc_name,
         search=search,
         after=after,
         total=total,
@@ -191,6 +195,7 @@ async def _person(
         found = await people.find_person(session, person)
         tokens = await tokens_of(session, found)
         factor = await factor_of(session, found)
+        ways = (await ways_of(session, [found]))[found.id]
     return render(
         request,
         "accounts/person.html",
@@ -198,6 +203,8 @@ async def _person(
         person=found,
         tokens=tokens,
         factor=factor,
+        ways=ways,
+        provider=hub.settings.oidc_issuer and hub.settings.oidc_name,
         typed=typed or {"role": found.role, "email": found.email or ""},
         refused=refused,
         wrong=refused.fields if isinstance(refused, Invalid) else {},

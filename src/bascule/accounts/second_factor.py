@@ -14,8 +14,9 @@ import pyotp
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.tables import RecoveryCode, SecondFactor, User
+from bascule.accounts.tables import Passkey, RecoveryCode, SecondFactor, User
 from bascule.accounts.tokens import hash_of
+from bascule.accounts.ways import forget_codes_of_nothing
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.events.live import publish
 from bascule.hub import Hub
@@ -36,6 +37,12 @@ async def factor_of(session: AsyncSession, user: User) -> SecondFactor | None:
     """Theirs, if it is asked for."""
     found = SecondFactor.user_id == user.id, SecondFactor.confirmed_at.is_not(None)
     return await session.scalar(select(SecondFactor).where(*found))
+
+
+async def has_factor(session: AsyncSession, user: User) -> bool:
+    """Whether they give more than a password: a code of their app, or a passkey."""
+    passkeys = select(Passkey.id).where(Passkey.user_id == user.id).limit(1)
+    return await factor_of(session, user) is not None or bool(await session.scalar(passkeys))
 
 
 async def codes_left(session: AsyncSession, user: User) -> int:
@@ -102,7 +109,7 @@ async def turn_off(session: AsyncSession, user: User) -> None:
             f"{user.username} has no authenticator app here.",
             next_step="Nothing is to be done: the password alone lets them in.",
         )
-    await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    await forget_codes_of_nothing(session, user)
     await publish(session, "user", user_id=user.id, change="second factor")
 
 
@@ -110,10 +117,8 @@ async def is_code(hub: Hub, session: AsyncSession, user: User, code: str) -> boo
     """Whether it is a code of their app, or one of their recovery codes; that uses it up."""
     found = SecondFactor.user_id == user.id, SecondFactor.confirmed_at.is_not(None)
     kept = await session.scalar(select(SecondFactor).where(*found).with_for_update())
-    if kept is None:
-        return False
-    step = _step_of(hub, kept, code)
-    if step is not None:
+    step = None if kept is None else _step_of(hub, kept, code)
+    if kept is not None and step is not None:
         kept.last_step = step
         return True
     mark = _hash_of_code(user.id, code)

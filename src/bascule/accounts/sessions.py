@@ -25,8 +25,20 @@ LASTS = timedelta(days=14)
 IDLE = timedelta(days=3)  # a session that nobody uses for so long is over
 
 
-async def start_session(hub: Hub, request: Request, response: Response, user: User) -> None:
-    """Signs this browser in: a new id, whatever it had before, and the cookie on the response."""
+async def start_session(
+    hub: Hub,
+    request: Request,
+    response: Response,
+    user: User,
+    *,
+    way: str = "password",
+    confirmed_at: datetime | None = None,
+    factor_told: bool = False,
+) -> None:
+    """Signs this browser in: a new id, whatever it had before, and the cookie on the response.
+
+    `confirmed_at`: when they showed that it is them; None: now.
+    """
     session_id = secrets.token_urlsafe(32)
     async with hub.db.session() as session:
         if before := cookie_of(request, hub):
@@ -37,6 +49,9 @@ async def start_session(hub: Hub, request: Request, response: Response, user: Us
                 user_id=user.id,
                 csrf=secrets.token_urlsafe(32),
                 expires_at=datetime.now(UTC) + LASTS,
+                confirmed_at=confirmed_at or datetime.now(UTC),
+                way=way,
+                factor_told=factor_told,
                 address=address_of(request, hub.settings),
                 agent=printable(request.headers.get("user-agent", "")),
             )

@@ -14,6 +14,7 @@ from bascule.accounts.access import ConfirmedPerson, Editor, TheHub, ThePerson, 
 from bascule.accounts.agents import agent_in_words
 from bascule.accounts.answers import NewToken
 from bascule.accounts.auth_api import SignInId, TokenId
+from bascule.accounts.identities import identity_of
 from bascule.accounts.integration import NotConfigured, change_settings, shown, test_erpnext
 from bascule.accounts.origin import public_url
 from bascule.accounts.sessions import cookie_of
@@ -220,6 +221,7 @@ async def _page(
     async with hub.db.session() as session:
         tokens = await tokens_of(session, user)
         sessions = await signed_in_with(request, session, user)
+        identity = await identity_of(session, hub.settings, user)
     kept: dict[str, Any] = shown(user)
     status = 429 if isinstance(refused, TooMany) else 400 if refused else 422 if wrong else 200
     return render(
@@ -233,6 +235,8 @@ async def _page(
         verdict=verdict,
         tokens=tokens,
         sessions=sessions,
+        identity=identity,
+        provider=hub.settings.oidc_issuer and hub.settings.oidc_name,
         lifetimes=LIFETIMES,
         scopes={scope: SCOPES[scope] for scope in scopes_of(user)},
         in_words=agent_in_words,

@@ -23,7 +23,7 @@ from bascule.accounts.passwords import (
     is_password,
     words_here,
 )
-from bascule.accounts.second_factor import factor_of, is_code, wrong_code
+from bascule.accounts.second_factor import has_factor, is_code, wrong_code
 from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.tables import OneTimeLink, User
 from bascule.accounts.tokens import hash_of
@@ -74,7 +74,7 @@ async def sign_in(
                 "This account was changed just now.", next_step="Sign in once more."
             )
         kept.password_hash = better or kept.password_hash
-        half = await factor_of(session, kept) is not None
+        half = await has_factor(session, kept)
         if not half:
             kept.last_sign_in_at = datetime.now(UTC)
             await record(session, action="sign-in", user=kept, via=via, address=address)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, func
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.store.base import Base, encrypted, made_here
@@ -63,7 +63,8 @@ class ApiToken(Base):
 
 class BrowserSession(Base):
     """A browser that is signed in. `id_hash` is the SHA-256 of what its cookie says; when its
-    person gave their password last is `confirmed_at`.
+    person showed last that it is them is `confirmed_at`; `way`: password, oidc or passkey;
+    `factor_told`: the provider told of a second factor there.
     """
 
     __tablename__ = "sessions"
@@ -76,6 +77,8 @@ class BrowserSession(Base):
     expires_at: Mapped[datetime]
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    way: Mapped[str] = mapped_column(server_default="password")
+    factor_told: Mapped[bool] = mapped_column(server_default="false")
     address: Mapped[str]
     agent: Mapped[str]
 
@@ -148,7 +151,9 @@ class RecoveryCode(Base):
 
 
 class HalfSignIn(Base):
-    """A browser whose person gave the password and not yet the code. `id_hash` is its cookie's."""
+    """A browser whose person gave the password, or came from the provider (`way`), and has not
+    given the second factor yet. `id_hash` is its cookie's.
+    """
 
     __tablename__ = "half_sign_ins"
     __table_args__ = (Index("ix_half_sign_ins_user_id", "user_id"),)
@@ -156,6 +161,70 @@ class HalfSignIn(Base):
     id_hash: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
     expires_at: Mapped[datetime]
+    way: Mapped[str] = mapped_column(server_default="password")
+
+
+class Passkey(Base):
+    """A public key whose other half an authenticator of theirs has (WebAuthn). `credential_id`,
+    `public_key` (COSE) and `user_handle` are url-safe base64; the handle is the same in all of
+    somebody's, and tells nothing of them. `synced`: it is kept in more than one device.
+    """
+
+    __tablename__ = "passkeys"
+    __table_args__ = (Index("ix_passkeys_user_id", "user_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    name: Mapped[str]
+    credential_id: Mapped[str] = mapped_column(unique=True)
+    public_key: Mapped[str]
+    user_handle: Mapped[str]
+    sign_count: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    transports: Mapped[list[str]]
+    synced: Mapped[bool] = mapped_column(server_default="false")
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[datetime | None]
+
+
+class Identity(Base):
+    """Somebody's account at an OpenID Connect provider, by what it says of it for good: `subject`.
+
+    `called` is how it was shown when it was bound; nobody is found by it.
+    """
+
+    __tablename__ = "identities"
+    __table_args__ = (
+        UniqueConstraint("issuer", "subject"),
+        UniqueConstraint("user_id", "issuer"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    called: Mapped[str] = mapped_column(server_default="")
+    bound_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_at: Mapped[datetime | None]
+
+
+class Challenge(Base):
+    """What a browser was asked and has not answered; see `challenges`. Of what has to come back,
+    and of what binds it to that browser, hashes are kept.
+    """
+
+    __tablename__ = "challenges"
+    __table_args__ = (
+        Index("ix_challenges_network", "network", "asked_at"),
+        Index("ix_challenges_user_id", "user_id"),
+    )
+
+    value_hash: Mapped[str] = mapped_column(primary_key=True)
+    purpose: Mapped[str]
+    bound_hash: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    next: Mapped[str] = mapped_column(server_default="/")
+    network: Mapped[str] = mapped_column(server_default="")
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class OneTimeLink(Base):

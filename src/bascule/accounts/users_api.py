@@ -28,6 +28,7 @@ from bascule.accounts.origin import public_url
 from bascule.accounts.signing_in import LINK_LASTS
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import count_tokens, revoke_token, tokens_of
+from bascule.accounts.ways import ways_of
 from bascule.events.journal import entry_of
 from bascule.hub import Hub
 
@@ -59,9 +60,11 @@ async def users(
         found = await people.list_people(session, search, after=after, limit=more)
         total = await people.count_people(session, search)
         tokens = await count_tokens(session)
+        ways = await ways_of(session, found)
     listed = [ListedPerson.of(user) for user in found[:limit]]
     for each in listed:
         each.api_tokens = tokens.get(each.id, 0)
+        each.signs_in_with = ways[each.id]
     last = listed[-1].username if len(found) > len(listed) else None
     return People(users=listed, total=total, next=last)
 

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from bascule import __version__
 from bascule.cli.exits import Exit, explained
-from bascule.cli.findings import Finding, one_address, orphaned_webhooks
+from bascule.cli.findings import Finding, one_address, orphaned_webhooks, sign_in_service
 from bascule.cli.terminal import AsJson, document, err, escape, out
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MARKS = {"ok": "[green]✓[/]", "note": "[yellow]![/]", "ill": "[red]✗[/]"}
 
 
 async def doctor(as_json: AsJson = False) -> int:
-    """Look at the data folder, the database, the worker, each site and the disk.
+    """Look at the data folder, sign-in, the database, the worker, each site and the disk.
 
     Exits with 1 when something does not work, and says what to do about it.
     """
@@ -37,6 +37,7 @@ async def doctor(as_json: AsJson = False) -> int:
 
     settings = get_settings()
     findings = [_versions(), *await asyncio.to_thread(_files, settings)]
+    findings += await sign_in_service(settings)
     findings += await _database(settings)
     ill = any(finding.state == "ill" for finding in findings)
     if as_json:

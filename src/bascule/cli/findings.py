@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
+    from bascule.settings import Settings
 
 LEAST = 20  # requests before anything can be said
 _SEEN = """
@@ -47,6 +48,40 @@ async def one_address(hub: "Hub") -> list[Finding]:
     )
     said = f"all {row[0]:,} requests of 30 days came from {row[2]}"
     return [Finding("Addresses", "note", said, step)]
+
+
+async def sign_in_service(settings: "Settings") -> list[Finding]:
+    """Whether the OpenID Connect provider answers, and is what it has to be."""
+    from bascule.accounts.provider import Provider, ProviderFailed
+    from bascule.accounts.provider_sign_in import BACK
+
+    if settings.oidc_issuer is None:
+        return []
+    what, provider = f"Sign-in by {settings.oidc_name}", Provider(settings)
+    try:
+        found = await provider.described()
+        keys = await provider.keys()
+    except ProviderFailed as failed:
+        step = (
+            "See that this machine reaches it, that BASCULE_OIDC_ISSUER is what the provider calls "
+            "itself, and that BASCULE_CA_BUNDLE names the authority of its certificate."
+        )
+        return [Finding(what, "ill", str(failed), step)]
+    finally:
+        await provider.close()
+    public = [key for key in keys if key.get("kty") in ("RSA", "EC", "OKP")]
+    if not public:
+        step = (
+            "Give it a signing key of its own (RSA or EC); one that both sides know is not taken."
+        )
+        return [Finding(what, "ill", f"{settings.oidc_issuer} has no public key", step)]
+    signs = ", ".join(found.algorithms[:3])
+    said = f"{settings.oidc_issuer} answers, signs with {signs}, {len(public)} keys"
+    if settings.public_url is None:
+        step = f"It leads back to the loopback address and {BACK} as long as nothing else is set."
+        return [Finding(what, "note", f"{said}; BASCULE_PUBLIC_URL is not set", step)]
+    back = f"{settings.public_url.rstrip('/')}{BACK}"
+    return [Finding(what, "ok", f"{said}; it has to lead back to {back}")]
 
 
 async def orphaned_webhooks(hub: "Hub", connection: "Connection") -> list[Finding]:

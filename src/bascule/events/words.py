@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "sign-in": "Sign in",
         "sign-in.failed": "Sign in, and fail",
         "sign-in.wrong-code": "Sign in with a wrong code",
+        "sign-in.not-let-in": "Come from the sign-in service, and not be let in",
         "sign-in.throttled": "Try to sign in too often",
         "bearer.refused": "Come with a token that opens nothing",
         "refresh.refused": "Renew with a token that opens nothing",
@@ -47,6 +48,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "change_user": "Change an account",
         "reset_user": "Reset a password",
         "turn_off_factor_of_user": "Turn off somebody's authenticator app",
+        "disconnect_user": "Disconnect somebody's account at the sign-in service",
         "revoke_token_of_user": "Revoke somebody's token",
         "hand_over_connections": "Hand over what somebody left",
         "delete_left_connections": "Delete what somebody left",
@@ -58,6 +60,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "turn_on_second_factor": "Turn their authenticator app on",
         "turn_off_second_factor": "Turn their authenticator app off",
         "renew_recovery_codes": "Make new recovery codes",
+        "connect_provider": "Set out to connect their account at the sign-in service",
+        "connected_provider": "Connect their account at the sign-in service",
+        "disconnect_provider": "Disconnect their account at the sign-in service",
         "make_token": "Make an API token",
         "delete_token": "Revoke an API token",
         "change_my_settings": "Change their own settings",
@@ -141,6 +146,8 @@ WAYS = {
     "token": "API token",
     "cli": "Command line",
     "link": "One-time link",
+    "oidc": "Sign-in service",
+    "passkey": "Passkey",
 }
 # The first that a status is below; how it looks, and what it says.
 ANSWERS = ((400, "done", "Done"), (500, "differs", "Not taken"), (600, "failed", "Failed"))

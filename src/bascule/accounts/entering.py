@@ -1,0 +1,55 @@
+"""The last steps of a sign-in in a browser: a second factor where one is wanted, or its session."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from bascule.accounts.half_sign_in import wait_for_code
+from bascule.accounts.origin import address_of, local_path
+from bascule.accounts.second_factor import has_factor
+from bascule.accounts.sessions import start_session
+from bascule.accounts.tables import User
+from bascule.events.journal import record
+from bascule.hub import Hub
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # of a session whose person has shown nothing lately
+
+
+async def enter(
+    hub: Hub,
+    request: Request,
+    user: User,
+    *,
+    next: str,
+    way: str,
+    confirmed_at: datetime | None,
+    factor_given: bool,
+) -> Response:
+    """Of who came by another way than a password. `confirmed_at`: when they showed that it is them;
+    None: that is not known. `factor_given`: with two factors.
+    """
+    async with hub.db.session() as session:
+        half = not factor_given and await has_factor(session, user)
+        if not half:
+            address = address_of(request, hub.settings)
+            await record(session, action="sign-in", user=user, via=way, address=address)
+    if half:
+        return await ask_for_factor(hub, request, user, next, way=way)
+    response = RedirectResponse(local_path(next), 303)
+    told, moment = way == "oidc" and factor_given, confirmed_at or LONG_AGO
+    await start_session(
+        hub, request, response, user, way=way, confirmed_at=moment, factor_told=told
+    )
+    return response
+
+
+async def ask_for_factor(
+    hub: Hub, request: Request, user: User, next: str, *, way: str = "password"
+) -> Response:
+    """Leads to the page that asks for the other half."""
+    query = urlencode({"next": local_path(next)})
+    response = RedirectResponse(f"/sign-in/code?{query}", 303)
+    await wait_for_code(hub, request, response, user, way=way)
+    return response
