@@ -49,7 +49,7 @@ async def measure(
     """`rate`: edits a second. `meanwhile`: begins what goes on beside the edits here, and again
     beside those there.
     """
-    there = {"Authorization": f"token {site['api_key']}:{site['api_secret']}"}
+    there = {"Authorization": site["editor"]}
     here = {"Authorization": f"Bearer {hub['token']}"}
     async with (
         aiohttp.ClientSession(hub["url"], headers=here) as ours,
