@@ -25,6 +25,8 @@ INCREMENTALS = 10
 WEBHOOK_RATE = 1_000  # a second
 WEBHOOK_SECONDS = 60
 CROWD = 300  # connections
+QUIET = 120  # connections
+SETTLED = 2  # rounds before the one that counts
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,36 @@ def crowd(bench: Bench) -> Figures:
         return asyncio.run(measure_crowded(hub, site, others, database, seconds, connections))
 
 
+def quiet(bench: Bench) -> Figures:
+    """What a connection costs when nothing changed, and what one more of them does in memory."""
+    bench.say("starting three sites and a worker")
+    with ExitStack() as stack:
+        sites = [stack.enter_context(started("bench.two_way_site")) for _ in range(3)]
+        hub = f"--data-dir={bench.folder}"
+        _, ask = stack.enter_context(asked("bench.quiet_hub", hub))
+        rounds: list[Figures] = []
+        connected = 0
+        for connections in (bench.rows(QUIET) // 6, bench.rows(QUIET)):
+            bench.say(f"connecting {connections - connected} sites")
+            more = [sites[number % len(sites)] for number in range(connected, connections)]
+            ask(connect=more)
+            connected = connections
+            for number in range(SETTLED + 1):
+                bench.say(f"round {number + 1} of {connections} connections")
+                turn = ask(round=True)
+            rounds.append({**turn, "connections": connections})
+    few, many = rounds
+    more_connections = many["connections"] - few["connections"]
+    return {
+        "quiet_connections": connected,
+        "quiet_requests": many["requests"] / connected,
+        "quiet_cpu_ms": many["cpu_seconds"] / connected * 1000,
+        "quiet_seconds": many["seconds"],
+        "quiet_rss_mb": many["rss_mb"],
+        "quiet_mb_a_connection": (many["rss_mb"] - few["rss_mb"]) / more_connections,
+    }
+
+
 def webhooks(bench: Bench) -> Figures:
     """Deliveries at a steady rate into a hub with a worker; the sender has a process of its own."""
     seconds = bench.rows(WEBHOOK_SECONDS)
@@ -251,6 +283,7 @@ PARTS: dict[str, Callable[[Bench], Figures]] = {
     "webhooks": webhooks,
     "two_way": two_way,
     "crowd": crowd,
+    "quiet": quiet,
 }
 
 

@@ -101,14 +101,19 @@ def _running(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
 @contextmanager
 def asked(
     module: str, *arguments: str
-) -> Iterator[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]:
-    """What it says when it is ready, and how it is asked again: a line for a line."""
+) -> Iterator[tuple[dict[str, Any], Callable[..., dict[str, Any]]]]:
+    """What it says when it is ready, and how it is asked again: a line for a line, which holds an
+    order if one is given.
+    """
     with _running(module, *arguments) as process:
 
-        def ask() -> dict[str, Any]:
-            process.stdin.write("\n")
+        def ask(**order: object) -> dict[str, Any]:
+            process.stdin.write((json.dumps(order) if order else "") + "\n")
             process.stdin.flush()
-            return json.loads(process.stdout.readline())
+            line = process.stdout.readline()
+            if not line:
+                raise CannotMeasure(f"{module} ended without an answer")
+            return json.loads(line)
 
         yield json.loads(process.stdout.readline()), ask
 
