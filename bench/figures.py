@@ -66,7 +66,10 @@ FIGURES = [
     Figure("crowd_sent_p99_ms", "and p99, less the site's own time for the write", "ms", 1000),
     Figure("crowd_heard_p50_ms", "Webhook kept to its change told, beside such a round", "ms"),
     Figure("crowd_heard_p99_ms", "and p99", "ms", 1000),
-    Figure("quiet_requests", "Requests of a connection of 12 streams, nothing changed", "", 16),
+    Figure(
+        "quiet_requests", "Requests of 12 streams in which nothing changed, four an hour", "", 16
+    ),
+    Figure("quiet_requests_closely", "and of such a sync by hand, which looks at all tables"),
     Figure("quiet_cpu_ms", "and the worker's CPU for it, quiet_connections in one round", "ms"),
     Figure("quiet_mb_a_connection", "and what one more of them leaves in its memory", "MB"),
 ]

@@ -6,6 +6,7 @@ says which of them have a target.
 
 import asyncio
 import statistics
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ WEBHOOK_RATE = 1_000  # a second
 WEBHOOK_SECONDS = 60
 CROWD = 300  # connections
 QUIET = 120  # connections
-SETTLED = 2  # rounds before the one that counts
+DEFINITIONS = 4  # requests that tell whether any was changed
+PAUSE = 10.0  # seconds between two rounds; a look is not taken again at once
 
 
 @dataclass(frozen=True)
@@ -223,33 +225,50 @@ def crowd(bench: Bench) -> Figures:
 
 
 def quiet(bench: Bench) -> Figures:
-    """What a connection costs when nothing changed, and what one more of them does in memory."""
-    bench.say("starting three sites and a worker")
+    """What a connection costs when nothing changed, and what one more of them does in the memory of
+    a worker that syncs them and nothing else.
+    """
+    bench.say("starting three sites")
+    few, many = bench.rows(QUIET) // 6, bench.rows(QUIET)
     with ExitStack() as stack:
         sites = [stack.enter_context(started("bench.two_way_site")) for _ in range(3)]
-        hub = f"--data-dir={bench.folder}"
-        _, ask = stack.enter_context(asked("bench.quiet_hub", hub))
-        rounds: list[Figures] = []
-        connected = 0
-        for connections in (bench.rows(QUIET) // 6, bench.rows(QUIET)):
-            bench.say(f"connecting {connections - connected} sites")
-            more = [sites[number % len(sites)] for number in range(connected, connections)]
-            ask(connect=more)
-            connected = connections
-            for number in range(SETTLED + 1):
-                bench.say(f"round {number + 1} of {connections} connections")
-                turn = ask(round=True)
-            rounds.append({**turn, "connections": connections})
-    few, many = rounds
-    more_connections = many["connections"] - few["connections"]
+        _connect(bench, [sites[number % 3] for number in range(few)])
+        memory_of_few = _rounds(bench, few)["schedule"]["rss_mb"]
+        _connect(bench, [sites[number % 3] for number in range(few, many)])
+        turns = _rounds(bench, many)
+    closely, by_the_clock = turns["cli"], turns["schedule"]
+    # Child tables are asked for in one of six turns, definitions in one of four.
+    requests = by_the_clock["requests"] / many
+    tables = closely["requests"] / many - requests - DEFINITIONS
     return {
-        "quiet_connections": connected,
-        "quiet_requests": many["requests"] / connected,
-        "quiet_cpu_ms": many["cpu_seconds"] / connected * 1000,
-        "quiet_seconds": many["seconds"],
-        "quiet_rss_mb": many["rss_mb"],
-        "quiet_mb_a_connection": (many["rss_mb"] - few["rss_mb"]) / more_connections,
+        "quiet_connections": many,
+        "quiet_requests": requests + tables / 6 + DEFINITIONS / 4,
+        "quiet_requests_closely": closely["requests"] / many,
+        "quiet_cpu_ms": (5 * by_the_clock["cpu_seconds"] + closely["cpu_seconds"])
+        / 6
+        / many
+        * 1000,
+        "quiet_seconds": by_the_clock["seconds"],
+        "quiet_rss_mb": by_the_clock["rss_mb"],
+        "quiet_mb_a_connection": (by_the_clock["rss_mb"] - memory_of_few) / (many - few),
     }
+
+
+def _connect(bench: Bench, sites: list[dict[str, str]]) -> None:
+    bench.say(f"connecting {len(sites)} sites")
+    with asked("bench.quiet_hub", f"--data-dir={bench.folder}") as (_, ask):
+        ask(connect=sites)
+
+
+def _rounds(bench: Bench, connections: int) -> dict[str, Figures]:
+    """Of a worker that is new, what a round took that a person began, and one of the clock's."""
+    found: dict[str, Figures] = {}
+    with asked("bench.quiet_hub", f"--data-dir={bench.folder}") as (_, ask):
+        for trigger in ("cli", "cli", "schedule"):
+            time.sleep(PAUSE)
+            bench.say(f"a round of {connections} connections")
+            found[trigger] = ask(round=trigger)
+    return found
 
 
 def webhooks(bench: Bench) -> Figures:

@@ -1,7 +1,8 @@
 """A worker that connects sites and syncs them all, in a process of its own.
 
 An order is a line on its input: `{"connect": [site, ...]}` adds a connection to each and pulls it,
-`{"round": true}` syncs all that there are. It answers with a line: what that took of this process.
+`{"round": "schedule"}` syncs all that there are, as the clock does, and `{"round": "cli"}` as a
+person does, looking closely. It answers with a line: what that took of this process.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import select
 
 from bascule import jobs
 from bascule.connections.fields import NewConnection
@@ -39,27 +42,26 @@ async def obey(folder: Path) -> None:
     async with open_hub(settings) as hub:
         stop = asyncio.Event()
         working = asyncio.create_task(run_worker(hub, settings.worker_concurrency, stop))
-        connections: list[Connection] = []
         _say({})
         try:
             while line := await asyncio.to_thread(sys.stdin.readline):
-                order = json.loads(line)
-                _say(await _measured(hub, connections, order.get("connect", [])))
+                _say(await _measured(hub, **json.loads(line)))
         finally:
             stop.set()
             await working
 
 
 async def _measured(
-    hub: Hub, connections: list[Connection], sites: Sequence[dict[str, str]]
+    hub: Hub, connect: Sequence[dict[str, str]] = (), round: str | None = None
 ) -> dict[str, float]:
+    async with hub.db.session() as session:
+        connections = list(await session.scalars(select(Connection)))
     requests, cpu, began = await _requests(hub), _cpu_seconds(), time.perf_counter()
-    if sites:
-        for site in sites:
-            connections.append(await _connect(hub, site, len(connections)))
-    else:
+    for number, site in enumerate(connect, len(connections)):
+        await _connect(hub, site, number)
+    if round is not None:
         for connection in connections:
-            await start_runs(hub, connection, trigger="schedule")
+            await start_runs(hub, connection, trigger=round)
     await _ended(hub)
     return {
         "seconds": time.perf_counter() - began,
@@ -69,7 +71,7 @@ async def _measured(
     }
 
 
-async def _connect(hub: Hub, site: dict[str, str], number: int) -> Connection:
+async def _connect(hub: Hub, site: dict[str, str], number: int) -> None:
     new = NewConnection(
         name=f"Quiet {number}",
         api_url=site["url"],
@@ -77,15 +79,14 @@ async def _connect(hub: Hub, site: dict[str, str], number: int) -> Connection:
         api_secret=site["api_secret"],
         schedule="manual",
     )
-    connection, _, _ = await set_up(
-        hub, new, by=None, streams=list(PRESETS), test=False, trigger="cli"
-    )
-    return connection
+    await set_up(hub, new, by=None, streams=list(PRESETS), test=False, trigger="cli")
 
 
 async def _ended(hub: Hub) -> None:
-    while await _number(hub, NOT_ENDED):
+    left = 1.0
+    while left:
         await asyncio.sleep(0.05)
+        left = await _number(hub, NOT_ENDED)
     async with hub.db.connection() as conn:
         row = await (await conn.execute(FAILED)).fetchone()
     if row is not None and row[0]:

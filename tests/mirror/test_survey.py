@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from following import until
@@ -154,3 +155,89 @@ async def test_a_document_that_comes_unstamped_into_an_empty_stream_is_found(
     assert await apart(mirror) == ["Brand"]
     assert await mirror.rows("brand", "name", where="_deleted_at IS NULL") == [(kept["name"],)]
     assert await apart(mirror) == []
+
+
+async def asked_by_the_clock(mirror: Any) -> int:
+    """Requests of a sync that the clock begins and that finds nothing, some time after the last."""
+    await age(mirror, "looked_at", minutes=20)
+    rule = mirror.site.faults.add("latency", seconds=0.0, times=MANY, path="/api")
+    said = await mirror.sync_together(*NAMES, trigger="schedule")
+    assert set(said.values()) == {"together"}
+    return MANY - int(rule.times)
+
+
+async def age(mirror: Any, name: str, *, minutes: int) -> None:
+    """So many minutes go by for what the cursors say of a look."""
+    at = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+    aged = f"UPDATE bascule.streams SET cursor = cursor || jsonb_build_object('{name}', '{at}')"
+    await mirror.execute(aged)
+
+
+async def test_by_the_clock_child_tables_and_definitions_are_looked_at_in_turns(
+    mirrored: Callable[..., Any],
+) -> None:
+    mirror = await synced(mirrored)
+    assert await apart(mirror) == []
+    before = {name: await stream_of(mirror, name) for name in NAMES}
+    assert await asked_by_the_clock(mirror) == len(NAMES)  # neither children nor definitions
+    for name in NAMES:
+        now = await stream_of(mirror, name)
+        assert now.last_success_at > before[name].last_success_at
+        whole = not await has_children(mirror, now)
+        assert (now.compared_at > before[name].compared_at) == whole, name
+
+    [(line,)] = (await mirror.rows("sales_order_item", "name"))[:1]
+    await change(mirror, "UPDATE `tabSales Order Item` SET qty = 77 WHERE name = ?", line)
+    assert await asked_by_the_clock(mirror) == len(NAMES)
+    await age(mirror, "looked_at", minutes=20)
+    await age(mirror, "family_at", minutes=91)
+    said = await mirror.sync_together(*NAMES, trigger="schedule")
+    assert [name for name, how in said.items() if how == "apart"] == ["Sales Order"]
+    assert await mirror.rows("sales_order_item", "qty", where=f"name = '{line}'") == [(77,)]
+
+    field = {"dt": "Supplier", "fieldname": "colour", "fieldtype": "Data", "label": "Colour"}
+    await mirror.ask("POST", "/api/resource/Custom Field", field, user=mirror.site.users["admin"])
+    assert await asked_by_the_clock(mirror) == len(NAMES)
+    await mirror.execute("UPDATE bascule.definitions SET looked_at = now() - interval '1 hour'")
+    await age(mirror, "looked_at", minutes=20)
+    said = await mirror.sync_together(*NAMES, trigger="schedule")
+    assert [name for name, how in said.items() if how == "apart"] == ["Supplier"]
+    assert await mirror.rows("supplier", "colour", where="colour IS NOT NULL") == []
+
+
+async def has_children(mirror: Any, stream: Stream) -> bool:
+    async with pool_of(mirror.hub).lease(mirror.connection) as site:
+        shape = await shape_for(site, stream.connection_id, stream.doctype, [], {})
+    return bool(shape.children)
+
+
+async def test_each_stream_has_a_turn_within_ninety_minutes(mirrored: Callable[..., Any]) -> None:
+    mirror = await synced(mirrored)
+    assert await apart(mirror) == []
+    await age(mirror, "looked_at", minutes=20)
+    await age(mirror, "family_at", minutes=20)
+    before = {name: (await stream_of(mirror, name)).cursor["family_at"] for name in NAMES}
+    turns = {int(datetime.now(UTC).timestamp() // 900) % 6}
+    await mirror.sync_together(*NAMES, trigger="schedule")
+    turns |= {int(datetime.now(UTC).timestamp() // 900) % 6}  # two where the quarter just ended
+    looked = []
+    for name in NAMES:
+        now = await stream_of(mirror, name)
+        if now.cursor["family_at"] != before[name] and await has_children(mirror, now):
+            looked.append(now.id % 6)
+    assert set(looked) <= turns
+    family = [await stream_of(mirror, name) for name in NAMES]
+    of_turn = [one for one in family if one.id % 6 in turns and await has_children(mirror, one)]
+    assert len(turns) > 1 or len(looked) == len(of_turn)
+
+
+async def test_sites_of_one_version_share_what_their_doctypes_are_made_of(
+    mirrored: Callable[..., Any],
+) -> None:
+    one, other = await mirrored(), await mirrored()
+    found = []
+    for mirror in (one, other):
+        async with pool_of(mirror.hub).lease(mirror.connection) as site:
+            found.append(await shape_for(site, mirror.connection.id, "Customer", [], {}))
+    assert one.connection.id != other.connection.id
+    assert found[0] is found[1]

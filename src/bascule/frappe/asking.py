@@ -24,6 +24,7 @@ from bascule.frappe.wire import Wire
 T = TypeVar("T")
 
 REMEMBERED = 600.0  # seconds that a definition is taken to stay what it was
+MOST_REMEMBERED = 4  # definitions of a site; they are large, and sites are many
 
 
 class Asking:
@@ -67,7 +68,7 @@ class Asking:
     async def meta(self, doctype: str) -> DocType:
         """What the DocType is made of, custom fields and changed properties included."""
         meta = await fetch_meta(self, doctype)
-        self._known[doctype] = (time.monotonic() + REMEMBERED, meta)
+        self._remember(doctype, meta)
         return meta
 
     # Refusals, told with what is known of the DocType
@@ -113,8 +114,14 @@ class Asking:
                 meta = await fetch_meta(self, doctype)
             except FrappeError:
                 meta = None
-            self._known[doctype] = (time.monotonic() + REMEMBERED, meta)
+            self._remember(doctype, meta)
         return meta
+
+    def _remember(self, doctype: str, meta: DocType | None) -> None:
+        self._known.pop(doctype, None)
+        self._known[doctype] = (time.monotonic() + REMEMBERED, meta)
+        while len(self._known) > MOST_REMEMBERED:
+            del self._known[next(iter(self._known))]
 
 
 def document_path(doctype: str, name: str | None = None) -> str:

@@ -56,7 +56,7 @@ class Column:
         return self.type.split(" ", 1)[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Shape:
     """The columns of one DocType and the child tables that belong to its documents.
 

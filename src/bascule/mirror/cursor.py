@@ -54,6 +54,7 @@ class Cursor(msgspec.Struct):
     proof_round_at: str | None = None
     looked_at: str | None = None  # when checksums were last compared, and how long that took
     look_seconds: float = 0.0
+    family_at: str | None = None  # when those of the child tables were compared as well
     withheld: dict[str, dict[str, str]] = {}  # DocType -> field -> what it needs, see `withheld`
 
     @classmethod
@@ -64,9 +65,11 @@ class Cursor(msgspec.Struct):
         return msgspec.json.encode(self).decode()
 
     def looked(self) -> str:
-        """What a look that found nothing changes, as JSON."""
-        seconds = self.look_seconds
-        return msgspec.json.encode({"looked_at": self.looked_at, "look_seconds": seconds}).decode()
+        """What a look that found nothing changes, as JSON. One at all tables sets the pace."""
+        changed: dict[str, object] = {"looked_at": self.looked_at}
+        if self.family_at == self.looked_at:
+            changed |= {"look_seconds": self.look_seconds, "family_at": self.family_at}
+        return msgspec.json.encode(changed).decode()
 
     def begin(self, site_clock: datetime, hub_clock: datetime) -> None:
         self.site_clock = site_clock.isoformat(" ")

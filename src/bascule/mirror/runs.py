@@ -24,7 +24,7 @@ from bascule.mirror.beginning import begin, without
 from bascule.mirror.columns import Shape
 from bascule.mirror.ending import cut_off, fail, finish, leave_alone, note_health, tell
 from bascule.mirror.room import DiskNearlyFull
-from bascule.mirror.shapes import forget_shapes
+from bascule.mirror.shapes import forget_definition
 from bascule.mirror.starting import queue
 from bascule.mirror.tables import OVER, Run, RunLog, Stream
 from bascule.mirror.widths import TooWide
@@ -222,7 +222,8 @@ async def _attempts(
             told = first_of(raised)
             if not isinstance(told, FieldsWithheld | Invalid | NoPermission) or not left:
                 raise
-        forget_shapes(connection.id, stream.doctype)
+        async with hub.db.session() as session:
+            await forget_definition(session, stream)
         if isinstance(told, FieldsWithheld):
             stream = await without(hub, run, attempt, told)
         else:

@@ -3,14 +3,15 @@
 The site's database is asked for a checksum of all values of all rows, and the checksums of the
 rows here, which came with them, have to give the same. Where they do not, the rows are listed with
 their checksums, and those that differ are fetched. ERPNext renames, reposts and closes by nightly
-jobs in this way, in some two hundred places. A site that has no checksums, such as version 16, is
-compared by value instead, the more seldom the longer that takes.
+jobs in this way, in some two hundred places. Most tables are child tables: where the clock begins a
+sync that finds all else unchanged, theirs are asked for once in 90 minutes. A site that has no
+checksums, such as version 16, is compared by value instead, the more seldom the longer that takes.
 """
 
 import asyncio
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -25,6 +26,8 @@ from bascule.mirror.schema import Table
 PARENTS_AT_ONCE = 2_000
 # The looks of a connection, one after another, would take at most one second in so many.
 SHARE = 2
+# By the clock, rows of child tables are looked at in turns: each stream's once in 90 minutes.
+TURNS, TURN = 6, timedelta(minutes=15)
 LONG = 10.0  # seconds: who syncs by hand does not wait for a longer one each time
 NOTHING = Total(0, 0)
 
@@ -67,6 +70,19 @@ def due(attempt: Attempt) -> bool:
     return hub_clock() - datetime.fromisoformat(cursor.looked_at) >= pause
 
 
+def with_family(attempt: Attempt) -> bool:
+    """Whether it is time to look at the child tables too, which cost most of the requests."""
+    at = attempt.cursor.family_at
+    if at is None or attempt.by_hand or not attempt.tables.children:
+        return True
+    now = hub_clock()
+    since = now - datetime.fromisoformat(at)
+    turn = int(now.timestamp() // TURN.total_seconds()) % TURNS
+    if turn == attempt.stream_id % TURNS:
+        return since >= TURN
+    return since >= TURNS * TURN - TURN / 3  # a sync comes a little earlier or later
+
+
 def by_checksum(attempt: Attempt) -> bool:
     """Whether one request a table tells that nothing is otherwise, and it is time to ask."""
     return attempt.tables.parent.checksum is not None and due(attempt)
@@ -97,12 +113,15 @@ def comparing(attempt: Attempt) -> Iterator[None]:
 
 
 @contextmanager
-def _timed(attempt: Attempt) -> Iterator[None]:
-    """Note how long a look took, and that it was taken; the caller's next commit keeps it."""
-    began = time.monotonic()
+def _timed(attempt: Attempt, *, whole: bool = True) -> Iterator[None]:
+    """Note how long a look took, and that it was taken; the caller's next commit keeps it. `whole`:
+    at all tables of the stream.
+    """
+    cursor, began = attempt.cursor, time.monotonic()
     yield
-    attempt.cursor.looked_at = hub_clock().isoformat()
-    attempt.cursor.look_seconds = time.monotonic() - began
+    cursor.looked_at, cursor.look_seconds = hub_clock().isoformat(), time.monotonic() - began
+    if whole:
+        cursor.family_at = cursor.looked_at
 
 
 async def differing(
@@ -112,7 +131,7 @@ async def differing(
     `here`: the stream's of `totals_here`, where they were asked for with those of others.
     """
     own, *family = attempt.tables.all()
-    by_parents = _by_parents(attempt)
+    by_parents = _by_parents(attempt) and list(among) != [attempt.doctype]
     if here is None:
         here = (await totals_here([attempt]))[attempt.stream_id]
     parents: list[str] = []
@@ -121,7 +140,7 @@ async def differing(
             parents = await _parents(attempt, conn)
     if not any(total.rows for total in here.values()):
         family = []  # rows of a child table are nobody's where there are no documents
-    with _timed(attempt):
+    with _timed(attempt, whole=not among):
         async with asyncio.TaskGroup() as group:
             asked = {
                 table.doctype: group.create_task(
@@ -140,15 +159,17 @@ def _by_parents(attempt: Attempt) -> bool:
     return bool(attempt.filters and attempt.tables.children)
 
 
-async def totals_here(attempts: Sequence[Attempt]) -> dict[int, dict[str, Total]]:
+async def totals_here(
+    attempts: Sequence[Attempt], without_family: Collection[int] = ()
+) -> dict[int, dict[str, Total]]:
     """Of each stream, by DocType, the rows here, but for child rows that are asked for by their
-    documents: of all of these in one statement.
+    documents, and for those of the streams `without_family`: of all in one statement.
     """
     asked = [
         (attempt, table)
         for attempt in attempts
         for table in attempt.tables.all()
-        if not (table.child and _by_parents(attempt))
+        if not (table.child and (_by_parents(attempt) or attempt.stream_id in without_family))
     ]
     found: dict[int, dict[str, Total]] = {attempt.stream_id: {} for attempt in attempts}
     if asked:

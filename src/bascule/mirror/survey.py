@@ -45,8 +45,8 @@ TOGETHER = 10  # streams whose rows here are added up in one statement
 _QUIET = """
 WITH given AS (
     SELECT * FROM unnest(%(streams)s::integer[], %(fences)s::bigint[], %(runs)s::bigint[],
-                         %(looked)s::text[], %(seconds)s::float8[])
-        AS given (stream, fence, run, looked, seconds)),
+                         %(looked)s::text[], %(seconds)s::float8[], %(whole)s::boolean[])
+        AS given (stream, fence, run, looked, seconds, whole)),
 ended AS (
     UPDATE bascule.runs r SET outcome = 'done', finished_at = %(now)s, seconds = given.seconds
       FROM given JOIN bascule.streams s ON s.id = given.stream AND s.fence = given.fence
@@ -56,7 +56,8 @@ UPDATE bascule.streams s
    SET cursor = s.cursor || given.looked::jsonb, last_success_at = %(now)s,
        last_error = NULL, last_error_step = NULL, trouble = '{}', failures = 0,
        retry_at = NULL,
-       compared_at = %(now)s, compared_by = %(by)s
+       compared_at = CASE WHEN given.whole THEN %(now)s ELSE s.compared_at END,
+       compared_by = CASE WHEN given.whole THEN %(by)s ELSE s.compared_by END
   FROM given JOIN ended ON ended.stream_id = given.stream
  WHERE s.id = given.stream
 RETURNING s.id
@@ -66,7 +67,8 @@ RETURNING s.id
 @dataclass(slots=True)
 class Surveyed:
     """`streams`: each with the run that was queued for it. `on`: how many of the connection are.
-    `equal`: the attempts at those runs that found nothing to do, as far as the look has come.
+    `equal`: the attempts at those runs that found nothing to do, as far as the look has come;
+    `without_family`: the streams whose child tables it left for another time.
     """
 
     connection: Connection
@@ -74,6 +76,11 @@ class Surveyed:
     on: int
     began: datetime
     equal: list[Attempt] = field(default_factory=list)
+    without_family: set[int] = field(default_factory=set)
+
+    @property
+    def by_the_clock(self) -> bool:
+        return all(run.trigger == "schedule" for run, _ in self.streams)
 
 
 async def survey(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> None:
@@ -178,7 +185,9 @@ async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:
         return  # times of change are other ones now
     streams = [stream for _, stream in surveyed.streams]
     async with hub.db.session() as session:
-        definitions = await look_at_definitions(site, session, connection, streams)
+        definitions = await look_at_definitions(
+            site, session, connection, streams, closely=not surveyed.by_the_clock
+        )
     async with hub.db.connection() as conn:
         there = await catalogue_of(conn, connection.slug)
     standing = Standing(hub, site, connection, there, surveyed.on)
@@ -186,7 +195,7 @@ async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for _ in range(connection.max_concurrency):
-            group.create_task(_look_at_some(standing, each, surveyed.equal))
+            group.create_task(_look_at_some(standing, each, surveyed))
     _share_out(surveyed.equal, time.monotonic() - began)
     if surveyed.equal:
         await ensure_views(hub.db, connection)
@@ -196,7 +205,7 @@ async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:
 
 
 async def _look_at_some(
-    standing: Standing, streams: Iterator[tuple[Run, Stream]], equal: list[Attempt]
+    standing: Standing, streams: Iterator[tuple[Run, Stream]], surveyed: Surveyed
 ) -> None:
     while some := list(islice(streams, TOGETHER)):
         attempts = [
@@ -205,11 +214,14 @@ async def _look_at_some(
             if (attempt := await _leaving(stream.doctype, standing.attempt(run, stream)))
             and silent.by_checksum(attempt)
         ]
-        here = await silent.totals_here(attempts)
+        alone = {one.stream_id for one in attempts if not silent.with_family(one)}
+        surveyed.without_family |= alone
+        here = await silent.totals_here(attempts, alone)
         for attempt in attempts:
-            differing = silent.differing(attempt, here=here[attempt.stream_id])
+            among = [attempt.doctype] if attempt.stream_id in alone else []
+            differing = silent.differing(attempt, among, here=here[attempt.stream_id])
             if await _leaving(attempt.doctype, differing) == []:
-                equal.append(attempt)
+                surveyed.equal.append(attempt)
 
 
 async def _leaving(doctype: str, look: Awaitable[T]) -> T | None:
@@ -242,7 +254,7 @@ async def _end(hub: Hub, surveyed: Surveyed) -> None:
                 session, surveyed.connection, "ok", None, now, unless_refused_since=surveyed.began
             )
         await lock_streams(session, list(runs))
-        written = await _write(session, surveyed.equal, now)
+        written = await _write(session, surveyed, now)
         done = [attempt for attempt in surveyed.equal if attempt.stream_id in written]
         ended = {attempt.stream_id: runs.pop(attempt.stream_id) for attempt in done}
         session.add_all(
@@ -256,9 +268,9 @@ async def _end(hub: Hub, surveyed: Surveyed) -> None:
             await publish_each(session, "stream", each, connection_id=connection_id)
 
 
-async def _write(session: AsyncSession, equal: Sequence[Attempt], now: datetime) -> set[int]:
-    """The rows of these streams and of their runs; the streams that were written."""
-    raw = await driver_connection(session)
+async def _write(session: AsyncSession, surveyed: Surveyed, now: datetime) -> set[int]:
+    """The rows of the streams that are equal and of their runs; the streams that were written."""
+    raw, equal = await driver_connection(session), surveyed.equal
     values = {
         "now": now,
         "by": "checksum",
@@ -267,6 +279,7 @@ async def _write(session: AsyncSession, equal: Sequence[Attempt], now: datetime)
         "runs": [attempt.run_id for attempt in equal],
         "looked": [attempt.cursor.looked() for attempt in equal],
         "seconds": [attempt.cursor.look_seconds for attempt in equal],
+        "whole": [attempt.stream_id not in surveyed.without_family for attempt in equal],
     }
     written = await raw.execute(_QUIET, values)
     return {stream_id for (stream_id,) in await written.fetchall()}

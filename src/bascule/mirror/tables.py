@@ -95,7 +95,8 @@ class Stream(Base):
 class Definition(Base):
     """What a stream's DocType is made of, so that it need not be asked for until it changes.
 
-    `changes` is what tells that it did (see mirror/shapes.py), `asked_as` who asked, and for what.
+    `changes` is what tells that it did (see mirror/shapes.py), and `looked_at` when that was last
+    asked; `asked_as` who asked, and for what. Equal shapes have one `digest`.
     """
 
     __tablename__ = "definitions"
@@ -105,7 +106,9 @@ class Definition(Base):
     )
     asked_as: Mapped[str]
     asked_at: Mapped[datetime]
+    looked_at: Mapped[datetime]
     changes: Mapped[str]
+    digest: Mapped[str]
     shape: Mapped[dict[str, Any]]
 
 
