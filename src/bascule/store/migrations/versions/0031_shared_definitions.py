@@ -6,8 +6,8 @@ They are only kept to spare the site requests: those from before are asked for o
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0029"
+revision = "0031"
+down_revision = "0030"
 
 
 def upgrade() -> None:
