@@ -12,6 +12,6 @@ down_revision = "0030"
 
 def upgrade() -> None:
     op.execute("DELETE FROM bascule.definitions")
-    op.add_column("definitions", sa.Column("digest", sa.Text(), nullable=False), schema="bascule")
+    op.add_column("definitions", sa.Column("digest", sa.String(), nullable=False), schema="bascule")
     looked = sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False)
     op.add_column("definitions", looked, schema="bascule")
