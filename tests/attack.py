@@ -42,6 +42,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     "Come in by a forged, stolen or mixed up answer of a sign-in provider": (
         "security/test_sign_in_by_a_provider.py",
     ),
+    "Come in by a passkey that was lured, copied or made up": ("security/test_passkeys.py",),
     "Guess the secret key from a token, or by its weakness": (
         "security/test_keys_and_tokens.py",
         "accounts/test_weak_key.py",

@@ -14,6 +14,9 @@ from bascule.accounts.factor_pages import pages as factor_pages
 from bascule.accounts.identity_api import router as identities
 from bascule.accounts.pages import open_pages as signing_in_pages
 from bascule.accounts.pages import pages as account_pages
+from bascule.accounts.passkey_api import router as passkeys
+from bascule.accounts.passkey_pages import open_pages as passkey_doors
+from bascule.accounts.passkey_pages import pages as passkey_pages
 from bascule.accounts.people_pages import pages as people_pages
 from bascule.accounts.provider_pages import open_pages as provider_doors
 from bascule.accounts.provider_pages import pages as provider_pages
@@ -70,6 +73,7 @@ ROUTERS += [
     settings,
     second_factor,
     identities,
+    passkeys,
     documents,
     *two_way,
     two_way_setup,
@@ -80,10 +84,11 @@ ROUTERS += [
 ]
 ROUTERS += [allowed, system, cleanups, left_off]
 # What people look at, in a browser; each page says which route is its JSON twin.
-OPEN_PAGES: list[APIRouter] = [signing_in_pages, provider_doors]
+OPEN_PAGES: list[APIRouter] = [signing_in_pages, provider_doors, passkey_doors]
 PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stream_page, run_page]
 # In this order: /people/sites is no person, and /settings/second-factor no place.
-PAGES += [allowed_page, left_page, factor_pages, provider_pages, people_pages, settings_pages]
+PAGES += [allowed_page, left_page, factor_pages, provider_pages, passkey_pages]
+PAGES += [people_pages, settings_pages]
 PAGES += [connector_settings, audit_page, system_page, cleanups_page]
 PAGES += [data, log_page, webhooks_page, *record_pages]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.

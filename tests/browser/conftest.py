@@ -98,7 +98,7 @@ class Visit:
         self.go("/sign-in")
         self.page.get_by_label("Username or e-mail address").fill(name)
         self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url(re.compile(r"^(?!.*/sign-in)"))
 
     def shoot(self, name: str) -> None:

@@ -13,11 +13,12 @@ import pyotp
 import requests
 from sqlalchemy import delete, select, update
 
+from accounts.authenticator import Authenticator
 from api.conftest import Api, RunningHub
 from bascule.accounts import people, second_factor
 from bascule.accounts.bearer import families_of, start_family
 from bascule.accounts.signing_in import welcome
-from bascule.accounts.tables import Identity, RefreshFamily, SecondFactor, User
+from bascule.accounts.tables import Identity, Passkey, RefreshFamily, SecondFactor, User
 from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.inbox.signatures import signature_of
@@ -208,6 +209,43 @@ class Stage:
                 return code
 
         return str(self.running.run(made()))
+
+    @property
+    def at_a_name(self) -> str:
+        return self.running.url.replace("127.0.0.1", "localhost")
+
+    def passkey_for(self, who: Person) -> dict[str, Any]:
+        """What a browser made for this sign-in a moment ago."""
+        begun = Api(self.at_a_name, who.bearer).post("/api/auth/passkeys/begin")
+        self.keep_few_passkeys(who.id)
+        return Authenticator(self.at_a_name).create(begun.json["options"])
+
+    def add_passkey(self, number: int) -> int:
+        """One of this user's, to be renamed or removed."""
+
+        async def made() -> int:
+            async with self.running.hub.db.session() as session:
+                passkey = Passkey(
+                    user_id=number,
+                    name=uuid4().hex,
+                    credential_id=uuid4().hex,
+                    public_key="",
+                    user_handle="",
+                    transports=[],
+                )
+                session.add(passkey)
+                await session.flush()
+                return passkey.id
+
+        self.keep_few_passkeys(number)
+        return self.running.run(made())  # type: ignore[no-any-return]
+
+    def keep_few_passkeys(self, number: int) -> None:
+        async def removed() -> None:
+            async with self.running.hub.db.session() as session:
+                await session.execute(delete(Passkey).where(Passkey.user_id == number))
+
+        self.running.run(removed())
 
     def connect_provider(self, number: int) -> None:
         """This user signs in by a provider, if not already."""

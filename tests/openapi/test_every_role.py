@@ -8,6 +8,7 @@ and missing tokens are test_hostile's and test_access's.
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -79,6 +80,8 @@ def test_every_answer_is_as_the_openapi_says(stage: Stage, operation: Any, role:
             headers = {"X-Forwarded-For": next_address()}  # or it would be throttled
             if real and case.path == SIGNED and isinstance(case.body, dict):
                 headers |= sign(stage, case)
+            if "passkey" in case.path:  # a browser has them at a name alone
+                headers["Host"] = urlsplit(stage.at_a_name).netloc
             if who:
                 headers["Authorization"] = f"Bearer {who.bearer}"
             answer = case.call(stage.running.url, session, headers=headers, timeout=60)
@@ -135,6 +138,7 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
         named["token"] = stage.token_of(named.get("user", who.id))
     if case.path == "/api/auth/login":
         stage.set_up_factor(who.id, on=False, begun=False)
+        stage.keep_few_passkeys(who.id)
     if case.path.endswith("/second-factor") and "user" in named:
         stage.set_up_factor(named["user"], on=True)
     elif "/second-factor" in case.path:
@@ -143,6 +147,12 @@ def name_what_is_there(stage: Stage, case: Case, who: Person) -> None:
         code = stage.set_up_factor(who.id, on=not setting_up and not first, begun=not first)
         if setting_up and isinstance(case.body, dict):
             case.body["code"] = code
+    if case.path == "/api/auth/passkeys" and method == "POST" and isinstance(case.body, dict):
+        case.body = {"name": "Any", "credential": stage.passkey_for(who)}
+    elif case.path.endswith("/passkeys") and method == "DELETE":
+        stage.add_passkey(named["user"])
+    elif "passkey" in named:
+        named["passkey"] = stage.add_passkey(who.id)
     if case.path.endswith("/provider") and method == "DELETE":
         stage.connect_provider(int(named.get("user", who.id)))
     if "session" in named:

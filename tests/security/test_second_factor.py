@@ -259,6 +259,7 @@ def test_where_admins_have_to_have_one_they_are_as_editors_without(strict_hub: R
     assert visitor.get("/api/connectors").status == 200
     assert visitor.get(HERE).json == {
         "on": False,
+        "passkeys": 0,
         "required": True,
         "since": None,
         "recovery_codes_left": 0,

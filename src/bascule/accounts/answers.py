@@ -177,8 +177,9 @@ class Confirmed(BaseModel):
 
 
 class FactorState(BaseModel):
-    on: bool = Field(description="A code is asked for at sign-in.")
-    required: bool = Field(description="Without one you change no more than an editor.")
+    on: bool = Field(description="A code of an authenticator app is asked for at sign-in.")
+    passkeys: int = Field(description="How many you have; one is as good as a code.")
+    required: bool = Field(description="Without either you change no more than an editor.")
     since: datetime | None
     recovery_codes_left: int
 
@@ -199,7 +200,7 @@ class FactorCode(BaseModel):
 
 
 class RecoveryCodes(BaseModel):
-    """Each works once instead of a code of the app. Shown this once."""
+    """Each works once instead of a code of the app, or a passkey. Shown this once."""
 
     recovery_codes: list[str] = Field(examples=[["aqbc-def2-ghi7"]])
 

@@ -13,6 +13,7 @@ from bascule.accounts.answers import (
     Person,
     RecoveryCodes,
 )
+from bascule.accounts.passkeys import passkeys_of
 from bascule.accounts.users_api import UserId, note
 from bascule.errors import NoSuch
 
@@ -29,8 +30,10 @@ async def my_second_factor(hub: TheHub, user: Viewer) -> FactorState:
     async with hub.db.session() as session:
         kept = await second_factor.factor_of(session, user)
         left = await second_factor.codes_left(session, user)
+        passkeys = len(await passkeys_of(session, user))
     return FactorState(
         on=kept is not None,
+        passkeys=passkeys,
         required=needs_factor(hub, user),
         since=kept.confirmed_at if kept else None,
         recovery_codes_left=left,
@@ -59,8 +62,11 @@ async def turn_on_second_factor(
 async def renew_recovery_codes(hub: TheHub, user: Viewer, person: ConfirmedPerson) -> RecoveryCodes:
     """Ten new ones; those before them open nothing any more."""
     async with hub.db.session() as session:
-        if await second_factor.factor_of(session, person) is None:
-            raise NoSuch("You have no authenticator app here.", next_step="Turn it on first.")
+        if not await second_factor.has_factor(session, person):
+            raise NoSuch(
+                "You have no authenticator app and no passkey here.",
+                next_step="Set one of them up first.",
+            )
         codes = await second_factor.new_recovery_codes(session, person)
     return RecoveryCodes(recovery_codes=codes)
 

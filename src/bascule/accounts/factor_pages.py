@@ -61,7 +61,7 @@ async def recovery_form(
     request: Request, hub: TheHub, user: Viewer, person: ConfirmedPerson
 ) -> Response:
     async with hub.db.session() as session:
-        if await second_factor.factor_of(session, person) is None:
+        if not await second_factor.has_factor(session, person):
             return RedirectResponse(HERE, 303)
         codes = await second_factor.new_recovery_codes(session, person)
     return await _page(request, hub, user, codes=codes)

@@ -7,14 +7,16 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bascule.accounts.access import TheHub, Viewer
-from bascule.accounts.entering import ask_for_factor
-from bascule.accounts.half_sign_in import end_half, who_waits
-from bascule.accounts.origin import address_of, local_path, refuse_cross_site
-from bascule.accounts.second_factor import has_factor
+from bascule.accounts.entering import ask_for_factor, give_passkey
+from bascule.accounts.half_sign_in import Waiting, end_half, who_waits
+from bascule.accounts.origin import address_of, local_path, network_of, refuse_cross_site
+from bascule.accounts.passkey_place import place_if_any
+from bascule.accounts.passkey_use import FACTOR, any_there, begin
+from bascule.accounts.passkeys import passkeys_of
+from bascule.accounts.second_factor import factor_of, has_factor
 from bascule.accounts.sessions import cookie_of, end_session, session_of, start_session
 from bascule.accounts.signing_in import give_code, sign_in, user_of_link, welcome
-from bascule.accounts.tables import User
-from bascule.errors import Invalid, TooMany, Unauthenticated
+from bascule.errors import Conflict, HubError, Invalid, TooMany, Unauthenticated
 from bascule.hub import Hub
 from bascule.ui import back_to, render
 
@@ -29,7 +31,7 @@ async def sign_in_page(request: Request, hub: TheHub, next: str = "/") -> Respon
         async with hub.db.session() as session:
             if await session_of(session, session_id) is not None:
                 return RedirectResponse(local_path(next), 303)
-    return _sign_in_page(request, hub, next)
+    return await sign_in_page_with(request, hub, next)
 
 
 @open_pages.post("/sign-in")
@@ -44,7 +46,7 @@ async def sign_in_form(
     try:
         user, half = await sign_in(hub, request, name, password)
     except (Unauthenticated, TooMany) as refused:
-        return _sign_in_page(request, hub, next, name, refused)
+        return await sign_in_page_with(request, hub, next, name, refused)
     if half:
         return await ask_for_factor(hub, request, user, next)
     response = RedirectResponse(local_path(next), 303)
@@ -55,11 +57,17 @@ async def sign_in_form(
 @open_pages.get("/sign-in/code")
 async def code_page(request: Request, hub: TheHub, next: str = "/") -> Response:
     waiting = await who_waits(hub, request)
-    return _code_page(request, waiting.user, next) if waiting else _from_the_start(next)
+    return await _code_page(request, hub, waiting, next) if waiting else _from_the_start(next)
 
 
 @open_pages.post("/sign-in/code")
-async def code_form(request: Request, hub: TheHub, code: Typed = "", next: Typed = "/") -> Response:
+async def code_form(
+    request: Request,
+    hub: TheHub,
+    code: Typed = "",
+    credential: Annotated[str, Form(max_length=20_000)] = "",
+    next: Typed = "/",
+) -> Response:
     """The other half of a sign-in."""
     refuse_cross_site(request, hub.settings)
     waiting = await who_waits(hub, request)
@@ -67,23 +75,34 @@ async def code_form(request: Request, hub: TheHub, code: Typed = "", next: Typed
         return _from_the_start(next)
     user, way = waiting.user, waiting.way
     try:
-        await give_code(hub, request, user, code, via="session" if way == "password" else way)
-    except (Invalid, TooMany) as refused:
-        return _code_page(request, user, next, refused)
+        via = "session" if way == "password" else way
+        if credential:
+            await give_passkey(hub, request, user, credential, bound_to=waiting.cookie, via=via)
+        else:
+            await give_code(hub, request, user, code, via=via)
+    except (Invalid, TooMany, Conflict) as refused:
+        return await _code_page(request, hub, waiting, next, refused)
     response = RedirectResponse(local_path(next), 303)
     await end_half(hub, request, response)
     await start_session(hub, request, response, user, way=way)
     return response
 
 
-def _sign_in_page(
+async def sign_in_page_with(
     request: Request,
     hub: Hub,
     next: str,
     name: str = "",
-    refused: Unauthenticated | TooMany | None = None,
+    refused: HubError | None = None,
+    status: int = 401,
 ) -> Response:
-    status = 200 if refused is None else 429 if isinstance(refused, TooMany) else 401
+    """The sign-in page; with why somebody does not get in."""
+    async with hub.db.session() as session:
+        passkeys = place_if_any(hub, request) is not None and await any_there(session)
+    if refused is None:
+        status = 200
+    elif isinstance(refused, TooMany):
+        status = 429
     return render(
         request,
         "accounts/sign_in.html",
@@ -92,6 +111,7 @@ def _sign_in_page(
         name=name,
         refused=refused,
         provider=hub.settings.oidc_issuer and hub.settings.oidc_name,
+        passkeys=passkeys,
     )
 
 
@@ -101,16 +121,29 @@ def _from_the_start(next: str) -> Response:
     return back_to(f"/sign-in?{query}", said, kind="note")
 
 
-def _code_page(
-    request: Request, user: User, next: str, refused: Invalid | TooMany | None = None
+async def _code_page(
+    request: Request, hub: Hub, waiting: Waiting, next: str, refused: HubError | None = None
 ) -> Response:
     status = 200 if refused is None else 429 if isinstance(refused, TooMany) else 422
+    place, user = place_if_any(hub, request), waiting.user
+    network = network_of(address_of(request, hub.settings))
+    async with hub.db.session() as session:
+        app = await factor_of(session, user) is not None
+        passkeys = await passkeys_of(session, user)
+        options = None
+        if passkeys and place is not None:
+            options = await begin(
+                session, FACTOR, place, bound_to=waiting.cookie, network=network, user=user
+            )
     return render(
         request,
         "accounts/code.html",
         status,
         next=local_path(next),
         name=user.username,
+        app=app,
+        passkeys=bool(passkeys),
+        options=options,
         refused=refused,
     )
 

@@ -12,7 +12,8 @@ from bascule.accounts.entering import enter
 from bascule.accounts.id_token import Told
 from bascule.accounts.identities import NotLetIn, bind, refuse_domain, unbind, whose
 from bascule.accounts.identity_api import disconnect_user
-from bascule.accounts.origin import address_of, local_path
+from bascule.accounts.origin import address_of
+from bascule.accounts.pages import sign_in_page_with
 from bascule.accounts.provider import ProviderFailed
 from bascule.accounts.provider_sign_in import (
     ANEW,
@@ -49,7 +50,7 @@ async def to_provider(request: Request, hub: TheHub, next: str = "/", anew: str 
     try:
         where, cookie = await leave(hub, request, ANEW if anew else SIGN_IN, next=next)
     except ProviderFailed as failed:
-        return _refused(request, hub, failed, next)
+        return await _refused(request, hub, failed, next)
     response = RedirectResponse(where, 303)
     remember(hub, request, response, cookie)
     return response
@@ -91,7 +92,7 @@ async def from_provider(
         if asked is not None and asked.purpose == CONNECT:
             step = refused.next_step
             return back_to("/settings", str(refused), kind="failed", next_step=step)
-        response = _refused(request, hub, refused, asked.next if asked else "/")
+        response = await _refused(request, hub, refused, asked.next if asked else "/")
     if asked is not None:  # else another page may have sent them here, and they are on their way
         forget(hub, request, response)
     return response
@@ -170,16 +171,7 @@ async def _noted(hub: Hub, request: Request, refused: HubError) -> None:
         )
 
 
-def _refused(request: Request, hub: Hub, refused: HubError, next: str) -> Response:
+async def _refused(request: Request, hub: Hub, refused: HubError, next: str) -> Response:
     status = 403 if isinstance(refused, NotLetIn) else 400
-    if isinstance(refused, ProviderFailed):
-        status = 502
-    return render(
-        request,
-        "accounts/sign_in.html",
-        status,
-        next=local_path(next),
-        name="",
-        refused=refused,
-        provider=hub.settings.oidc_issuer and hub.settings.oidc_name,
-    )
+    status = 502 if isinstance(refused, ProviderFailed) else status
+    return await sign_in_page_with(request, hub, next, refused=refused, status=status)

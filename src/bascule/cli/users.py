@@ -162,27 +162,34 @@ async def reset(name: Name, yes: Yes = False, as_json: AsJson = False) -> int:
 @verb("machine", group="users")
 async def factor(
     name: Name,
-    off: Annotated[bool, typer.Option("--off", help="Their password alone lets them in.")] = False,
+    off: Annotated[
+        bool, typer.Option("--off", help="Take both away: their password alone lets them in.")
+    ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
-    """Tell whether somebody has an authenticator app; turn it off for who lost it."""
+    """Tell whether somebody has an authenticator app or passkeys; end both for who lost them."""
     from bascule.accounts import second_factor
+    from bascule.accounts.passkeys import passkeys_of, remove_all
     from bascule.accounts.people import find_person
 
     if off:
-        confirm(f"Turn off the authenticator app of {name}", yes=yes)
+        confirm(f"End the authenticator app and the passkeys of {name}", yes=yes)
     async with acting_hub(of=name) as (hub, _), hub.db.session() as session:
         user = await find_person(session, name)
-        if off:
-            await second_factor.turn_off(session, user)
+        passkeys = await passkeys_of(session, user)
         on = await second_factor.factor_of(session, user) is not None
+        if off and passkeys:
+            await remove_all(session, user)
+        if off and (on or not passkeys):
+            await second_factor.turn_off(session, user)
+        on, keys = on and not off, 0 if off else len(passkeys)
         username = user.username
     if as_json:
-        document({"username": username, "second_factor": on})
+        document({"username": username, "second_factor": on, "passkeys": keys})
     else:
-        said = "an authenticator app" if on else "no authenticator app"
-        out.print(f"{escape(username)} has {said}")
+        app = "an authenticator app" if on else "no authenticator app"
+        out.print(f"{escape(username)} has {app} and {keys or 'no'} passkeys")
     return Exit.DONE
 
 
