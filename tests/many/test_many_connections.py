@@ -71,6 +71,30 @@ def test_what_needs_somebody_is_short_on_home_and_whole_behind(sit: Sit) -> None
     assert "Something broke." in page.text
 
 
+def test_what_several_connections_have_for_one_cause_is_told_once(
+    sit: Sit, api: Api, say: Callable[..., Any]
+) -> None:
+    told = [one for one in api.get("/api/needs").json["needs"] if "Something broke." in one["what"]]
+    assert [one["name"] for one in told] == ["Client 017"]
+    assert [one["name"] for one in told[0]["also"]] == ["Client 170", "Client 299"]
+    assert [one["command"] for one in told[0]["also"]] == [
+        "bascule sync site_170",
+        "bascule sync site_299",
+    ]
+    page = sit("editor").open("/")
+    assert page.text.count("Something broke.") == 1
+    assert "Client 017 and 2 more" in page.text
+    for slug in ("site_017", "site_170", "site_299"):
+        assert page.html.count(f'action="/connectors/{slug}/sync"') == 1
+    said = say("attention").stdout
+    assert said.count("Something broke.") == 1
+    assert "Client 017 and 2 more" in said
+    assert "bascule sync site_299" in said
+    # What differs is of each site by itself, though the words are the same.
+    differing = [one for one in api.get("/api/needs").json["needs"] if one["kind"] == "differs"]
+    assert [len(one["also"]) for one in differing] == [0, 0]
+
+
 def test_data_is_a_list_of_connections_too(sit: Sit) -> None:
     viewer = sit("viewer")
     page = viewer.open("/data")

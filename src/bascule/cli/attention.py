@@ -25,10 +25,13 @@ async def attention(as_json: AsJson = False) -> int:
         document({"needs": [need.model_dump(mode="json") for need in needs]})
     for need in needs if not as_json else []:
         mark = "[yellow]…[/]" if need.kind == "waiting" else "[red]✗[/]"
-        out.print(f"{mark} [bold]{escape(need.name)}[/]: {escape(need.what)}")
+        more = f" and {len(need.also)} more" if need.also else ""
+        out.print(f"{mark} [bold]{escape(need.name)}{more}[/]: {escape(need.what)}")
         out.print(f"  → {escape(need.next_step)}")
         if need.command or need.page:
             out.print(f"    [dim]{escape(need.command or need.page)}[/]")
+        for one in need.also:
+            out.print(f"    [dim]{escape(one.name)}: {escape(one.command or one.page)}[/]")
     if not needs and not as_json:
         out.print("[green]Nothing needs attention.[/]")
     return Exit.FAILED if any(need.kind != "waiting" for need in needs) else Exit.DONE

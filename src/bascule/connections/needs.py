@@ -2,7 +2,7 @@
 it finds what it knows of; nobody asks a site for it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -48,7 +48,8 @@ class Mend:
 class Need:
     """`name`: what it is about. `page`: where more is told, and where it can be mended; "" where no
     page does. `mend` is None for who may not, or where there is nothing to do but look. `command`:
-    what mends it, or tells more, on the command line.
+    what mends it, or tells more, on the command line. `cause`: what those of a kind that have one
+    cause share; "" where it stands by itself. `also`: the others of the same cause.
     """
 
     kind: Kind
@@ -58,6 +59,8 @@ class Need:
     page: str
     mend: Mend | None = None
     command: str = ""
+    cause: str = ""
+    also: tuple["Need", ...] = ()
 
 
 Finder = Callable[[Hub, AsyncSession, User | None], Awaitable[list[Need]]]
@@ -70,12 +73,24 @@ def finds_needs(finder: Finder) -> Finder:
 
 
 async def needs_of(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
-    """All that concerns what this viewer may see; the most urgent first."""
+    """All that concerns what this viewer may see; the most urgent first, each cause once."""
     found = [need for finder in _finders for need in await finder(hub, session, viewer)]
     found.sort(key=lambda need: KINDS.index(need.kind))
-    return [
+    return _by_cause(
         need
         if need.mend is None or viewer is None or has_role(viewer, need.mend.role)
         else replace(need, mend=None)
         for need in found
+    )
+
+
+def _by_cause(needs: Iterable[Need]) -> list[Need]:
+    """In the order of the first of each cause, which has the others with it."""
+    together: dict[tuple[object, ...], list[Need]] = {}
+    for number, need in enumerate(needs):
+        key = (need.kind, need.cause) if need.cause else (number,)
+        together.setdefault(key, []).append(need)
+    return [
+        replace(first, also=tuple(others)) if others else first
+        for first, *others in together.values()
     ]

@@ -9,6 +9,16 @@ from bascule.connections.needs import Kind, Need, needs_of
 router = APIRouter(prefix="/api/needs", tags=["Needs attention"])
 
 
+class AlsoAnswer(BaseModel):
+    """Something else that has the same cause."""
+
+    name: str
+    what: str
+    page: str
+    mend: str | None
+    command: str
+
+
 class NeedAnswer(BaseModel):
     """Something that somebody has to look at."""
 
@@ -22,6 +32,7 @@ class NeedAnswer(BaseModel):
                 "page": "/connectors/acme_trading/webhooks",
                 "mend": "Mend the webhooks",
                 "command": "bascule webhooks mend acme_trading",
+                "also": [],
             }
         }
     )
@@ -40,6 +51,9 @@ class NeedAnswer(BaseModel):
     )
     mend: str | None = Field(description="What you can do about it there; null: look at it.")
     command: str = Field(description="What to type instead on the hub's machine; may be empty.")
+    also: list[AlsoAnswer] = Field(
+        description="The others that have the same cause, such as connections to one server."
+    )
 
     @classmethod
     def of(cls, need: Need) -> "NeedAnswer":
@@ -51,6 +65,16 @@ class NeedAnswer(BaseModel):
             page=need.page,
             mend=need.mend.label if need.mend else None,
             command=need.command,
+            also=[
+                AlsoAnswer(
+                    name=one.name,
+                    what=one.what,
+                    page=one.page,
+                    mend=one.mend.label if one.mend else None,
+                    command=one.command,
+                )
+                for one in need.also
+            ],
         )
 
 

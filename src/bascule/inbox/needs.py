@@ -50,13 +50,15 @@ def _need(connection: Connection, mend: standing.Mend, troubles: list[Trouble]) 
     page = f"/connectors/{connection.slug}/webhooks"
     first, more = troubles[0], len(troubles) - 1
     label = LABELS.get(mend)
+    what = f"{first.what} And {more} more." if more else first.what
     verb = mend if label else "check"
     return Need(
         kind="webhooks",
         command=f"bascule webhooks {verb} --connection {connection.slug}",
         name=f"Webhooks of {connection.name}",
-        what=f"{first.what} And {more} more." if more else first.what,
+        what=what,
         next_step=first.next_step,
         page=page,
         mend=Mend(label, f"{page}/{mend}", post=True, icon="refresh") if label else None,
+        cause=what,
     )

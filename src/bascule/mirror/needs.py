@@ -1,5 +1,7 @@
 """What the mirror's own attention comes to on the first page: with the button that mends it."""
 
+from urllib.parse import urlsplit
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
@@ -24,12 +26,29 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
             page=f"/connectors/{connection.slug}",
             mend=_mend(connection, one),
             command=_COMMANDS[one.mend].format(connection.slug),
+            cause=_cause(connection, one),
         )
         for connection, status in zip(
             connections, await statuses_of(session, connections, at), strict=True
         )
         for one in status.attention
     ]
+
+
+def _cause(connection: Connection, one: Attention) -> str:
+    """Connections have it in common: a server that is down, words of a site, a clock that stands.
+    What differs is of each by itself.
+    """
+    match one.kind:
+        case "down":
+            return urlsplit(connection.api_url).netloc
+        case "refused":
+            return f"{connection.api_url}: {one.what}"
+        case "failed":
+            return one.what
+        case "late":
+            return one.kind
+    return ""
 
 
 _COMMANDS = {
