@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from bascule.events.recorder import REFUSED
 
 COOKIE = "bascule_said"
-LONGEST = 1500  # characters; a cookie holds 4 kB
+SAID, NEXT = 1800, 800  # bytes of text; a cookie holds 4 kB, a third of which its writing takes
 
 Kind = Literal["done", "failed", "note"]
 
@@ -23,10 +23,22 @@ def back_to(
     if kind == "failed":
         response.headers[REFUSED] = "true"
     if said:
-        note = {"kind": kind, "said": said[:LONGEST], "next_step": next_step[:LONGEST]}
-        value = base64.urlsafe_b64encode(json.dumps(note, ensure_ascii=False).encode()[:2800])
+        note = {"kind": kind, "said": _fitting(said, SAID), "next_step": _fitting(next_step, NEXT)}
+        value = base64.urlsafe_b64encode(json.dumps(note, ensure_ascii=False).encode())
         response.set_cookie(COOKIE, value.decode(), max_age=60, httponly=True, samesite="lax")
     return response
+
+
+def _fitting(text: str, most: int) -> str:
+    """As much of it as `most` bytes of JSON hold, with a sign where that is not all."""
+    if len(json.dumps(text, ensure_ascii=False).encode()) <= most:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = len(json.dumps(f"{text[:middle]}…", ensure_ascii=False).encode()) <= most
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return f"{text[:low]}…"
 
 
 def take(request: Request) -> dict[str, str] | None:
