@@ -43,8 +43,13 @@ pgbouncer:
 	@sh tests/get_pgbouncer.sh
 
 # And for the examples of what stands before it.
-proxies:
+proxies: tests/security/.tools/.ready
 	@sh tests/get_proxies.sh
+
+tests/security/.tools/.ready: tests/security/traefik.txt | setup
+	$(UV) venv --quiet --clear --python ">=3.11" tests/security/.tools
+	$(UV) pip install --quiet --python tests/security/.tools/bin/python --require-hashes -r tests/security/traefik.txt
+	@touch $@
 
 # What makes a Python client of the OpenAPI, for a test; it wants another Typer than ours.
 generator: tests/openapi/.tools/.ready
@@ -80,6 +85,7 @@ lock:
 	$(UV) pip compile $(PINNED) bench/tap-erpnext.in -o bench/tap-erpnext.txt
 	$(UV) pip compile $(PINNED) bench/dlt.in -o bench/dlt.txt
 	$(UV) pip compile $(PINNED) tests/openapi/generator.in -o tests/openapi/generator.txt
+	$(UV) pip compile $(PINNED) tests/security/traefik.in -o tests/security/traefik.txt
 
 clean:
-	rm -rf .venv .tools bench/.tools tests/openapi/.tools .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools bench/.tools tests/openapi/.tools tests/security/.tools .pytest_cache .mypy_cache .ruff_cache

@@ -120,6 +120,34 @@ def caddy(folder: Path, port: int, hub: str) -> list[str]:
     return [program, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
+def traefik(folder: Path, port: int, hub: str) -> list[str]:
+    program = Path(__file__).parent / ".tools" / "bin" / "traefik"
+    if not program.exists():
+        pytest.skip("NOT TESTED: there is no Traefik in tests/security/.tools (make proxies)")
+    chain, key = certificate(folder)
+    examples = ROOT / "deploy" / "traefik"
+    (folder / "traefik.yaml").write_text(
+        changed(
+            (examples / "traefik.yaml").read_text(),
+            ('address: ":80"', f'address: "127.0.0.1:{free_port()}"'),
+            ('address: ":443"', f'address: "127.0.0.1:{port}"'),
+            ("/etc/traefik/bascule.yaml", str(folder / "bascule.yaml")),
+            ("/var/lib/traefik/acme.json", str(folder / "acme.json")),
+        )
+        + "global:\n  checkNewVersion: false\n"  # a test asks nobody outside
+    )
+    (folder / "bascule.yaml").write_text(
+        changed(
+            (examples / "bascule.yaml").read_text(),
+            ("Host(`hub.example.com`)", "Host(`127.0.0.1`)"),
+            ("tls:\n        certResolver: letsencrypt", "tls: {}"),
+            ("http://127.0.0.1:8003", hub),
+        )
+        + f"tls:\n  certificates:\n    - certFile: {chain}\n      keyFile: {key}\n"
+    )
+    return [str(program), f"--configFile={folder / 'traefik.yaml'}"]
+
+
 class Browser:
     """Speaks to the proxy over TLS, whose certificate it knows."""
 
@@ -153,8 +181,8 @@ def proxied(
         give_up = time.monotonic() + 60
         while True:
             with suppress(OSError):
-                browser.ask("GET", "/health")
-                break
+                if browser.ask("GET", "/health")[0] == 200:
+                    break
             said = (folder / "proxy.log").read_text()
             assert process.poll() is None and time.monotonic() < give_up, said
             time.sleep(0.1)
@@ -164,7 +192,7 @@ def proxied(
         process.wait()
 
 
-@pytest.mark.parametrize("make", [nginx, caddy])
+@pytest.mark.parametrize("make", [nginx, caddy, traefik])
 async def test_the_examples_of_proxies_do_what_they_say(
     hub: Hub, tmp_path: Path, make: Callable[[Path, int, str], list[str]]
 ) -> None:
