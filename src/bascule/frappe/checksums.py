@@ -23,12 +23,12 @@ class Total(NamedTuple):
 
 def row_checksum(fields: Sequence[str]) -> str:
     """For the `fields` of a list: 32 bits of a row's values as the site's database has them."""
-    return f"{_crc(fields)} as {CHECKSUM}"
+    return f"{row_expression(_quoted(fields))} as {CHECKSUM}"
 
 
 def total_checksum(fields: Sequence[str]) -> tuple[str, str]:
     """For the `fields` of a list: a `Total` of all its rows."""
-    return "count(name) as total", f"bit_xor({_crc(fields)}) as {CHECKSUM}"
+    return "count(name) as total", f"bit_xor({row_expression(_quoted(fields))}) as {CHECKSUM}"
 
 
 def as_total(row: dict[str, Any]) -> Total | None:
@@ -38,16 +38,20 @@ def as_total(row: dict[str, Any]) -> Total | None:
     return Total(int(row["total"] or 0), int(row[CHECKSUM] or 0))
 
 
-def _crc(fields: Sequence[str]) -> str:
-    """JSON keeps null and empty, and the places of values, apart; concat is not allowed.
+def row_expression(columns: Sequence[str]) -> str:
+    """Of `columns` as SQL names them. JSON keeps null and empty, and the places of values, apart;
+    concat is not allowed.
 
     A CRC alone is linear: the same change in two rows of one length would cancel out in the XOR.
     """
-    quoted = [f"`{field}`" for field in fields]
-    parts = [",".join(some) for some in _batched(quoted, ARGUMENTS)]
+    parts = [",".join(some) for some in _batched(columns, ARGUMENTS)]
     if len(parts) > 1:
         parts = [",".join(f"json_array({part})" for part in parts)]
     return f"crc32(md5(json_array({parts[0]})))"
+
+
+def _quoted(fields: Sequence[str]) -> list[str]:
+    return [f"`{field}`" for field in fields]
 
 
 def _batched(items: Sequence[str], size: int) -> list[Sequence[str]]:

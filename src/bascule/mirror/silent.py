@@ -19,6 +19,7 @@ from psycopg import AsyncConnection, sql
 
 from bascule.frappe.checksums import CHECKSUM, Total
 from bascule.mirror.attempt import Attempt, hub_clock
+from bascule.mirror.families import same_together
 from bascule.mirror.findings import By
 from bascule.mirror.reconcile import reconcile
 from bascule.mirror.schema import Table
@@ -141,6 +142,7 @@ async def differing(
     if not any(total.rows for total in here.values()):
         family = []  # rows of a child table are nobody's where there are no documents
     with _timed(attempt, whole=not among):
+        same = set() if among else await same_together(attempt)
         async with asyncio.TaskGroup() as group:
             asked = {
                 table.doctype: group.create_task(
@@ -149,7 +151,7 @@ async def differing(
                     else _differs(attempt, table, here[table.doctype])
                 )
                 for table in (own, *family)
-                if not among or table.doctype in among
+                if table.doctype not in same and (not among or table.doctype in among)
             }
     return [doctype for doctype, task in asked.items() if task.result()]
 
