@@ -13,7 +13,7 @@ from bascule.mirror.answers import StreamAnswer
 from bascule.mirror.documents import find_document
 from bascule.mirror.documents_api import DocumentAnswer
 from bascule.mirror.shapes import forget_shapes
-from bascule.mirror.streams import find_stream
+from bascule.mirror.streams import add_streams, find_stream
 from bascule.sandbox.upgrade import upgraded
 
 ALL = dict.fromkeys(("read", "write", "create", "delete", "submit", "cancel", "report"), 1)
@@ -132,6 +132,39 @@ async def test_a_field_of_a_level_in_a_child_is_had_through_its_parents(
     )
     assert await mirror.rows("sales_order_item", "name", "rate") == rates
     await is_equal(mirror, "Sales Order")
+
+
+async def test_a_role_that_the_user_loses_is_noticed_where_nothing_changed(
+    mirrored: Callable[..., Any],
+) -> None:
+    mirror = await mirrored()
+    rights = Rights(mirror)
+    await rights.set("Supplier", "website", "permlevel", 1)
+    await rights.set("Brand", "description", "permlevel", 1)
+    names = ("Supplier", "Brand")  # the one with rows in child tables, the other without
+    await add_streams(mirror.hub, mirror.connection, ["Brand"])
+    for doctype in names:
+        await rights.give(doctype, **ALL)
+        await mirror.ask(
+            "POST",
+            "/api/resource/Custom DocPerm",
+            {"parent": doctype, "role": "Sales Manager", "permlevel": 1, "read": 1},
+            user=mirror.site.users["admin"],
+        )
+    roles = mirror.site.site.permissions.roles(mirror.site.users["hub"].name)
+    roles.add("Sales Manager")
+    await mirror.sync_together(*names)
+    for _ in range(2):
+        said = await mirror.sync_together(*names)
+    assert said == dict.fromkeys(names, "together")
+    roles.remove("Sales Manager")
+    assert await mirror.sync_together(*names) == dict.fromkeys(names, "apart")
+    async with mirror.hub.db.session() as session:
+        withheld = {
+            name: (await find_stream(session, mirror.connection, name)).cursor["withheld"]
+            for name in names
+        }
+    assert [list(withheld[name][name]) for name in names] == [["website"], ["description"]]
 
 
 async def test_who_may_only_select_overwrites_nothing_and_goes_on_once_he_may_read(

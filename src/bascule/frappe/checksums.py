@@ -26,14 +26,18 @@ def row_checksum(fields: Sequence[str]) -> str:
     return f"{row_expression(_quoted(fields))} as {CHECKSUM}"
 
 
-def total_checksum(fields: Sequence[str]) -> tuple[str, str]:
-    """For the `fields` of a list: a `Total` of all its rows."""
-    return "count(name) as total", f"bit_xor({row_expression(_quoted(fields))}) as {CHECKSUM}"
+def total_checksum(fields: Sequence[str], guards: Sequence[str] = ()) -> tuple[str, ...]:
+    """For the `fields` of a list: a `Total` of all its rows. `guards`: those of the fields that
+    the user may be kept from: of a function of many fields Frappe judges the first alone.
+    """
+    guarded = (f"count(`{field}`) as guard{number}" for number, field in enumerate(guards))
+    checksum = f"bit_xor({row_expression(_quoted(fields))}) as {CHECKSUM}"
+    return "count(name) as total", checksum, *guarded
 
 
-def as_total(row: dict[str, Any]) -> Total | None:
-    """None where the site left the checksum out: one of its fields is withheld."""
-    if CHECKSUM not in row:
+def as_total(row: dict[str, Any], guards: Sequence[str] = ()) -> Total | None:
+    """None where the site left the checksum out, or a guard: a field is withheld."""
+    if CHECKSUM not in row or not all(f"guard{number}" in row for number in range(len(guards))):
         return None
     return Total(int(row["total"] or 0), int(row[CHECKSUM] or 0))
 

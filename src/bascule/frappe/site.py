@@ -234,14 +234,14 @@ class Site(Writing):
         filters: Filters = (),
         *,
         parent: str | None = None,
+        guards: Sequence[str] = (),
     ) -> checksums.Total | None:
         """Count and checksum of all rows that a list would give, in one request. None where one of
-        the fields is withheld.
+        the `guards` is withheld, which are those of the fields that may be.
         """
-        rows = await self.list(
-            doctype, checksums.total_checksum(fields), filters=filters, limit=1, parent=parent
-        )
-        return checksums.as_total(rows[0]) if rows else checksums.Total(0, 0)
+        asked = checksums.total_checksum(fields, guards)
+        rows = await self.list(doctype, asked, filters=filters, limit=1, parent=parent)
+        return checksums.as_total(rows[0], guards) if rows else checksums.Total(0, 0)
 
     async def page(
         self,

@@ -41,10 +41,16 @@ async def same_together(attempt: Attempt) -> set[str]:
 def _member(attempt: Attempt, table: Table, here: FamilyTotal) -> Member:
     if not here.rows:
         return Member(table.doctype, ())
-    shapes = {one.doctype: one for one in (attempt.shape, *attempt.shape.children)}
     fields = tuple(column.field for column in table.values)
-    guards = [field for field in fields if field in shapes[table.doctype].levelled]
-    return Member(table.doctype, fields, (*guards, *([] if table.child else [READERS_FIELD])))
+    return Member(table.doctype, fields, guards_of(attempt, table))
+
+
+def guards_of(attempt: Attempt, table: Table) -> tuple[str, ...]:
+    """Fields that the user may lose the right to without a change of any definition."""
+    shapes = {one.doctype: one for one in (attempt.shape, *attempt.shape.children)}
+    levelled = shapes[table.doctype].levelled
+    fields = [column.field for column in table.values if column.field in levelled]
+    return (*fields, *([] if table.child else [READERS_FIELD]))
 
 
 async def _here(conn: AsyncConnection, attempt: Attempt) -> list[tuple[Table, FamilyTotal]]:

@@ -19,7 +19,7 @@ from psycopg import AsyncConnection, sql
 
 from bascule.frappe.checksums import CHECKSUM, Total
 from bascule.mirror.attempt import Attempt, hub_clock
-from bascule.mirror.families import same_together
+from bascule.mirror.families import guards_of, same_together
 from bascule.mirror.findings import By
 from bascule.mirror.reconcile import reconcile
 from bascule.mirror.schema import Table
@@ -230,6 +230,8 @@ async def _there(attempt: Attempt, table: Table, parents: list[str]) -> Total | 
         [column.field for column in table.values],
         [*attempt.scope(table), *([["parent", "in", parents]] if parents else [])],
         parent=attempt.doctype if table.child else None,
+        # A list of child rows never gives fields of a level: these come through the parents.
+        guards=() if table.child else guards_of(attempt, table),
     )
     if total is None:
         await attempt.page(table, limit=1)  # which tells the fields that are withheld
