@@ -7,8 +7,9 @@ from typing import Any
 
 from following import until
 
+from bascule.connections.sites import pool_of
 from bascule.mirror.runs import carry_out
-from bascule.mirror.shapes import LAID_OVER, forget_shapes
+from bascule.mirror.shapes import LAID_OVER, forget_shapes, shape_for
 from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import add_streams, find_stream
 from bascule.mirror.survey import survey
@@ -175,18 +176,21 @@ async def age(mirror: Any, name: str, *, minutes: int) -> None:
     await mirror.execute(aged)
 
 
-async def test_by_the_clock_child_tables_and_definitions_are_looked_at_in_turns(
+# The lines of that many orders are not asked for with them.
+LARGE = "Sales Order"
+
+
+async def test_by_the_clock_large_child_tables_and_definitions_are_looked_at_in_turns(
     mirrored: Callable[..., Any],
 ) -> None:
     mirror = await synced(mirrored)
     assert await apart(mirror) == []
     before = {name: await stream_of(mirror, name) for name in NAMES}
-    assert await asked_by_the_clock(mirror) == len(NAMES)  # neither children nor definitions
+    assert await asked_by_the_clock(mirror) == len(NAMES)  # neither these nor definitions
     for name in NAMES:
         now = await stream_of(mirror, name)
         assert now.last_success_at > before[name].last_success_at
-        whole = not await has_children(mirror, now)
-        assert (now.compared_at > before[name].compared_at) == whole, name
+        assert (now.compared_at > before[name].compared_at) == (name != LARGE), name
 
     [(line,)] = (await mirror.rows("sales_order_item", "name"))[:1]
     await change(mirror, "UPDATE `tabSales Order Item` SET qty = 77 WHERE name = ?", line)
@@ -207,12 +211,6 @@ async def test_by_the_clock_child_tables_and_definitions_are_looked_at_in_turns(
     assert await mirror.rows("supplier", "colour", where="colour IS NOT NULL") == []
 
 
-async def has_children(mirror: Any, stream: Stream) -> bool:
-    async with pool_of(mirror.hub).lease(mirror.connection) as site:
-        shape = await shape_for(site, stream.connection_id, stream.doctype, [], {})
-    return bool(shape.children)
-
-
 async def test_each_stream_has_a_turn_within_ninety_minutes(mirrored: Callable[..., Any]) -> None:
     mirror = await synced(mirrored)
     assert await apart(mirror) == []
@@ -222,15 +220,14 @@ async def test_each_stream_has_a_turn_within_ninety_minutes(mirrored: Callable[.
     turns = {int(datetime.now(UTC).timestamp() // 900) % 6}
     await mirror.sync_together(*NAMES, trigger="schedule")
     turns |= {int(datetime.now(UTC).timestamp() // 900) % 6}  # two where the quarter just ended
-    looked = []
+    looked = {}
     for name in NAMES:
         now = await stream_of(mirror, name)
-        if now.cursor["family_at"] != before[name] and await has_children(mirror, now):
-            looked.append(now.id % 6)
-    assert set(looked) <= turns
-    family = [await stream_of(mirror, name) for name in NAMES]
-    of_turn = [one for one in family if one.id % 6 in turns and await has_children(mirror, one)]
-    assert len(turns) > 1 or len(looked) == len(of_turn)
+        looked[name] = now.cursor["family_at"] != before[name]
+        if name == LARGE:
+            assert not looked[name] or now.id % 6 in turns
+            assert len(turns) > 1 or looked[name] == (now.id % 6 in turns)
+    assert all(looked[name] for name in NAMES if name != LARGE)
 
 
 async def test_sites_of_one_version_share_what_their_doctypes_are_made_of(

@@ -14,16 +14,18 @@ from bascule.mirror.schema import Table
 A_REQUEST = 1_000
 A_LOOK = 0.1
 MOST_TABLES = 30  # MariaDB joins 61
+MOST_ROWS = 50_000  # of a stream, which are counted here for it at each look
 # Who may do no more than select a DocType is not given this, as every reader is.
 READERS_FIELD = "creation"
 
 
-async def same_together(attempt: Attempt) -> set[str]:
-    """The DocTypes of the stream of which one request tells that every row is as here. Those that
-    are more work for the site when joined than by themselves are not among them, and none is where
-    something differs, or this cannot tell: they have to be asked for.
+async def same_together(attempt: Attempt) -> set[str] | None:
+    """The DocTypes of the stream of which one request tells that every row is as here; those that
+    are more work for the site when joined than by themselves are not among them. None: something
+    differs, or is withheld.
     """
-    if any(table.checksum is None for table in attempt.tables.all()):
+    tables = attempt.tables.all()
+    if attempt.rows > MOST_ROWS or any(table.checksum is None for table in tables):
         return set()
     async with attempt.db.connection() as conn:
         here = await _here(conn, attempt)
@@ -34,8 +36,9 @@ async def same_together(attempt: Attempt) -> set[str]:
         there = await family_totals(attempt.site, family, attempt.filters)
     except Invalid:  # a site whose database takes no such question
         return set()
-    same = there == [total for _, total in here]
-    return {table.doctype for table, _ in here} if same else set()
+    if there != [total for _, total in here]:
+        return None
+    return {table.doctype for table, _ in here}
 
 
 def _member(attempt: Attempt, table: Table, here: FamilyTotal) -> Member:

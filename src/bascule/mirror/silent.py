@@ -1,11 +1,12 @@
-"""Changes that left `modified` alone, found at a sync by one request a table.
+"""Changes that left `modified` alone, found at a sync by one request a stream.
 
 The site's database is asked for a checksum of all values of all rows, and the checksums of the
 rows here, which came with them, have to give the same. Where they do not, the rows are listed with
 their checksums, and those that differ are fetched. ERPNext renames, reposts and closes by nightly
-jobs in this way, in some two hundred places. Most tables are child tables: where the clock begins a
-sync that finds all else unchanged, theirs are asked for once in 90 minutes. A site that has no
-checksums, such as version 16, is compared by value instead, the more seldom the longer that takes.
+jobs in this way, in some two hundred places. Child tables that are too large to be asked for with
+their documents (`families`) are once in 90 minutes, where the clock begins a sync that finds all
+else unchanged. A site that has no checksums, such as version 16, is compared by value instead, the
+more seldom the longer that takes.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from bascule.mirror.schema import Table
 PARENTS_AT_ONCE = 2_000
 # The looks of a connection, one after another, would take at most one second in so many.
 SHARE = 2
-# By the clock, rows of child tables are looked at in turns: each stream's once in 90 minutes.
+# By the clock, rows of large child tables are looked at in turns: each stream's once in 90 minutes.
 TURNS, TURN = 6, timedelta(minutes=15)
 LONG = 10.0  # seconds: who syncs by hand does not wait for a longer one each time
 NOTHING = Total(0, 0)
@@ -72,7 +73,7 @@ def due(attempt: Attempt) -> bool:
 
 
 def with_family(attempt: Attempt) -> bool:
-    """Whether it is time to look at the child tables too, which cost most of the requests."""
+    """Whether it is time to look at child tables too that cost requests of their own."""
     at = attempt.cursor.family_at
     if at is None or attempt.by_hand or not attempt.tables.children:
         return True
@@ -114,45 +115,63 @@ def comparing(attempt: Attempt) -> Iterator[None]:
 
 
 @contextmanager
-def _timed(attempt: Attempt, *, whole: bool = True) -> Iterator[None]:
+def _timed(attempt: Attempt) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    _note(attempt, began, whole=True)
+
+
+def _note(attempt: Attempt, began: float, *, whole: bool) -> None:
     """Note how long a look took, and that it was taken; the caller's next commit keeps it. `whole`:
     at all tables of the stream.
     """
-    cursor, began = attempt.cursor, time.monotonic()
-    yield
+    cursor = attempt.cursor
     cursor.looked_at, cursor.look_seconds = hub_clock().isoformat(), time.monotonic() - began
     if whole:
         cursor.family_at = cursor.looked_at
 
 
 async def differing(
-    attempt: Attempt, among: Sequence[str] = (), *, here: Mapping[str, Total] | None = None
+    attempt: Attempt,
+    among: Sequence[str] = (),
+    *,
+    here: Mapping[str, Total] | None = None,
+    sparing: bool = False,
 ) -> list[str]:
     """The DocTypes of this stream, or of those named, whose rows on the site are not those here.
     `here`: the stream's of `totals_here`, where they were asked for with those of others.
+    `sparing`: child tables that cost requests of their own are left for their turn.
     """
-    own, *family = attempt.tables.all()
-    by_parents = _by_parents(attempt) and list(among) != [attempt.doctype]
+    began = time.monotonic()
+    same = set() if among else await same_together(attempt)
+    if same is None:  # something is otherwise: which?
+        same, sparing, here = set(), False, None
     if here is None:
         here = (await totals_here([attempt]))[attempt.stream_id]
+    own, *family = attempt.tables.all()
+    if not any(total.rows for total in here.values()):
+        family = []  # rows of a child table are nobody's where there are no documents
+    left = [
+        table
+        for table in (own, *family)
+        if table.doctype not in same and (not among or table.doctype in among)
+    ]
+    asked_for = [table for table in left if not (sparing and table.child)]
+    by_parents = _by_parents(attempt) and any(table.child for table in asked_for)
     parents: list[str] = []
     if by_parents:
         async with attempt.db.connection() as conn:
             parents = await _parents(attempt, conn)
-    if not any(total.rows for total in here.values()):
-        family = []  # rows of a child table are nobody's where there are no documents
-    with _timed(attempt, whole=not among):
-        same = set() if among else await same_together(attempt)
-        async with asyncio.TaskGroup() as group:
-            asked = {
-                table.doctype: group.create_task(
-                    _differs_by_parents(attempt, table, parents)
-                    if by_parents and table.child
-                    else _differs(attempt, table, here[table.doctype])
-                )
-                for table in (own, *family)
-                if table.doctype not in same and (not among or table.doctype in among)
-            }
+    async with asyncio.TaskGroup() as group:
+        asked = {
+            table.doctype: group.create_task(
+                _differs_by_parents(attempt, table, parents)
+                if by_parents and table.child
+                else _differs(attempt, table, here[table.doctype])
+            )
+            for table in asked_for
+        }
+    _note(attempt, began, whole=not among and len(asked_for) == len(left))
     return [doctype for doctype, task in asked.items() if task.result()]
 
 

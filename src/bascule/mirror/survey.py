@@ -68,7 +68,7 @@ RETURNING s.id
 class Surveyed:
     """`streams`: each with the run that was queued for it. `on`: how many of the connection are.
     `equal`: the attempts at those runs that found nothing to do, as far as the look has come;
-    `without_family`: the streams whose child tables it left for another time.
+    `without_family`: the streams of which it left child tables for another time.
     """
 
     connection: Connection
@@ -215,13 +215,14 @@ async def _look_at_some(
             and silent.by_checksum(attempt)
         ]
         alone = {one.stream_id for one in attempts if not silent.with_family(one)}
-        surveyed.without_family |= alone
         here = await silent.totals_here(attempts, alone)
         for attempt in attempts:
-            among = [attempt.doctype] if attempt.stream_id in alone else []
-            differing = silent.differing(attempt, among, here=here[attempt.stream_id])
+            stream_id, cursor = attempt.stream_id, attempt.cursor
+            differing = silent.differing(attempt, here=here[stream_id], sparing=stream_id in alone)
             if await _leaving(attempt.doctype, differing) == []:
                 surveyed.equal.append(attempt)
+                if cursor.family_at != cursor.looked_at:
+                    surveyed.without_family.add(stream_id)
 
 
 async def _leaving(doctype: str, look: Awaitable[T]) -> T | None:
