@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from bascule import frappe
 from bascule.accounts.access import READING, get_hub, require_user
+from bascule.accounts.confirming import passkey_options
 from bascule.accounts.origin import local_path
 from bascule.connections.answers import CheckAnswer
 from bascule.connections.service import CheckFailed
@@ -116,7 +117,7 @@ async def _said(request: Request, error: Exception) -> Response:
     if isinstance(error, Unauthenticated) and is_page(request):
         return _to_sign_in(request)
     if isinstance(error, Unconfirmed) and is_page(request):
-        return _to_confirm(request, error)
+        return await _to_confirm(request, error)
     status = next(number for kind, number in STATUSES if isinstance(error, kind))
     headers = {"WWW-Authenticate": 'Bearer realm="bascule"'} if status == 401 else None
     if isinstance(error, TooMany | Busy):
@@ -151,16 +152,19 @@ def _to_sign_in(request: Request) -> Response:
     return RedirectResponse(to, 303)
 
 
-def _to_confirm(request: Request, error: Unconfirmed) -> Response:
+async def _to_confirm(request: Request, error: Unconfirmed) -> Response:
     """The form that was sent, with a place for the password: what was typed is not lost."""
+    hub = get_hub(request)
+    options = await passkey_options(request, hub, request.state.user)
     return render(
         request,
         "accounts/confirm.html",
         403,
         path=request.url.path,
         fields=getattr(request.state, "form", []),
-        wrong=error.wrong,
-        provider=get_hub(request).settings.oidc_name,
+        wrong=error.wrong and str(error),
+        provider=hub.settings.oidc_name,
+        options=options,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import CDPSession, expect
+from sqlalchemy import text
 
 from accounts.provider import CLIENT, SECRET, StandIn
 from api.conftest import RunningHub
@@ -99,6 +100,32 @@ def test_a_passkey_is_added_used_and_removed(visit: Visits, person: Person) -> N
     anna.page.get_by_role("button", name="Remove").click()
     anna.page.locator("dialog[open]").get_by_role("button", name="Remove").click()
     expect(anna.page.get_by_text("You have none yet.")).to_be_visible()
+
+
+def test_a_passkey_stands_in_for_the_password_once_more(
+    visit: Visits, person: Person, hub: RunningHub
+) -> None:
+    name = person("editor")
+    anna = at_a_name(visit())
+    device_in(anna)
+    anna.sign_in(name)
+    add_passkey(anna, "Laptop")
+    anna.page.get_by_role("link", name="I have kept them").click()
+
+    async def an_hour_later() -> None:
+        async with hub.hub.db.session() as session:
+            past = "UPDATE bascule.sessions SET confirmed_at = now() - interval '1 hour'"
+            await session.execute(text(past))
+
+    hub.run(an_hour_later())
+    anna.go("/settings")
+    anna.page.get_by_label("What it is for").fill("Nightly export")
+    anna.page.get_by_role("button", name="Make a token").click()
+    expect(anna.page.get_by_role("heading", name="Is it you?")).to_be_visible()
+    anna.shoot("confirm-with-a-passkey")
+    anna.page.get_by_role("button", name="Use a passkey").click()
+    expect(anna.page.get_by_role("heading", name="Your new token")).to_be_visible()
+    expect(anna.page.get_by_label("The token Nightly export")).to_have_value(re.compile("^bsc_"))
 
 
 def test_a_device_that_refuses_is_told_in_the_page(visit: Visits, person: Person) -> None:

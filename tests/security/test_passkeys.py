@@ -71,9 +71,7 @@ def half_way(somebody: Somebody, origin: str) -> tuple[Browser, dict[str, Any]]:
     """After the password, and what the page then asks the browser for."""
     browser = Browser(origin)
     browser.send("/sign-in", {"name": somebody.username, "password": somebody.password})
-    page = browser.send("/sign-in/code").body.decode()
-    options: dict[str, Any] = json.loads(unescape(page.split('data-options="')[1].split('"')[0]))
-    return browser, options
+    return browser, options_in(browser.send("/sign-in/code"))
 
 
 def test_a_passkey_is_a_whole_sign_in(make_person: Make, add: Add, origin: str, sql: Sql) -> None:
@@ -335,3 +333,83 @@ def test_there_are_none_at_an_address_that_browsers_have_none_at(
     assert b"Sign in with a passkey" not in Browser(accounts_hub.url).send("/sign-in").body
     options = visitor.ask("POST", "/sign-in/passkey/options", form={}, Host="evil.example.com")
     assert options.status == 409
+
+
+def browser_of(somebody: Somebody, device: Authenticator, origin: str) -> tuple[Browser, str]:
+    """Signed in with a passkey, long enough ago for a password to be wanted again; and its CSRF."""
+    browser = Browser(origin)
+    assert signed(browser, device.get(asked(browser))).status == 303
+    page = browser.send("/settings/passkeys").body.decode()
+    return browser, page.split('name="csrf_token" value="')[1].split('"')[0]
+
+
+def options_in(page: Answer) -> dict[str, Any]:
+    told = page.body.decode().split('data-options="')[1].split('"')[0]
+    options: dict[str, Any] = json.loads(unescape(told))
+    return options
+
+
+def test_a_passkey_says_that_it_is_them_where_the_password_is_wanted_again(
+    make_person: Make, add: Add, origin: str, sql: Sql
+) -> None:
+    anna, mallory = make_person(), make_person()
+    device, _ = add(anna)
+    theirs, _ = add(mallory)
+    browser, csrf = browser_of(anna, device, origin)
+    past = "UPDATE bascule.sessions SET confirmed_at = now() - interval '1 hour' WHERE user_id = %s"
+    sql(past, [anna.id])
+    form = {"csrf_token": csrf, "name": "kept", "scope": "read", "days": "7"}
+    page = browser.send("/settings/tokens", form)
+    assert page.status == 403 and b'value="kept"' in page.body
+    options = options_in(page)
+    assert options["userVerification"] == "required"
+
+    def confirmed(credential: Any, by: Browser = browser, csrf: str = csrf) -> int:
+        said = {"csrf_token": csrf, "confirm_passkey": json.dumps(credential)}
+        return by.send("/settings/tokens", form | said).status
+
+    assert confirmed(theirs.get(options)) == 403
+    assert confirmed(device.get(options)) == 403  # that question is over
+    options = options_in(browser.send("/settings/tokens", form))
+    assert confirmed(replace(device, sees=False).get(options)) == 403
+    options = options_in(browser.send("/settings/tokens", form))
+    other, other_csrf = browser_of(anna, device, origin)
+    sql(past, [anna.id])
+    assert confirmed(device.get(options), other, other_csrf) == 403  # asked of another browser
+    cookie = asked(browser)
+    assert confirmed(device.get(cookie)) == 403  # asked for a sign-in
+    device.count += 100  # what was tried above counted in copies of it
+    options = options_in(browser.send("/settings/tokens", form))
+    assert confirmed(device.get(options)) == 201
+    assert confirmed({}) == 201  # for ten minutes nothing is asked
+
+
+def test_who_has_only_a_passkey_does_not_lock_themselves_out(
+    make_person: Make, add: Add, origin: str, sql: Sql
+) -> None:
+    anna = make_person()
+    visitor = Visitor(origin, anna.visit().token)
+    add(anna, visitor)
+    sql("UPDATE bascule.users SET password_hash = NULL WHERE id = %s", [anna.id])
+    number = visitor.get(HERE).json["passkeys"][0]["id"]
+    assert visitor.delete(f"{HERE}/{number}").status == 409
+    assert len(visitor.get(HERE).json["passkeys"]) == 1
+    add(anna, visitor)
+    assert visitor.delete(f"{HERE}/{number}").status == 200
+
+
+def test_names_of_passkeys_are_bounded_and_told_apart(
+    make_person: Make, add: Add, origin: str
+) -> None:
+    anna = make_person()
+    visitor = Visitor(origin, anna.visit().token)
+    add(anna, visitor)
+    add(anna, visitor)
+    names = [each["name"] for each in visitor.get(HERE).json["passkeys"]]
+    assert names == ["Phone", "Phone 2"]
+    number = visitor.get(HERE).json["passkeys"][0]["id"]
+    for name in ("", "   ", "x" * 101, "a\x00b", "a\u202eb"):
+        assert visitor.patch(f"{HERE}/{number}", {"name": name}).status == 422, name
+    browser, _ = half_way(anna, origin)
+    page = browser.send("/sign-in/code").body
+    assert b"Use a passkey" in page and b"Recovery code" in page

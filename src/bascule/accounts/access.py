@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from bascule.accounts.bearer import user_of_access_token
-from bascule.accounts.confirming import confirm, confirmed_at
+from bascule.accounts.confirming import confirm, confirm_with_passkey, confirmed_at
 from bascule.accounts.origin import address_of, refuse_cross_site
 from bascule.accounts.second_factor import has_factor
 from bascule.accounts.sessions import COOKIE, cookie_of, csrf_of, session_of
@@ -155,8 +155,8 @@ ThePerson = Annotated[User, Depends(require_person)]
 
 async def require_confirmed(request: Request, hub: TheHub, user: CurrentUser) -> User:
     """A person who gave their password within the last minutes: at sign-in, with POST
-    /api/auth/confirm, or in this form (`confirm_password`). For what leads to a person's powers,
-    so that neither a machine's token nor a browser left alone makes somebody powerful.
+    /api/auth/confirm, or in this form (`confirm_password`, `confirm_passkey`). For what leads to a
+    person's powers, so that neither a machine's token nor a browser left alone gives them.
     """
     await require_person(request, user)
     if datetime.now(UTC) - confirmed_at(request) < CONFIRMED_FOR:
@@ -167,11 +167,16 @@ async def require_confirmed(request: Request, hub: TheHub, user: CurrentUser) ->
         request.state.form = [
             (name, value)
             for name, value in form.multi_items()
-            if isinstance(value, str) and name not in ("csrf_token", "confirm_password")
+            if isinstance(value, str)
+            and name not in ("csrf_token", "confirm_password", "confirm_passkey")
         ]
         given = form.get("confirm_password")
         if isinstance(given, str):
             await confirm(request, hub, user, given)
+            return user
+        signed = form.get("confirm_passkey")
+        if isinstance(signed, str):
+            await confirm_with_passkey(request, hub, user, signed)
             return user
     raise Unconfirmed(
         "This needs your password once more: you gave it more than 10 minutes ago.",

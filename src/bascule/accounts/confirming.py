@@ -5,15 +5,20 @@ shortly after that, see `access.require_confirmed`.
 """
 
 from datetime import datetime
+from typing import Any
 
 from fastapi import Request
 from sqlalchemy import func, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bascule.accounts import throttle
+from bascule.accounts.origin import network_of
+from bascule.accounts.passkey_place import NotTheirs, bound_to, place_if_any, place_of
+from bascule.accounts.passkey_use import CONFIRM, begin, used
+from bascule.accounts.passkeys import passkeys_of
 from bascule.accounts.passwords import is_password
 from bascule.accounts.tables import BrowserSession, RefreshFamily, User
-from bascule.errors import Unconfirmed
+from bascule.errors import Conflict, Unconfirmed
 from bascule.events.journal import record
 from bascule.hub import Hub
 
@@ -47,6 +52,37 @@ async def confirm(request: Request, hub: Hub, user: User, password: str) -> date
             wrong=True,
         )
     return moment
+
+
+async def confirm_with_passkey(request: Request, hub: Hub, user: User, credential: str) -> None:
+    """The same by a passkey, whose device has seen that it is them. Unconfirmed; TooMany."""
+    address = request.state.address
+    attempt = throttle.by_person(user, address)
+    await throttle.let_in(hub, attempt)
+    try:
+        place = place_of(hub, request)
+        await used(hub, CONFIRM, place, credential, bound_to=bound_to(request), user=user)
+    except (NotTheirs, Conflict) as refused:
+        async with hub.db.session() as session:
+            via = request.state.via
+            await record(session, action="confirm.failed", user=user, via=via, address=address)
+        said, step = str(refused), refused.next_step
+        raise Unconfirmed(said, next_step=step, wrong=True) from None
+    async with hub.db.session() as session:
+        await throttle.take_back(session, attempt)
+        await session.execute(_noted(request))
+
+
+async def passkey_options(request: Request, hub: Hub, user: User) -> dict[str, Any] | None:
+    """What a browser is asked for that; None: they have no passkey, or none is good here."""
+    place = place_if_any(hub, request)
+    async with hub.db.session() as session:
+        if place is None or not await passkeys_of(session, user):
+            return None
+        network = network_of(request.state.address)
+        return await begin(
+            session, CONFIRM, place, bound_to=bound_to(request), network=network, user=user
+        )
 
 
 def _noted(request: Request) -> ReturningUpdate[tuple[datetime]]:

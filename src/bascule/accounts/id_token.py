@@ -13,6 +13,8 @@ from typing import Any
 
 import jwt
 
+from bascule.accounts.people import EMAIL
+
 # Of asymmetric keys alone; what a key is for is not the token's to say.
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -89,7 +91,8 @@ def claims_of(
 def told_by(issuer: str, claims: Mapping[str, Any]) -> Told:
     """Claims that were checked, in our words."""
     email = claims.get("email")
-    email = email.strip().lower() if isinstance(email, str) and len(email) <= 255 else None
+    email = email.strip().lower() if isinstance(email, str) else ""
+    email = email if EMAIL.fullmatch(email) else None
     # Microsoft says it of the address' domain, where it was set to.
     verified = claims.get("email_verified") is True or claims.get("xms_edov") in (True, "1")
     shown = claims.get("email") or claims.get("preferred_username") or claims.get("name")

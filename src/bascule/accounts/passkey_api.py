@@ -11,7 +11,7 @@ from bascule.accounts import passkeys, people
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, ThePerson, Viewer
 from bascule.accounts.answers import Person
 from bascule.accounts.origin import network_of
-from bascule.accounts.passkey_place import place_of
+from bascule.accounts.passkey_place import bound_to, place_of
 from bascule.accounts.tables import Passkey
 from bascule.accounts.users_api import UserId, note
 
@@ -75,13 +75,6 @@ class PasskeyName(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=100, examples=["Security key"])
-
-
-def bound_to(request: Request) -> str:
-    """What names this sign-in, of a browser or a program, and is no secret of it."""
-    if request.state.via == "session":
-        return f"session {request.state.session.id_hash}"
-    return f"family {request.state.family.id}"
 
 
 @router.get(HERE)

@@ -17,8 +17,8 @@ from bascule.accounts.cookies import read_cookie, set_cookie
 from bascule.accounts.entering import enter
 from bascule.accounts.origin import address_of, network_of, refuse_cross_site
 from bascule.accounts.pages import sign_in_page_with
-from bascule.accounts.passkey_api import PasskeyId, bound_to, remove_passkeys_of_user
-from bascule.accounts.passkey_place import NotTheirs, place_if_any, place_of
+from bascule.accounts.passkey_api import PasskeyId, remove_passkeys_of_user
+from bascule.accounts.passkey_place import NotTheirs, bound_to, place_if_any, place_of
 from bascule.accounts.second_factor import codes_left
 from bascule.accounts.tables import User
 from bascule.accounts.users_api import UserId

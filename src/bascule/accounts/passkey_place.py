@@ -65,6 +65,13 @@ def place_of(hub: Hub, request: Request) -> Place:
     return found
 
 
+def bound_to(request: Request) -> str:
+    """What names this sign-in, of a browser or a program, and is no secret of it."""
+    if request.state.via == "session":
+        return f"session {request.state.session.id_hash}"
+    return f"family {request.state.family.id}"
+
+
 def read(credential: str) -> dict[str, Any]:
     """What a browser sent. NotTheirs: it is nothing of the kind."""
     try:

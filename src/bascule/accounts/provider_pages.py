@@ -31,7 +31,7 @@ from bascule.accounts.provider_sign_in import (
 from bascule.accounts.sessions import cookie_of, session_of
 from bascule.accounts.tables import Challenge, User
 from bascule.accounts.users_api import UserId
-from bascule.errors import Conflict, HubError, NoSuch
+from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.events.counted import count
 from bascule.events.journal import record
 from bascule.hub import Hub
@@ -41,7 +41,7 @@ open_pages = APIRouter(include_in_schema=False)  # nobody is signed in here yet
 pages = APIRouter(include_in_schema=False)
 HERE = "/settings/provider"
 Said = Annotated[str, Query(max_length=4000)]
-COULD_NOT = (Returned, ProviderFailed, NotLetIn)
+COULD_NOT = (Invalid, ProviderFailed, NotLetIn, Conflict)
 
 
 @open_pages.get("/sign-in/oidc")
@@ -49,7 +49,7 @@ async def to_provider(request: Request, hub: TheHub, next: str = "/", anew: str 
     """`anew`: to show there once more that it is them, as for what needs a password again."""
     try:
         where, cookie = await leave(hub, request, ANEW if anew else SIGN_IN, next=next)
-    except ProviderFailed as failed:
+    except (ProviderFailed, Invalid) as failed:
         return await _refused(request, hub, failed, next)
     response = RedirectResponse(where, 303)
     remember(hub, request, response, cookie)
@@ -105,7 +105,7 @@ async def connect_form(
     """A page that leads on by itself: a form's own redirect may not leave the hub."""
     try:
         where, cookie = await leave(hub, request, CONNECT, next="/settings", user=person)
-    except ProviderFailed as failed:
+    except (ProviderFailed, Invalid) as failed:
         return back_to("/settings", str(failed), kind="failed", next_step=failed.next_step)
     response = render(request, "accounts/leaving.html", where=where, name=hub.settings.oidc_name)
     remember(hub, request, response, cookie)

@@ -17,6 +17,8 @@ from bascule.accounts.auth_api import SignInId, TokenId
 from bascule.accounts.identities import identity_of
 from bascule.accounts.integration import NotConfigured, change_settings, shown, test_erpnext
 from bascule.accounts.origin import public_url
+from bascule.accounts.passkeys import passkeys_of
+from bascule.accounts.second_factor import factor_of
 from bascule.accounts.sessions import cookie_of
 from bascule.accounts.signed_in import end_sign_in, signed_in_with
 from bascule.accounts.signing_in import change_password, end_all_sign_ins
@@ -222,6 +224,8 @@ async def _page(
         tokens = await tokens_of(session, user)
         sessions = await signed_in_with(request, session, user)
         identity = await identity_of(session, hub.settings, user)
+        passkeys = len(await passkeys_of(session, user))
+        app = await factor_of(session, user) is not None
     kept: dict[str, Any] = shown(user)
     status = 429 if isinstance(refused, TooMany) else 400 if refused else 422 if wrong else 200
     return render(
@@ -236,6 +240,8 @@ async def _page(
         tokens=tokens,
         sessions=sessions,
         identity=identity,
+        passkeys=passkeys,
+        app=app,
         provider=hub.settings.oidc_issuer and hub.settings.oidc_name,
         lifetimes=LIFETIMES,
         scopes={scope: SCOPES[scope] for scope in scopes_of(user)},

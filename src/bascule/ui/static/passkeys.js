@@ -1,5 +1,5 @@
 // A form with data-passkey has the browser sign before it is sent: what it asks for stands in
-// data-options or is fetched from data-options-from, what it answers goes into the field "credential".
+// data-options or is fetched from data-options-from, what it answers goes into its data-credential.
 (() => {
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (each) => each.charCodeAt(0));
   const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
@@ -45,7 +45,7 @@
   // Before app.js sees it: a form that is not sent yet keeps its button.
   document.addEventListener("submit", async (event) => {
     const form = event.target;
-    const field = form.dataset.passkey && form.elements.namedItem("credential");
+    const field = form.dataset.passkey && form.querySelector("[data-credential]");
     if (!field || field.value) return;
     event.preventDefault();
     event.stopPropagation();
@@ -66,7 +66,7 @@
     }
   }, true);
   addEventListener("pageshow", ({ persisted }) => {
-    if (persisted) document.querySelectorAll("[data-passkey] [name=credential]").forEach((each) => { each.value = ""; });
+    if (persisted) document.querySelectorAll("[data-credential]").forEach((each) => { each.value = ""; });
   });
   if (!window.PublicKeyCredential)
     for (const form of document.querySelectorAll("[data-passkey]")) {
