@@ -39,8 +39,14 @@ ATTACKS: dict[str, tuple[str, ...]] = {
         "security/test_common_passwords.py",
         "security/test_second_factor.py",
     ),
-    "Come in by a forged, stolen or mixed up answer of a sign-in provider": (
+    "Come in by a forged ID token, or take an account over by its address": (
         "security/test_sign_in_by_a_provider.py",
+    ),
+    "Steal, replay or mix up what a sign-in provider answers": (
+        "security/test_answers_of_a_provider.py",
+    ),
+    "Get round the second factor, or an admin, by a sign-in provider": (
+        "security/test_factors_at_a_provider.py",
     ),
     "Come in by a passkey that was lured, copied or made up": ("security/test_passkeys.py",),
     "Guess the secret key from a token, or by its weakness": (

@@ -15,7 +15,8 @@ from accounts.browsers import Browser, path_of, sent_on
 from accounts.company import PASSWORD, Company, back_from, come_in, hub_of
 from accounts.provider import StandIn
 from accounts.visitors import Somebody, Visitor
-from bascule.accounts import throttle
+from bascule.accounts import people, throttle
+from bascule.accounts.identities import unbind
 from databases import FreshSettings
 
 FACTOR = "/api/auth/second-factor"
@@ -123,6 +124,22 @@ def test_connecting_and_disconnecting_wants_the_password_again(acme: Company) ->
     form = {"csrf_token": csrf, "confirm_password": PASSWORD}
     assert browser.send("/settings/provider/off", form).status == 303
     acme.as_they_are(anna)
+    assert come_in(acme.browser()).status == 403
+
+
+def test_an_admin_disconnects_somebody_and_who_came_in_by_it_is_out(acme: Company) -> None:
+    anna = acme.invite(password=True)
+    at_home = connect(anna, acme)
+    thief = acme.browser()
+    assert come_in(thief).status == 303 and thief.signed_in
+
+    async def disconnected() -> None:
+        async with acme.running.hub.db.session() as session:
+            found = await people.find_person(session, anna.id)
+            await unbind(session, found, by_admin=True)
+
+    acme.running.run(disconnected())
+    assert not thief.signed_in and at_home.signed_in
     assert come_in(acme.browser()).status == 403
 
 

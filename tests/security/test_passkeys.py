@@ -311,7 +311,10 @@ def test_an_admin_takes_away_what_somebody_lost_and_a_reset_does(
     device, _ = add(anna)
     browser = Browser(origin)
     assert make_person("editor").visit().delete(f"/api/users/{anna.id}/passkeys").status == 403
+    thief = Browser(origin)
+    assert signed(thief, device.get(asked(thief))).status == 303
     assert admin.delete(f"/api/users/{anna.id}/passkeys").status == 200
+    assert not thief.signed_in
     assert admin.delete(f"/api/users/{anna.id}/passkeys").status == 404
     assert signed(browser, device.get(asked(browser))).status == 401
     assert anna.try_login().status == 200

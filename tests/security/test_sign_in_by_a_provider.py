@@ -14,6 +14,7 @@ from accounts.company import Company, come_in
 from accounts.provider import CLIENT, SECRET, Claims, Key
 from api.conftest import Api
 from bascule.accounts import people
+from bascule.accounts.tokens import issue_token
 
 NOT_LET_IN = 403
 
@@ -65,6 +66,18 @@ def test_an_address_alone_takes_over_nobody_who_has_a_password(acme: Company, ro
         boss.id,
     )
     assert row == ("sign-in.failed", "oidc", "not connected")
+
+
+def test_an_address_alone_takes_over_nobody_for_whom_a_machine_acts(acme: Company) -> None:
+    robot = acme.invite("editor")
+
+    async def token() -> None:
+        async with acme.running.hub.db.session() as session:
+            await issue_token(session, "nightly", await people.find_person(session, robot.id))
+
+    acme.running.run(token())
+    acme.as_they_are(robot)
+    assert come_in(acme.browser()).status == NOT_LET_IN
 
 
 def test_an_address_alone_makes_nobody_an_admin(acme: Company) -> None:

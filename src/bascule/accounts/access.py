@@ -83,7 +83,7 @@ async def require_user(
 
 
 def needs_factor(hub: Hub, user: User) -> bool:
-    """Whether they have to have an authenticator app; until then they are as an editor."""
+    """Whether they have to have an app or a passkey; until then they are as an editor."""
     return hub.settings.second_factor == "admins" and user.role == "admin"
 
 
@@ -116,8 +116,8 @@ def refuse_below(role: Role, user: User) -> None:
     if user.held_to and user.lacks_factor and not has_role(user, role):
         raise Forbidden(
             "On this hub admins have a second factor, and you have none yet.",
-            next_step="Set an authenticator app up: on the page My settings, Second factor, or "
-            "with POST /api/auth/second-factor.",
+            next_step="Set an authenticator app up, on the page My settings, Second factor, or "
+            "with POST /api/auth/second-factor; or add a passkey there.",
         )
     if user.held_to and not has_role(user, role) and role_allows(user.role, role):
         raise Forbidden(

@@ -52,15 +52,16 @@ TokenId = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[7])]
 @open_router.post("/login", responses=TOO_MANY)
 async def login(request: Request, hub: TheHub, body: Credentials) -> SignedIn:
     """Signs a program in, for a name and a password: an access token for 15 minutes, and a refresh
-    token for 30 days. Who has an authenticator app gives its code too. Too many attempts are
-    answered with 429 and `Retry-After`.
+    token for 30 days. Who has an authenticator app or a passkey gives a code too. Too many attempts
+    are answered with 429 and `Retry-After`.
     """
     address, agent = address_of(request, hub.settings), request.headers.get("user-agent", "")
     user, half = await sign_in(hub, request, body.name, body.password, via="jwt")
     if half and body.code is None:
         raise CodeNeeded(
-            "The password is right, and a code of your authenticator app is needed too.",
-            next_step="Send both together, with `code`: what the app shows, or a recovery code.",
+            "The password is right, and a code is needed too.",
+            next_step="Send both together, with `code`: what your authenticator app shows, or a "
+            "recovery code. A program cannot use a passkey: make it an API token instead.",
         )
     if half:
         user = await give_code(hub, request, user, body.code or "", via="jwt")

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from bascule.accounts import second_factor
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, Viewer, needs_factor
 from bascule.accounts.factor_api import turn_off_factor_of_user
+from bascule.accounts.passkeys import passkeys_of
 from bascule.accounts.tables import User
 from bascule.accounts.users_api import UserId
 from bascule.errors import Conflict, Invalid, NoSuch
@@ -97,6 +98,7 @@ async def _page(
     async with hub.db.session() as session:
         kept = await second_factor.factor_of(session, user)
         left = await second_factor.codes_left(session, user)
+        passkeys = len(await passkeys_of(session, user))
     picture = segno.make(begun.uri).svg_data_uri(scale=5, border=2) if begun else ""
     return render(
         request,
@@ -108,5 +110,6 @@ async def _page(
         picture=picture,
         wrong=wrong,
         codes=codes,
+        passkeys=passkeys,
         required=needs_factor(hub, user),
     )

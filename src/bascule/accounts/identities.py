@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts import people
 from bascule.accounts.id_token import Told
+from bascule.accounts.sessions import end_sessions_by
 from bascule.accounts.signing_in import end_links_of
-from bascule.accounts.tables import Identity, Passkey, User
+from bascule.accounts.tables import ApiToken, Identity, Passkey, User
 from bascule.errors import Conflict, Forbidden, NoSuch
 from bascule.events.live import publish
 from bascule.settings import Settings, words_in
@@ -123,11 +124,9 @@ async def unbind(session: AsyncSession, user: User, *, by_admin: bool = False) -
             "a password, and disconnect it then.",
         )
     await session.execute(delete(Identity).where(theirs))
+    if by_admin:  # who came in by it may not be them
+        await end_sessions_by(session, user, "oidc")
     await publish(session, "user", user_id=user.id, change="sign-in by a provider")
-
-
-async def end_identities_of(session: AsyncSession, user: User) -> None:
-    await session.execute(delete(Identity).where(Identity.user_id == user.id))
 
 
 def _vouched(settings: Settings, told: Told) -> str:
@@ -170,6 +169,7 @@ async def _refuse_by_address(session: AsyncSession, user: User) -> None:
         or user.last_sign_in_at is not None
         or await _has_passkey(session, user)
         or await session.scalar(select(Identity.id).where(Identity.user_id == user.id).limit(1))
+        or await session.scalar(select(ApiToken.id).where(ApiToken.user_id == user.id).limit(1))
     )
     if been_here:
         raise NotLetIn(

@@ -22,6 +22,7 @@ from webauthn.helpers.structs import (
 from bascule.accounts.challenges import ask, derived
 from bascule.accounts.passkey_place import NotTheirs, Place, answered, read
 from bascule.accounts.second_factor import has_factor, new_recovery_codes
+from bascule.accounts.sessions import end_sessions_by
 from bascule.accounts.tables import Identity, Passkey, User
 from bascule.accounts.ways import forget_codes_of_nothing
 from bascule.errors import Conflict, Invalid, NoSuch
@@ -135,12 +136,13 @@ async def remove(session: AsyncSession, user: User, number: int) -> Passkey:
 
 
 async def remove_all(session: AsyncSession, user: User) -> None:
-    """Of somebody who lost them. NoSuch: there are none."""
+    """Of somebody who lost them; who came in with one is signed out. NoSuch: there are none."""
     kept = await passkeys_of(session, user)
     if not kept:
         raise NoSuch(f"{user.username} has no passkey here.", next_step="Nothing is to be done.")
     for each in kept:
         await session.delete(each)
+    await end_sessions_by(session, user, "passkey")
     await _removed(session, user)
 
 

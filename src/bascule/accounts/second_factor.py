@@ -128,7 +128,7 @@ async def is_code(hub: Hub, session: AsyncSession, user: User, code: str) -> boo
 
 def wrong_code() -> Invalid:
     return Invalid(
-        "This is not the code that your app shows, or it was used already.",
+        "This is not the code that your app shows, nor a recovery code, or it was used already.",
         next_step="Type the one that it shows now, and see that its clock is right.",
         fields={"code": "is not the one that your app shows now"},
     )

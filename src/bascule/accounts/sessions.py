@@ -85,6 +85,12 @@ async def end_sessions_of(session: AsyncSession, user: User, *, but: str | None 
     await session.execute(ended)
 
 
+async def end_sessions_by(session: AsyncSession, user: User, way: str) -> None:
+    """Those that began by this way, which an admin has taken away."""
+    theirs = BrowserSession.user_id == user.id, BrowserSession.way == way
+    await session.execute(delete(BrowserSession).where(*theirs))
+
+
 async def session_of(session: AsyncSession, session_id: str) -> tuple[User, BrowserSession] | None:
     """Who is signed in there. None: over, unknown, or of somebody who was deactivated.
 
