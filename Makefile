@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo install test attack soak bench lint setup chromium pgbouncer proxies generator lock clean
+.PHONY: demo install test attack soak bench pictures lint setup chromium pgbouncer proxies generator lock clean
 
 demo: setup
 	$(BIN)/bascule demo
@@ -62,6 +62,10 @@ tests/openapi/.tools/.ready: tests/openapi/generator.txt | setup
 # Other tools come into environments of their own, in bench/.tools.
 bench: setup
 	$(BIN)/python -m bench
+
+# The README's, made anew; a test says when they show what is no more.
+pictures: setup chromium
+	$(BIN)/python docs/pictures.py
 
 lint: setup
 	$(BIN)/ruff check .
