@@ -157,3 +157,30 @@ def test_the_mirrors_document_leads_to_the_record_that_has_its_history(
     pairs = api.get("/api/suppliers", search=other).json["records"]
     here = api.get(at.replace(quote(tyres["erpnextId"], safe=""), quote(other, safe=""))).json
     assert here["kept"] == f"/api/suppliers/{pairs[0]['id']}"
+
+
+def test_webhooks_that_are_there_tell_of_suppliers_once_these_are_kept_the_same(
+    api: Api, connected: str, turn_on: Callable[..., str], erp: Erp
+) -> None:
+    at = f"/api/connectors/{connected}/webhooks"
+    made = api.ask("PUT", at, {"base_url": api.url, "doctypes": ["Customer"], "events": ["delete"]})
+    assert made.status == 200, made.body
+    hooks = {(hook["doctype"], hook["event"]) for hook in api.get(at).json["hooks"]}
+    assert hooks == {("Customer", "on_trash")}
+    turn_on("suppliers")
+    told = api.get(at).json
+    assert hooks < {(hook["doctype"], hook["event"]) for hook in told["hooks"]}
+    assert {hook["doctype"] for hook in told["hooks"] if hook["event"] == "on_change"} == {
+        "Supplier",
+        "Address",
+        "Contact",
+    }
+    assert {hook["state"] for hook in told["hooks"]} == {"fine"}
+    there = {row["webhook_doctype"] for row in erp.list("Webhook", fields=("webhook_doctype",))}
+    assert there == {"Customer", "Supplier", "Address", "Contact", "Comment"}
+
+    # Where there are none, none are made.
+    assert api.delete(at).status == 200
+    assert api.delete(f"/api/connectors/{connected}/two-way/suppliers").status == 200
+    turn_on("suppliers")
+    assert erp.list("Webhook") == []

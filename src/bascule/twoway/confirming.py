@@ -2,6 +2,7 @@
 document, or waits to be made there.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.tables import User
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
-from bascule.errors import Conflict
+from bascule.errors import Conflict, HubError
 from bascule.events.live import publish
+from bascule.frappe import FrappeError
 from bascule.hub import Hub
+from bascule.inbox.adding import also_tell_of
 from bascule.twoway.at_the_site import examine
 from bascule.twoway.fields import RecordType, same
 from bascule.twoway.finding import find
@@ -22,10 +25,13 @@ from bascule.twoway.history import add_change
 from bascule.twoway.likeness import alike
 from bascule.twoway.mapping import Mapped, mapped, unchecked
 from bascule.twoway.matching import preview, unlinked_records
+from bascule.twoway.party import DOCTYPES
 from bascule.twoway.pulling import start_poll
 from bascule.twoway.records import join, name_of, new_link, queue
 from bascule.twoway.setup import may_set_up, refuse_what_failed, the_two_way
 from bascule.twoway.tables import Link, Match, Record, TwoWay
+
+log = logging.getLogger(__name__)
 
 
 async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: User | None) -> TwoWay:
@@ -58,6 +64,11 @@ async def confirm(hub: Hub, connection: Connection, kind: RecordType, *, by: Use
         await publish(session, "record", connection_id=connection.id, change="on")
         await session.flush()
         session.expunge(two_way)
+    try:
+        await also_tell_of(hub, connection, (kind.doctype, *DOCTYPES.values()))
+    except (FrappeError, HubError) as refused:
+        # Told of where webhooks are; polls bring what changes meanwhile.
+        log.warning("The webhooks do not tell of %s yet: %s", kind.plural, refused)
     return two_way
 
 
