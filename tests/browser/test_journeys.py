@@ -426,7 +426,7 @@ def test_a_connection_ends_only_after_its_name_is_typed(
     other = admin.context.new_page()
     other.goto(f"{admin.url}/connectors/{connected}")
     page = admin.go(f"/connectors/{connected}")
-    expect(page.get_by_text("Removed from the site: 1 webhook.")).to_be_visible()
+    expect(page.get_by_text("To be removed from the site: 1 webhook.")).to_be_visible()
     delete = page.get_by_role("button", name="Delete")
     expect(delete).to_be_disabled()
     page.get_by_label(re.compile("^Type")).fill("the-shop")

@@ -87,3 +87,23 @@ def test_of_many_streams_only_those_are_drawn_and_told_in_which_something_happen
     assert "Territory" in told.out
     assert f"Nothing changed in {len(names) - 2} streams." in told.out
     assert len(bascule("sync", "--json").json["runs"]) == len(names) - 1
+
+
+def test_what_all_streams_fail_of_is_told_once(
+    make_bascule: Callable[..., Bascule], site: Any
+) -> None:
+    bascule = make_bascule()
+    assert bascule("connect", "--slug", "many", "-q", **way_in(site)).code == 0
+    names = [one["doctype"] for one in bascule("streams", "--json").json["many"]]
+    rule = site.faults.add("revoked", path="/api")
+    said = bascule("sync")
+    site.faults.clear(rule)
+    assert said.code == 1
+    [cause] = [line for line in said.out.splitlines() if line.startswith("✗ Item")]
+    assert cause.startswith(f"✗ {', '.join(names[:2])}")
+    assert all(name in cause for name in names)
+    assert said.out.count("→") == 1
+    why = cause.partition(": ")[2]
+    assert why in said.err
+    assert said.err.count(why) == 1
+    assert said.err.count("as told above") == len(names) - 1

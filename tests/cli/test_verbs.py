@@ -241,7 +241,7 @@ def test_what_the_hub_made_on_a_site_is_listed_before_and_removed_with_the_conne
     connected("leaves")
     asked = bascule("disconnect", "leaves")
     assert asked.code == 2
-    assert "Removed from the site: 4 webhooks." in asked.err
+    assert "To be removed from the site: 4 webhooks." in asked.err
     kept = bascule("disconnect", "leaves", "--keep-on-site", "--yes")
     assert "Left on the site: 4 webhooks." in kept.out
     found = next(

@@ -176,7 +176,7 @@ def test_the_end_tells_what_is_on_the_site_and_what_could_not_be_removed_is_trie
     set_up = admin_desk.visitor.ask("PUT", f"/api{at}/webhooks", {"doctypes": ["Supplier"]})
     assert set_up.status == 200, set_up.body
     page = admin_desk.open(at)
-    assert "Removed from the site: 4 webhooks." in page.text
+    assert "To be removed from the site: 4 webhooks." in page.text
     assert 'name="keep_on_site"' in page.html
     site.faults.add("maintenance")
     sent = admin_desk.send(f"{at}/delete", typed=made["slug"])

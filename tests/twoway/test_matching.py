@@ -299,6 +299,19 @@ def test_a_site_that_was_set_up_as_erpnext_does_takes_the_first_customer_as_it_i
     assert erp.read("Customer", "First Co")["customer_group"] == "Individual"
 
 
+def test_a_usual_country_that_is_not_the_companys_is_told_before_it_is_used(
+    api: Api, turning: Turning
+) -> None:
+    def told() -> str:
+        return " ".join(note["what"] for note in api.post(f"{turning.at}/check").json["notes"])
+
+    assert "Country is 'Saudi Arabia' where nothing is said; the country of" in told()
+    turning.begin()
+    assert "Saudi Arabia" in str(turning.matches()["notes"]), "nor by who begins without a check"
+    turning.begin(defaults={"country": "Netherlands"})
+    assert "where nothing is said" not in told()
+
+
 def test_a_default_that_the_site_does_not_have_comes_from_the_site_and_is_shown_before(
     api: Api, erp: Erp, turning: Turning, synced: Callable[..., Any]
 ) -> None:

@@ -1,5 +1,6 @@
 """`cleanups`: what deleted connections have left on their sites."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -41,12 +42,18 @@ async def list_cleanups(context: typer.Context, as_json: AsJson = False) -> int:
             str(one.id),
             escape(one.name),
             escape(", ".join(one.remains)),
-            ago(one.next_try_at) if one.next_try_at else "ended",
+            _when(one.next_try_at),
             f"{one.until:%F}",
             escape(one.error or ""),
         )
     show(made)
     return Exit.DONE
+
+
+def _when(next_try_at: datetime | None) -> str:
+    if next_try_at is None:
+        return "ended"
+    return ago(next_try_at) if next_try_at > datetime.now(UTC) else "within minutes"
 
 
 @app.command()

@@ -168,7 +168,7 @@ async def disconnect(
             err.print(escape(line))
         if ends.on_site:
             there = ", ".join(one.what for one in ends.on_site)
-            fate = "Left on the site" if keep_on_site else "Removed from the site"
+            fate = "Stays on the site" if keep_on_site else "To be removed from the site"
             err.print(f"{fate}: {escape(there)}.")
         await acted_on(hub, found)
         tail = "" if keep_data else f" and drop the tables in schema {found.slug}"

@@ -71,6 +71,7 @@ class _Lines:
     def __init__(self) -> None:
         self._told: dict[int, float] = {}
         self._ended: set[int] = set()
+        self._causes: set[tuple[str | None, str | None]] = set()
 
     def show(self, seen: list[Seen]) -> None:
         now = time.monotonic()
@@ -82,18 +83,30 @@ class _Lines:
             err.print(_nothing_in(quiet))
         for one in seen:
             run = one.run
+            where = f"{escape(one.connection)} {escape(one.doctype)}"
             if run.id in loud:
-                err.print(
-                    f"{escape(one.connection)} {escape(one.doctype)}: {run.outcome}, "
-                    f"{_counts(one)}",
-                )
-            elif run.outcome == "running":
-                last = self._told.setdefault(run.id, now)
-                if now - last >= WORD_EVERY:
-                    self._told[run.id] = now
-                    of = f" of {run.expected_rows:,}" if run.expected_rows else ""
-                    where = f"{escape(one.connection)} {escape(one.doctype)}"
-                    err.print(f"{where}: {run.rows_read:,}{of} rows")
+                err.print(f"{where}: {run.outcome}, {self._of(one)}")
+            elif run.outcome == "running" and self._is_due(run.id, now) and _reads(one):
+                of = f" of {run.expected_rows:,}" if run.expected_rows else ""
+                err.print(f"{where}: {run.rows_read:,}{of} rows")
+        waiting = sum(one.run.outcome == "running" and not _reads(one) for one in seen)
+        if waiting and self._is_due(ALL, now):
+            streams = "1 stream" if waiting == 1 else f"{waiting:,} streams"
+            err.print(f"Waiting for what the site says of {streams}.")
+
+    def _is_due(self, number: int, now: float) -> bool:
+        if now - self._told.setdefault(number, now) < WORD_EVERY:
+            return False
+        self._told[number] = now
+        return True
+
+    def _of(self, one: Seen) -> str:
+        """What several streams failed of is told once."""
+        cause = (one.run.error, one.run.next_step)
+        if cause[0] and cause in self._causes:
+            return "as told above"
+        self._causes.add(cause)
+        return _counts(one)
 
 
 class _Rows(ProgressColumn):
@@ -251,8 +264,12 @@ def outcomes(seen: list[Seen]) -> None:
         show(made)
     if quiet:
         out.print(f"{_MARKS['done']} {_nothing_in(quiet)}")
+    causes: dict[tuple[str | None, str | None], list[str]] = {}
     for one in seen:
         if one.run.outcome == "failed":
-            out.print(f"[red]✗[/] {escape(one.doctype)}: {escape(one.run.error or 'failed')}")
-            if one.run.next_step:
-                out.print(f"  → {escape(one.run.next_step)}")
+            causes.setdefault((one.run.error, one.run.next_step), []).append(one.doctype)
+    for (error, next_step), doctypes in causes.items():
+        named = ", ".join(dict.fromkeys(doctypes))
+        out.print(f"[red]✗[/] {escape(named)}: {escape(error or 'failed')}")
+        if next_step:
+            out.print(f"  → {escape(next_step)}")

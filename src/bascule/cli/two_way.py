@@ -92,7 +92,8 @@ async def check(kind: Type, connection: Of = None, as_json: AsJson = False) -> i
         return Exit.SITE
     if not (told.cannot_hold or told.notes):
         out.print("[green]The site has a place for every field.[/]")
-    out.print(f"  → 'bascule two-way begin {escape(kind)}' pairs what both sides have.")
+    if asked[0].status != "on":
+        out.print(f"  → 'bascule two-way begin {escape(kind)}' pairs what both sides have.")
     return Exit.DONE
 
 

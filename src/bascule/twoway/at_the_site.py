@@ -23,7 +23,7 @@ from bascule.twoway.rights import (
     rights_of,
     unfilled,
 )
-from bascule.twoway.site_defaults import Missing, missing
+from bascule.twoway.site_defaults import COUNTRY, Missing, missing, other_country
 
 OWN_FIELD = "bascule_id"
 
@@ -106,7 +106,11 @@ async def look(site: Site, fields: Mapped) -> Found:
         found.metas[part] = meta
         found.cannot_hold |= _lacking(meta, fields, part)
         found.cannot_hold |= _above(meta, found.roles, fields, part)
-        found.missing += await missing(site, meta, fields, part, found.companies)
+        lacking = await missing(site, meta, fields, part, found.companies)
+        found.missing += lacking
+        if not any(one.doctype == COUNTRY for one in lacking):
+            other = await other_country(site, fields, part, found.companies)
+            found.notes += [other] if other is not None else []
         if part == "main":
             found.is_read = True
             found.own_field = OWN_FIELD if meta.field(OWN_FIELD) is not None else None

@@ -108,3 +108,27 @@ async def _leaf(site: Site, kind: RecordType, one: Field, doctype: str) -> tuple
         [(most, _)] = Counter(str(row[column]) for row in rows).most_common(1)
         return most, f"which most {kind.plural} there have"
     return next(iter(names), None), f"the first {doctype} that is no group"
+
+
+async def other_country(
+    site: Site, fields: Mapped, part: Part, companies: Sequence[str]
+) -> Note | None:
+    """Where the site has the usual country and its company is in another: told, not replaced."""
+    usual = {one.name: one.default for one in fields.type.fields}
+    for one in fields.fields:
+        at_country = one.place is not None and (one.place.part, one.place.field) == (
+            part,
+            "country",
+        )
+        if not at_country or one.default is None or one.default != usual.get(one.name):
+            continue
+        try:
+            country, why = await _country(site, fields.company or next(iter(companies), None))
+        except (NoPermission, NotFound):
+            return None
+        if country is not None and country != one.default:
+            return (
+                f"{one.label} is {one.default!r} where nothing is said; {why} is {country!r}.",
+                f"Choose another default for {one.label}, if that is not right.",
+            )
+    return None
