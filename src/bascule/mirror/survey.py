@@ -24,7 +24,7 @@ from bascule.connections.sites import pool_of
 from bascule.connections.tables import Circuit, Connection
 from bascule.connections.watching import AtSite, watched
 from bascule.events.live import publish_each
-from bascule.frappe import Site, Unavailable, WrongCredentials
+from bascule.frappe import FrappeError, Site, Unavailable, WrongCredentials
 from bascule.hub import Hub
 from bascule.mirror import silent
 from bascule.mirror.attempt import Attempt, Superseded, first_of
@@ -95,7 +95,10 @@ async def survey(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> None:
         await watched(at, _look_at_all(at, surveyed), partial(_still_wanted, hub, surveyed))
     except Exception as error:
         # The runs of the streams themselves meet it too, and tell what to do.
-        log.warning("The streams are synced one by one: %s", first_of(error), exc_info=error)
+        of_site = isinstance(first_of(error), FrappeError)
+        level = logging.INFO if of_site else logging.WARNING
+        traced = None if of_site else error
+        log.log(level, "The streams are synced one by one: %s", first_of(error), exc_info=traced)
         async with hub.db.session() as session:
             await note_answer(session, at, first_of(error), datetime.now(UTC))
     await _end(hub, surveyed)
