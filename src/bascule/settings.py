@@ -106,8 +106,8 @@ class Settings(BaseSettings):
     )
     second_factor: Literal["nobody", "admins"] = Field(
         default="nobody",
-        description="Who has to have an authenticator app: nobody, or admins. Without one they "
-        "change and see no more than an editor.",
+        description="Who has to have an authenticator app or a passkey: nobody, or admins. Without "
+        "either they change and see no more than an editor.",
     )
     oidc_issuer: str | None = Field(
         default=None,

@@ -193,6 +193,9 @@ def test_somebody_comes_in_by_the_provider_and_connects_and_disconnects_it(
     expect(boss.page.get_by_role("columnheader", name="Signs in with")).to_be_visible()
     expect(boss.page.get_by_role("row", name="anna")).to_contain_text("Acme")
     boss.shoot("people-ways")
+    boss.go("/people/invite")
+    expect(boss.page.get_by_text("The one that they have at Acme")).to_be_visible()
+    boss.go("/people")
     boss.page.get_by_role("link", name="anna", exact=True).click()
     boss.shoot("person-connected")
     provider.person = {"sub": "boss", "email": "boss@example.com", "email_verified": True}

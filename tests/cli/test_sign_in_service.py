@@ -82,6 +82,15 @@ def test_settings_that_would_let_others_in_are_refused(given: dict[str, Any], sa
         Settings.model_validate({**fits, **given})
 
 
+def test_settings_that_do_not_fit_are_told_before_anything_is_done(machine: Run) -> None:
+    more = {**OIDC, "BASCULE_OIDC_ISSUER": "https://x.test", "BASCULE_OIDC_CLIENT_ID": ""}
+    said = machine("status", **more)
+    assert said.code == 2
+    needs = "The settings cannot be read: BASCULE_OIDC_ISSUER needs BASCULE_OIDC_CLIENT_ID too."
+    assert needs in " ".join(said.err.split())
+    assert SECRET not in said.out + said.err
+
+
 def test_what_somebody_lost_is_ended_on_the_machine(machine: Run) -> None:
     assert machine("users", "invite", "anna").code == 0
     told = machine("users", "second-factor", "anna", "--json").json

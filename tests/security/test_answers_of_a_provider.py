@@ -119,6 +119,26 @@ def test_a_discovery_document_that_does_not_fit_is_not_followed(acme: Company, l
     assert {path for _, path in acme.provider.asked} == {"/.well-known/openid-configuration"}
 
 
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "100.100.100.200", "0.0.0.0"])
+def test_where_clouds_keep_credentials_is_never_asked(acme: Company, host: str) -> None:
+    acme.as_they_are(acme.invite())
+    acme.provider.describe = {"token_endpoint": f"https://{host}/latest/token"}
+    refused = come_in(acme.browser())
+    assert refused.status == 502 and b"never connects to" in refused.body, refused
+
+
+def test_who_comes_while_it_is_away_is_told_at_once(
+    acme: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme.provider.answers = {"/.well-known/openid-configuration": (503, b"{}")}
+    for _ in range(5):
+        assert acme.browser().send("/sign-in/oidc").status == 502
+    assert len(acme.provider.asked) == 1
+    acme.provider.answers = {}
+    monkeypatch.setattr("bascule.accounts.provider.NOT_AGAIN", 0.0)
+    assert acme.browser().send("/sign-in/oidc").status == 303
+
+
 BAD_ANSWERS = {
     "it fails": (500, b"{}"),
     "it is no JSON": (200, b"<html>"),

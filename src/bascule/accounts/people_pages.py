@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bascule.accounts import people
-from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, refuse_unconfirmed
+from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, get_hub, refuse_unconfirmed
 from bascule.accounts.answers import Invitation
 from bascule.accounts.auth_api import TokenId
 from bascule.accounts.second_factor import factor_of
@@ -215,10 +215,12 @@ async def _person(
 def _invite_form(
     request: Request, typed: dict[str, str], refused: Invalid | Conflict | None = None
 ) -> Response:
+    settings = get_hub(request).settings
     return render(
         request,
         "accounts/invite.html",
         _status(refused),
+        provider=settings.oidc_issuer and settings.oidc_name,
         typed={"username": "", "email": "", **typed},
         refused=refused,
         wrong=refused.fields if isinstance(refused, Invalid) else {},

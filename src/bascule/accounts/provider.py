@@ -10,7 +10,8 @@ import base64
 import json
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -26,6 +27,7 @@ from bascule.settings import LOOPBACK, Settings
 WELL_KNOWN = "/.well-known/openid-configuration"
 SCOPES = "openid email profile"
 KEPT = 3600.0  # seconds that its description and its keys are believed
+NOT_AGAIN = 5.0  # seconds in which one that failed is not asked: who comes meanwhile waits for none
 ASKED_AGAIN = 20.0  # seconds before keys are asked for once more because one is not known
 MOST_KEYS = 50
 METHODS = ("client_secret_basic", "client_secret_post")
@@ -63,6 +65,7 @@ class Provider:
         self._lock = asyncio.Lock()
         self._described: tuple[float, Described] | None = None
         self._keys: tuple[float, list[dict[str, Any]]] | None = None
+        self._failed: dict[str, tuple[float, ProviderFailed]] = {}
 
     async def close(self) -> None:
         if self._http is not None:
@@ -73,7 +76,8 @@ class Provider:
         async with self._lock:
             if self._described is None or time.monotonic() - self._described[0] > KEPT:
                 url = self.issuer.rstrip("/") + WELL_KNOWN
-                found = described(self.issuer, await self._ask("discovery", "GET", url))
+                with self._failing("discovery"):
+                    found = described(self.issuer, await self._ask("discovery", "GET", url))
                 self._described = time.monotonic(), found
             return self._described[1]
 
@@ -86,11 +90,8 @@ class Provider:
                 kid is None or any(key.get("kid") == kid for key in self._keys[1])
             )
             if self._keys is None or age >= KEPT or (not known and age > ASKED_AGAIN):
-                said = await self._ask("keys", "GET", at)
-                keys = said.get("keys")
-                if not isinstance(keys, list):
-                    raise _strange("its keys are not a JWK set", "keys")
-                fit = [key for key in keys[:MOST_KEYS] if isinstance(key, dict)]
+                with self._failing("keys"):
+                    fit = _keys_in(await self._ask("keys", "GET", at))
                 self._keys = time.monotonic(), fit
             return self._keys[1]
 
@@ -140,6 +141,22 @@ class Provider:
             return {}
         headers = {"Authorization": f"Bearer {access_token}"}
         return await self._ask("userinfo", "GET", at, headers=headers)
+
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """One request at a time, and none again at once where it failed: those who come together
+        would wait for one time-out after the other.
+        """
+        at, failed = self._failed.get(what, (0.0, None))
+        if failed is not None and time.monotonic() - at < NOT_AGAIN:
+            raise ProviderFailed(
+                failed.message, next_step=failed.next_step, reason=failed.reason
+            ) from None
+        try:
+            yield
+        except ProviderFailed as error:
+            self._failed[what] = time.monotonic(), error
+            raise
 
     async def _ask(self, what: str, method: str, url: str, **more: Any) -> dict[str, Any]:
         try:
@@ -196,6 +213,13 @@ def described(issuer: str, said: Mapping[str, Any]) -> Described:
         secret_in_body=METHODS[0] not in ways and METHODS[1] in ways,
         names_itself=said.get("authorization_response_iss_parameter_supported") is True,
     )
+
+
+def _keys_in(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = said.get("keys")
+    if not isinstance(keys, list):
+        raise _strange("its keys are not a JWK set", "keys")
+    return [key for key in keys[:MOST_KEYS] if isinstance(key, dict)]
 
 
 def provider_of(hub: Hub) -> Provider | None:

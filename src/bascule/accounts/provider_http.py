@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import AddrInfoType
 
+from bascule.frappe.failures import OutOfReach
 from bascule.reach import may_connect
 
 LARGEST = 512 * 1024  # bytes of an answer
@@ -70,6 +71,8 @@ async def asked(
 
 
 def _kind(error: Exception) -> str:
+    if isinstance(getattr(error, "os_error", None), OutOfReach):
+        return "it is at an address that this hub never connects to"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its name is not known"
     if isinstance(error, aiohttp.ClientSSLError):
@@ -82,5 +85,5 @@ def _kind(error: Exception) -> str:
 def _socket(to: AddrInfoType) -> socket.socket:
     family, kind, protocol, _, place = to
     if not _REACH(ip_address(str(place[0]).partition("%")[0])):
-        raise OSError("not allowed")
+        raise OutOfReach
     return socket.socket(family, kind, protocol)

@@ -156,7 +156,8 @@ def explained(error: BaseException) -> tuple[str, str, Exit]:
         named = ", ".join(_variable(wrong["loc"][0]) for wrong in error.errors() if wrong["loc"])
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         step = "Correct it in the environment; docs/settings.md lists what each setting takes."
-        return f"The settings cannot be read: {named}: {reason}.", step, Exit.USAGE
+        what = f"{named}: {reason}" if named else reason  # of several settings together, none
+        return f"The settings cannot be read: {what}.", step, Exit.USAGE
     if isinstance(error, DATABASE_GONE):
         said = str(error).strip().splitlines()
         step = "Run 'bascule doctor'; it looks at the database and says what to do."

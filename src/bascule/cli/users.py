@@ -28,20 +28,24 @@ async def list_users(context: typer.Context, as_json: AsJson = False) -> int:
         return Exit.DONE
     from bascule.accounts.answers import Person
     from bascule.accounts.people import list_people
+    from bascule.accounts.ways import ways_of
 
     async with acting_hub() as (hub, _), hub.db.session() as session:
-        people = [Person.of(user) for user in await list_people(session)]
+        found = await list_people(session)
+        people, ways = [Person.of(user) for user in found], await ways_of(session, found)
     if as_json:
         document({"users": [person.model_dump(mode="json") for person in people]})
         return Exit.DONE
-    made = table("Name", "E-mail", "Role", "State", "Signed in")
+    made = table("Name", "E-mail", "Role", "State", "Signs in with", "Signed in")
     for person in people:
-        state = "active" if person.has_password else "no password yet"
+        theirs = ways[person.id]
+        state = "active" if set(theirs) - {"app"} else "no password yet"
         made.add_row(
             escape(person.username),
             escape(person.email or ""),
             person.role,
             state if person.active else "deactivated",
+            ", ".join(theirs),
             ago(person.last_sign_in_at),
         )
     show(made)
