@@ -268,10 +268,12 @@ def test_markup_that_somebody_saved_is_text_on_every_page(
                 " site_user = {m}, versions = jsonb_build_object('erpnext', {m})"
                 " WHERE id = {id}",
                 "UPDATE bascule.sessions SET agent = {m}, address = {m}",
+                "INSERT INTO bascule.passkeys (user_id, name, credential_id, public_key,"
+                " user_handle, transports) VALUES ({user}, {m}, {m}, '', '', '[]')",
                 "INSERT INTO bascule.audit (username, action, via, address, object, detail)"
                 " VALUES ({m}, {m}, {m}, {m}, {m}, jsonb_build_object('x', {m}))",
             ):
-                values = {"m": MARKUP, "run": run, "id": hostile["id"]}
+                values = {"m": MARKUP, "run": run, "id": hostile["id"], "user": anna.id}
                 literals = {name: psql.Literal(value) for name, value in values.items()}
                 await conn.execute(psql.SQL(statement).format(**literals))
 
