@@ -103,9 +103,10 @@ def test_what_the_hub_made_on_a_site_is_told_and_goes_with_the_connection(
     one = shop()
     one.two_way()
     assert one.own_fields() == [FIELD]
+    # The webhooks of Customer, and those that two-way sync added.
     told = one.api.get(f"{one.at}/deletion").json
     assert [each["what"] for each in told["on_site"]] == [
-        "4 webhooks",
+        "10 webhooks",
         "the unique field bascule_id of Customer",
     ]
     assert "customers stay here, and are kept in the hub alone" in told["becomes"][0]
