@@ -106,3 +106,23 @@ def test_what_is_no_schedule_is_refused_with_the_choices(nonsense: str) -> None:
         parse(nonsense)
     assert "every 15 minutes" in refused.value.next_step
     assert set(refused.value.fields) == {"schedule"}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wrong"),
+    [
+        ("every 0 minutes", "from 1 to 10080 minutes"),
+        ("every 99999 minutes", "from 1 to 10080 minutes"),
+        ("daily at 25:00", "25:00, which no clock shows"),
+        ("daily at 06:75", "6:75, which no clock shows"),
+        ("daily on monday", "not on one day"),
+        ("daily at 06:30 Europe/Nowhere", "europe/nowhere, which is no time zone"),
+        ("weekly on someday", "someday, which is none of monday"),
+        ("monthly on 31", "from 1 to 28"),
+        ("fortnightly", "is not one of manual, every N minutes"),
+    ],
+)
+def test_a_schedule_that_is_none_is_told_what_is_wrong_with_it(schedule: str, wrong: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse(schedule)
+    assert wrong in refused.value.fields["schedule"]

@@ -120,7 +120,7 @@ def test_a_frequency_with_an_hour_and_a_zone_is_kept_and_shown_again(
 ) -> None:
     chosen = ["weekly", "06:30", "europe/amsterdam"]
     page = admin.send(f"{NEW}/validate", **{**typed(site), "schedule": ["daily", "06:30", "Mars"]})
-    assert "Frequency not one of manual" in page.text
+    assert "Frequency names mars, which is no time zone" in page.text
     sent = admin.send(NEW, **{**typed(site, streams="suppliers"), "schedule": chosen})
     assert sent.status == 303
     slug = sent.to.rpartition("/")[2]

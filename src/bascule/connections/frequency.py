@@ -86,41 +86,51 @@ class Frequency:
 
 
 def read(schedule: str) -> Frequency:
-    """Invalid where it is none, with what there is."""
+    """Invalid where it is none, with what is wrong with it and what there is."""
     words = " ".join(schedule.lower().split())
     if words == "manual":
         return Frequency("manual")
     if words == "hourly":
         return Frequency("hourly")
+    wrong = "is not one of manual, every N minutes, hourly, daily, weekly, monthly"
     if every := _EVERY.fullmatch(words):
         minutes = int(every[1] or 1)
         if 1 <= minutes <= MAX_MINUTES:
             return Frequency("minutes", minutes)
-    if (clocked := _CLOCKED.fullmatch(words)) and (found := _clocked(clocked)) is not None:
-        return found
+        wrong = f"takes from 1 to {MAX_MINUTES} minutes, which is a week"
+    elif clocked := _CLOCKED.fullmatch(words):
+        found = _clocked(clocked)
+        if isinstance(found, Frequency):
+            return found
+        wrong = found
     raise Invalid(
         "This schedule is not understood.",
         next_step=f"Choose one of: {', '.join(CHOICES)}; or other minutes, up to {MAX_MINUTES}; or "
         "an hour and a time zone, as in 'daily at 06:30 Europe/Amsterdam', 'weekly on monday' or "
         f"'monthly on 15' (to {LAST_DAY}).",
-        fields={"schedule": "not one of manual, every N minutes, hourly, daily, weekly, monthly"},
+        fields={"schedule": wrong},
     )
 
 
-def _clocked(said: re.Match[str]) -> Frequency | None:
+def _clocked(said: re.Match[str]) -> Frequency | str:
+    """A daily, weekly or monthly one, or what is wrong with it."""
     kind, day, zone = said["kind"], said["day"], zones().get(said["zone"] or "utc")
     hour, minute = int(said["hour"] or NIGHT.hour), int(said["minute"] or 0)
-    if zone is None or hour > 23 or minute > 59 or (day and kind == "daily"):
-        return None
+    if zone is None:
+        return f"names {said['zone']}, which is no time zone; one is Europe/Amsterdam"
+    if hour > 23 or minute > 59:
+        return f"names {hour}:{minute:02}, which no clock shows"
+    if day and kind == "daily":
+        return "is daily, and so not on one day"
     number = 0
     if kind == "weekly":
         if day and day not in DAYS:
-            return None
+            return f"names {day}, which is none of {', '.join(DAYS)}"
         number = DAYS.index(day) if day else SUNDAY
     elif kind == "monthly":
         number = 1 if not day else int(day) if day.isdigit() else 0
         if not 1 <= number <= LAST_DAY:
-            return None
+            return f"is on a day from 1 to {LAST_DAY}, which every month has"
     return Frequency(kind, 0, number, time(hour, minute), zone)  # type: ignore[arg-type]
 
 
