@@ -237,7 +237,7 @@ def quiet(bench: Bench) -> Figures:
         _connect(bench, [sites[number % 3] for number in range(few, many)])
         turns = _rounds(bench, many)
     closely, by_the_clock = turns["cli"], turns["schedule"]
-    # Child tables are asked for in one of six turns, definitions in one of four.
+    # Large child tables are asked for in one of six turns, definitions in one of four.
     requests = by_the_clock["requests"] / many
     tables = closely["requests"] / many - requests - DEFINITIONS
     return {
