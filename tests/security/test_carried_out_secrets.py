@@ -31,6 +31,7 @@ NO_SECRETS = {
     "api_key_ends_with",  # four characters, to tell it by
     "erpnext_api_key",  # a name, public by seed 002
     "key",  # of who tries to sign in, and of a record
+    "public_key",  # of a passkey
     "token",  # in the address of webhooks, public
 }
 HASHED = ("_hash",)
