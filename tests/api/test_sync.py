@@ -37,6 +37,31 @@ def test_a_sync_may_be_waited_for_and_be_of_some_streams(api: Api, connect: Conn
     assert {run["trigger"] for run in answer.json["runs"]} == {"api"}
 
 
+def test_the_log_of_a_run_tells_the_sites_sql_where_that_was_asked_for(
+    api: Api, connect: Connect
+) -> None:
+    slug = connect()["slug"]
+
+    def said(path: str, **body: Any) -> list[str]:
+        answer = api.post(path, {"streams": ["Supplier", "Customer"], "wait": 120, **body}).json
+        assert {run["outcome"] for run in answer["runs"]} == {"done"}, answer
+        logs = [api.get(f"/api/runs/{one}/logs").json["lines"] for one in answer["run_ids"]]
+        return [line["message"] for lines in logs for line in lines]
+
+    sync, verify = "/api/connectors/sync", f"/api/connectors/{slug}/verify"
+    told = said(sync, connector_id=slug, debug=True)  # the first pull
+    assert any(
+        line.startswith("The site ran in ") and "`tabSupplier`" in line and "select" in line
+        for line in told
+    ), told
+    assert any("`tabCustomer`" in line for line in told)
+    for quiet in (said(sync, connector_id=slug), said(verify)):
+        assert quiet and not any(line.startswith("The site ran") for line in quiet)
+    # What is looked at together is, for this, looked at one by one.
+    assert any("`tabSupplier`" in line for line in said(sync, connector_id=slug, debug=True))
+    assert any("`tabSupplier`" in line for line in said(verify, debug=True))
+
+
 def test_a_sync_of_nothing_in_particular_is_of_every_connector(api: Api, connect: Connect) -> None:
     made = [connect(), connect()]
     answer = api.ask("POST", "/api/connectors/sync")

@@ -89,6 +89,18 @@ def test_a_check_reads_a_little_of_what_is_asked_for(bascule: Bascule, site: Any
     assert all(one["count"] > 0 and one["fields"] > 10 for one in said.json["samples"])
 
 
+def test_a_check_shows_the_sql_that_the_site_runs_for_it(bascule: Bascule, site: Any) -> None:
+    check = bascule("check", "--only", "Supplier", "--debug", "--json", **way_in(site))
+    assert check.code == 0, check
+    statements = check.json["executed"]
+    assert any("from `tabSupplier`" in one["sql"] for one in statements), statements
+    assert all(one["seconds"] is not None for one in statements)
+    said = bascule("check", "--only", "Supplier", "--debug", **way_in(site))
+    assert "select count(name) as total from `tabSupplier`" in said.out
+    without = bascule("check", "--only", "Supplier", "--json", **way_in(site))
+    assert "executed" not in without.json
+
+
 def test_a_check_of_a_user_who_may_read_little_says_what_is_missing(
     bascule: Bascule, site: Any
 ) -> None:

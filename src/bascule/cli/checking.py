@@ -34,6 +34,9 @@ async def check(
     mock: Annotated[
         bool, typer.Option("--mock", help="Try it against a sandbox that is started for it.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the SQL that the site runs for it.")
+    ] = False,
     allow_http: AllowHttp = False,
     ca_bundle: CaBundle = None,
     as_json: AsJson = False,
@@ -45,8 +48,12 @@ async def check(
     """
     from bascule.connections.answers import CheckAnswer
     from bascule.connections.check import NEEDS, check_site
+    from bascule.frappe.executed import Executed, telling
 
+    executed: list[Executed] = []
     async with AsyncExitStack() as closing:
+        if debug:
+            closing.enter_context(telling(executed.append))
         wanted, warehouses = list(NEEDS), list[str]()
         if connection is not None:
             saved = await closing.enter_async_context(_saved_site(connection))
@@ -66,11 +73,17 @@ async def check(
             {
                 **CheckAnswer.of(report).model_dump(mode="json"),
                 "samples": [asdict(one) for one in samples],
+                **({"executed": [one._asdict() for one in executed]} if debug else {}),
             }
         )
     else:
         tell_report(report)
         _tell_samples(samples, report.missing)
+        for one in executed:
+            took = "" if one.seconds is None else f" [dim]{one.seconds * 1000:.0f} ms[/]"
+            out.print(f"{escape(one.sql)}{took}", soft_wrap=True)
+        if debug and not executed:
+            out.print("The site tells of no SQL.", style="dim")
     return Exit.DONE if report.ok else Exit.SITE
 
 

@@ -19,6 +19,11 @@ Streams = Annotated[
     ),
 ]
 
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", help="Write the SQL that the site runs into the logs of the runs."),
+]
+
 
 async def sync(
     connection: NamedConnection = None,
@@ -26,6 +31,7 @@ async def sync(
         bool, typer.Option("--full", help="Fetch everything anew, not only what changed.")
     ] = False,
     stream: Streams = None,
+    debug: Debug = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -33,7 +39,8 @@ async def sync(
 
     The first sync of a stream fetches everything; later ones what changed.
     """
-    seen = await _do(connection, stream, "full" if full else "sync", as_json=as_json, quiet=quiet)
+    kind = "full" if full else "sync"
+    seen = await _do(connection, stream, kind, debug=debug, as_json=as_json, quiet=quiet)
     failed = [one for one in seen if one.run.outcome != "done"]
     if as_json:
         document({"ok": not failed, "runs": [one.as_json() for one in seen]})
@@ -41,13 +48,21 @@ async def sync(
         from bascule.cli.drawing import outcomes
 
         outcomes(seen)
+        if debug:
+            _where_the_sql_is(seen)
     return Exit.FAILED if failed else Exit.DONE
+
+
+def _where_the_sql_is(seen: "list[Any]") -> None:
+    for one in seen:
+        out.print(f"  [dim]bascule logs {one.run.id}[/]  {escape(one.doctype)}")
 
 
 async def verify(
     connection: NamedConnection = None,
     repair: Annotated[bool, typer.Option("--repair", help="Also mend what differs.")] = False,
     stream: Streams = None,
+    debug: Debug = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -56,7 +71,7 @@ async def verify(
     Exits with 0 when everything is equal (with --repair: is equal now), else with 1.
     """
     kind = "repair" if repair else "verify"
-    seen = await _do(connection, stream, kind, as_json=as_json, quiet=quiet)
+    seen = await _do(connection, stream, kind, debug=debug, as_json=as_json, quiet=quiet)
     answers = [{**one.as_json(), "equal": equal(one.run.report, one.run.outcome)} for one in seen]
     proven = all(answer["equal"] for answer in answers)
     documents = sum(one.run.report.get("checked", 0) for one in seen)
@@ -66,6 +81,8 @@ async def verify(
         from bascule.cli.drawing import outcomes
 
         outcomes(seen)
+        if debug:
+            _where_the_sql_is(seen)
         for one in seen:
             _differences(one.doctype, one.run.report, repaired=repair)
         out.print(
@@ -103,7 +120,13 @@ def _differences(doctype: str, report: dict[str, Any], *, repaired: bool) -> Non
 
 
 async def _do(
-    connection: str | None, streams: list[str] | None, kind: str, *, as_json: bool, quiet: bool
+    connection: str | None,
+    streams: list[str] | None,
+    kind: str,
+    *,
+    debug: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> "list[Any]":
     from bascule.cli.progress import work_off
     from bascule.connections.service import connections_named
@@ -121,7 +144,7 @@ async def _do(
             run_id
             for one in found
             for run_id in await start_runs(
-                hub, one, names=streams, kind=kind, trigger="cli", by=viewer
+                hub, one, names=streams, kind=kind, trigger="cli", by=viewer, debug=debug
             )
         ]
         if not run_ids:

@@ -22,6 +22,7 @@ from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from yarl import URL
 
+from bascule.frappe import executed
 from bascule.frappe.address import is_loopback
 from bascule.frappe.answer import Answer, Asked
 from bascule.frappe.bodies import A_DOCUMENT, A_METHOD, A_REFUSAL, ENCODINGS, Bound, body_of
@@ -160,11 +161,13 @@ class Wire:
             retry=retry_if_exception(lambda error: _worth_repeating(error, timeouts=timeouts)),
             reraise=True,
         )
-        body = None if json is None else encode(json)
+        body = None if json is None else encode(executed.asking(path, json))
 
         async def once() -> T:
-            taken = take(await self._once(method, path, asked, body, work, most))
+            answer = await self._once(method, path, asked, body, work, most)
+            taken = take(answer)
             self.understood_at = time.monotonic()
+            executed.heard(path, answer)
             return taken
 
         return await patience(once)

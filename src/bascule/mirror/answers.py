@@ -340,6 +340,9 @@ class SyncRequest(BaseModel):
         default=None, max_length=1000, description="DocTypes or presets; left out: all that are on."
     )
     full: bool = Field(default=False, description="Fetch everything anew, not only what changed.")
+    debug: bool = Field(
+        default=False, description="Let the runs' logs tell the SQL that the site ran for them."
+    )
     wait: int = Field(
         default=0, ge=0, le=300, description="Seconds to wait for the runs to end before answering."
     )
@@ -350,6 +353,7 @@ class VerifyRequest(BaseModel):
 
     streams: list[str] | None = Field(default=None, max_length=1000)
     repair: bool = Field(default=False, description="Also mend what differs.")
+    debug: bool = Field(default=False, description="As of a sync.")
     wait: int = Field(default=0, ge=0, le=300)
 
 

@@ -130,7 +130,13 @@ async def sync(
         run_id
         for connection in connections
         for run_id in await start_runs(
-            hub, connection, names=asked.streams, kind=kind, trigger="api", by=user
+            hub,
+            connection,
+            names=asked.streams,
+            kind=kind,
+            trigger="api",
+            by=user,
+            debug=asked.debug,
         )
     ]
     return await _started(hub, user, run_ids, asked.wait)
@@ -149,7 +155,13 @@ async def verify(
     asked = body or VerifyRequest()
     kind = "repair" if asked.repair else "verify"
     run_ids = await start_runs(
-        hub, connection, names=asked.streams, kind=kind, trigger="api", by=user
+        hub,
+        connection,
+        names=asked.streams,
+        kind=kind,
+        trigger="api",
+        by=user,
+        debug=asked.debug,
     )
     return await _started(hub, user, run_ids, asked.wait)
 

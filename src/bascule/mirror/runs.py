@@ -22,6 +22,7 @@ from bascule.mirror import pull
 from bascule.mirror.attempt import Attempt, Superseded, first_of
 from bascule.mirror.beginning import begin, without
 from bascule.mirror.columns import Shape
+from bascule.mirror.debugged import debugged
 from bascule.mirror.ending import cut_off, fail, finish, leave_alone, note_health, tell
 from bascule.mirror.room import DiskNearlyFull
 from bascule.mirror.shapes import forget_definition
@@ -161,7 +162,7 @@ async def _begin(hub: Hub, run_id: int) -> tuple[Run, Stream, AtSite] | None:
 
 
 async def _at_site(at: AtSite, run: Run, stream: Stream) -> tuple[Attempt, dict[str, object]]:
-    async with pool_of(at.hub).lease(at.connection) as at.site:
+    async with pool_of(at.hub).lease(at.connection) as at.site, debugged(at.hub, run):
         return await _attempts(at.hub, at.site, run, stream, at.connection)
 
 

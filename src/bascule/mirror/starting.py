@@ -31,17 +31,27 @@ async def start_runs(
     trigger: str,
     by: User | None = None,
     pause: timedelta | None = None,
+    debug: bool = False,
 ) -> list[int]:
     """Queue a run for each stream that is on, or for those named (DocTypes or presets); their ids.
     `by`: the person who asks.
 
     A stream that has one waiting already gets no second, nor does one that rests after failures
     (see `patience`), unless a person asks. With `pause` it begins no earlier than
-    that after the newest run of its stream was queued. NoSuch: a name that no stream has.
+    that after the newest run of its stream was queued. `debug`: their logs tell the SQL that the
+    site runs for them. NoSuch: a name that no stream has.
     """
     async with hub.db.session() as session:
         return await start_runs_in(
-            hub, session, connection, names=names, kind=kind, trigger=trigger, by=by, pause=pause
+            hub,
+            session,
+            connection,
+            names=names,
+            kind=kind,
+            trigger=trigger,
+            by=by,
+            pause=pause,
+            debug=debug,
         )
 
 
@@ -55,6 +65,7 @@ async def start_runs_in(
     trigger: str,
     by: User | None = None,
     pause: timedelta | None = None,
+    debug: bool = False,
 ) -> list[int]:
     """The same, in the transaction of whoever starts them."""
     # First, as who deletes it does: taken after a stream's lock, each would wait for the other.
@@ -70,6 +81,8 @@ async def start_runs_in(
     ]
     await lock_streams(session, [stream.id for stream in streams])
     runs = await _waiting(session, streams, kind)
+    for run in runs.values():
+        run.debug = run.debug or debug
     fresh = {
         stream.id: Run(
             connection_id=connection.id,
@@ -77,6 +90,7 @@ async def start_runs_in(
             kind=kind,
             trigger=trigger,
             asked_by=by.username if by else None,
+            debug=debug,
         )
         for stream in streams
         if stream.id not in runs
@@ -85,7 +99,7 @@ async def start_runs_in(
     session.add_all(fresh.values())
     await session.flush()
     together: list[Run] = []
-    if kind == "sync" and pause is None:
+    if kind == "sync" and pause is None and not debug:
         together = [fresh[s.id] for s in streams if s.id in fresh and _may_be_quiet(s)]
     if len(together) < FEWEST:
         together = []

@@ -141,6 +141,7 @@ class Run(Base):
     outcome: Mapped[str] = mapped_column(server_default="queued")
     fence: Mapped[int | None] = mapped_column(BigInteger)
     attempts: Mapped[int] = mapped_column(server_default="0")
+    debug: Mapped[bool] = mapped_column(server_default="false")  # its log tells the site's SQL
 
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
