@@ -10,6 +10,8 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +49,7 @@ ATTEMPTS = 5
 FIRST_WAIT = 0.2  # seconds; doubled each time, and a random part of it waited
 LONGEST_HEADER = 2**18  # bytes; proxies and policies write long ones
 CONNECTING = 10.0  # seconds for the connection alone
+TRUSTED = 3600.0  # seconds that certificates of CAs are taken to stay what they were
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -334,6 +337,18 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
+    """What tells a site's certificate: one for all that trust the same, as it takes a megabyte. The
+    system's and the bundle's are read again after an hour, or when the bundle changed.
+    """
+    changed = None
+    if ca_bundle is not None:
+        with suppress(OSError):
+            changed = ca_bundle.stat().st_mtime_ns
+    return _trusting(ca_bundle, changed, int(time.monotonic() // TRUSTED))
+
+
+@lru_cache(maxsize=8)
+def _trusting(ca_bundle: Path | None, changed: int | None, hour: int) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_bundle is not None:
         try:
