@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bascule.inbox import get_webhook_address
-from bascule.inbox.signatures import SIGNATURE, signature_of
+from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 
 OPENED = 32  # connections before the first request
 NO_ANSWER = 60.0  # seconds

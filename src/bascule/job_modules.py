@@ -9,7 +9,7 @@ JOB_MODULES = [
     "bascule.twoway.jobs",
     "bascule.inbox.jobs",
     "bascule.connections.jobs",
-    "bascule.inbox.leaving",
+    "bascule.inbox.frappe.removal",
     "bascule.twoway.leaving",
     "bascule.events.jobs",
     "bascule.accounts.jobs",

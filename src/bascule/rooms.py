@@ -35,9 +35,9 @@ from bascule.connections.needs_api import router as needs
 from bascule.events.api import router as events
 from bascule.events.journal_api import router as journal
 from bascule.events.pages import pages as audit_page
-from bascule.inbox import needs as of_webhooks
-from bascule.inbox.api import router as webhooks
-from bascule.inbox.pages import pages as webhooks_page
+from bascule.inbox.frappe import attention as of_webhooks
+from bascule.inbox.frappe.api import router as webhooks
+from bascule.inbox.frappe.pages import pages as webhooks_page
 from bascule.inbox.receiving import router as receiving
 from bascule.mirror import needs as of_the_mirror
 from bascule.mirror import room_needs as of_the_disk

@@ -21,7 +21,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
 from bascule.inbox import Heard, get_webhook_address, heard
-from bascule.inbox.signatures import SIGNATURE, signature_of
+from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 from bascule.inbox.tables import WebhookEnd
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
@@ -176,7 +176,7 @@ def inbox_hub(
     name = "bascule.inbox.jobs.try_again"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PERIODIC, name, replace(PERIODIC[name], cron="* * * * * *"))
-        patch.setattr("bascule.inbox.working.FIRST_PAUSE", 60.0)
+        patch.setattr("bascule.inbox.dispatch.FIRST_PAUSE", 60.0)
         with fresh_settings() as settings, RunningHub(settings) as running:
             yield running
 

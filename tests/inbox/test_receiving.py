@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from bascule.inbox.signatures import LARGEST, SIGNATURE
+from bascule.inbox.frappe.signatures import LARGEST, SIGNATURE
 from conformance.conftest import RECORDINGS
 
 from .conftest import EAR, End, send

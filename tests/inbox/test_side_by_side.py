@@ -10,7 +10,7 @@ import pytest
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import create_connection
 from bascule.hub import Hub
-from bascule.inbox import checking
+from bascule.inbox.frappe import monitor
 from bascule.inbox.tables import WebhookEnd
 
 SITES = 6
@@ -76,7 +76,7 @@ async def test_sites_that_answer_only_together_are_all_asked(hub: Hub, barrier: 
             session.add(end)
             await session.flush()
             ends.append(end.id)
-    await checking.check_all(hub)
+    await monitor.check_all(hub)
     assert barrier.all_asked.is_set()
     async with hub.db.session() as session:
         for number in ends:

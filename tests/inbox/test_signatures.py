@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bascule.inbox import get_webhook_address, validate_webhooks_request
-from bascule.inbox.signatures import SIGNATURE, signature_of
+from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "webhooks.md"
 BODY = b'{"doctype": "Customer", "name": "Odd \\"\\u00dc\\" Co"}'

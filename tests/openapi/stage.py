@@ -21,7 +21,7 @@ from bascule.accounts.signing_in import welcome
 from bascule.accounts.tables import Identity, Passkey, RefreshFamily, SecondFactor, User
 from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection, SiteCleanup
-from bascule.inbox.signatures import signature_of
+from bascule.inbox.frappe.signatures import signature_of
 from bascule.inbox.tables import WebhookEnd
 from bascule.twoway import matching
 from bascule.twoway.finding import find

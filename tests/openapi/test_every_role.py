@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 
 from accounts.visitors import Visitor, next_address
 from bascule.app import create_app
-from bascule.inbox.signatures import SIGNATURE
+from bascule.inbox.frappe.signatures import SIGNATURE
 
 from .stage import PASSWORD, ROLES, Person, Stage
 

@@ -16,8 +16,8 @@ from bascule.accounts import people
 from bascule.accounts.bearer import start_family
 from bascule.connections.resting import AtRest
 from bascule.connections.service import find_connection, open_site
-from bascule.inbox.ends import ends_of
-from bascule.inbox.signatures import SIGNATURE, signature_of
+from bascule.inbox.endpoints import ends_of
+from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 from bascule.inbox.tables import WebhookEnd
 from bascule.mirror.jobs import run_stream, start_due
 from databases import FreshSettings

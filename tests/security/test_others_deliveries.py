@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from api.conftest import RunningHub
-from bascule.inbox.bodies import read
-from bascule.inbox.keeping import Given, keeper_of
-from bascule.inbox.signatures import SIGNATURE, signature_of
+from bascule.inbox.frappe.payload import read
+from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
+from bascule.inbox.ingest import Given, keeper_of
 from bascule.sandbox import SandboxThread
 from databases import FreshSettings
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from bascule.inbox.signatures import SIGNATURE, signature_of
+from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 
 from .both_sides import Refused, There, Workers, plain, values_there
 

@@ -89,7 +89,7 @@ async def orphaned_webhooks(hub: "Hub", connection: "Connection") -> list[Findin
     from bascule.cli.users import hub_address
     from bascule.connections.service import open_site
     from bascule.frappe import FrappeError
-    from bascule.inbox.orphans import orphans_if_told
+    from bascule.inbox.frappe.orphans import orphans_if_told
 
     try:
         async with open_site(hub, connection) as site:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
-    from bascule.inbox.answers import WebhooksAnswer
-    from bascule.inbox.at_the_site import Brought
+    from bascule.inbox.frappe.schemas import WebhooksAnswer
+    from bascule.inbox.frappe.site_webhooks import Brought
 
 app = typer.Typer(help="Webhooks of a connection: set up, check, mend, rotate, remove.")
 
@@ -42,8 +42,8 @@ async def list_webhooks(
     if context.invoked_subcommand is not None:
         return Exit.DONE
     from bascule.connections.service import connections_named
-    from bascule.inbox.answers import WebhooksAnswer
-    from bascule.inbox.standing import standing_of
+    from bascule.inbox.frappe.schemas import WebhooksAnswer
+    from bascule.inbox.frappe.status import standing_of
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
         found = await connections_named(session, connection, viewer)
@@ -82,8 +82,8 @@ async def set_up(
     hub's user needs the role System Manager there.
     """
     from bascule.cli.users import hub_address
-    from bascule.inbox import setup
-    from bascule.inbox.at_the_site import DOCTYPES, EVENTS
+    from bascule.inbox.frappe import setup
+    from bascule.inbox.frappe.site_webhooks import DOCTYPES, EVENTS
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -99,16 +99,16 @@ async def check(connection: Of = None, as_json: AsJson = False) -> int:
 
     Exits with 1 where something is wrong.
     """
-    from bascule.inbox import checking
+    from bascule.inbox.frappe import monitor
 
-    return await _do(checking.check, connection, as_json=as_json)
+    return await _do(monitor.check, connection, as_json=as_json)
 
 
 @app.command()
 @verb("editor", group="webhooks")
 async def mend(connection: Of = None, as_json: AsJson = False) -> int:
     """Make what is missing on the site, set what was altered, remove what is there twice."""
-    from bascule.inbox import setup
+    from bascule.inbox.frappe import setup
 
     return await _do(setup.mend, connection, as_json=as_json)
 
@@ -117,7 +117,7 @@ async def mend(connection: Of = None, as_json: AsJson = False) -> int:
 @verb("editor", group="webhooks")
 async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
     """Give them another secret, here and on the site; the old one is accepted for an hour more."""
-    from bascule.inbox import setup
+    from bascule.inbox.frappe import setup
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -129,7 +129,7 @@ async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
 @verb("editor", group="webhooks")
 async def retry(connection: Of = None, as_json: AsJson = False) -> int:
     """Tell again of deliveries that could not be worked off; the hub's worker does it."""
-    from bascule.inbox.working import try_failed_again
+    from bascule.inbox.dispatch import try_failed_again
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -150,7 +150,7 @@ async def clear(
 ) -> int:
     """Remove webhooks from the site that lead to this hub and belong to no connection."""
     from bascule.cli.users import hub_address
-    from bascule.inbox import checking, orphans
+    from bascule.inbox.frappe import monitor, orphans
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -163,7 +163,7 @@ async def clear(
         if there:
             confirm(f"Remove these {len(there)} from the site of {found.slug}", yes=yes)
             removed = await orphans.remove_orphans(hub, found, by=viewer, asked_at=here)
-            await checking.check(hub, found)
+            await monitor.check(hub, found)
     if as_json:
         document({"removed": removed})
     elif removed:
@@ -185,7 +185,7 @@ async def remove(
     as_json: AsJson = False,
 ) -> int:
     """Remove the webhooks from the site; what still arrives is refused. Polling goes on."""
-    from bascule.inbox import setup
+    from bascule.inbox.frappe import setup
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -213,8 +213,8 @@ async def _standing(
     hub: "Hub", connection: "Connection", done: "Brought | None" = None, *, as_json: bool
 ) -> int:
     """Tells how they stand now."""
-    from bascule.inbox.answers import WebhooksAnswer
-    from bascule.inbox.standing import standing_of
+    from bascule.inbox.frappe.schemas import WebhooksAnswer
+    from bascule.inbox.frappe.status import standing_of
 
     async with hub.db.session() as session:
         answer = WebhooksAnswer.of(await standing_of(session, connection), done)

@@ -3,8 +3,8 @@
 What is listed here may be used; the modules behind it may change.
 """
 
-from bascule.inbox.addresses import get_webhook_address
-from bascule.inbox.hearing import Heard, heard
-from bascule.inbox.signatures import is_signed, validate_webhooks_request
+from bascule.inbox.frappe.addresses import get_webhook_address
+from bascule.inbox.frappe.signatures import is_signed, validate_webhooks_request
+from bascule.inbox.subscribers import Heard, heard
 
 __all__ = ["Heard", "get_webhook_address", "heard", "is_signed", "validate_webhooks_request"]

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from bascule.hub import Hub
-from bascule.inbox.checking import check_all
-from bascule.inbox.keeping import queue_work
-from bascule.inbox.working import work_off
+from bascule.inbox.dispatch import work_off
+from bascule.inbox.frappe.monitor import check_all
+from bascule.inbox.ingest import queue_work
 from bascule.jobs import Work, every, task
 
 KEPT_DAYS = 30

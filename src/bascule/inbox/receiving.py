@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bascule.accounts.origin import address_of
 from bascule.errors import Invalid, Unauthenticated
 from bascule.events.counted import count
-from bascule.inbox.addresses import PATH
-from bascule.inbox.bodies import Said, Unreadable, read
-from bascule.inbox.ends import ends_of
-from bascule.inbox.keeping import Given, keeper_of
-from bascule.inbox.signatures import LARGEST, SIGNATURE, read_body
+from bascule.inbox.endpoints import ends_of
+from bascule.inbox.frappe.addresses import PATH
+from bascule.inbox.frappe.payload import Said, Unreadable, read
+from bascule.inbox.frappe.signatures import LARGEST, SIGNATURE, read_body
+from bascule.inbox.ingest import Given, keeper_of
 from bascule.telemetry import count as counted
 
 router = APIRouter(tags=["Webhooks"])

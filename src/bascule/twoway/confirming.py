@@ -17,7 +17,7 @@ from bascule.errors import Conflict, HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.inbox.adding import also_tell_of
+from bascule.inbox.frappe.extend import also_tell_of
 from bascule.twoway.at_the_site import examine
 from bascule.twoway.fields import RecordType, same
 from bascule.twoway.finding import find

@@ -16,7 +16,7 @@ from bascule.connections.sharing import refuse_way_in
 from bascule.connections.tables import Connection
 from bascule.frappe import NoPermission, NotFound, Site
 from bascule.hub import Hub
-from bascule.inbox.addresses import PATH
+from bascule.inbox.frappe.addresses import PATH
 from bascule.inbox.tables import WebhookEnd
 from bascule.store.belonging import same_place
 

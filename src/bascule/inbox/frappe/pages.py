@@ -14,14 +14,14 @@ from bascule.connections.tables import Connection
 from bascule.errors import HubError, Invalid
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.inbox import setup
-from bascule.inbox.answers import DeliveryState
-from bascule.inbox.at_the_site import DOCTYPES, EVENTS, OLDER, Brought, doctypes_in
-from bascule.inbox.checking import check
-from bascule.inbox.orphans import Orphan, find_orphans, remove_orphans
-from bascule.inbox.setup import Order, is_loopback
-from bascule.inbox.standing import WHEN, Standing, deliveries_of, standing_of
-from bascule.inbox.working import try_failed_again
+from bascule.inbox.dispatch import try_failed_again
+from bascule.inbox.frappe import setup
+from bascule.inbox.frappe.monitor import check
+from bascule.inbox.frappe.orphans import Orphan, find_orphans, remove_orphans
+from bascule.inbox.frappe.schemas import DeliveryState
+from bascule.inbox.frappe.setup import Order, is_loopback
+from bascule.inbox.frappe.site_webhooks import DOCTYPES, EVENTS, OLDER, Brought, doctypes_in
+from bascule.inbox.frappe.status import WHEN, Standing, deliveries_of, standing_of
 from bascule.ui import back_to, render
 from bascule.ui.filters import plural
 

@@ -11,8 +11,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
-from bascule.inbox.addresses import get_webhook_address
-from bascule.inbox.at_the_site import Hook, doctypes_in
+from bascule.inbox.frappe.addresses import get_webhook_address
+from bascule.inbox.frappe.site_webhooks import Hook, doctypes_in
 from bascule.inbox.tables import Delivery, WebhookEnd
 
 State = Literal["off", "waiting", "arriving", "late", "trouble"]

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.inbox.at_the_site import EVENTS, doctypes_in, events_at, renewed
-from bascule.inbox.setup import mend
+from bascule.inbox.frappe.setup import mend
+from bascule.inbox.frappe.site_webhooks import EVENTS, doctypes_in, events_at, renewed
 from bascule.inbox.tables import WebhookEnd
 
 

@@ -5,9 +5,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from bascule.inbox.at_the_site import DOCTYPES, Brought
-from bascule.inbox.setup import Order
-from bascule.inbox.standing import Standing
+from bascule.inbox.frappe.setup import Order
+from bascule.inbox.frappe.site_webhooks import DOCTYPES, Brought
+from bascule.inbox.frappe.status import Standing
 
 Kind = Literal["insert", "update", "delete"]
 DeliveryState = Literal["kept", "done", "failed", "unreadable"]

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.conftest import Api, RunningHub
-from bascule.inbox import checking
+from bascule.inbox.frappe import monitor
 from bascule.sandbox import SandboxThread
 
 from .conftest import EAR, eventually, send, site_asks, sql
@@ -219,7 +219,7 @@ def test_of_a_site_that_is_down_its_webhooks_are_not_told_of_as_well(
 
 def let_grace_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A grace that is over soon, in the place of the half minute of every day."""
-    monkeypatch.setattr("bascule.inbox.silence.GRACE", timedelta(seconds=2))
+    monkeypatch.setattr("bascule.inbox.frappe.unreported.GRACE", timedelta(seconds=2))
     time.sleep(2 + 3)  # a site tells its clock in whole seconds
 
 
@@ -427,7 +427,7 @@ def test_by_hand_nothing_is_written_there_and_the_given_secret_counts(connected:
 def test_the_clock_asks_the_sites_too(connected: Connected) -> None:
     connected.set_up(doctypes=["Customer"])
     connected.change(connected.webhooks()[0]["name"], enabled=0)
-    connected.hub.run(checking.check_all(connected.hub.hub))
+    connected.hub.run(monitor.check_all(connected.hub.hub))
     assert connected.api.get(connected.at).json["state"] == "trouble"
 
 

@@ -15,9 +15,9 @@ from bascule.errors import HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.inbox.checking import tell
-from bascule.inbox.hearing import LISTENERS, Heard, Registered
-from bascule.inbox.keeping import LOCK_ALONE, queue_work
+from bascule.inbox.frappe.monitor import tell
+from bascule.inbox.ingest import LOCK_ALONE, queue_work
+from bascule.inbox.subscribers import LISTENERS, Heard, Registered
 from bascule.store import StoreError
 from bascule.store.causes import FAULT, cause_of
 from bascule.telemetry import count

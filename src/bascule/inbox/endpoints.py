@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bascule.hub import Hub
-from bascule.inbox.signatures import is_signed
+from bascule.inbox.frappe.signatures import is_signed
 from bascule.store.errors import WrongKey
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from bascule.connections.needs import Mend, Need, finds_needs
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.inbox import standing
-from bascule.inbox.standing import Trouble, troubles_of, wrong_of
+from bascule.inbox.frappe import status
+from bascule.inbox.frappe.status import Trouble, troubles_of, wrong_of
 from bascule.inbox.tables import WebhookEnd
 
-LABELS: dict[standing.Mend, str] = {
+LABELS: dict[status.Mend, str] = {
     "mend": "Mend the webhooks",
     "check": "Check again",
     "retry": "Try again",
@@ -38,7 +38,7 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
     found = []
     for end, connection in ends:
         away = connection.health in ("refused", "down")
-        together: dict[standing.Mend, list[Trouble]] = defaultdict(list)
+        together: dict[status.Mend, list[Trouble]] = defaultdict(list)
         for trouble in troubles_of(end, wrong[connection.id]):
             if not (away and trouble.of_site):
                 together[trouble.mend].append(trouble)
@@ -46,7 +46,7 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
     return found
 
 
-def _need(connection: Connection, mend: standing.Mend, troubles: list[Trouble]) -> Need:
+def _need(connection: Connection, mend: status.Mend, troubles: list[Trouble]) -> Need:
     page = f"/connectors/{connection.slug}/webhooks"
     first, more = troubles[0], len(troubles) - 1
     label = LABELS.get(mend)

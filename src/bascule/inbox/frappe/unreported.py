@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from bascule.frappe import Site
 from bascule.frappe.ripples import MADE_BY_SQL, MOVED
 from bascule.hub import Hub
-from bascule.inbox.at_the_site import EVERYTHING_AS, Found
+from bascule.inbox.frappe.site_queue import GRACE, Changed, changed_lately
+from bascule.inbox.frappe.site_webhooks import EVERYTHING_AS, Found
 from bascule.inbox.tables import WebhookEnd
-from bascule.inbox.under_way import GRACE, Changed, changed_lately
 
 TOLD_OF_CHANGES = frozenset({"on_change", "on_update"})
 LONGEST = timedelta(hours=1)  # that anything is waited for

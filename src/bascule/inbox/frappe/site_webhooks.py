@@ -10,9 +10,15 @@ from typing import Any, Literal
 from bascule.errors import Invalid
 from bascule.frappe import DocType, NotFound, Site
 from bascule.frappe.ripples import WITHOUT_EVENTS
-from bascule.inbox.addresses import RENAMES, get_webhook_address
-from bascule.inbox.conditions import combined, holds, of_renames, own_user_left_out, theirs_in
-from bascule.inbox.under_way import Failure, Queue, failures, waiting
+from bascule.inbox.frappe.addresses import RENAMES, get_webhook_address
+from bascule.inbox.frappe.conditions import (
+    combined,
+    holds,
+    of_renames,
+    own_user_left_out,
+    theirs_in,
+)
+from bascule.inbox.frappe.site_queue import Failure, Queue, failures, waiting
 
 HookState = Literal["fine", "missing", "disabled", "altered", "touched"]
 

@@ -6,8 +6,8 @@ import json
 from uuid import UUID
 
 from bascule.hub import Hub
-from bascule.inbox.bodies import read
-from bascule.inbox.keeping import Given, keeper_of
+from bascule.inbox.frappe.payload import read
+from bascule.inbox.ingest import Given, keeper_of
 
 from .conftest import connected
 

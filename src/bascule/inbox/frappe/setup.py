@@ -21,7 +21,9 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.frappe import Site
 from bascule.hub import Hub
-from bascule.inbox.at_the_site import (
+from bascule.inbox.endpoints import ends_of
+from bascule.inbox.frappe.monitor import check, tell
+from bascule.inbox.frappe.site_webhooks import (
     EVENTS,
     Brought,
     Target,
@@ -31,8 +33,6 @@ from bascule.inbox.at_the_site import (
     renewed,
     with_renames,
 )
-from bascule.inbox.checking import check, tell
-from bascule.inbox.ends import ends_of
 from bascule.inbox.tables import WebhookEnd
 from bascule.reach import is_refused
 from bascule.store.belonging import same_place

@@ -9,7 +9,7 @@ from bascule.connections.on_site import OnSite, Removed, finds_on_site, removes,
 from bascule.connections.tables import Connection
 from bascule.frappe import Site
 from bascule.hub import Hub
-from bascule.inbox.at_the_site import Target, remove_all
+from bascule.inbox.frappe.site_webhooks import Target, remove_all
 from bascule.inbox.tables import WebhookEnd
 
 

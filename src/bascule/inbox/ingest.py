@@ -17,7 +17,7 @@ import psycopg
 
 from bascule.events.live import publish
 from bascule.hub import Hub
-from bascule.inbox.bodies import Said
+from bascule.inbox.frappe.payload import Said
 
 MOST = 500  # deliveries in one commit
 GATHER = 0.002  # seconds in which others may join a commit, which costs more than they do

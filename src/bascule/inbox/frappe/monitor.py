@@ -18,11 +18,11 @@ from bascule.connections.tables import Connection
 from bascule.events.live import publish
 from bascule.frappe import FrappeError, Site
 from bascule.hub import Hub
-from bascule.inbox.at_the_site import Found, Target, look, renewed
-from bascule.inbox.orphans import orphans_if_told
-from bascule.inbox.silence import unheard
+from bascule.inbox.frappe.orphans import orphans_if_told
+from bascule.inbox.frappe.site_queue import waiting
+from bascule.inbox.frappe.site_webhooks import Found, Target, look, renewed
+from bascule.inbox.frappe.unreported import unheard
 from bascule.inbox.tables import WebhookEnd
-from bascule.inbox.under_way import waiting
 
 log = logging.getLogger(__name__)
 AT_ONCE = 10  # sites, or one that does not answer would hold up all behind it

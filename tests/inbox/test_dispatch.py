@@ -11,7 +11,7 @@ from .conftest import EAR, NEIGHBOUR, End, eventually, refused
 @pytest.fixture(autouse=True)
 def _as_slow_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again when a test lets time pass, and not before."""
-    monkeypatch.setattr("bascule.inbox.working.FIRST_PAUSE", 100.0)
+    monkeypatch.setattr("bascule.inbox.dispatch.FIRST_PAUSE", 100.0)
 
 
 def let_time_pass(end: End) -> None:

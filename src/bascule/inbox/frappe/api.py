@@ -9,8 +9,11 @@ from bascule.accounts.origin import public_url
 from bascule.connections.api import TheConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.inbox import setup
-from bascule.inbox.answers import (
+from bascule.inbox.dispatch import try_failed_again
+from bascule.inbox.frappe import setup
+from bascule.inbox.frappe.monitor import check
+from bascule.inbox.frappe.orphans import find_orphans, remove_orphans
+from bascule.inbox.frappe.schemas import (
     Deliveries,
     DeliveryAnswer,
     DeliveryState,
@@ -22,11 +25,8 @@ from bascule.inbox.answers import (
     WebhooksAnswer,
     WebhooksOrder,
 )
-from bascule.inbox.at_the_site import Brought
-from bascule.inbox.checking import check
-from bascule.inbox.orphans import find_orphans, remove_orphans
-from bascule.inbox.standing import deliveries_of, standing_of
-from bascule.inbox.working import try_failed_again
+from bascule.inbox.frappe.site_webhooks import Brought
+from bascule.inbox.frappe.status import deliveries_of, standing_of
 
 router = APIRouter(prefix="/api/connectors/{connector}/webhooks", tags=["Webhooks"])
 VIEWER = [Depends(needs("viewer"))]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bascule.inbox.addresses import PLURALS, is_at
+from bascule.inbox.frappe.addresses import PLURALS, is_at
 
 LONGEST_NAME = 255  # characters; ERPNext's own limit is 140
 
