@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
 
 from .conftest import eventually, send, site_asks
-from .test_at_the_site import Connected, connected, shop  # noqa: F401 - fixtures
+from .test_site_webhooks import Connected, connected, shop  # noqa: F401 - fixtures
 
 THEIRS = 'doc.customer_group != "Nobody" or doc.disabled'
 OLD = {"after_insert": "", "on_update": THEIRS, "on_trash": ""}

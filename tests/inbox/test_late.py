@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from .conftest import eventually, site_asks
-from .test_at_the_site import Connected, connected, shop  # noqa: F401 - fixtures
+from .test_site_webhooks import Connected, connected, shop  # noqa: F401 - fixtures
 
 
 @contextmanager
