@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bascule.store.embedded import EmbeddedServer
+from bascule.store.embedded.server import EmbeddedServer
 from bench.asking import INDEXED, OTHERS, ask_all
 from bench.crowd import measure_crowded
 from bench.others import TOOLS, seconds_with

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bascule.store.embedded import EmbeddedServer
+from bascule.store.embedded.server import EmbeddedServer
 
 PATIENCE = 900.0  # seconds for one measured process
 

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from bascule.hub import Hub, open_hub
 from bascule.settings import Settings
 from bascule.store.address import conninfo, libpq_url
-from bascule.store.embedded import EmbeddedServer
+from bascule.store.embedded.server import EmbeddedServer
 from bascule.store.migrate import migrate
 from bascule.store.vault import Vault
 from databases import FreshSettings, on_database, remove, run

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bascule import __version__
 from bascule.accounts.access import TheHub
 from bascule.hub import Hub
-from bascule.jobs.standing import LATELY, Queue, queue_of
+from bascule.jobs.queue_status import LATELY, Queue, queue_of
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["Health"])

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bascule.frappe import FrappeError
-from bascule.frappe.answer import Answer
-from bascule.frappe.observing import OBSERVER, Observed
+from bascule.frappe._http.response import Answer
+from bascule.frappe.request_observer import OBSERVER, Observed
 from bascule.jobs import Jobs
 from bascule.settings import Settings, get_settings
 from bascule.store import Database, open_database

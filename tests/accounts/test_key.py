@@ -21,7 +21,7 @@ from bascule.errors import Conflict, Invalid
 from bascule.hub import Hub, open_hub
 from bascule.settings import Settings
 from bascule.store.errors import WrongKey
-from bascule.store.rotation import encrypted_columns, rotate
+from bascule.store.key_rotation import encrypted_columns, rotate
 from bascule.store.vault import Vault, load_vault, make_key
 
 SECRET = "s3cret-of-number"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bascule.cli.exits import Refused
-from bascule.cli.keys import refuse_weak_key
+from bascule.cli.admin.rotate_key import refuse_weak_key
+from bascule.cli.exit_codes import Refused
 from bascule.store.vault import Vault, make_key
 
 WEAK = [

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from the_command import Bascule, way_in
 
-from bascule.store.binaries import binary
+from bascule.store.embedded.binaries import binary
 from databases import FreshSettings
 
 GUIDE = Path(__file__).parents[2] / "docs" / "backup.md"

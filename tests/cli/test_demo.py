@@ -20,7 +20,7 @@ from urllib.parse import quote
 import pytest
 from the_command import Bascule
 
-from bascule.cli.demo_site import SITE_PORT
+from bascule.cli.demo.site import SITE_PORT
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 from bascule.accounts import people
 from bascule.accounts.passwords import is_password
 from bascule.accounts.signing_in import welcome
-from bascule.cli.demo_admin import the_admin
-from bascule.cli.demo_site import Memory
+from bascule.cli.demo.admin import the_admin
+from bascule.cli.demo.site import Memory
 from bascule.hub import Hub
 
 URL = "http://127.0.0.1:8003"

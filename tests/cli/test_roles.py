@@ -12,7 +12,7 @@ from bascule.accounts import people
 from bascule.accounts.access import ROLES
 from bascule.accounts.tokens import issue_token
 from bascule.cli import app
-from bascule.cli.acting import NEEDED, Needed
+from bascule.cli.identity import NEEDED, Needed
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import connect_site
 from bascule.hub import open_hub

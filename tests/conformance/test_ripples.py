@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bascule.frappe.ripples import RIPPLES, leads_to
+from bascule.frappe.side_effects import RIPPLES, leads_to
 
 from .conftest import RECORDINGS
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bascule.frappe import DocType, Field, Site
-from bascule.frappe.rights import above, is_given, is_owners_alone, roles_of_user
+from bascule.frappe.permissions import above, is_given, is_owners_alone, roles_of_user
 from bascule.sandbox import Sandbox
 
 MASTER = "Sales Master Manager"

@@ -79,7 +79,7 @@ async def test_what_was_deleted_after_the_clock_went_back_leaves_the_mirror(
 async def test_a_time_zone_that_is_corrected_on_the_site_is_followed_at_the_next_sync(
     mirrored: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bascule.frappe.site.REMEMBERED", 0.0)
+    monkeypatch.setattr("bascule.frappe._site.REMEMBERED", 0.0)
     mirror = await mirrored()
     await together(mirror, "Supplier")
     was = mirror.site.site.time_zone

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy.exc
 from psycopg.conninfo import conninfo_to_dict
 
-from bascule.store.causes import cause_of
+from bascule.store.failures import cause_of
 
 
 async def test_a_run_tells_what_its_database_would_not_do(mirrored: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bascule.frappe import Page, PageSize
-from bascule.frappe.ending import Ending
+from bascule.frappe.walk_limit import Ending
 from bascule.mirror import full
 from bascule.mirror.memory import pages_in_memory
 

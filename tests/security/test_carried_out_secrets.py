@@ -15,9 +15,9 @@ from accounts.site import SomeSite, some_site
 from api.conftest import Api, RunningHub
 from bascule.errors import Invalid
 from bascule.sandbox import SandboxThread
+from bascule.store.address_binding import sealed_columns
 from bascule.store.base import Base
-from bascule.store.belonging import sealed_columns
-from bascule.store.rotation import encrypted_columns
+from bascule.store.key_rotation import encrypted_columns
 from databases import FreshSettings
 
 SETTINGS, SECRET = "/api/auth/settings", "supersecretvalue"

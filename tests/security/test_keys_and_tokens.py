@@ -16,9 +16,9 @@ from accounts.visitors import Visitor
 from api.conftest import RunningHub
 from bascule.accounts import bearer, people, signing
 from bascule.accounts.signing_in import welcome
-from bascule.cli.exits import Refused
-from bascule.cli.keys import refuse_weak_key
-from bascule.store.rotation import rotate
+from bascule.cli.admin.rotate_key import refuse_weak_key
+from bascule.cli.exit_codes import Refused
+from bascule.store.key_rotation import rotate
 from bascule.store.vault import Vault, make_key
 from databases import FreshSettings
 

@@ -202,7 +202,7 @@ def test_doctor_says_when_everybody_has_one_address(
 ) -> None:
     import asyncio
 
-    from bascule.cli.findings import one_address
+    from bascule.cli.admin.findings import one_address
     from bascule.hub import open_hub
     from bascule.settings import Settings
 

@@ -22,10 +22,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from bascule.store import cluster
-from bascule.store.binaries import binary
-from bascule.store.embedded import EmbeddedServer
-from bascule.store.folder import kept_secret, open_folder
+from bascule.store.data_dir import kept_secret, open_folder
+from bascule.store.embedded import cluster
+from bascule.store.embedded.binaries import binary
+from bascule.store.embedded.server import EmbeddedServer
 from bascule.store.migrate import migrate
 from bascule.store.vault import Vault
 from databases import on_database, remove, run
@@ -110,8 +110,8 @@ class Place:
 def _as_of_0_1(data: Path) -> Iterator[EmbeddedServer]:
     """The server with one role, the superuser `bascule`, whose password is postgres.password."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bascule.store.cluster.ADMIN", "bascule")
-        patch.setattr("bascule.store.embedded.arrange", lambda *_: None)
+        patch.setattr("bascule.store.embedded.cluster.ADMIN", "bascule")
+        patch.setattr("bascule.store.embedded.server.arrange", lambda *_: None)
         server = EmbeddedServer.join(data)
     try:
         yield server
@@ -156,7 +156,7 @@ _START = """
 import os, sys
 from pathlib import Path
 import psycopg
-from bascule.store.embedded import EmbeddedServer
+from bascule.store.embedded.server import EmbeddedServer
 
 data, dies_at = Path(sys.argv[1]), int(sys.argv[2])
 execute, said = psycopg.Connection.execute, []

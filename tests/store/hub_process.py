@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 
 from bascule.settings import Settings
 from bascule.store import Database, StoreError, open_database
-from bascule.store.embedded import EmbeddedServer
+from bascule.store.embedded.server import EmbeddedServer
 
 
 async def seen(db: Database) -> dict[str, object]:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from bascule.settings import Settings
-from bascule.store.binaries import packages
+from bascule.store.embedded.binaries import packages
 from store.hubs import Hubs, eventually, said
 
 
@@ -278,10 +278,10 @@ def test_default_folder_of_root_can_be_entered() -> None:
 
 
 def test_importing_the_keeper_needs_no_package() -> None:
-    from bascule.store import keeper
+    from bascule.store.embedded import supervisor
 
     ran = subprocess.run(
-        [sys.executable, "-I", "-S", keeper.__file__],
+        [sys.executable, "-I", "-S", supervisor.__file__],
         capture_output=True,
         text=True,
         check=False,

@@ -19,7 +19,7 @@ import pytest
 from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
 from bascule.settings import Settings
-from bascule.store.binaries import binary
+from bascule.store.embedded.binaries import binary
 from bascule.store.migrate import newest
 from bascule.store.vault import Vault
 from databases import on_database, run

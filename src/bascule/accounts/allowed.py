@@ -22,7 +22,7 @@ from bascule.errors import Invalid, NoSuch
 from bascule.frappe.address import site_url
 from bascule.hub import Hub
 from bascule.reach import MayConnect, may_connect
-from bascule.store.belonging import PORTS
+from bascule.store.address_binding import PORTS
 
 OUTSIDE = may_connect(private_networks=False, loopback=False)
 LOOKED_UP = 10.0  # seconds, for a name

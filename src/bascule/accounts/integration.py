@@ -16,7 +16,7 @@ from bascule.frappe import FrappeError, Site
 from bascule.frappe.address import site_url
 from bascule.hub import Hub
 from bascule.reach import MayConnect, is_refused
-from bascule.store.belonging import refuse_moved
+from bascule.store.address_binding import refuse_moved
 
 LONGEST = 512  # as the columns are
 SECRETS = {"erpnext_api_secret", "nextcloud_password"}

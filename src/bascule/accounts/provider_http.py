@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import AddrInfoType
 
-from bascule.frappe.failures import OutOfReach
+from bascule.frappe._http.network_errors import OutOfReach
 from bascule.reach import may_connect
 
 LARGEST = 512 * 1024  # bytes of an answer

@@ -1,7 +1,7 @@
 """`attention`: what needs somebody, as the first page tells it."""
 
-from bascule.cli.acting import acting_hub
-from bascule.cli.exits import Exit
+from bascule.cli.exit_codes import Exit
+from bascule.cli.identity import acting_hub
 from bascule.cli.terminal import AsJson, document, escape, out
 
 

@@ -9,32 +9,13 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from bascule import __version__
-from bascule.cli import (
-    allowed,
-    attention,
-    backing_up,
-    cancelling,
-    changing,
-    checking,
-    cleanups,
-    connecting,
-    demo,
-    doctor,
-    exporting,
-    keys,
-    looking,
-    records,
-    serving,
-    streams,
-    syncing,
-    system,
-    two_way,
-    upkeep,
-    users,
-    webhooks,
-)
-from bascule.cli.acting import Needed
-from bascule.cli.exits import Exit, refuse_words, verb
+from bascule.cli import attention, export, records, serve, system, two_way, webhooks
+from bascule.cli.admin import backup, doctor, maintenance, rotate_key, users
+from bascule.cli.connections import change, check, cleanups, connect, sites, streams
+from bascule.cli.demo import command
+from bascule.cli.exit_codes import Exit, refuse_words, verb
+from bascule.cli.identity import Needed
+from bascule.cli.runs import cancel, status, sync
 
 
 class Words(TyperGroup):
@@ -72,34 +53,34 @@ UPKEEP = "Look after it"
 # Each with the role that it needs.
 VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
     START: (
-        (demo.demo, "anybody"),
-        (connecting.connect, "editor"),
-        (checking.check, "editor"),
+        (command.demo, "anybody"),
+        (connect.connect, "editor"),
+        (check.check, "editor"),
     ),
     MIRROR: (
-        (syncing.sync, "editor"),
-        (syncing.verify, "editor"),
-        (looking.status, "viewer"),
-        (looking.logs, "viewer"),
-        (cancelling.cancel, "editor"),
-        (exporting.export, "viewer"),
+        (sync.sync, "editor"),
+        (sync.verify, "editor"),
+        (status.status, "viewer"),
+        (status.logs, "viewer"),
+        (cancel.cancel, "editor"),
+        (export.export, "viewer"),
     ),
     RUN: (
-        (serving.up, "machine"),
-        (serving.serve, "machine"),
-        (serving.worker, "machine"),
-        (serving.sandbox, "anybody"),
+        (serve.up, "machine"),
+        (serve.serve, "machine"),
+        (serve.worker, "machine"),
+        (serve.sandbox, "anybody"),
     ),
     UPKEEP: (
         (attention.attention, "viewer"),
         (doctor.doctor, "machine"),
         (system.system, "admin"),
-        (backing_up.backup, "machine"),
-        (backing_up.restore, "machine"),
-        (upkeep.token, "machine"),
-        (keys.rotate_key, "machine"),
-        (changing.change, "editor"),
-        (connecting.disconnect, "editor"),
+        (backup.backup, "machine"),
+        (backup.restore, "machine"),
+        (maintenance.token, "machine"),
+        (rotate_key.rotate_key, "machine"),
+        (change.change, "editor"),
+        (connect.disconnect, "editor"),
     ),
 }
 for panel, verbs in VERBS.items():
@@ -110,13 +91,13 @@ app.add_typer(two_way.app, name="two-way", rich_help_panel=BOTH_WAYS)
 app.add_typer(records.app, name="records", rich_help_panel=BOTH_WAYS)
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel=BOTH_WAYS)
 app.add_typer(users.app, name="users", rich_help_panel=UPKEEP)
-app.add_typer(allowed.app, name="sites", rich_help_panel=UPKEEP)
+app.add_typer(sites.app, name="sites", rich_help_panel=UPKEEP)
 app.add_typer(cleanups.app, name="cleanups", rich_help_panel=UPKEEP)
 app.command(
     rich_help_panel=UPKEEP,
     # Whatever is not ours is psql's.
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)(verb("machine")(upkeep.psql))
+)(verb("machine")(maintenance.psql))
 
 
 def _version(wanted: bool) -> None:

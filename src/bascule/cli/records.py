@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bascule.cli.acting import acting_hub
-from bascule.cli.asking import confirm
-from bascule.cli.exits import Exit, Refused, verb
+from bascule.cli.exit_codes import Exit, Refused, verb
+from bascule.cli.identity import acting_hub
+from bascule.cli.prompts import confirm
 from bascule.cli.terminal import AsJson, Quiet, ago, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ async def sync(
 
     Exits with 1 where a site could not be asked.
     """
-    from bascule.cli.serving import working
+    from bascule.cli.serve import working
     from bascule.twoway.kinds import record_type
     from bascule.twoway.syncing import sync_now
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer.main
 
-from bascule.cli.exits import MEANINGS
+from bascule.cli.exit_codes import MEANINGS
 from bascule.cli.program import app
 
 INTRODUCTION = """# The command line

@@ -1,7 +1,7 @@
 """`system`: how the hub itself is, as the page *System* shows it."""
 
-from bascule.cli.acting import acting_hub
-from bascule.cli.exits import Exit
+from bascule.cli.exit_codes import Exit
+from bascule.cli.identity import acting_hub
 from bascule.cli.terminal import AsJson, ago, document, escape, out, show, table
 
 
@@ -9,8 +9,8 @@ async def system(as_json: AsJson = False) -> int:
     """Sizes, memory, workers, what waits for them, unsent edits, the certificate, the version."""
     from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load
-    from bascule.system.answers import CLASSES
-    from bascule.system.looking import look
+    from bascule.system.schemas import CLASSES
+    from bascule.system.status import look
     from bascule.ui.filters import plural, size
 
     load(JOB_MODULES)

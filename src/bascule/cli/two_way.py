@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bascule.cli.acting import acting_hub
-from bascule.cli.asking import confirm as confirmed
-from bascule.cli.exits import Exit, Refused, verb
+from bascule.cli.connections.streams import Of, one_connection
+from bascule.cli.exit_codes import Exit, Refused, verb
+from bascule.cli.identity import acting_hub
+from bascule.cli.prompts import confirm as confirmed
 from bascule.cli.records import Type, Yes
-from bascule.cli.streams import Of, one_connection
 from bascule.cli.terminal import AsJson, ago, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ async def begin(
 
     Writes nothing to the site but the hub's own field.
     """
-    from bascule.cli.serving import working
+    from bascule.cli.serve import working
     from bascule.twoway.kinds import record_type
     from bascule.twoway.setup import begin as begun
     from bascule.twoway.setup_answers import TwoWayAnswer

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bascule.cli.acting import acting_hub
-from bascule.cli.asking import confirm
-from bascule.cli.exits import Exit, verb
-from bascule.cli.streams import Of, one_connection
-from bascule.cli.syncing import nothing_connected
+from bascule.cli.connections.streams import Of, one_connection
+from bascule.cli.exit_codes import Exit, verb
+from bascule.cli.identity import acting_hub
+from bascule.cli.prompts import confirm
+from bascule.cli.runs.sync import nothing_connected
 from bascule.cli.terminal import AsJson, ago, document, err, escape, out
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ async def set_up(
     Said again, it changes and mends them. This writes Webhook documents to ERPNext, for which the
     hub's user needs the role System Manager there.
     """
-    from bascule.cli.users import hub_address
+    from bascule.cli.admin.users import hub_address
     from bascule.inbox.frappe import setup
     from bascule.inbox.frappe.site_webhooks import DOCTYPES, EVENTS
 
@@ -149,7 +149,7 @@ async def clear(
     as_json: AsJson = False,
 ) -> int:
     """Remove webhooks from the site that lead to this hub and belong to no connection."""
-    from bascule.cli.users import hub_address
+    from bascule.cli.admin.users import hub_address
     from bascule.inbox.frappe import monitor, orphans
 
     async with acting_hub() as (hub, viewer):

@@ -14,7 +14,7 @@ from bascule.connections.needs import Need, finds_needs
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.jobs.standing import Holder, Queue, queue_of
+from bascule.jobs.queue_status import Holder, Queue, queue_of
 from bascule.store.database import driver_connection
 
 MISSING = "No worker is running"

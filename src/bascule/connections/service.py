@@ -35,7 +35,7 @@ from bascule.events.live import publish
 from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.reach import MayConnect
-from bascule.store.belonging import refuse_moved
+from bascule.store.address_binding import refuse_moved
 
 SEALED = {"api_key_encrypted", "api_secret_encrypted"}
 

@@ -3,9 +3,13 @@
 What is listed here may be used; the modules behind it may change.
 """
 
+from bascule.frappe._documents import Documents
+from bascule.frappe._dropped_fields import dropped_fields
+from bascule.frappe._http.outstanding import OWED, Owed
+from bascule.frappe._lists.listable import check_listed, listed_name
+from bascule.frappe._lists.page import Page, PageSize, Position, is_mask
+from bascule.frappe._site import Site
 from bascule.frappe.doctype import CHILD_FIELDS, STANDARD_FIELDS, DocType, Field
-from bascule.frappe.documents import Documents
-from bascule.frappe.dropped import dropped_fields
 from bascule.frappe.errors import (
     AddressRefused,
     ChangedMeanwhile,
@@ -25,10 +29,6 @@ from bascule.frappe.errors import (
     Unavailable,
     WrongCredentials,
 )
-from bascule.frappe.listed import check_listed, listed_name
-from bascule.frappe.owed import OWED, Owed
-from bascule.frappe.pages import Page, PageSize, Position, is_mask
-from bascule.frappe.site import Site
 
 __all__ = [
     "CHILD_FIELDS",

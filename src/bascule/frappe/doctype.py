@@ -1,6 +1,6 @@
 """What a DocType is: its fields, which of them have a column, who may do what.
 
-Reads the definition as a site gives it; which route gives it is `meta`'s business.
+Reads the definition as a site gives it; which route gives it is `_meta`'s business.
 """
 
 from collections.abc import Iterable, Mapping

@@ -19,7 +19,7 @@ from bascule.inbox.frappe.monitor import tell
 from bascule.inbox.ingest import LOCK_ALONE, queue_work
 from bascule.inbox.subscribers import LISTENERS, Heard, Registered
 from bascule.store import StoreError
-from bascule.store.causes import FAULT, cause_of
+from bascule.store.failures import FAULT, cause_of
 from bascule.telemetry import count
 
 log = logging.getLogger(__name__)

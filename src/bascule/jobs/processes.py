@@ -21,7 +21,7 @@ from sqlalchemy import BigInteger, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule import __version__
-from bascule.jobs.standing import LATELY
+from bascule.jobs.queue_status import LATELY
 from bascule.store import Database
 from bascule.store.base import Base
 from bascule.store.identity import after_restore

@@ -16,7 +16,7 @@ Tick = Callable[[Any], Awaitable[None]]
 
 
 class Work(IntEnum):
-    """What jobs are for. The higher goes first, see `turns`; the numbers are priorities."""
+    """What jobs are for. The higher goes first, see `priorities`; the numbers are priorities."""
 
     CLOCK = 40  # what a clock starts, and is over in a moment
     PEOPLE = 30  # an edit on its way to the site; a webhook that has arrived

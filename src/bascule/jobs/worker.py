@@ -19,9 +19,9 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from psycopg_pool import PoolTimeout
 
+from bascule.jobs.priorities import NEXT, Places
 from bascule.jobs.processes import telling
 from bascule.jobs.registry import PERIODIC, SWEEP, TASKS, Job
-from bascule.jobs.turns import NEXT, Places
 from bascule.store import Database
 from bascule.store.identity import after_restore, recognise
 from bascule.store.pool import Pool

@@ -18,8 +18,8 @@ from psycopg import AsyncConnection
 from bascule.connections.tables import Connection
 from bascule.events.live import publish
 from bascule.frappe import Page, Position, Site
-from bascule.frappe.ending import Ending, by_name
-from bascule.frappe.pages import Key
+from bascule.frappe._lists.page import Key
+from bascule.frappe.walk_limit import Ending, by_name
 from bascule.mirror.columns import Shape
 from bascule.mirror.cursor import Cursor
 from bascule.mirror.findings import By

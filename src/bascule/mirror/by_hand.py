@@ -7,7 +7,7 @@ from bascule.accounts.tables import User
 from bascule.connections.at_work import START
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.jobs.standing import worker_seen
+from bascule.jobs.queue_status import worker_seen
 from bascule.mirror.rounds import under_way
 from bascule.mirror.starting import chosen, start_runs
 from bascule.ui.flash import Kind

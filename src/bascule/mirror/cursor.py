@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bascule.frappe.clocks import Reading, asked_since
+from bascule.frappe.site_clock import Reading, asked_since
 
 
 class Lane(msgspec.Struct):

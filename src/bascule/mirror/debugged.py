@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from bascule.frappe.executed import Executed, telling
+from bascule.frappe.executed_sql import Executed, telling
 from bascule.hub import Hub
 from bascule.mirror.tables import Run, RunLog
 

@@ -21,7 +21,7 @@ from bascule.mirror.patience import FORGOTTEN, after_failure, again
 from bascule.mirror.starting import lock_streams
 from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.store import StoreError
-from bascule.store.causes import FAULT
+from bascule.store.failures import FAULT
 from bascule.telemetry import count
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import AsyncConnection, sql
 
 from bascule.frappe import Invalid
-from bascule.frappe.families import FamilyTotal, Member, family_totals
+from bascule.frappe.family_totals import FamilyTotal, Member, family_totals
 from bascule.mirror.attempt import Attempt
 from bascule.mirror.schema import Table
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from psycopg import AsyncConnection, errors, sql
 
 from bascule.frappe import FrappeError, Page, PageSize
-from bascule.frappe.ending import Ending
+from bascule.frappe.walk_limit import Ending
 from bascule.mirror import children
 from bascule.mirror.attempt import Attempt, Tally
 from bascule.mirror.copying import MISFITS, copy_page, merge, stage, staged_state, widen_misfits

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from psycopg import AsyncConnection, sql
 
 from bascule.frappe import NoPermission, NotFound, Page, PageSize
-from bascule.frappe.ending import by_modified
+from bascule.frappe.walk_limit import by_modified
 from bascule.mirror import children
 from bascule.mirror.attempt import Attempt, hub_clock
 from bascule.mirror.copying import MISFITS, merge, stage, staged_state

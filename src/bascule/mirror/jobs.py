@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from bascule.connections.schedules import PROOFS, SYNCS, all_due, take_due
 from bascule.connections.tables import Connection
-from bascule.frappe.ripples import leads_to
+from bascule.frappe.side_effects import leads_to
 from bascule.hub import Hub
 from bascule.inbox import Heard, heard
 from bascule.jobs import Work, every, task

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Circuit, Connection
-from bascule.jobs.standing import worker_seen
+from bascule.jobs.queue_status import worker_seen
 from bascule.mirror.answers import ConnectorStatus, RunAnswer
 from bascule.mirror.attention import attention_of, standing_of
 from bascule.mirror.findings import least_of

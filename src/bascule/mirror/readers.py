@@ -1,6 +1,6 @@
 """What `bascule_reader` may read: the schemas of mirrors, all that is in them and will be.
 
-Only where PostgreSQL has that role; see `bascule.store.roles` and docs/settings.md.
+Only where PostgreSQL has that role; see `bascule.store.embedded.roles` and docs/settings.md.
 """
 
 from typing import LiteralString

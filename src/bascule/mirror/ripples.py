@@ -1,7 +1,7 @@
 """Which mirrored documents to look at again because of what changed beside them.
 
-The rules are `bascule.frappe.ripples`; the fields that name documents are read from the rows that
-are here already, so the site is asked nothing for it.
+The rules are `bascule.frappe.side_effects`; the fields that name documents are read from the rows
+that are here already, so the site is asked nothing for it.
 """
 
 from collections import defaultdict
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from psycopg import AsyncConnection, sql
 
-from bascule.frappe.ripples import RIPPLES, Ripple
+from bascule.frappe.side_effects import RIPPLES, Ripple
 from bascule.mirror.columns import Column
 
 _COLUMNS = """

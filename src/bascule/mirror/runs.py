@@ -31,7 +31,7 @@ from bascule.mirror.tables import OVER, Run, RunLog, Stream
 from bascule.mirror.widths import TooWide
 from bascule.mirror.withheld import FieldsWithheld
 from bascule.store import StoreError
-from bascule.store.causes import cause_of
+from bascule.store.failures import cause_of
 
 log = logging.getLogger(__name__)
 

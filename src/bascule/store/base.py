@@ -14,9 +14,11 @@ HUB_SCHEMA = "bascule"
 
 
 def encrypted(called: str, *, beside: str = "") -> dict[str, str]:
-    """For `mapped_column(info=...)`: Fernet's text, see `vault`; `rotation` brings it to a new key.
-    `called`: the secret in a person's words. `beside`: the column of the address that it was given
-    for, which it never leaves, see `belonging`; none where it is sent nowhere.
+    """For `mapped_column(info=...)` of a column of encrypted text (Fernet, see `vault`).
+
+    `called` names the secret in a person's words. `beside` is the column of the address that it was
+    given for and is never sent away from (`address_binding`); empty where it is sent nowhere.
+    `key_rotation` re-encrypts every such column.
     """
     return {"called": called, "beside": beside} if beside else {"called": called}
 

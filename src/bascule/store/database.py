@@ -25,11 +25,11 @@ from bascule.store.address import cannot_connect, conninfo, libpq_url
 from bascule.store.errors import CannotStart
 from bascule.store.migrate import migrate_database
 from bascule.store.pool import Pool
+from bascule.store.requirements import refuse_unsuitable
 from bascule.store.session import connect, pin_download
-from bascule.store.suitable import refuse_unsuitable
 
 if TYPE_CHECKING:
-    from bascule.store.embedded import EmbeddedServer
+    from bascule.store.embedded.server import EmbeddedServer
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ async def open_database(settings: Settings, *, migrate: bool = True) -> Database
                 "The embedded PostgreSQL does not run on Windows.",
                 next_step="Set BASCULE_DATABASE_URL to a PostgreSQL of yours, or use WSL.",
             )
-        from bascule.store.embedded import EmbeddedServer  # noqa: PLC0415  (needs Unix)
+        from bascule.store.embedded.server import EmbeddedServer  # noqa: PLC0415  (needs Unix)
 
         server = await asyncio.to_thread(EmbeddedServer.join, settings.data_dir)
         database = Database(server, connections, asyncio.create_task(_watch(server)))

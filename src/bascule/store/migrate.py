@@ -20,7 +20,7 @@ from bascule.settings import Settings
 from bascule.store.base import HUB_SCHEMA
 from bascule.store.errors import StoreError, WrongVersion
 from bascule.store.session import JOBS_SCHEMA, connect, connect_blocking
-from bascule.store.steps import step
+from bascule.store.start_steps import step
 from bascule.store.vault import load_vault
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -1,7 +1,7 @@
 """Secrets at rest: Fernet, with a key from BASCULE_SECRET_KEY or from the data folder.
 
 While a key is being changed the one before it opens things too; what is encrypted is encrypted with
-the newest. How everything gets from one to the other is `rotation`'s.
+the newest. How everything gets from one to the other is `key_rotation`'s.
 """
 
 import base64
@@ -19,8 +19,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.settings import Settings
+from bascule.store.data_dir import kept_secret, open_folder
 from bascule.store.errors import WrongKey
-from bascule.store.folder import kept_secret, open_folder
 
 KEY_FILE = "secret.key"
 KEY_LOCK = 0x6261_736B  # an advisory lock: shared by who saves a secret, alone for a new key

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from bascule.accounts.access import Admin, TheHub
-from bascule.system.answers import SystemAnswer
-from bascule.system.looking import look
+from bascule.system.schemas import SystemAnswer
+from bascule.system.status import look
 
 router = APIRouter(tags=["System"])
 

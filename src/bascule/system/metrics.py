@@ -23,8 +23,8 @@ from bascule.accounts.tables import User
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.jobs.processes import counts_of_all, write_counts
-from bascule.system.answers import SystemAnswer
-from bascule.system.looking import look
+from bascule.system.schemas import SystemAnswer
+from bascule.system.status import look
 from bascule.telemetry import COUNTED
 
 router = APIRouter(include_in_schema=False)

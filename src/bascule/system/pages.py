@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from bascule.accounts.access import Admin, TheHub
-from bascule.system.answers import CLASSES
-from bascule.system.looking import look
+from bascule.system.schemas import CLASSES
+from bascule.system.status import look
 from bascule.ui import render
 
 pages = APIRouter(include_in_schema=False)

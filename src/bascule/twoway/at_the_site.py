@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bascule.frappe import DocType, Duplicate, FrappeError, NoPermission, NotFound, Site
-from bascule.frappe.rights import above, roles_of_user
+from bascule.frappe.permissions import above, roles_of_user
 from bascule.twoway.fields import PARTS, Field, Part, RecordType
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.masks import masks

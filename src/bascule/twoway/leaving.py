@@ -11,7 +11,7 @@ from bascule.connections.on_site import OnSite, Removed, finds_on_site, removes,
 from bascule.connections.tables import Connection
 from bascule.frappe import NotFound, Site
 from bascule.hub import Hub
-from bascule.store.belonging import same_place
+from bascule.store.address_binding import same_place
 from bascule.twoway.kinds import RECORD_TYPES
 from bascule.twoway.tables import Conflict, Link, Outbox, Record, TwoWay
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bascule.frappe import NoPermission, NotFound
-from bascule.frappe.clocks import Reading, asked_since
+from bascule.frappe.site_clock import Reading, asked_since
 from bascule.twoway.bringing import Pulling, bring, links_to, not_there
 from bascule.twoway.party import AT_ONCE, DOCTYPES, link_field
 from bascule.twoway.tables import Link

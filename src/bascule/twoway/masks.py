@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from bascule.connections.tables import Connection
 from bascule.frappe import DocType, NoPermission, NotFound, Site
-from bascule.frappe.pages import is_mask
+from bascule.frappe._lists.page import is_mask
 from bascule.twoway.fields import PARTS, Part
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.party import CHILDREN, doctype_of

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bascule.frappe import FrappeError
-from bascule.frappe.rights import above, roles_of_user
+from bascule.frappe.permissions import above, roles_of_user
 from bascule.twoway.fields import Field, Part, same
 from bascule.twoway.party import Document, doctype_of, value_in, values_of
 from bascule.twoway.tables import TwoWay

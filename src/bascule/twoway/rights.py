@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bascule.frappe import DocType, Field, NoPermission, Site
-from bascule.frappe.rights import Roles, is_given, is_owners_alone
+from bascule.frappe.permissions import Roles, is_given, is_owners_alone
 from bascule.twoway.fields import PARTS, Part
 from bascule.twoway.mapping import NEEDED_OF_ADDRESS, Mapped
 from bascule.twoway.party import DOCTYPES, doctype_of, link_field

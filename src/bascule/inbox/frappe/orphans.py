@@ -18,7 +18,7 @@ from bascule.frappe import NoPermission, NotFound, Site
 from bascule.hub import Hub
 from bascule.inbox.frappe.addresses import PATH
 from bascule.inbox.tables import WebhookEnd
-from bascule.store.belonging import same_place
+from bascule.store.address_binding import same_place
 
 MOST = 500  # webhooks looked at
 

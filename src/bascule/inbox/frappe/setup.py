@@ -35,7 +35,7 @@ from bascule.inbox.frappe.site_webhooks import (
 )
 from bascule.inbox.tables import WebhookEnd
 from bascule.reach import is_refused
-from bascule.store.belonging import same_place
+from bascule.store.address_binding import same_place
 
 CHANGEOVER = timedelta(hours=1)  # after the site has the new secret; what is under way has the old
 UNFINISHED = timedelta(days=30)  # while the site has it not everywhere

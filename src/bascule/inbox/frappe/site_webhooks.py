@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bascule.errors import Invalid
 from bascule.frappe import DocType, NotFound, Site
-from bascule.frappe.ripples import WITHOUT_EVENTS
+from bascule.frappe.side_effects import WITHOUT_EVENTS
 from bascule.inbox.frappe.addresses import RENAMES, get_webhook_address
 from bascule.inbox.frappe.conditions import (
     combined,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bascule.frappe import Site
-from bascule.frappe.ripples import MADE_BY_SQL, MOVED
+from bascule.frappe.side_effects import MADE_BY_SQL, MOVED
 from bascule.hub import Hub
 from bascule.inbox.frappe.site_queue import GRACE, Changed, changed_lately
 from bascule.inbox.frappe.site_webhooks import EVERYTHING_AS, Found

@@ -1,0 +1,142 @@
+"""What every exchange with a site has in common: the open connections, what is known of its
+DocTypes, and a refusal that says who might be let in.
+
+Which requests there are is for `_site` and `_writes` to say.
+"""
+
+import time
+from collections.abc import Awaitable
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from bascule.frappe._http.error_mapping import above_the_level, with_roles
+from bascule.frappe._http.response import Answer, Asked, document, member
+from bascule.frappe._http.transport import Wire
+from bascule.frappe._lists.filters import site_value
+from bascule.frappe._meta import fetch_meta
+from bascule.frappe.doctype import DocType
+from bascule.frappe.errors import FrappeError, NoPermission
+
+T = TypeVar("T")
+
+REMEMBERED = 600.0  # seconds that a definition is taken to stay what it was
+MOST_REMEMBERED = 4  # definitions of a site; they are large, and sites are many
+
+
+class Asking:
+    """`major`: Frappe's major version, as the site told here (`major_was_told`) or before."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.major: int | None = None
+        self.major_was_told = False
+        self._known: dict[str, tuple[float, DocType | None]] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.wire.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.wire.__aexit__(kind, error, traceback)
+
+    async def call(self, method: str, /, **params: Any) -> Any:
+        """What a whitelisted method answers. It may write, so it is not asked again."""
+        asked = Asked("call", method)
+        path = f"/api/method/{quote(method, safe='')}"
+        answer = await self.wire.write("POST", path, asked, json=site_value(params))
+        return member(answer, asked, "message", needed=False)
+
+    async def get(self, method: str, /, **params: Any) -> Any:
+        """What a whitelisted method that only reads answers."""
+        asked = Asked("call", method)
+        path = f"/api/method/{quote(method, safe='')}"
+        if params:
+            path += "?" + urlencode({name: _in_query(value) for name, value in params.items()})
+        return await self.wire.read(
+            "GET", path, asked, partial(member, asked=asked, name="message", needed=False)
+        )
+
+    async def meta(self, doctype: str) -> DocType:
+        """What the DocType is made of, custom fields and changed properties included."""
+        meta = await fetch_meta(self, doctype)
+        self._remember(doctype, meta)
+        return meta
+
+    # Refusals, told with what is known of the DocType
+
+    def _asked(self, action: str, doctype: str, name: str | None = None) -> Asked:
+        return Asked(action, doctype, name, self._known.get(doctype, (0.0, None))[1])
+
+    async def _stored(
+        self, exchange: Awaitable[Answer], asked: Asked, within: str = "data"
+    ) -> dict[str, Any]:
+        """The document that a write is answered with."""
+        return document(await self._explained(exchange, asked.action, asked.of), asked, within)
+
+    async def _explained(
+        self, exchange: Awaitable[T], action: str, doctype: str, parent: str | None = None
+    ) -> T:
+        """Let a NoPermission say which roles would help. One more request the first time. What is
+        refused may be another document, which the site saves with this one.
+        """
+        try:
+            return await exchange
+        except NoPermission as error:
+            refused = error
+        if refused.field:
+            of, name = refused.field
+            raise above_the_level(refused, await self._definition(of), name)
+        other = refused.doctype if refused.doctype != doctype else None
+        meta = await self._definition(other or parent or doctype)
+        if meta is not None and meta.child:
+            raise NoPermission(
+                str(refused),
+                next_step="Rows of a child table are listed with parent=<the DocType they are in>.",
+                doctype=doctype,
+                status=refused.status,
+            )
+        raise with_roles(refused, meta.roles_that_may(action) if meta else ())
+
+    async def _definition(self, doctype: str) -> DocType | None:
+        """None where the user may not read it, which is remembered as well."""
+        until, meta = self._known.get(doctype, (0.0, None))
+        if until < time.monotonic():
+            try:
+                meta = await fetch_meta(self, doctype)
+            except FrappeError:
+                meta = None
+            self._remember(doctype, meta)
+        return meta
+
+    def _remember(self, doctype: str, meta: DocType | None) -> None:
+        self._known.pop(doctype, None)
+        self._known[doctype] = (time.monotonic() + REMEMBERED, meta)
+        while len(self._known) > MOST_REMEMBERED:
+            del self._known[next(iter(self._known))]
+
+
+def document_path(doctype: str, name: str | None = None) -> str:
+    path = f"/api/resource/{quote(doctype, safe='')}"
+    return path if name is None else f"{path}/{quote(name, safe='')}"
+
+
+def fits_a_path(name: str) -> bool:
+    """Whether a document's name arrives whole as the end of a path, percent signs or not: slashes
+    at its ends and dots between slashes are resolved away, and a line break fits no route of
+    Frappe's. Other names are said in the body of a call.
+    """
+    return "\n" not in name and all(part.strip(".") for part in name.split("/"))
+
+
+def _in_query(value: Any) -> str:
+    value = site_value(value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,81 @@
+"""The SQL that a site ran for a list, where somebody wants to see it: Frappe's own `debug`.
+
+Frappe tells it in the answer to who asks for it. It holds what was asked for, values of filters
+among it, and no secret of the hub's.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bascule.frappe._http.response import Answer
+
+TOLD_BY = "/api/method/frappe.client.get_list"
+TAKES = "Execution time: "
+
+
+class Executed(NamedTuple):
+    """A statement of the site's database; the seconds are as Frappe rounds them, None: untold."""
+
+    sql: str
+    seconds: float | None
+
+
+class _Debugged(msgspec.Struct):
+    messages: str = msgspec.field(name="_debug_messages", default="[]")
+
+
+Tell = Callable[[Executed], None]
+_tell: ContextVar[Tell | None] = ContextVar("executed", default=None)
+
+
+@contextmanager
+def telling(tell: Tell) -> Iterator[None]:
+    """Within the block sites are asked for the SQL of each list, and `tell` is called with it."""
+    token = _tell.set(tell)
+    try:
+        yield
+    finally:
+        _tell.reset(token)
+
+
+def asking(path: str, body: Any) -> Any:
+    """The body that asks for it as well, if somebody wants to know and this path tells."""
+    if _tell.get() is None or path != TOLD_BY or not isinstance(body, dict):
+        return body
+    return {**body, "debug": True}
+
+
+def heard(path: str, answer: Answer) -> None:
+    """Tell what an answer says of it; nothing where it says nothing that is understood."""
+    tell = _tell.get()
+    if tell is None or path != TOLD_BY:
+        return
+    for one in statements(answer.body):
+        tell(one)
+
+
+def statements(body: bytes) -> list[Executed]:
+    """Those of an answer. Frappe tells how long one took before or after it, by version."""
+    try:
+        messages = msgspec.json.decode(
+            msgspec.json.decode(body, type=_Debugged).messages, type=list[str]
+        )
+    except msgspec.DecodeError:
+        return []
+    found = [" ".join(one.split()) for one in messages if not one.startswith(TAKES)]
+    times = [_seconds(one) for one in messages if one.startswith(TAKES)]
+    paired = times if len(times) == len(found) else [None] * len(found)
+    return [Executed(sql, seconds) for sql, seconds in zip(found, paired, strict=True)]
+
+
+def _seconds(message: str) -> float | None:
+    """Of "Execution time: 0.02 sec" or "... 1.234 ms"."""
+    number, _, unit = message.removeprefix(TAKES).partition(" ")
+    try:
+        return float(number) / (1000 if unit.startswith("ms") else 1)
+    except ValueError:
+        return None
