@@ -1,6 +1,6 @@
 from itertools import islice
 
-from bascule.sandbox.loading import unique_names
+from bascule.sandbox.core.loading import unique_names
 
 from .conftest import MakeSite, doctype, field, messages
 

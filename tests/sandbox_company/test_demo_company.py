@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from bascule.sandbox.company import READABLE, demo_company
-from bascule.sandbox.doctypes import builtin
+from bascule.sandbox.core.doctypes import builtin
 from bascule.sandbox.snapshot import Snapshot
 
 TODAY = date(2026, 11, 20)

@@ -17,8 +17,8 @@ from urllib.parse import quote
 import psycopg
 
 from bascule.sandbox import SandboxThread
-from bascule.sandbox.answers import Ask
-from bascule.sandbox.api import Api as SandboxApi
+from bascule.sandbox.core.http.answers import Ask
+from bascule.sandbox.core.http.api import Api as SandboxApi
 from bascule.settings import Settings
 from bascule.store.session import JOBS_SCHEMA
 

@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bascule.sandbox.company import demo_company
+from bascule.sandbox.core.versions import FIFTEEN, MAJORS
 from bascule.sandbox.faults import KINDS
 from bascule.sandbox.server import Sandbox
 from bascule.sandbox.snapshot import Snapshot, load_folder
-from bascule.sandbox.versions import FIFTEEN, MAJORS
 
 if TYPE_CHECKING:
     from bascule.sandbox.server import Running

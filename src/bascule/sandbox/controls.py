@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bascule.sandbox.jobs import JOBS
-from bascule.sandbox.pages import NOT_THERE, page_of
-from bascule.sandbox.versions import SIXTEEN
+from bascule.sandbox.core.http.pages import NOT_THERE, page_of
+from bascule.sandbox.core.jobs import JOBS
+from bascule.sandbox.core.versions import SIXTEEN
 
 if TYPE_CHECKING:
-    from bascule.sandbox.moments import Moment
-    from bascule.sandbox.site import Site
+    from bascule.sandbox.core.moments import Moment
+    from bascule.sandbox.core.site import Site
 
 _Values = dict[str, Any]
 

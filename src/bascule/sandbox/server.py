@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
-from bascule.sandbox.answers import Ask
-from bascule.sandbox.api import Api
 from bascule.sandbox.controls import Controls
+from bascule.sandbox.core.access.permissions import User
+from bascule.sandbox.core.http.answers import Ask
+from bascule.sandbox.core.http.api import Api
+from bascule.sandbox.core.site import Site
+from bascule.sandbox.core.webhooks.queue import Deliveries
 from bascule.sandbox.faults import Faults
-from bascule.sandbox.permissions import User
-from bascule.sandbox.queue import Deliveries
-from bascule.sandbox.site import Site
 from bascule.sandbox.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bascule.sandbox.doctypes import builtin
-from bascule.sandbox.versions import CAME_WITH, FIFTEEN
+from bascule.sandbox.core.doctypes import builtin
+from bascule.sandbox.core.versions import CAME_WITH, FIFTEEN
 
 
 @dataclass(eq=False)

@@ -21,10 +21,10 @@ from bascule.sandbox.company.ledger import Ledger
 from bascule.sandbox.company.people import write_customers, write_suppliers
 from bascule.sandbox.company.selling import Selling
 from bascule.sandbox.company.storekeeping import Storekeeping
-from bascule.sandbox.doctypes import builtin
+from bascule.sandbox.core.doctypes import builtin
+from bascule.sandbox.core.versions import FIFTEEN, SIXTEEN
 from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.upgrade import upgraded
-from bascule.sandbox.versions import FIFTEEN, SIXTEEN
 
 TIME_ZONE = "Europe/Amsterdam"
 HUB_ROLES = (

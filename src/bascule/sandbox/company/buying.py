@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from bascule.sandbox.company import masters, papers
+from bascule.sandbox.company import masters, vouchers
 from bascule.sandbox.company.agenda import Agenda, office_hour
 from bascule.sandbox.company.books import Books, Document
 from bascule.sandbox.company.items import USD_RATE, Range
@@ -45,7 +45,7 @@ class Buying:
             if projected <= level * 1.15:
                 needed = quantity + max(level - projected, 0.0)
                 rows.append(
-                    papers.row(
+                    vouchers.row(
                         self.range.items[code],
                         float(round(needed)),
                         self.range.buying_rate[code],
@@ -90,7 +90,7 @@ class Buying:
                 came.append((row, quantity))
         if came:
             self._write_receipt(order, came, at)
-            done = papers.share_done(order["items"], "received_qty")
+            done = vouchers.share_done(order["items"], "received_qty")
             self.books.change(order, at, per_received=done)
             self._set_status(order)
         if order["per_received"] < 100:
@@ -110,7 +110,7 @@ class Buying:
     def _write_order(
         self, card: Document, rows: list[Document], conversion: float, due: datetime, at: datetime
     ) -> None:
-        sums = papers.totals(rows, conversion=conversion)
+        sums = vouchers.totals(rows, conversion=conversion)
         terms, currency = card["payment_terms"], card["default_currency"]
         order = self.books.write(
             "Purchase Order",
@@ -139,7 +139,7 @@ class Buying:
             contact_person=self.contacts[card["name"]],
             contact_display=self.contacts[card["name"]].partition("-")[0],
             payment_terms_template=terms,
-            payment_schedule=papers.payment_schedule(terms, sums, at.date()),
+            payment_schedule=vouchers.payment_schedule(terms, sums, at.date()),
             status="Draft",
             language=card["language"],
         )
@@ -155,9 +155,9 @@ class Buying:
             row["received_qty"] += quantity
             origin = {"purchase_order": order["name"], "purchase_order_item": row["name"]}
             came_in = {"received_qty": quantity, "valuation_rate": row["base_rate"]}
-            part = papers.part_of(row, quantity, order["conversion_rate"])
+            part = vouchers.part_of(row, quantity, order["conversion_rate"])
             rows.append(part | came_in | origin)
-        sums = papers.totals(rows, conversion=order["conversion_rate"])
+        sums = vouchers.totals(rows, conversion=order["conversion_rate"])
         head = (
             "supplier",
             "supplier_name",

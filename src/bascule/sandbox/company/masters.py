@@ -5,8 +5,8 @@ from typing import Any
 
 from bascule.sandbox.company import catalog, parties, setup
 from bascule.sandbox.company.books import Books
-from bascule.sandbox.company.papers import TERMS, instalments
 from bascule.sandbox.company.setup import Node
+from bascule.sandbox.company.vouchers import TERMS, instalments
 
 COMPANY, ABBR = "De Spaak Rijwielen B.V.", "DSR"
 CENTRAL = f"Central Warehouse Utrecht - {ABBR}"

@@ -4,7 +4,7 @@ import math
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from bascule.sandbox.company import masters, papers
+from bascule.sandbox.company import masters, vouchers
 from bascule.sandbox.company.agenda import Agenda, office_hour
 from bascule.sandbox.company.books import Books, Document
 from bascule.sandbox.company.catalog import Product
@@ -51,11 +51,11 @@ class Selling:
         customer = self._customer(at)
         dealer = customer["customer_group"] == "Bike Shops"
         warehouse = self._warehouse(customer)
-        vat = papers.VAT if customer["territory"] == "Netherlands" else 0.0
+        vat = vouchers.VAT if customer["territory"] == "Netherlands" else 0.0
         wanted = at + timedelta(days=self.rng.randint(2, 12))
         basket = self._basket(at, dealer)
         rows = [self._row(product, customer, warehouse, at, wanted) for product in basket]
-        sums = papers.totals(rows, vat)
+        sums = vouchers.totals(rows, vat)
         terms = customer["payment_terms"]
         known_by = f"PO-{self.rng.randint(1000, 99999)}" if self.rng.random() < 0.3 else None
         order = self.books.write(
@@ -70,10 +70,10 @@ class Selling:
             selling_price_list="Dealer Prices" if dealer else "Standard Selling",
             set_warehouse=warehouse,
             items=rows,
-            taxes=papers.vat_rows(sums, masters.VAT_ACCOUNT, masters.COST_CENTER) if vat else [],
+            taxes=vouchers.vat_rows(sums, masters.VAT_ACCOUNT, masters.COST_CENTER) if vat else [],
             **sums,
             payment_terms_template=terms,
-            payment_schedule=papers.payment_schedule(terms, sums, at.date()),
+            payment_schedule=vouchers.payment_schedule(terms, sums, at.date()),
             amount_eligible_for_commission=sums["base_net_total"],
         )
         if self.rng.random() < 0.985:
@@ -139,7 +139,7 @@ class Selling:
         sent = [(row, quantity) for row, quantity in sent if quantity > 0]
         if sent and (whole or age > 10):
             self._write_delivery(order, sent, at)
-            done = papers.share_done(order["items"], "delivered_qty")
+            done = vouchers.share_done(order["items"], "delivered_qty")
             status = "Fully Delivered" if done == 100 else "Partly Delivered"
             self.books.change(order, at, per_delivered=done, delivery_status=status)
             self._set_status(order)
@@ -186,9 +186,9 @@ class Selling:
         for row, quantity in sent:
             row["delivered_qty"] += quantity
             origin = {"against_sales_order": order["name"], "so_detail": row["name"]}
-            rows.append(papers.part_of(row, quantity, order["conversion_rate"]) | origin)
-        vat = papers.VAT if order["taxes"] else 0.0
-        sums = papers.totals(rows, vat)
+            rows.append(vouchers.part_of(row, quantity, order["conversion_rate"]) | origin)
+        vat = vouchers.VAT if order["taxes"] else 0.0
+        sums = vouchers.totals(rows, vat)
         head = (
             "customer",
             "customer_name",
@@ -208,7 +208,7 @@ class Selling:
             posting_date=at.date().isoformat(),
             posting_time=at.strftime("%H:%M:%S.%f"),
             items=rows,
-            taxes=papers.vat_rows(sums, masters.VAT_ACCOUNT, masters.COST_CENTER) if vat else [],
+            taxes=vouchers.vat_rows(sums, masters.VAT_ACCOUNT, masters.COST_CENTER) if vat else [],
             **self.books.fields_of("Delivery Note", sums),
             **{
                 key: order[key] for key in (*head, *more, "contact_person", "shipping_address_name")
@@ -262,7 +262,7 @@ class Selling:
         price = product.price
         if dealer and product.stocked and price > 20:
             price = round(price * 0.78, 2)
-        return papers.row(
+        return vouchers.row(
             self.range.items[product.code],
             quantity,
             price,
