@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bascule import __version__, refusals
-from bascule.accounts.access import needs, require_user
+from bascule.accounts.access import require, require_user
 from bascule.accounts.origin import is_https
 from bascule.accounts.tokens import ensure_admin
 from bascule.asked import refuse_unknown
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     app.add_api_route(
         "/openapi.json",
         app.openapi,
-        dependencies=[Depends(needs("viewer"))],
+        dependencies=[Depends(require("viewer"))],
         include_in_schema=False,
     )
     refusals.install(app)

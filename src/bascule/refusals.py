@@ -20,8 +20,8 @@ from starlette.exceptions import HTTPException
 
 from bascule import frappe
 from bascule.accounts.access import READING, get_hub, require_user
-from bascule.accounts.confirming import passkey_options
 from bascule.accounts.origin import local_path
+from bascule.accounts.reauthentication import passkey_options
 from bascule.connections.answers import CheckAnswer
 from bascule.connections.service import CheckFailed
 from bascule.errors import (

@@ -5,24 +5,24 @@ Which modules hold jobs is `job_modules`'s.
 
 from fastapi import APIRouter
 
-from bascule.accounts.allowed_api import router as allowed
-from bascule.accounts.allowed_page import pages as allowed_page
-from bascule.accounts.auth_api import open_router as signing_in
-from bascule.accounts.auth_api import router as auth
-from bascule.accounts.factor_api import router as second_factor
-from bascule.accounts.factor_pages import pages as factor_pages
-from bascule.accounts.identity_api import router as identities
-from bascule.accounts.pages import open_pages as signing_in_pages
-from bascule.accounts.pages import pages as account_pages
-from bascule.accounts.passkey_api import router as passkeys
-from bascule.accounts.passkey_pages import open_pages as passkey_doors
-from bascule.accounts.passkey_pages import pages as passkey_pages
-from bascule.accounts.people_pages import pages as people_pages
-from bascule.accounts.provider_pages import open_pages as provider_doors
-from bascule.accounts.provider_pages import pages as provider_pages
-from bascule.accounts.settings_api import router as settings
-from bascule.accounts.settings_pages import pages as settings_pages
-from bascule.accounts.users_api import router as users
+from bascule.accounts.allowed_sites.api import router as allowed
+from bascule.accounts.allowed_sites.pages import pages as allowed_page
+from bascule.accounts.passkeys.api import router as passkeys
+from bascule.accounts.passkeys.pages import open_pages as passkey_doors
+from bascule.accounts.passkeys.pages import pages as passkey_pages
+from bascule.accounts.people.api import router as users
+from bascule.accounts.people.pages import pages as people_pages
+from bascule.accounts.provider.api import router as identities
+from bascule.accounts.provider.pages import open_pages as provider_doors
+from bascule.accounts.provider.pages import pages as provider_pages
+from bascule.accounts.settings.api import router as settings
+from bascule.accounts.settings.pages import pages as settings_pages
+from bascule.accounts.sign_in.api import open_router as signing_in
+from bascule.accounts.sign_in.api import router as auth
+from bascule.accounts.sign_in.pages import open_pages as signing_in_pages
+from bascule.accounts.sign_in.pages import pages as account_pages
+from bascule.accounts.sign_in.second_factor_api import router as second_factor
+from bascule.accounts.sign_in.second_factor_pages import pages as factor_pages
 from bascule.connections import at_work as of_the_queue
 from bascule.connections import cleanups as of_deleted
 from bascule.connections import expiring as of_credentials

@@ -10,9 +10,9 @@ from uuid import uuid4
 import psycopg
 
 from api.conftest import RunningHub
-from bascule.accounts import people
-from bascule.accounts.provider import Provider
-from bascule.accounts.signing_in import welcome
+from bascule.accounts.people import users
+from bascule.accounts.provider.client import Provider
+from bascule.accounts.sign_in.password_sign_in import welcome
 from databases import FreshSettings
 
 from .browsers import Browser, path_of, sent_on
@@ -35,7 +35,7 @@ class Company:
 
         async def invited() -> int:
             async with self.running.hub.db.session() as session:
-                user, link = await people.invite(session, name, email=address, role=role)
+                user, link = await users.invite(session, name, email=address, role=role)
                 number = user.id
             if password:
                 await welcome(self.running.hub, link, PASSWORD)

@@ -13,10 +13,11 @@ from fastapi import Request, Response
 from sqlalchemy import update
 
 from api.conftest import RunningHub
-from bascule.accounts import passwords, people
-from bascule.accounts.bearer import start_family
+from bascule.accounts import passwords
+from bascule.accounts.people import users
 from bascule.accounts.sessions import start_session
-from bascule.accounts.signing_in import welcome
+from bascule.accounts.sign_in.bearer_tokens import start_family
+from bascule.accounts.sign_in.password_sign_in import welcome
 from bascule.accounts.tables import BrowserSession, RefreshFamily, User
 from bascule.accounts.tokens import hash_of, issue_token
 from databases import FreshSettings
@@ -60,7 +61,7 @@ def make_person(accounts_hub: RunningHub) -> Make:
         async def invited() -> tuple[User, str]:
             name = f"{role}-{uuid4().hex[:8]}"
             async with accounts_hub.hub.db.session() as session:
-                user, token = await people.invite(
+                user, token = await users.invite(
                     session, name, email=f"{name}@example.com", role=role
                 )
                 session.expunge(user)
@@ -104,7 +105,7 @@ def make_token(accounts_hub: RunningHub) -> Callable[..., str]:
     def make(somebody: Somebody, **options: Any) -> str:
         async def made() -> str:
             async with accounts_hub.hub.db.session() as session:
-                user = await people.find_person(session, somebody.id)
+                user = await users.find_person(session, somebody.id)
                 return await issue_token(session, "tests", user, **options)
 
         token: str = accounts_hub.run(made())
@@ -124,7 +125,7 @@ def browse(accounts_hub: RunningHub) -> Browse:
         async def signed_in() -> tuple[str, str]:
             response = Response()
             async with accounts_hub.hub.db.session() as session:
-                user = await people.find_person(session, somebody.id)
+                user = await users.find_person(session, somebody.id)
                 session.expunge(user)
             await start_session(accounts_hub.hub, _request(before, scheme), response, user)
             given = response.headers.getlist("set-cookie")
@@ -163,7 +164,7 @@ class Crew:
 
     async def _access_token(self, somebody: Somebody) -> str:
         async with self.running.hub.db.session() as session:
-            user = await people.find_person(session, somebody.id)
+            user = await users.find_person(session, somebody.id)
             return (await start_family(self.running.hub, session, user)).access_token
 
 

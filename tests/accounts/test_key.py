@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from bascule.accounts import people
-from bascule.accounts.bearer import start_family, user_of_access_token
-from bascule.accounts.integration import change_settings
+from bascule.accounts.people import users
+from bascule.accounts.settings.integration import change_settings
+from bascule.accounts.sign_in.bearer_tokens import start_family, user_of_access_token
 from bascule.accounts.tables import User
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import connect_site
@@ -165,7 +165,7 @@ async def test_killed_in_the_middle_both_keys_open_everything_and_the_next_run_e
     assert opened_by(load_vault(kept), rows) == ALL
     # Meanwhile the hub saves under the new one.
     async with hub.db.session() as session:
-        user = await people.find_person(session, "person-7")
+        user = await users.find_person(session, "person-7")
         session.expunge(user)
     await change_settings(hub, user, {"erpnext_api_secret": f"{SECRET} 7"})
     saved = next(secret for name, secret, _ in stored(kept) if name == "person-7")
@@ -214,7 +214,7 @@ async def test_a_key_from_the_environment_is_gone_over_to_with_both_set(
     async with open_hub(both) as hub:
         assert opened_by(hub.vault, stored(both)) == ALL
         async with hub.db.session() as session:
-            user = await people.find_person(session, "person-3")
+            user = await users.find_person(session, "person-3")
             session.expunge(user)
         await change_settings(hub, user, {"erpnext_api_secret": f"{SECRET} 3"})
         done = await rotate(hub.db, hub.vault)
@@ -251,7 +251,7 @@ async def test_what_no_key_opens_is_named_and_does_not_hold_the_rest_up(
 async def test_access_tokens_end_with_their_key_and_refresh_tokens_do_not(
     hub: Hub, kept: Settings
 ) -> None:
-    from bascule.accounts.bearer import refresh
+    from bascule.accounts.sign_in.bearer_tokens import refresh
 
     async with hub.db.session() as session:
         user = User(username="anna", role="viewer")

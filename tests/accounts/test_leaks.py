@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql as psql
 
 from api.conftest import RunningHub
-from bascule.accounts import people
+from bascule.accounts.people import users
 from bascule.accounts.signing import newest_key
 from bascule.hub import Hub
 
@@ -239,7 +239,7 @@ def test_what_shows_an_object_shows_no_secret(accounts_hub: RunningHub, done: Do
 
     async def found() -> str:
         async with accounts_hub.hub.db.session() as session:
-            user = await people.find_person(session, done.somebody.id)
+            user = await users.find_person(session, done.somebody.id)
             hub = accounts_hub.hub
             return f"{user!r} {hub!r} {hub.settings!r} {hub.vault!r} {hub.db!r}"
 

@@ -13,7 +13,8 @@ import jwt
 import pytest
 
 from api.conftest import RunningHub
-from bascule.accounts import bearer, signing
+from bascule.accounts import signing
+from bascule.accounts.sign_in import bearer_tokens
 
 from .conftest import Make, Sql
 from .visitors import Somebody, Visitor
@@ -50,7 +51,7 @@ def right_key(accounts_hub: RunningHub, right: tuple[Claims, str]) -> signing.Ke
 @pytest.fixture(scope="module")
 def key(right_key: signing.Key) -> bytes:
     KID["kid"] = str(right_key.id)
-    return right_key.derived(bearer.PURPOSE)
+    return right_key.derived(bearer_tokens.PURPOSE)
 
 
 KID: dict[str, str] = {}  # what a header says of the key that signed right ones
@@ -127,7 +128,7 @@ def made_up(claims: Claims, token: str, key: bytes, secret: str) -> dict[str, st
         tricks[f"alg {alg!r}"] = unsigned({"alg": alg, "typ": "JWT", **KID}, claims)
         tricks[f"alg {alg!r}, signed"] = signed({"alg": alg, **KID}, claims, key)
     tricks["no alg"] = signed({"typ": "JWT", **KID}, claims, key)
-    for name in bearer.CLAIMS:
+    for name in bearer_tokens.CLAIMS:
         less = {kept: value for kept, value in claims.items() if kept != name}
         tricks[f"without {name}"] = encoded(less, key)
     return tricks

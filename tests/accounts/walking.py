@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi.routing import iter_route_contexts
 
-from bascule.accounts.access import Needs
+from bascule.accounts.access import Require
 from bascule.app import create_app
 
 from .visitors import Answer, Visitor
@@ -80,7 +80,7 @@ def every_way() -> list[Way]:
     found = []
     for route in iter_route_contexts(create_app().routes):
         for method in sorted((route.methods or set()) - {"HEAD"}):
-            needed = [call.role for call in _calls(route.dependant) if isinstance(call, Needs)]
+            needed = [call.role for call in _calls(route.dependant) if isinstance(call, Require)]
             found.append(Way(method, str(route.path), tuple(dict.fromkeys(needed))))
     return found
 

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import pytest
 
-from bascule.accounts import people
-from bascule.accounts.allowed import allow
+from bascule.accounts.allowed_sites.allowlist import allow
+from bascule.accounts.people import users
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app
 from bascule.hub import Hub, open_hub
@@ -127,7 +127,7 @@ class RunningHub:
 
         async def made() -> str:
             async with self.hub.db.session() as session:
-                user, _ = await people.invite(session, f"{role}-{uuid4().hex[:8]}", role=role)
+                user, _ = await users.invite(session, f"{role}-{uuid4().hex[:8]}", role=role)
                 return await issue_token(session, "tests", user)
 
         return Api(self.url, self.run(made()))

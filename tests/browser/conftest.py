@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from api.conftest import RunningHub
-from bascule.accounts import people
-from bascule.accounts.signing_in import welcome
+from bascule.accounts.people import users
+from bascule.accounts.sign_in.password_sign_in import welcome
 from bascule.sandbox import SandboxThread
 from databases import FreshSettings
 
@@ -68,7 +68,7 @@ def first_link(hub: RunningHub) -> str:
 
     async def made() -> str:
         async with hub.hub.db.session() as session:
-            found = await people.first_link(session)
+            found = await users.first_link(session)
             assert found is not None
             return found[1]
 
@@ -145,7 +145,7 @@ def person(hub: RunningHub) -> Callable[[str], str]:
     def person(role: str) -> str:
         async def made() -> str:
             async with hub.hub.db.session() as session:
-                user, link = await people.invite(session, f"{role}-1", role=role)
+                user, link = await users.invite(session, f"{role}-1", role=role)
             await welcome(hub.hub, link, PASSWORD)
             return user.username
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from accounts.provider import CLIENT, SECRET, StandIn
 from api.conftest import RunningHub
-from bascule.accounts import people
+from bascule.accounts.people import users
 from databases import FreshSettings
 
 from .conftest import PASSWORD, Visit
@@ -168,7 +168,7 @@ def test_somebody_comes_in_by_the_provider_and_connects_and_disconnects_it(
     async def invited(name: str, role: str) -> str:
         async with company.hub.db.session() as session:
             email = f"{name}@example.com"
-            return (await people.invite(session, name, email=email, role=role))[1]
+            return (await users.invite(session, name, email=email, role=role))[1]
 
     company.run(invited("anna", "editor"))
     anna = visit()

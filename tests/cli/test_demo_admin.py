@@ -3,9 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from bascule.accounts import people
 from bascule.accounts.passwords import is_password
-from bascule.accounts.signing_in import welcome
+from bascule.accounts.sign_in.password_sign_in import welcome
 from bascule.cli.demo.admin import the_admin
 from bascule.cli.demo.site import Memory
 from bascule.hub import Hub
@@ -15,7 +14,7 @@ URL = "http://127.0.0.1:8003"
 
 async def opens(hub: Hub, name: str, password: str) -> bool:
     async with hub.db.session() as session:
-        return await is_password(password, (await people.find_person(session, name)).password_hash)
+        return await is_password(password, (await users.find_person(session, name)).password_hash)
 
 
 async def test_a_password_is_made_up_once_and_remembered(hub: Hub, tmp_path: Path) -> None:
@@ -30,7 +29,7 @@ async def test_a_password_is_made_up_once_and_remembered(hub: Hub, tmp_path: Pat
 async def test_what_somebody_chose_stays_and_is_not_told(hub: Hub, tmp_path: Path) -> None:
     made = await the_admin(hub, URL, Memory.of(tmp_path), tmp_path)
     async with hub.db.session() as session:
-        _, link = await people.reset(session, made.username)
+        _, link = await users.reset(session, made.username)
     await welcome(hub, link, "four words that rhyme")
     again = await the_admin(hub, URL, Memory.of(tmp_path), tmp_path)
     assert (again.password, again.welcome) == (None, None)

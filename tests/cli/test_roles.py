@@ -8,8 +8,8 @@ import pytest
 import typer.main
 from in_process import Run
 
-from bascule.accounts import people
 from bascule.accounts.access import ROLES
+from bascule.accounts.people import users
 from bascule.accounts.tokens import issue_token
 from bascule.cli import app
 from bascule.cli.identity import NEEDED, Needed
@@ -190,7 +190,7 @@ def test_a_private_connection_is_not_there_for_others(
 async def hidden(settings: Settings) -> tuple[str, str]:
     async with open_hub(settings) as hub:
         async with hub.db.session() as session:
-            owner, _ = await people.invite(session, "owner", role="editor")
+            owner, _ = await users.invite(session, "owner", role="editor")
             await issue_token(session, "tests", owner)
             session.expunge(owner)
         new = NewConnection(

@@ -15,9 +15,10 @@ from sqlalchemy import delete, select, update
 
 from accounts.authenticator import Authenticator
 from api.conftest import Api, RunningHub
-from bascule.accounts import people, second_factor
-from bascule.accounts.bearer import families_of, start_family
-from bascule.accounts.signing_in import welcome
+from bascule.accounts.people import users
+from bascule.accounts.sign_in import second_factor
+from bascule.accounts.sign_in.bearer_tokens import families_of, start_family
+from bascule.accounts.sign_in.password_sign_in import welcome
 from bascule.accounts.tables import Identity, Passkey, RefreshFamily, SecondFactor, User
 from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection, SiteCleanup
@@ -62,7 +63,7 @@ class Stage:
 
         async def made() -> Person:
             async with self.running.hub.db.session() as session:
-                user, link = await people.invite(
+                user, link = await users.invite(
                     session, name, email=f"{name}@example.com", role=role
                 )
             await welcome(self.running.hub, link, PASSWORD)
@@ -72,7 +73,7 @@ class Stage:
 
     async def _signed_in(self, number: int) -> Person:
         async with self.running.hub.db.session() as session:
-            user = await people.find_person(session, number)
+            user = await users.find_person(session, number)
             issued = await start_family(self.running.hub, session, user)
             # These tests take longer than a password holds.
             theirs = update(RefreshFamily).where(RefreshFamily.user_id == number)
@@ -118,7 +119,7 @@ class Stage:
 
         async def made() -> int:
             async with self.running.hub.db.session() as session:
-                user, _ = await people.invite(session, f"any-{uuid4().hex[:8]}", role="viewer")
+                user, _ = await users.invite(session, f"any-{uuid4().hex[:8]}", role="viewer")
                 return user.id
 
         return self.running.run(made())  # type: ignore[no-any-return]
@@ -175,7 +176,7 @@ class Stage:
 
         async def made() -> int:
             async with self.running.hub.db.session() as session:
-                user: User = await people.find_person(session, number)
+                user: User = await users.find_person(session, number)
                 await issue_token(session, "to be revoked", user)
                 return max(token.id for token in await tokens_of(session, user))
 
@@ -186,7 +187,7 @@ class Stage:
 
         async def made() -> str:
             async with self.running.hub.db.session() as session:
-                user = await people.find_person(session, number)
+                user = await users.find_person(session, number)
                 await start_family(self.running.hub, session, user)
                 return (await families_of(session, user))[0][0].id.hex
 
@@ -198,7 +199,7 @@ class Stage:
         async def made() -> str:
             hub = self.running.hub
             async with hub.db.session() as session:
-                user = await people.find_person(session, number)
+                user = await users.find_person(session, number)
                 mine = delete(SecondFactor).where(SecondFactor.user_id == number)
                 await session.execute(mine)
                 if not begun:

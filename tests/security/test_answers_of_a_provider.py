@@ -135,7 +135,7 @@ def test_who_comes_while_it_is_away_is_told_at_once(
         assert acme.browser().send("/sign-in/oidc").status == 502
     assert len(acme.provider.asked) == 1
     acme.provider.answers = {}
-    monkeypatch.setattr("bascule.accounts.provider.NOT_AGAIN", 0.0)
+    monkeypatch.setattr("bascule.accounts.provider.client.NOT_AGAIN", 0.0)
     assert acme.browser().send("/sign-in/oidc").status == 303
 
 
@@ -209,7 +209,7 @@ def test_nothing_of_it_is_kept_that_opens_anything(acme: Company) -> None:
 
 
 def test_who_asks_without_end_fills_nothing(acme: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bascule.accounts.challenges.MOST", 5)
+    monkeypatch.setattr("bascule.accounts.sign_in.challenges.MOST", 5)
     browser = acme.browser()
     for _ in range(8):
         assert browser.send("/sign-in/oidc").status == 303

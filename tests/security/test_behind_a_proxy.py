@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hub_process import HubProcess, head_of, hub_process, request
 
-from bascule.accounts import people
+from bascule.accounts.people import users
 from bascule.accounts.sessions import COOKIE
 from bascule.accounts.tokens import issue_token
 from bascule.hub import Hub
@@ -205,7 +205,7 @@ async def test_the_examples_of_proxies_do_what_they_say(
         )
         browser = stack.enter_context(proxied(make, tmp_path, running, port))
         async with hub.db.session() as session:
-            user, welcome = await people.invite(session, "anna", role="admin")
+            user, welcome = await users.invite(session, "anna", role="admin")
             token = await issue_token(session, "tests", user)
         known: Any = {"Authorization": f"Bearer {token}"}
 

@@ -15,8 +15,9 @@ from accounts.browsers import Browser, path_of, sent_on
 from accounts.company import PASSWORD, Company, back_from, come_in, hub_of
 from accounts.provider import StandIn
 from accounts.visitors import Somebody, Visitor
-from bascule.accounts import people, throttle
-from bascule.accounts.identities import unbind
+from bascule.accounts import throttle
+from bascule.accounts.people import users
+from bascule.accounts.provider.identities import unbind
 from databases import FreshSettings
 
 FACTOR = "/api/auth/second-factor"
@@ -135,7 +136,7 @@ def test_an_admin_disconnects_somebody_and_who_came_in_by_it_is_out(acme: Compan
 
     async def disconnected() -> None:
         async with acme.running.hub.db.session() as session:
-            found = await people.find_person(session, anna.id)
+            found = await users.find_person(session, anna.id)
             await unbind(session, found, by_admin=True)
 
     acme.running.run(disconnected())

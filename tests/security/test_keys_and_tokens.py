@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from accounts.visitors import Visitor
 from api.conftest import RunningHub
-from bascule.accounts import bearer, people, signing
-from bascule.accounts.signing_in import welcome
+from bascule.accounts import signing
+from bascule.accounts.people import users
+from bascule.accounts.sign_in import bearer_tokens
+from bascule.accounts.sign_in.password_sign_in import welcome
 from bascule.cli.admin.rotate_key import refuse_weak_key
 from bascule.cli.exit_codes import Refused
 from bascule.store.key_rotation import rotate
@@ -39,7 +41,7 @@ def weak_hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
 def signed_in(weak_hub: RunningHub) -> tuple[Visitor, dict[str, Any]]:
     async def made() -> None:
         async with weak_hub.hub.db.session() as session:
-            _, link = await people.invite(session, "anna", role="admin")
+            _, link = await users.invite(session, "anna", role="admin")
         await welcome(weak_hub.hub, link, PASSWORD)
 
     weak_hub.run(made())
@@ -54,7 +56,7 @@ def keys_from(secret: str) -> list[bytes]:
     raw = secret.encode()
     derived = [
         HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(raw)
-        for purpose in (bearer.PURPOSE, bearer.SUCCESSION)
+        for purpose in (bearer_tokens.PURPOSE, bearer_tokens.SUCCESSION)
     ]
     return [raw, hashlib.sha256(raw).digest(), *derived]
 

@@ -12,8 +12,8 @@ import pytest
 
 from accounts.site import SomeSite, some_site
 from api.conftest import Api, RunningHub
-from bascule.accounts import people
-from bascule.accounts.bearer import start_family
+from bascule.accounts.people import users
+from bascule.accounts.sign_in.bearer_tokens import start_family
 from bascule.connections.resting import AtRest
 from bascule.connections.service import find_connection, open_site
 from bascule.inbox.endpoints import ends_of
@@ -45,7 +45,7 @@ def admin(hub: RunningHub) -> Api:
 
     async def signed_in() -> str:
         async with hub.hub.db.session() as session:
-            user, _ = await people.invite(session, f"admin-{uuid4().hex[:8]}", role="admin")
+            user, _ = await users.invite(session, f"admin-{uuid4().hex[:8]}", role="admin")
             return (await start_family(hub.hub, session, user)).access_token
 
     return Api(hub.url, hub.run(signed_in()))
@@ -131,7 +131,7 @@ def test_active_again_it_goes_on(hub: RunningHub, admin: Api, leaver: Leaver) ->
 
     async def activated() -> None:
         async with hub.hub.db.session() as session:
-            await people.change_person(session, leaver.id, {"active": True})
+            await users.change_person(session, leaver.id, {"active": True})
 
     hub.run(activated())
     leaver.open()

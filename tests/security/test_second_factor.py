@@ -11,8 +11,9 @@ import pytest
 
 from accounts.visitors import Answer, Somebody, Visitor, next_address
 from api.conftest import RunningHub
-from bascule.accounts import people, throttle
-from bascule.accounts.signing_in import welcome
+from bascule.accounts import throttle
+from bascule.accounts.people import users
+from bascule.accounts.sign_in.password_sign_in import welcome
 from databases import FreshSettings
 
 Make = Callable[..., Somebody]
@@ -245,7 +246,7 @@ def test_where_admins_have_to_have_one_they_are_as_editors_without(strict_hub: R
 
     async def made() -> int:
         async with strict_hub.hub.db.session() as session:
-            user, link = await people.invite(session, "boss", role="admin")
+            user, link = await users.invite(session, "boss", role="admin")
             number = user.id
         await welcome(strict_hub.hub, link, password)
         return number

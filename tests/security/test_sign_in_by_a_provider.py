@@ -13,7 +13,7 @@ import pytest
 from accounts.company import Company, come_in
 from accounts.provider import CLIENT, SECRET, Claims, Key
 from api.conftest import Api
-from bascule.accounts import people
+from bascule.accounts.people import users
 from bascule.accounts.tokens import issue_token
 
 NOT_LET_IN = 403
@@ -73,7 +73,7 @@ def test_an_address_alone_takes_over_nobody_for_whom_a_machine_acts(acme: Compan
 
     async def token() -> None:
         async with acme.running.hub.db.session() as session:
-            await issue_token(session, "nightly", await people.find_person(session, robot.id))
+            await issue_token(session, "nightly", await users.find_person(session, robot.id))
 
     acme.running.run(token())
     acme.as_they_are(robot)
@@ -133,7 +133,7 @@ def test_a_reset_ends_it(acme: Company) -> None:
 
     async def reset() -> None:
         async with acme.running.hub.db.session() as session:
-            await people.reset(session, anna.id)
+            await users.reset(session, anna.id)
 
     acme.running.run(reset())
     assert come_in(acme.browser()).status == NOT_LET_IN

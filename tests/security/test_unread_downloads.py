@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from hub_process import HubProcess, head_of, hub_process, request, until_over
 
-from bascule.accounts import people
 from bascule.accounts.downloads import PER_PERSON
+from bascule.accounts.people import users
 from bascule.accounts.tokens import issue_token
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
@@ -38,7 +38,7 @@ async def tokens(hub: Hub) -> list[str]:
             )
         )
         for _ in range(5):
-            user, _ = await people.invite(session, f"reader-{uuid4().hex[:8]}", role="viewer")
+            user, _ = await users.invite(session, f"reader-{uuid4().hex[:8]}", role="viewer")
             made.append(await issue_token(session, "tests", user))
     async with hub.db.connection() as conn:
         await conn.execute("CREATE SCHEMA attacked")

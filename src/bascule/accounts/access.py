@@ -15,11 +15,11 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from bascule.accounts.bearer import user_of_access_token
-from bascule.accounts.confirming import confirm, confirm_with_passkey, confirmed_at
 from bascule.accounts.origin import address_of, refuse_cross_site
-from bascule.accounts.second_factor import has_factor
+from bascule.accounts.reauthentication import confirm, confirm_with_passkey, confirmed_at
 from bascule.accounts.sessions import COOKIE, cookie_of, csrf_of, session_of
+from bascule.accounts.sign_in.bearer_tokens import user_of_access_token
+from bascule.accounts.sign_in.second_factor import has_factor
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import HELD_TO, PREFIX, opened_by
 from bascule.errors import Forbidden, Unauthenticated, Unconfirmed
@@ -90,8 +90,8 @@ def needs_factor(hub: Hub, user: User) -> bool:
 CurrentUser = Annotated[User, Depends(require_user)]
 
 
-class Needs:
-    """A dependency that lets in who has this role, or more; see `needs`."""
+class Require:
+    """A dependency that lets in who has this role, or more; see `require`."""
 
     def __init__(self, role: Role) -> None:
         self.role = role
@@ -102,14 +102,14 @@ class Needs:
 
 
 @cache
-def needs(role: Role) -> Callable[..., Awaitable[User]]:
+def require(role: Role) -> Callable[..., Awaitable[User]]:
     """For `Depends`: the user, or Forbidden. Every route has one; a test reads which."""
-    return Needs(role)
+    return Require(role)
 
 
-Viewer = Annotated[User, Depends(needs("viewer"))]
-Editor = Annotated[User, Depends(needs("editor"))]
-Admin = Annotated[User, Depends(needs("admin"))]
+Viewer = Annotated[User, Depends(require("viewer"))]
+Editor = Annotated[User, Depends(require("editor"))]
+Admin = Annotated[User, Depends(require("admin"))]
 
 
 def refuse_below(role: Role, user: User) -> None:

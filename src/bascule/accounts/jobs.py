@@ -4,13 +4,13 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from bascule.accounts.bearer import forget_old_families
-from bascule.accounts.challenges import forget_old_challenges
-from bascule.accounts.devices import forget_old_devices
-from bascule.accounts.half_sign_in import forget_old_halves
+from bascule.accounts.known_devices import forget_old_devices
 from bascule.accounts.sessions import forget_old_sessions
+from bascule.accounts.sign_in.bearer_tokens import forget_old_families
+from bascule.accounts.sign_in.challenges import forget_old_challenges
+from bascule.accounts.sign_in.half_sign_in import forget_old_halves
+from bascule.accounts.sign_in.password_sign_in import forget_old_links
 from bascule.accounts.signing import forget_old_keys
-from bascule.accounts.signing_in import forget_old_links
 from bascule.accounts.throttle import forget_old_attempts
 from bascule.hub import Hub
 from bascule.jobs import Work, every

@@ -11,12 +11,12 @@ from fastapi import Request, Response
 from sqlalchemy import ColumnElement, Delete, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.agents import printable
 from bascule.accounts.cookies import delete_cookie, read_cookie, set_cookie
-from bascule.accounts.devices import remember_device
+from bascule.accounts.known_devices import remember_device
 from bascule.accounts.origin import address_of
 from bascule.accounts.tables import BrowserSession, User
 from bascule.accounts.tokens import hash_of
+from bascule.accounts.user_agent import printable
 from bascule.events.live import publish
 from bascule.hub import Hub
 

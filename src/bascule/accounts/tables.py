@@ -260,7 +260,7 @@ class SignInAttempts(Base):
 
 
 class AllowedSite(Base):
-    """An address in the hub's own network that an admin lets editors connect to; see `allowed`."""
+    """An address in the hub's own network that an admin lets editors connect to."""
 
     __tablename__ = "allowed_sites"
 

@@ -135,7 +135,7 @@ def one_step(what: str) -> None:
 
 async def _first_link(hub: "Hub", url: str) -> str | None:
     """At a first start: where the admin chooses a password, once."""
-    from bascule.accounts.people import first_link
+    from bascule.accounts.people.users import first_link
     from bascule.cli.admin.users import link_to
 
     async with hub.db.session() as session:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from bascule.accounts.access import CurrentUser, Editor, TheHub, needs
+from bascule.accounts.access import CurrentUser, Editor, TheHub, require
 from bascule.connections.answers import CheckAnswer, Connector
 from bascule.connections.deleting import delete_connection
 from bascule.connections.deleting_answers import DeletedAnswer, LeavingAnswer
@@ -40,8 +40,8 @@ async def named_in_path(
 
 
 TheConnection = Annotated[Connection, Depends(named_in_path)]
-VIEWER = [Depends(needs("viewer"))]
-EDITOR = [Depends(needs("editor"))]
+VIEWER = [Depends(require("viewer"))]
+EDITOR = [Depends(require("editor"))]
 IN_USE: dict[int | str, dict[str, Any]] = {
     409: {"description": "Somebody is reading or writing the mirror, so it cannot be dropped."}
 }

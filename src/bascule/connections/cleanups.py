@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import Role, refuse_below
-from bascule.accounts.allowed import reach_of
+from bascule.accounts.allowed_sites.allowlist import reach_of
 from bascule.accounts.tables import User
 from bascule.connections.needs import Mend, Need, finds_needs
 from bascule.connections.on_site import OnSite, remove

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import has_role
-from bascule.accounts.people import find_active, find_person
+from bascule.accounts.people.users import find_active, find_person
 from bascule.accounts.tables import User
 from bascule.connections.deleting import Deleted, delete_connection
 from bascule.connections.tables import Connection

@@ -9,14 +9,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import ConfirmedPerson, TheHub, needs
-from bascule.accounts.users_api import UserId, note
+from bascule.accounts.access import ConfirmedPerson, TheHub, require
+from bascule.accounts.people.api import UserId, note
 from bascule.connections.left import delete_left, hand_over, left_by
 from bascule.connections.tables import Connection
 from bascule.events.journal import entry_of
 
 router = APIRouter(
-    prefix="/api/users/{user}/connections", tags=["People"], dependencies=[Depends(needs("admin"))]
+    prefix="/api/users/{user}/connections",
+    tags=["People"],
+    dependencies=[Depends(require("admin"))],
 )
 ACTIVE: dict[int | str, dict[str, Any]] = {
     409: {"description": "They are active: their private connections are theirs alone."}

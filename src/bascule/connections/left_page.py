@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, has_role
-from bascule.accounts.people import list_people
-from bascule.accounts.users_api import UserId, note
+from bascule.accounts.people.api import UserId, note
+from bascule.accounts.people.users import list_people
 from bascule.connections.left import delete_left, hand_over, left_by
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.events.journal import entry_of

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.allowed import allow, is_vouched_for, reach_of, refuse_inside
+from bascule.accounts.allowed_sites.allowlist import allow, is_vouched_for, reach_of, refuse_inside
 from bascule.accounts.tables import User
 from bascule.connections import schedules
 from bascule.connections.check import CheckReport, check_site, record_check, wanted_by

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from bascule.accounts.allowed import OUTSIDE, reach_of
+from bascule.accounts.allowed_sites.allowlist import OUTSIDE, reach_of
 from bascule.connections.resting import refuse_at_rest
 from bascule.connections.tables import Connection
 from bascule.frappe import Site

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bascule.accounts.allowed import reach_of, refuse_inside
+from bascule.accounts.allowed_sites.allowlist import reach_of, refuse_inside
 from bascule.accounts.tables import User
 from bascule.connections.check import NEEDS, CheckReport, check_site
 from bascule.connections.fields import NewConnection

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from bascule.accounts.access import Admin, TheHub
-from bascule.accounts.people import list_people
+from bascule.accounts.people.users import list_people
 from bascule.events.journal import Wanted, connections_seen, entries
 from bascule.events.words import GROUPS, WORDS, told, words_of
 from bascule.ui import is_htmx, page_url, render

@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from sqlalchemy import select
 
-from bascule.accounts.access import Needs, TheHub, bearer, refuse_below, require_user
+from bascule.accounts.access import Require, TheHub, bearer, refuse_below, require_user
 from bascule.accounts.tables import User
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
@@ -39,7 +39,7 @@ SELECT (SELECT count(*) FROM bascule.conflicts WHERE settled_at IS NULL),
        (SELECT count(*) FROM bascule.deliveries WHERE state = 'kept')"""
 
 
-class Scraper(Needs):
+class Scraper(Require):
     """An admin; None: who has the token for metrics, and is told of every connection."""
 
     async def __call__(  # type: ignore[override]

@@ -52,8 +52,8 @@ async def one_address(hub: "Hub") -> list[Finding]:
 
 async def sign_in_service(settings: "Settings") -> list[Finding]:
     """Whether the OpenID Connect provider answers, and is what it has to be."""
-    from bascule.accounts.provider import Provider, ProviderFailed
-    from bascule.accounts.provider_sign_in import BACK
+    from bascule.accounts.provider.client import Provider, ProviderFailed
+    from bascule.accounts.provider.sign_in import BACK
 
     if settings.oidc_issuer is None:
         return []

@@ -34,7 +34,7 @@ async def token(
     as_json: AsJson = False,
 ) -> int:
     """Print a new token for the API. It is shown this once; only a hash of it is kept."""
-    from bascule.accounts.people import find_active
+    from bascule.accounts.people.users import find_active
     from bascule.accounts.tokens import WIDEST, ensure_admin, issue_token
     from bascule.cli.identity import acting_hub
 

@@ -10,7 +10,7 @@ from bascule.cli.prompts import confirm
 from bascule.cli.terminal import AsJson, ago, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
-    from bascule.accounts.answers import Invitation
+    from bascule.accounts.schemas import Invitation
     from bascule.accounts.tables import User
     from bascule.settings import Settings
 
@@ -26,9 +26,9 @@ async def list_users(context: typer.Context, as_json: AsJson = False) -> int:
     """People. Without a command: everybody, their role, and when they were here last."""
     if context.invoked_subcommand is not None:
         return Exit.DONE
-    from bascule.accounts.answers import Person
-    from bascule.accounts.people import list_people
-    from bascule.accounts.ways import ways_of
+    from bascule.accounts.people.users import list_people
+    from bascule.accounts.schemas import Person
+    from bascule.accounts.sign_in.methods import ways_of
 
     async with acting_hub() as (hub, _), hub.db.session() as session:
         found = await list_people(session)
@@ -64,10 +64,10 @@ async def invite(
 
     The hub sends no mail: hand the link over yourself. It works once, for 7 days.
     """
-    from bascule.accounts import people
+    from bascule.accounts.people import users
 
     async with acting_hub(of=name) as (hub, _), hub.db.session() as session:
-        user, token = await people.invite(session, name, email=email, role=role)
+        user, token = await users.invite(session, name, email=email, role=role)
         invited = _invitation(hub.settings, user, token)
     _tell(invited, as_json=as_json)
     return Exit.DONE
@@ -152,11 +152,11 @@ async def reset(name: Name, yes: Yes = False, as_json: AsJson = False) -> int:
 
     This is also how the owner of this machine gets in again.
     """
-    from bascule.accounts import people
+    from bascule.accounts.people import users
 
     confirm(f"End the password, the sessions and the API tokens of {name}", yes=yes)
     async with acting_hub(of=name) as (hub, _), hub.db.session() as session:
-        user, token = await people.reset(session, name)
+        user, token = await users.reset(session, name)
         invited = _invitation(hub.settings, user, token)
     _tell(invited, as_json=as_json)
     return Exit.DONE
@@ -173,9 +173,9 @@ async def factor(
     as_json: AsJson = False,
 ) -> int:
     """Tell whether somebody has an authenticator app or passkeys; end both for who lost them."""
-    from bascule.accounts import second_factor
-    from bascule.accounts.passkeys import passkeys_of, remove_all
-    from bascule.accounts.people import find_person
+    from bascule.accounts.passkeys.registration import passkeys_of, remove_all
+    from bascule.accounts.people.users import find_person
+    from bascule.accounts.sign_in import second_factor
 
     if off:
         confirm(f"End the authenticator app and the passkeys of {name}", yes=yes)
@@ -218,8 +218,8 @@ def link_to(settings: "Settings", token: str, hub_url: str = "") -> str:
 def _invitation(settings: "Settings", user: "User", token: str) -> "Invitation":
     from datetime import UTC, datetime
 
-    from bascule.accounts.answers import Invitation, Person
-    from bascule.accounts.signing_in import LINK_LASTS
+    from bascule.accounts.schemas import Invitation, Person
+    from bascule.accounts.sign_in.password_sign_in import LINK_LASTS
 
     return Invitation(
         user=Person.of(user),
@@ -240,8 +240,8 @@ def _tell(invited: "Invitation", *, as_json: bool) -> None:
 
 
 async def _change(name: str, changes: dict[str, object], *, as_json: bool) -> int:
-    from bascule.accounts.answers import Person
-    from bascule.accounts.people import change_person
+    from bascule.accounts.people.users import change_person
+    from bascule.accounts.schemas import Person
 
     async with acting_hub(of=name) as (hub, _), hub.db.session() as session:
         person = Person.of(await change_person(session, name, changes))

@@ -23,8 +23,8 @@ async def list_sites(context: typer.Context, as_json: AsJson = False) -> int:
     """Addresses in the hub's own network. Without a command: those that editors may connect to."""
     if context.invoked_subcommand is not None:
         return Exit.DONE
-    from bascule.accounts.allowed import allowed_sites
-    from bascule.accounts.allowed_api import AllowedAnswers
+    from bascule.accounts.allowed_sites.allowlist import allowed_sites
+    from bascule.accounts.allowed_sites.api import AllowedAnswers
 
     async with acting_hub() as (hub, _), hub.db.session() as session:
         found = AllowedAnswers.of(await allowed_sites(session))
@@ -45,10 +45,10 @@ async def allow(address: Address, as_json: AsJson = False) -> int:
 
     What an admin connects there is allowed without this.
     """
-    from bascule.accounts import allowed
+    from bascule.accounts.allowed_sites import allowlist
 
     async with acting_hub(of=address) as (hub, viewer), hub.db.session() as session:
-        _tell(await allowed.allow(session, address, viewer), "allowed", as_json=as_json)
+        _tell(await allowlist.allow(session, address, viewer), "allowed", as_json=as_json)
     return Exit.DONE
 
 
@@ -60,16 +60,16 @@ async def forbid(
     as_json: AsJson = False,
 ) -> int:
     """Take an address back: connections that lead there get no answer from then on."""
-    from bascule.accounts import allowed
+    from bascule.accounts.allowed_sites import allowlist
 
     confirm(f"Connect to {address} no more", yes=yes)
     async with acting_hub(of=address) as (hub, _), hub.db.session() as session:
-        _tell(await allowed.forbid(session, address), "not allowed any more", as_json=as_json)
+        _tell(await allowlist.forbid(session, address), "not allowed any more", as_json=as_json)
     return Exit.DONE
 
 
 def _tell(site: "AllowedSite", said: str, *, as_json: bool) -> None:
-    from bascule.accounts.allowed_api import AllowedAnswer
+    from bascule.accounts.allowed_sites.api import AllowedAnswer
 
     if as_json:
         document(AllowedAnswer.model_validate(site).model_dump(mode="json"))

@@ -34,7 +34,7 @@ async def the_admin(hub: "Hub", url: str, memory: "Memory", folder: Path) -> Adm
     """Whom this demo is shown to. Only where nobody else can reach it does it make up a password
     and print it; what somebody chose themselves stays.
     """
-    from bascule.accounts.people import first_link
+    from bascule.accounts.people.users import first_link
     from bascule.accounts.tokens import ensure_admin
     from bascule.cli.admin.users import link_to
     from bascule.connections.address import is_loopback
@@ -66,8 +66,8 @@ async def _token(hub: "Hub", memory: "Memory") -> str:
 async def _password(hub: "Hub", hashed: str | None, memory: "Memory", folder: Path) -> str | None:
     """Last time's where it is still the one, a new one where there is none."""
     from bascule.accounts.passwords import is_password
-    from bascule.accounts.people import first_link
-    from bascule.accounts.signing_in import welcome
+    from bascule.accounts.people.users import first_link
+    from bascule.accounts.sign_in.password_sign_in import welcome
 
     if hashed is not None:
         known = memory.password

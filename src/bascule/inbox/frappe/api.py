@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
 
-from bascule.accounts.access import Editor, TheHub, needs
+from bascule.accounts.access import Editor, TheHub, require
 from bascule.accounts.origin import public_url
 from bascule.connections.api import TheConnection
 from bascule.connections.tables import Connection
@@ -29,7 +29,7 @@ from bascule.inbox.frappe.site_webhooks import Brought
 from bascule.inbox.frappe.status import deliveries_of, standing_of
 
 router = APIRouter(prefix="/api/connectors/{connector}/webhooks", tags=["Webhooks"])
-VIEWER = [Depends(needs("viewer"))]
+VIEWER = [Depends(require("viewer"))]
 BIGGEST = 2**63 - 1  # of a bigint
 Responses = dict[int | str, dict[str, Any]]
 AT_THE_SITE: Responses = {
