@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bascule.accounts.passwords import is_password
+from bascule.accounts.people import users
 from bascule.accounts.sign_in.password_sign_in import welcome
 from bascule.cli.demo.admin import the_admin
 from bascule.cli.demo.site import Memory
