@@ -9,8 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bascule.frappe import FrappeError
-from bascule.frappe._http.response import Answer
+from bascule.frappe import FrappeError, Response
 from bascule.frappe.request_observer import OBSERVER, Observed
 from bascule.jobs import Jobs
 from bascule.settings import Settings, get_settings
@@ -37,14 +36,16 @@ def _observed(method: str, path: str) -> Iterator[Observed]:
     told = {"http.request.method": method, "url.path": path}
     with span(f"site {method}", client=True, **told) as noted:
 
-        def ended(outcome: Answer | FrappeError) -> None:
-            status = str(outcome.status) if isinstance(outcome, Answer) else type(outcome).__name__
+        def ended(outcome: Response | FrappeError) -> None:
+            status = (
+                str(outcome.status) if isinstance(outcome, Response) else type(outcome).__name__
+            )
             seconds = time.perf_counter() - started
             count("site_requests", method=method, status=status)
             count("site_request_seconds", seconds, method=method)
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, Response):
                 noted.attributes["http.response.status_code"] = outcome.status
-            if not isinstance(outcome, Answer) or outcome.status >= 400:
+            if not isinstance(outcome, Response) or outcome.status >= 400:
                 noted.error = status
                 count("errors", where="site", kind=status)
 

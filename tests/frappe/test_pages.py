@@ -8,8 +8,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from bascule.frappe import Invalid, NoPermission, NotAFrappeSite, PageSize, SiteDown
-from bascule.frappe._lists.page import is_mask
+from bascule.frappe import Invalid, NoPermission, NotAFrappeSite, PageSize, SiteDown, is_mask
 from frappe.stage import Seen, stage
 
 ROWS = [["ITM-1", 5.0, None], ["ITM-2", 0.0, 'a "quoted" é\n']]

@@ -215,7 +215,7 @@ async def test_the_credential_goes_into_the_header_and_nowhere_else() -> None:
     async with stage(lambda _: {"message": "x"}) as there, there.site() as site:
         await site.logged_user()
         await site.call("a.method", x=1)
-        assert SECRET not in repr(site) + str(vars(site)) + repr(vars(site.wire))
+        assert SECRET not in repr(site) + str(vars(site)) + repr(vars(site.session))
     for seen in there.seen:
         assert seen.headers["Authorization"] == f"token {KEY}:{SECRET}"
         headers = {k: v for k, v in seen.headers.items() if k != "Authorization"}

@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from bascule.connections.circuit import OF_THE_SITE
 from bascule.connections.resting import AtRest
 from bascule.connections.tables import Connection
-from bascule.frappe import OWED, NotAFrappeSite, Owed, Site, Timeout
+from bascule.frappe import OUTSTANDING, NotAFrappeSite, OutstandingAnswers, Site, Timeout
 from bascule.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -52,16 +52,16 @@ class AtSite:
     connection: Connection
     trying: bool = False  # as the one who tries whether the site answers again
     site: Site | None = None
-    owed: Owed = field(default_factory=Owed)
+    owed: OutstandingAnswers = field(default_factory=OutstandingAnswers)
     began: float = field(default_factory=time.monotonic)
 
     @property
     def answered_at(self) -> float:
-        return self.site.wire.answered_at if self.site is not None else 0.0
+        return self.site.session.answered_at if self.site is not None else 0.0
 
     @property
     def understood_at(self) -> float:
-        return self.site.wire.understood_at if self.site is not None else float("-inf")
+        return self.site.session.understood_at if self.site is not None else float("-inf")
 
     @property
     def owed_for(self) -> float:
@@ -84,9 +84,9 @@ async def watched(
     """What the work comes to. Stalled; OtherWayIn; and what `look` raises, which is asked every
     second: the work is cancelled then, and has ended when this returns.
     """
-    before = OWED.set(at.owed)
+    before = OUTSTANDING.set(at.owed)
     doing = asyncio.ensure_future(work)  # which is owed, with all that it starts
-    OWED.reset(before)
+    OUTSTANDING.reset(before)
     try:
         while not doing.done():
             await asyncio.wait({doing}, timeout=EVERY)

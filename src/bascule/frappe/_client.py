@@ -14,8 +14,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from bascule.frappe._http.error_mapping import above_the_level, with_roles
-from bascule.frappe._http.response import Answer, Asked, document, member
-from bascule.frappe._http.transport import Wire
+from bascule.frappe._http.models import Operation, Response
+from bascule.frappe._http.response import document, member
+from bascule.frappe._http.session import Session
 from bascule.frappe._lists.filters import site_value
 from bascule.frappe._meta import fetch_meta
 from bascule.frappe.doctype import DocType
@@ -27,17 +28,17 @@ REMEMBERED = 600.0  # seconds that a definition is taken to stay what it was
 MOST_REMEMBERED = 4  # definitions of a site; they are large, and sites are many
 
 
-class Asking:
+class Client:
     """`major`: Frappe's major version, as the site told here (`major_was_told`) or before."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.major: int | None = None
         self.major_was_told = False
         self._known: dict[str, tuple[float, DocType | None]] = {}
 
     async def __aenter__(self) -> Self:
-        await self.wire.__aenter__()
+        await self.session.__aenter__()
         return self
 
     async def __aexit__(
@@ -46,23 +47,26 @@ class Asking:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.wire.__aexit__(kind, error, traceback)
+        await self.session.__aexit__(kind, error, traceback)
 
     async def call(self, method: str, /, **params: Any) -> Any:
         """What a whitelisted method answers. It may write, so it is not asked again."""
-        asked = Asked("call", method)
+        operation = Operation("call", method)
         path = f"/api/method/{quote(method, safe='')}"
-        answer = await self.wire.write("POST", path, asked, json=site_value(params))
-        return member(answer, asked, "message", needed=False)
+        response = await self.session.write("POST", path, operation, json=site_value(params))
+        return member(response, operation, "message", needed=False)
 
     async def get(self, method: str, /, **params: Any) -> Any:
         """What a whitelisted method that only reads answers."""
-        asked = Asked("call", method)
+        operation = Operation("call", method)
         path = f"/api/method/{quote(method, safe='')}"
         if params:
             path += "?" + urlencode({name: _in_query(value) for name, value in params.items()})
-        return await self.wire.read(
-            "GET", path, asked, partial(member, asked=asked, name="message", needed=False)
+        return await self.session.read(
+            "GET",
+            path,
+            operation,
+            partial(member, operation=operation, name="message", needed=False),
         )
 
     async def meta(self, doctype: str) -> DocType:
@@ -73,14 +77,16 @@ class Asking:
 
     # Refusals, told with what is known of the DocType
 
-    def _asked(self, action: str, doctype: str, name: str | None = None) -> Asked:
-        return Asked(action, doctype, name, self._known.get(doctype, (0.0, None))[1])
+    def _operation(self, action: str, doctype: str, name: str | None = None) -> Operation:
+        return Operation(action, doctype, name, self._known.get(doctype, (0.0, None))[1])
 
     async def _stored(
-        self, exchange: Awaitable[Answer], asked: Asked, within: str = "data"
+        self, exchange: Awaitable[Response], operation: Operation, within: str = "data"
     ) -> dict[str, Any]:
         """The document that a write is answered with."""
-        return document(await self._explained(exchange, asked.action, asked.of), asked, within)
+        return document(
+            await self._explained(exchange, operation.action, operation.target), operation, within
+        )
 
     async def _explained(
         self, exchange: Awaitable[T], action: str, doctype: str, parent: str | None = None

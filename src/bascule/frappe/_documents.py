@@ -49,10 +49,10 @@ class Documents:
         return replace(self, key="modified", descending=True)
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        asked = (*self.wanted, *(k for k in KEYS[self.key] if k not in self.wanted))
+        operation = (*self.wanted, *(k for k in KEYS[self.key] if k not in self.wanted))
         pages = self.site.pages(
             self.doctype,
-            asked,
+            operation,
             filters=self.filters,
             key=self.key,
             descending=self.descending,

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from bascule.frappe._http.response import Answer, Asked, document, member, misshapen
+from bascule.frappe._http.models import Operation, Response
+from bascule.frappe._http.response import document, member, misshapen
 from bascule.frappe._lists.rows import fetch_rows
 from bascule.frappe.doctype import DocType, doctype_from
 from bascule.frappe.errors import FrappeError, Invalid, NoPermission, NotAFrappeSite, NotFound
 
 if TYPE_CHECKING:
-    from bascule.frappe._client import Asking
+    from bascule.frappe._client import Client
 
 V2_SINCE = 15
 _CUSTOM_FIELDS = (
@@ -26,16 +27,16 @@ _CUSTOM_FIELDS = (
 _NUMBERS = {"reqd", "unique", "permlevel", "length", "read_only", "hidden", "is_virtual", "mask"}
 
 
-async def fetch_meta(asking: "Asking", doctype: str) -> DocType:
+async def fetch_meta(client: "Client", doctype: str) -> DocType:
     """NotFound when the site has no such DocType; NoPermission when no route is open."""
     routes = [_by_desk, _by_documents]
-    if asking.major is None or asking.major >= V2_SINCE:
+    if client.major is None or client.major >= V2_SINCE:
         routes.insert(0, _by_v2)
     refused: FrappeError | None = None
     for route in routes:
         try:
-            found = await route(asking, doctype)
-            return await _as_the_desk_says(asking, found) if route is _by_v2 else found
+            found = await route(client, doctype)
+            return await _as_the_desk_says(client, found) if route is _by_v2 else found
         except (NotFound, NoPermission, Invalid, NotAFrappeSite) as error:
             # What is not found may be the route: the last refusal knows best, unless it is vaguer.
             if refused is None or not isinstance(error, NotFound) or route is _by_documents:
@@ -53,65 +54,65 @@ async def fetch_meta(asking: "Asking", doctype: str) -> DocType:
     raise refused
 
 
-async def _by_v2(asking: "Asking", doctype: str) -> DocType:
-    asked = Asked("read", doctype)
+async def _by_v2(client: "Client", doctype: str) -> DocType:
+    operation = Operation("read", doctype)
     path = f"/api/v2/doctype/{quote(doctype, safe='')}/meta"
 
-    def take(answer: Answer) -> DocType:
-        return _doctype(answer, asked, member(answer, asked, "data"))
+    def take(response: Response) -> DocType:
+        return _doctype(response, operation, member(response, operation, "data"))
 
-    return await asking.wire.read("GET", path, asked, take)
+    return await client.session.read("GET", path, operation, take)
 
 
-async def _as_the_desk_says(asking: "Asking", found: DocType) -> DocType:
+async def _as_the_desk_says(client: "Client", found: DocType) -> DocType:
     """The same with the fields masked that are masked for this user. Who may not ask the desk has
     every field taken from him that may be masked.
     """
     if not found.masked_for_user:
         return found
     try:
-        return await _by_desk(asking, found.name)
+        return await _by_desk(client, found.name)
     except (NotFound, NoPermission, Invalid, NotAFrappeSite):
         return found
 
 
-async def _by_desk(asking: "Asking", doctype: str) -> DocType:
+async def _by_desk(client: "Client", doctype: str) -> DocType:
     """frappe.desk.form.load.getdoctype answers the DocType with those of its child tables."""
-    asked = Asked("read", doctype)
+    operation = Operation("read", doctype)
     path = f"/api/method/frappe.desk.form.load.getdoctype?doctype={quote(doctype, safe='')}"
 
-    def take(answer: Answer) -> DocType:
-        bundle = member(answer, asked, "docs")
+    def take(response: Response) -> DocType:
+        bundle = member(response, operation, "docs")
         found = bundle if isinstance(bundle, list) else []
         known = [d for d in found if isinstance(d, dict)]
         wanted = [d for d in known if str(d.get("name")).casefold() == doctype.casefold()]
-        return _doctype(answer, asked, wanted[0] if wanted else None)
+        return _doctype(response, operation, wanted[0] if wanted else None)
 
-    return await asking.wire.read("GET", path, asked, take)
+    return await client.session.read("GET", path, operation, take)
 
 
-async def _by_documents(asking: "Asking", doctype: str) -> DocType:
+async def _by_documents(client: "Client", doctype: str) -> DocType:
     """The DocType as it was shipped, with what was customised since laid over it."""
-    asked = Asked("read", doctype)
+    operation = Operation("read", doctype)
     path = f"/api/resource/DocType/{quote(doctype, safe='')}"
 
-    def take(answer: Answer) -> dict[str, Any]:
-        shipped = document(answer, asked)
-        _doctype(answer, asked, shipped)
+    def take(response: Response) -> dict[str, Any]:
+        shipped = document(response, operation)
+        _doctype(response, operation, shipped)
         return shipped
 
-    definition = await asking.wire.read("GET", path, asked, take)
+    definition = await client.session.read("GET", path, operation, take)
     added = await fetch_rows(
-        asking,
-        Asked("read", "Custom Field"),
+        client,
+        Operation("read", "Custom Field"),
         _CUSTOM_FIELDS,
         filters=[["dt", "=", doctype]],
         order_by="idx asc",
         limit=0,
     )
     changed = await fetch_rows(
-        asking,
-        Asked("read", "Property Setter"),
+        client,
+        Operation("read", "Property Setter"),
         ("field_name", "property", "value"),
         filters=[["doc_type", "=", doctype], ["doctype_or_field", "=", "DocField"]],
         limit=0,
@@ -126,11 +127,11 @@ async def _by_documents(asking: "Asking", doctype: str) -> DocType:
     return doctype_from({**definition, "fields": fields})
 
 
-def _doctype(answer: Answer, asked: Asked, definition: Any) -> DocType:
+def _doctype(response: Response, operation: Operation, definition: Any) -> DocType:
     try:
         found = doctype_from(definition) if isinstance(definition, Mapping) else None
     except (KeyError, TypeError, ValueError):
         found = None
     if found is None:
-        raise misshapen(answer, asked)
+        raise misshapen(response, operation)
     return found

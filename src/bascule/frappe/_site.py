@@ -16,15 +16,17 @@ from zoneinfo import ZoneInfo
 from bascule.frappe import checksums
 from bascule.frappe._client import REMEMBERED, document_path, fits_a_path
 from bascule.frappe._documents import Documents
-from bascule.frappe._http.body import A_DOCUMENT
+from bascule.frappe._http.body import MAX_DOCUMENT
 from bascule.frappe._http.error_mapping import taken_for_guest
-from bascule.frappe._http.response import Asked, document
-from bascule.frappe._http.transport import MayConnect, Wire
+from bascule.frappe._http.models import Operation
+from bascule.frappe._http.response import document
+from bascule.frappe._http.session import Session
+from bascule.frappe._http.transport import AiohttpTransport, MayConnect, Transport
 from bascule.frappe._lists.filters import Filters, conditions
 from bascule.frappe._lists.page import Key, Page, PageSize, Position
 from bascule.frappe._lists.page_fetch import Listing, fetch_page
 from bascule.frappe._lists.rows import fetch_rows, fetch_versions, major_of
-from bascule.frappe._writes import Writing
+from bascule.frappe._writes import Writes
 from bascule.frappe.address import site_url
 from bascule.frappe.errors import Invalid, NoPermission, NotFound
 from bascule.frappe.walk_limit import Ending, by_modified, by_name
@@ -32,21 +34,26 @@ from bascule.frappe.walk_limit import Ending, by_modified, by_name
 _DEFAULT_ZONE = "Asia/Kolkata"  # Frappe's own, where System Settings has none
 
 
-class Site(Writing):
+class Site(Writes):
     """A site and the user whose key this is. Open it with `async with`.
 
-    `allow_http`: plain HTTP to other machines than this one. `ca_bundle`: PEM of a CA to trust
-    beside the usual ones. `timeout`: seconds for one request with its answer. `may_connect`: asked
-    about each IP address before it is connected to; redirects are never followed. `versions`: of
-    the site's apps, as it told them at another time. ValueError for an address or a key that cannot
-    be one.
+    - `allow_http` allows plain HTTP to other machines than this one.
+    - `ca_bundle` is a PEM file of a CA to trust beside the usual ones.
+    - `timeout` is in seconds, for one request with its response.
+    - `may_connect` is called with each IP address before it is connected to; AddressRefused where
+      it says no. Redirects are never followed.
+    - `versions` are those of the site's apps, as it told them at another time.
+    - `transport` sends the requests instead of aiohttp. It adds its own credential, so the key, the
+      secret, `ca_bundle`, `timeout` and `may_connect` are not used.
+
+    ValueError for an address or a key that cannot be one.
     """
 
     def __init__(
         self,
         url: str,
-        api_key: str,
-        api_secret: str,
+        api_key: str = "",
+        api_secret: str = "",
         *,
         allow_http: bool = False,
         ca_bundle: Path | None = None,
@@ -54,19 +61,20 @@ class Site(Writing):
         timeout: float = 60.0,
         may_connect: MayConnect | None = None,
         versions: Mapping[str, str] | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self.url = site_url(url, allow_http=allow_http)
-        super().__init__(
-            Wire(
+        if transport is None:
+            transport = AiohttpTransport(
                 self.url,
                 api_key,
                 api_secret,
                 ca_bundle=ca_bundle,
-                max_concurrency=max_concurrency,
+                max_connections=max_concurrency,
                 timeout=timeout,
                 may_connect=may_connect,
             )
-        )
+        super().__init__(Session(self.url, transport, max_concurrency=max_concurrency))
         self.major = major_of(versions)
         self._zone: tuple[float, str] | None = None
         self._listing = Listing()
@@ -78,7 +86,7 @@ class Site(Writing):
     @property
     def concurrency(self) -> int:
         """How many requests the site gets at once at present."""
-        return max(1, int(self.wire.limiter.allowed))
+        return max(1, int(self.session.limiter.allowed))
 
     # Who and where
 
@@ -95,8 +103,8 @@ class Site(Writing):
 
     async def answer_of(self, method: str) -> tuple[int, str]:
         """Status and body of a method that only reads, as they came; for who shows them."""
-        answer = await self.wire.bare("GET", f"/api/method/{quote(method, safe='')}")
-        return answer.status, answer.body.decode("utf-8", "replace")
+        response = await self.session.bare("GET", f"/api/method/{quote(method, safe='')}")
+        return response.status, response.body.decode("utf-8", "replace")
 
     async def versions(self) -> dict[str, str]:
         """The version of each installed app, by the app's name."""
@@ -135,11 +143,11 @@ class Site(Writing):
         From the Date header of an answer; a site behind a proxy that leaves it out is taken to have
         this machine's time.
         """
-        moment = await self.wire.read(
+        moment = await self.session.read(
             "GET",
             "/api/method/ping",
-            Asked("call", "ping"),
-            lambda answer: answer.served_at or datetime.now(UTC),
+            Operation("call", "ping"),
+            lambda response: response.served_at or datetime.now(UTC),
         )
         return moment.astimezone(ZoneInfo(await self.time_zone())).replace(tzinfo=None)
 
@@ -147,20 +155,20 @@ class Site(Writing):
 
     async def document(self, doctype: str, name: str) -> dict[str, Any]:
         """One document with its child tables. Frappe leaves out the fields that are null."""
-        asked = self._asked("read", doctype, name)
+        operation = self._operation("read", doctype, name)
         if not fits_a_path(name):
-            reading = self.wire.read(
+            reading = self.session.read(
                 "POST",
                 "/api/method/frappe.client.get",
-                asked,
-                partial(document, asked=asked, within="message"),
+                operation,
+                partial(document, operation=operation, within="message"),
                 json={"doctype": doctype, "name": name},
-                most=A_DOCUMENT,
+                most=MAX_DOCUMENT,
             )
         else:
             path = document_path(doctype, name)
-            take = partial(document, asked=asked)
-            reading = self.wire.read("GET", path, asked, take, most=A_DOCUMENT)
+            take = partial(document, operation=operation)
+            reading = self.session.read("GET", path, operation, take, most=MAX_DOCUMENT)
         return await self._explained(reading, "read", doctype)
 
     async def list(
@@ -181,7 +189,7 @@ class Site(Writing):
         """
         reading = fetch_rows(
             self,
-            self._asked("read", doctype),
+            self._operation("read", doctype),
             fields,
             limit=limit,
             parent=parent,
@@ -239,8 +247,8 @@ class Site(Writing):
         """Count and checksum of all rows that a list would give, in one request. None where one of
         the `guards` is withheld, which are those of the fields that may be.
         """
-        asked = checksums.total_checksum(fields, guards)
-        rows = await self.list(doctype, asked, filters=filters, limit=1, parent=parent)
+        operation = checksums.total_checksum(fields, guards)
+        rows = await self.list(doctype, operation, filters=filters, limit=1, parent=parent)
         return checksums.as_total(rows[0], guards) if rows else checksums.Total(0, 0)
 
     async def page(
@@ -269,7 +277,7 @@ class Site(Writing):
         reading = fetch_page(
             self,
             self._listing,
-            self._asked("read", doctype),
+            self._operation("read", doctype),
             tuple(fields),
             filters=conditions(filters),
             or_filters=conditions(or_filters),

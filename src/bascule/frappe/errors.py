@@ -5,7 +5,7 @@
     ├── NoPermission         the user may not do this: give the user one of `roles`
     ├── NotFound             no such document, DocType or method: check the name
     ├── ChangedMeanwhile     somebody saved the document since it was read: read it and try again
-    ├── Invalid              the site refused the values: mend those that `fields` names
+    ├── Invalid              the site refused the values: correct those that `fields` names
     │   ├── Duplicate        a document of this name, or with this unique value, is there already
     │   └── Linked           other documents link to this one: deal with them first
     ├── Unavailable          not now: the same request may succeed later
@@ -15,10 +15,23 @@
     ├── TooLarge             more bytes than were allowed for: ask for less
     ├── NeverEnds            a list goes on beyond what the site counts: find out why
     ├── NotAFrappeSite       somebody answers there, but not as a Frappe site: check the address
-    ├── TLSFailure           the connection cannot be trusted: mend the certificate or give its CA
+    ├── TLSFailure           the connection cannot be trusted: fix the certificate or give its CA
     └── AddressRefused       `may_connect` said no to where the name leads: another address
 
-No error holds a credential, a request or another exception that does.
+A caller catches what it can do something about, and shows the rest as it is:
+
+    try:
+        await site.update("Item", "BOLT", {"item_name": "Bolt M8"}, based_on=modified)
+    except ChangedMeanwhile:
+        ...  # read the document again, merge, send again
+    except Invalid as error:
+        ...  # show error.fields beside the fields
+    except Unavailable as error:
+        ...  # try again later; a write that is not error.undone may have been carried out
+    except FrappeError as error:
+        print(error, error.next_step)
+
+No error holds a credential, a request, or another exception that does.
 """
 
 

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bascule.frappe._http.response import Answer
+from bascule.frappe._http.models import Response
 
 TOLD_BY = "/api/method/frappe.client.get_list"
 TAKES = "Execution time: "
 
 
-class Executed(NamedTuple):
+class ExecutedSQL(NamedTuple):
     """A statement of the site's database; the seconds are as Frappe rounds them, None: untold."""
 
     sql: str
@@ -28,12 +28,12 @@ class _Debugged(msgspec.Struct):
     messages: str = msgspec.field(name="_debug_messages", default="[]")
 
 
-Tell = Callable[[Executed], None]
+Tell = Callable[[ExecutedSQL], None]
 _tell: ContextVar[Tell | None] = ContextVar("executed", default=None)
 
 
 @contextmanager
-def telling(tell: Tell) -> Iterator[None]:
+def collect_sql(tell: Tell) -> Iterator[None]:
     """Within the block sites are asked for the SQL of each list, and `tell` is called with it."""
     token = _tell.set(tell)
     try:
@@ -42,23 +42,23 @@ def telling(tell: Tell) -> Iterator[None]:
         _tell.reset(token)
 
 
-def asking(path: str, body: Any) -> Any:
+def with_debug(path: str, body: Any) -> Any:
     """The body that asks for it as well, if somebody wants to know and this path tells."""
     if _tell.get() is None or path != TOLD_BY or not isinstance(body, dict):
         return body
     return {**body, "debug": True}
 
 
-def heard(path: str, answer: Answer) -> None:
+def tell_statements(path: str, response: Response) -> None:
     """Tell what an answer says of it; nothing where it says nothing that is understood."""
     tell = _tell.get()
     if tell is None or path != TOLD_BY:
         return
-    for one in statements(answer.body):
+    for one in statements(response.body):
         tell(one)
 
 
-def statements(body: bytes) -> list[Executed]:
+def statements(body: bytes) -> list[ExecutedSQL]:
     """Those of an answer. Frappe tells how long one took before or after it, by version."""
     try:
         messages = msgspec.json.decode(
@@ -69,7 +69,7 @@ def statements(body: bytes) -> list[Executed]:
     found = [" ".join(one.split()) for one in messages if not one.startswith(TAKES)]
     times = [_seconds(one) for one in messages if one.startswith(TAKES)]
     paired = times if len(times) == len(found) else [None] * len(found)
-    return [Executed(sql, seconds) for sql, seconds in zip(found, paired, strict=True)]
+    return [ExecutedSQL(sql, seconds) for sql, seconds in zip(found, paired, strict=True)]
 
 
 def _seconds(message: str) -> float | None:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from bascule.frappe._http.response import Answer
+from bascule.frappe._http.models import Response
 from bascule.frappe.errors import FrappeError
 
 # Given what the request came to, before the block ends.
-Observed = Callable[[Answer | FrappeError], None]
+Observed = Callable[[Response | FrappeError], None]
 # Given method and path, without the query.
 Observer = Callable[[str, str], AbstractContextManager[Observed]]
 

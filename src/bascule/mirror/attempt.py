@@ -17,8 +17,7 @@ from psycopg import AsyncConnection
 
 from bascule.connections.tables import Connection
 from bascule.events.live import publish
-from bascule.frappe import Page, Position, Site
-from bascule.frappe._lists.page import Key
+from bascule.frappe import Key, Page, Position, Site
 from bascule.frappe.walk_limit import Ending, by_name
 from bascule.mirror.columns import Shape
 from bascule.mirror.cursor import Cursor

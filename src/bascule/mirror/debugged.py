@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from bascule.frappe.executed_sql import Executed, telling
+from bascule.frappe.executed_sql import ExecutedSQL, collect_sql
 from bascule.hub import Hub
 from bascule.mirror.tables import Run, RunLog
 
@@ -20,20 +20,20 @@ async def debugged(hub: Hub, run: Run) -> AsyncIterator[None]:
         return
     told: list[RunLog] = []
 
-    def tell(one: Executed) -> None:
+    def tell(one: ExecutedSQL) -> None:
         if len(told) < MOST:
             now = datetime.now(UTC)
             told.append(RunLog(run_id=run.id, level="info", message=_line(one), at=now))
 
     try:
-        with telling(tell):
+        with collect_sql(tell):
             yield
     finally:
         async with hub.db.session() as session:
             session.add_all(told)
 
 
-def _line(one: Executed) -> str:
+def _line(one: ExecutedSQL) -> str:
     took = "" if one.seconds is None else f" in {one.seconds:.2f} s"
     sql = one.sql if len(one.sql) <= LONGEST else f"{one.sql[:LONGEST]}..."
     return f"The site ran{took}: {sql}"

@@ -7,8 +7,7 @@ called equal; it is told; and when the site gives it again, the rows are fetched
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bascule.frappe import FrappeError, Invalid, NoPermission, NotFound, Page, Position, Site
-from bascule.frappe._lists.page import Key
+from bascule.frappe import FrappeError, Invalid, Key, NoPermission, NotFound, Page, Position, Site
 from bascule.mirror.columns import Shape, masks_among
 from bascule.mirror.cursor import Cursor
 from bascule.mirror.schema import Table, Tables

@@ -10,8 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from bascule.connections.tables import Connection
-from bascule.frappe import DocType, NoPermission, NotFound, Site
-from bascule.frappe._lists.page import is_mask
+from bascule.frappe import DocType, NoPermission, NotFound, Site, is_mask
 from bascule.twoway.fields import PARTS, Part
 from bascule.twoway.mapping import Mapped
 from bascule.twoway.party import CHILDREN, doctype_of

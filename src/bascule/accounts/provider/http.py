@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import AddrInfoType
 
-from bascule.frappe._http.network_errors import OutOfReach
+from bascule.frappe import AddressNotAllowed
 from bascule.reach import may_connect
 
 LARGEST = 512 * 1024  # bytes of an answer
@@ -71,7 +71,7 @@ async def asked(
 
 
 def _kind(error: Exception) -> str:
-    if isinstance(getattr(error, "os_error", None), OutOfReach):
+    if isinstance(getattr(error, "os_error", None), AddressNotAllowed):
         return "it is at an address that this hub never connects to"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its name is not known"
@@ -85,5 +85,5 @@ def _kind(error: Exception) -> str:
 def _socket(to: AddrInfoType) -> socket.socket:
     family, kind, protocol, _, place = to
     if not _REACH(ip_address(str(place[0]).partition("%")[0])):
-        raise OutOfReach
+        raise AddressNotAllowed
     return socket.socket(family, kind, protocol)

@@ -48,12 +48,12 @@ async def check(
     """
     from bascule.connections.answers import CheckAnswer
     from bascule.connections.check import NEEDS, check_site
-    from bascule.frappe.executed_sql import Executed, telling
+    from bascule.frappe.executed_sql import ExecutedSQL, collect_sql
 
-    executed: list[Executed] = []
+    executed: list[ExecutedSQL] = []
     async with AsyncExitStack() as closing:
         if debug:
-            closing.enter_context(telling(executed.append))
+            closing.enter_context(collect_sql(executed.append))
         wanted, warehouses = list(NEEDS), list[str]()
         if connection is not None:
             saved = await closing.enter_async_context(_saved_site(connection))

@@ -15,15 +15,15 @@ import aiohttp
 from bascule.frappe.errors import FrappeError, NotAFrappeSite, SiteDown, TooLarge
 
 # Bytes, once unpacked.
-A_DOCUMENT = 64_000_000  # with its child tables; and a page of one row
-A_LIST = 32_000_000
-A_PAGE = 16_000_000  # however many rows were asked for; it aims at a fourth of it
-A_METHOD = 16_000_000  # what it returns, and definitions
-A_REFUSAL = 1_000_000  # of what is longer the beginning is read
+MAX_DOCUMENT = 64_000_000  # with its child tables; and a page of one row
+MAX_LIST = 32_000_000
+MAX_PAGE = 16_000_000  # however many rows were asked for; it aims at a fourth of it
+MAX_METHOD = 16_000_000  # what it returns, and definitions
+MAX_REFUSAL = 1_000_000  # of what is longer the beginning is read
 
 # Brackets and commas: an empty list takes three of them, 3 bytes, and 64 bytes once it is parsed.
 # They are counted in what is larger than pages aim to be.
-MOST_MARKS = 4_000_000
+MAX_MARKS = 4_000_000
 UNCOUNTED = 8_000_000  # bytes
 ENCODINGS = ("gzip", "deflate")
 INLINE = 4_096  # packed bytes that are unpacked at once, to 4 MB at most
@@ -32,14 +32,14 @@ INLINE = 4_096  # packed bytes that are unpacked at once, to 4 MB at most
 class Bound(NamedTuple):
     """`asked`: what the answer is to. `encodings`: those that the request named."""
 
-    asked: str
+    operation: str
     most: int
     encodings: Collection[str]
 
     def too_large(self, size: int) -> TooLarge:
         return TooLarge(
-            f"The site's answer to '{self.asked}' is larger than the {self.most // 1_000_000} MB "
-            "that the hub takes of one.",
+            f"The site's answer to '{self.operation}' is larger than the "
+            f"{self.most // 1_000_000} MB that the hub takes of one.",
             next_step="Look at what the site gives there. If it is meant so, leave the field that "
             "holds so much, or the DocType, out of what is mirrored.",
             bytes_=size,
@@ -47,22 +47,22 @@ class Bound(NamedTuple):
 
     def crowded(self) -> TooLarge:
         return TooLarge(
-            f"The site's answer to '{self.asked}' has more than {MOST_MARKS:,} brackets and "
+            f"The site's answer to '{self.operation}' has more than {MAX_MARKS:,} brackets and "
             "commas, which is more than the hub takes of one.",
             next_step="Look at what the site gives there. If it is meant so, leave the field that "
             "holds so much, or the DocType, out of what is mirrored.",
-            bytes_=MOST_MARKS,
+            bytes_=MAX_MARKS,
         )
 
 
-async def body_of(response: aiohttp.ClientResponse, bound: Bound) -> bytes:
+async def read_body(response: aiohttp.ClientResponse, bound: Bound) -> bytes:
     """The body unpacked. TooLarge for more than its bound, of which no more is read; of a refusal
     the beginning. NotAFrappeSite for an encoding that was not asked for, SiteDown for a packed body
     that is damaged.
     """
     refused = response.status >= 300
     if refused:
-        bound = bound._replace(most=A_REFUSAL)
+        bound = bound._replace(most=MAX_REFUSAL)
     encoding = ", ".join(response.headers.getall("Content-Encoding", ())).strip().lower()
     if encoding in ("", "identity"):
         body = await _read(response, bound, cut=refused)
@@ -76,7 +76,7 @@ async def body_of(response: aiohttp.ClientResponse, bound: Bound) -> bytes:
         return b""  # the status says enough
     else:
         raise _not_asked_for(encoding, bound)
-    if len(body) > UNCOUNTED and sum(map(body.count, (b",", b"[", b"{", b"]", b"}"))) > MOST_MARKS:
+    if len(body) > UNCOUNTED and sum(map(body.count, (b",", b"[", b"{", b"]", b"}"))) > MAX_MARKS:
         raise bound.crowded()
     return body
 
@@ -119,7 +119,7 @@ def _unpacked(packed: bytes, encoding: str, bound: Bound, *, cut: bool) -> bytes
         raise bound.too_large(len(body))
     if (damaged or not unpacking.eof) and not cut:
         raise SiteDown(
-            f"The site's answer to '{bound.asked}' came packed as {encoding}, and broke off.",
+            f"The site's answer to '{bound.operation}' came packed as {encoding}, and broke off.",
             next_step="Try again in a few minutes; if it stays, look at the proxy before the site.",
         )
     return body
@@ -128,8 +128,8 @@ def _unpacked(packed: bytes, encoding: str, bound: Bound, *, cut: bool) -> bytes
 def _not_asked_for(encoding: str, bound: Bound) -> FrappeError:
     takes = " and ".join(bound.encodings) or "it plain"
     return NotAFrappeSite(
-        f"The site's answer to '{bound.asked}' is packed as {encoding[:40]!r}, which the hub did "
-        "not ask for.",
+        f"The site's answer to '{bound.operation}' is packed as {encoding[:40]!r}, which the hub "
+        "did not ask for.",
         next_step="Have the web server or the proxy before the site heed Accept-Encoding; the hub "
         f"takes {takes} there.",
     )

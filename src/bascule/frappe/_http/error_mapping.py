@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bascule.frappe._http import messages
-from bascule.frappe._http.response import Answer, Asked
+from bascule.frappe._http.models import Operation, Response
 from bascule.frappe._http.web_server_errors import (
     FEWER_REQUESTS,
     LATER,
@@ -108,37 +108,37 @@ _STEPS: dict[type[FrappeError], str] = {
 }
 
 
-def refusal(answer: Answer, asked: Asked, site: str) -> FrappeError:
+def refusal(response: Response, operation: Operation, site: str) -> FrappeError:
     """The error of an answer that is not 2xx. `site`: the address that was asked."""
-    body = _object(answer.body)
+    body = _object(response.body)
     if body is None or not _FRAPPES_OWN & set(body):
-        return from_the_web_server(answer, asked, site)
+        return from_the_web_server(response, operation, site)
     told = messages.messages(body)
-    kind = _kind(answer, body, told)
+    kind = _kind(response, body, told)
     text = messages.sentences(told)
     if kind is NoPermission:
-        return _no_permission(answer, asked, text)
+        return _no_permission(response, operation, text)
     if kind is WrongCredentials and "User Guest " in text:
-        return taken_for_guest(answer.status)
+        return taken_for_guest(response.status)
     about: dict[str, Any] = {
         "next_step": _STEPS[kind],
-        "doctype": asked.doctype,
-        "status": answer.status,
+        "doctype": operation.doctype,
+        "status": response.status,
     }
-    if kind is Invalid and answer.status >= 500:
-        text = f"The site could not {asked} ({messages.exc_type(body)}). {text}".strip()
+    if kind is Invalid and response.status >= 500:
+        text = f"The site could not {operation} ({messages.exc_type(body)}). {text}".strip()
         about["next_step"] = _BROKEN
         if unfit := messages.unfit_column(body):
-            text = f"The site could not {asked}: its database has no room for {unfit[0]}."
+            text = f"The site could not {operation}: its database has no room for {unfit[0]}."
             about["next_step"] = _UNFIT
     if issubclass(kind, Invalid):
-        about["fields"] = messages.fields(body, told, asked.meta)
+        about["fields"] = messages.fields(body, told, operation.meta)
     if issubclass(kind, Unavailable):
-        about["retry_after"] = answer.retry_after
-    return kind(text or _unsaid(kind, answer, asked), **about)
+        about["retry_after"] = response.retry_after
+    return kind(text or _unsaid(kind, response, operation), **about)
 
 
-def _kind(answer: Answer, body: Mapping[str, Any], told: list[str]) -> type[FrappeError]:
+def _kind(response: Response, body: Mapping[str, Any], told: list[str]) -> type[FrappeError]:
     name = messages.exc_type(body)
     if any("User Guest " in text for text in told):
         return WrongCredentials  # credentials were sent, and got lost on the way
@@ -148,26 +148,26 @@ def _kind(answer: Answer, body: Mapping[str, Any], told: list[str]) -> type[Frap
         messages.without_class(messages.exception(body))
     ):
         return NotFound
-    return _TYPES.get(name) or (Invalid if name else _STATUSES.get(answer.status, Invalid))
+    return _TYPES.get(name) or (Invalid if name else _STATUSES.get(response.status, Invalid))
 
 
-def _unsaid(kind: type[FrappeError], answer: Answer, asked: Asked) -> str:
+def _unsaid(kind: type[FrappeError], response: Response, operation: Operation) -> str:
     if kind is WrongCredentials:
         return UNKNOWN_KEY
     if kind is NotFound:
-        quoted = f" '{asked.name}'" if asked.name else ""
-        return f"The site has no {asked.of}{quoted}."
+        quoted = f" '{operation.name}'" if operation.name else ""
+        return f"The site has no {operation.target}{quoted}."
     if kind is RateLimited:
         return MANY_REQUESTS
-    return f"The site refused to {asked} with status {answer.status} and gave no reason."
+    return f"The site refused to {operation} with status {response.status} and gave no reason."
 
 
-def _no_permission(answer: Answer, asked: Asked, text: str) -> NoPermission:
+def _no_permission(response: Response, operation: Operation, text: str) -> NoPermission:
     return NoPermission(
-        f"The user may not {asked}." + (f" {text}" if text else ""),
+        f"The user may not {operation}." + (f" {text}" if text else ""),
         next_step="Give the user a role that may do this (in ERPNext: User, Roles).",
-        doctype=messages.doctype_refused(text) or asked.doctype,
-        status=answer.status,
+        doctype=messages.doctype_refused(text) or operation.doctype,
+        status=response.status,
         field=messages.field_refused(text),
     )
 

@@ -23,7 +23,7 @@ _NO_TLS_THERE = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
 _TOO_LONG = "Got more than"  # aiohttp's, of a header or its first line
 
 
-class OutOfReach(OSError):
+class AddressNotAllowed(OSError):
     """Whoever uses this client does not let it connect to that address."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ def _untrusted(error: Exception) -> TLSFailure:
 
 
 def _nothing_there(error: aiohttp.ClientConnectorError) -> FrappeError:
-    if isinstance(error.os_error, OutOfReach):
+    if isinstance(error.os_error, AddressNotAllowed):
         return AddressRefused(
             "The site's host name stands for an address that may not be connected to.",
             next_step="Check the address; who runs this hub decides which networks it may reach.",

@@ -11,18 +11,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 
-class Owed:
+class OutstandingAnswers:
     """What a site owes to one piece of work. `pages`: how many have come."""
 
     def __init__(self) -> None:
         self.pages = 0
-        self._asking = _Since()
+        self._requested = _Since()
         self._sent = _Since()
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
+    def requested(self) -> Iterator[None]:
         """A request, from when it wants to be sent; it may wait until others have been answered."""
-        with self._asking.going_on():
+        with self._requested.going_on():
             yield
 
     @contextmanager
@@ -34,7 +34,7 @@ class Owed:
     def answered(self, *, page: bool) -> None:
         """Something came, if only a refusal."""
         self.pages += page
-        self._asking.settle()
+        self._requested.settle()
         self._sent.settle()
 
     def seconds(self, site_answered_at: float) -> float:
@@ -42,16 +42,16 @@ class Owed:
         the same site are answered (`site_answered_at`, monotonic), waiting for a turn among them
         does not count.
         """
-        if not self._asking.many:
+        if not self._requested.many:
             return 0.0
         since = [self._sent.at] if self._sent.at is not None else []
-        if self._asking.at is not None:
-            since.append(max(self._asking.at, site_answered_at))
+        if self._requested.at is not None:
+            since.append(max(self._requested.at, site_answered_at))
         return time.monotonic() - min(since) if since else 0.0
 
     def others_were_answered(self, site_answered_at: float) -> bool:
         """Since this work has had no answer to what it asked."""
-        return self._asking.at is not None and site_answered_at > self._asking.at
+        return self._requested.at is not None and site_answered_at > self._requested.at
 
 
 class _Since:
@@ -75,4 +75,4 @@ class _Since:
 
 
 # What the requests of this task, and of those that it starts, are owed for.
-OWED: ContextVar[Owed | None] = ContextVar("owed", default=None)
+OUTSTANDING: ContextVar[OutstandingAnswers | None] = ContextVar("owed", default=None)

@@ -6,7 +6,7 @@ A web server, a proxy, a firewall or a sign-in page wrote it; its text is not sh
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from bascule.frappe._http.response import Answer, Asked
+from bascule.frappe._http.models import Operation, Response
 from bascule.frappe.errors import (
     FrappeError,
     Invalid,
@@ -27,23 +27,23 @@ FEWER_REQUESTS = "Wait a little, then try again with fewer requests at a time."
 LATER = "Try again in a few minutes; if it stays, look at the site itself and its logs."
 
 
-def from_the_web_server(answer: Answer, asked: Asked, site: str) -> FrappeError:
+def from_the_web_server(response: Response, operation: Operation, site: str) -> FrappeError:
     """The error of an answer that is no JSON object: Frappe did not write it for a client."""
-    status = answer.status
-    about: dict[str, Any] = {"doctype": asked.doctype, "status": status}
+    status = response.status
+    about: dict[str, Any] = {"doctype": operation.doctype, "status": status}
     if 300 <= status < 400:
-        return _redirected(answer, site, about)
+        return _redirected(response, site, about)
     if status in (401, 407):
-        return _another_password(answer, about)
+        return _another_password(response, about)
     if status == 429:
         return RateLimited(
-            MANY_REQUESTS, next_step=FEWER_REQUESTS, retry_after=answer.retry_after, **about
+            MANY_REQUESTS, next_step=FEWER_REQUESTS, retry_after=response.retry_after, **about
         )
     if status >= 500:
         return SiteDown(
             f"The site is down or overloaded: its web server answered {status}.",
             next_step=LATER,
-            retry_after=answer.retry_after,
+            retry_after=response.retry_after,
             **about,
         )
     if status in (400, 413, 414, 431):
@@ -60,13 +60,13 @@ def from_the_web_server(answer: Answer, asked: Asked, site: str) -> FrappeError:
     )
 
 
-def _another_password(answer: Answer, about: dict[str, Any]) -> FrappeError:
+def _another_password(response: Response, about: dict[str, Any]) -> FrappeError:
     """Frappe says in JSON, or by a page of its own, that it does not know a key. Another page, or a
     scheme that is not Frappe's (RFC 9110, 11.6.1), is of something that stands before it.
     """
-    scheme = answer.headers.get("WWW-Authenticate", "").partition(" ")[0].rstrip(",")
-    frappes = answer.is_json or FRAPPES_PAGE in answer.body[:2_000]
-    if answer.status == 401 and frappes and scheme.lower() in ("", "bearer"):
+    scheme = response.headers.get("WWW-Authenticate", "").partition(" ")[0].rstrip(",")
+    frappes = response.is_json or FRAPPES_PAGE in response.body[:2_000]
+    if response.status == 401 and frappes and scheme.lower() in ("", "bearer"):
         return WrongCredentials(UNKNOWN_KEY, next_step=NEW_KEYS, **about)
     asks = f" ({scheme})" if scheme else ""
     return NotAFrappeSite(
@@ -79,9 +79,9 @@ def _another_password(answer: Answer, about: dict[str, Any]) -> FrappeError:
     )
 
 
-def _redirected(answer: Answer, site: str, about: dict[str, Any]) -> FrappeError:
+def _redirected(response: Response, site: str, about: dict[str, Any]) -> FrappeError:
     """Only an address that is the same site is proposed: there the secret is typed in next."""
-    to = answer.headers.get("Location", "").partition("?")[0].partition("#")[0]
+    to = response.headers.get("Location", "").partition("?")[0].partition("#")[0]
     there, here = urlsplit(to if "@" not in to else ""), urlsplit(site)
     address = f"{there.scheme}://{there.netloc}" if there.netloc else ""
     is_api = there.path.startswith(("/api/method/", "/api/resource/", "/api/v2/"))

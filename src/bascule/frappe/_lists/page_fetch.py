@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bascule.frappe._http.body import A_DOCUMENT, A_PAGE
-from bascule.frappe._http.response import Answer, Asked, check_rows, misshapen
+from bascule.frappe._http.body import MAX_DOCUMENT, MAX_PAGE
+from bascule.frappe._http.models import Operation, Response
+from bascule.frappe._http.response import check_rows, misshapen
 from bascule.frappe._lists.page import (
     KEYS,
     Key,
@@ -32,7 +33,7 @@ from bascule.frappe.doctype import STANDARD_FIELDS
 from bascule.frappe.errors import Invalid, NoPermission, Timeout, TooLarge
 
 if TYPE_CHECKING:
-    from bascule.frappe._client import Asking
+    from bascule.frappe._client import Client
 
 # What a user who may read a DocType gets of each document, whatever his permission levels.
 _ALWAYS_GIVEN = frozenset(STANDARD_FIELDS)
@@ -61,9 +62,9 @@ class Listing:
 
 
 async def fetch_page(
-    asking: "Asking",
+    client: "Client",
     listing: Listing,
-    asked: Asked,
+    operation: Operation,
     fields: tuple[str, ...],
     *,
     filters: list[list[Any]],
@@ -82,7 +83,7 @@ async def fetch_page(
     if tie and or_filters:
         raise ValueError("or_filters and a position by modified cannot be had together.")
     query: dict[str, Any] = {
-        "doctype": asked.of,
+        "doctype": operation.target,
         "fields": fields,
         "filters": [*filters, *between],
         "or_filters": tie or or_filters,
@@ -90,19 +91,19 @@ async def fetch_page(
         **({"parent": parent} if parent and not through_parents else {}),
     }
     if through_parents and parent:
-        query = put_to_parents(asked.of, parent, query)
+        query = put_to_parents(operation.target, parent, query)
     page = None
-    if not listing.wants_objects(asked.of, fields):
-        page = await _fetch(asking, asked, query, fields, key, limit, as_objects=False)
+    if not listing.wants_objects(operation.target, fields):
+        page = await _fetch(client, operation, query, fields, key, limit, as_objects=False)
     if page is None:
-        listing.lacks_columns(asked.of, fields)
-        page = await _fetch(asking, asked, query, fields, key, limit, as_objects=True)
+        listing.lacks_columns(operation.target, fields)
+        page = await _fetch(client, operation, query, fields, key, limit, as_objects=True)
     assert page is not None  # noqa: S101 - objects never lack a column without telling
     if after is not None and after in (page.first, page.last):
         raise Invalid(
-            f"The site does not go on after a row of {asked.of}: it gave that row again.",
+            f"The site does not go on after a row of {operation.target}: it gave that row again.",
             next_step="Update Frappe; early releases of version 13 take no or_filters.",
-            doctype=asked.of,
+            doctype=operation.target,
         )
     return page
 
@@ -117,8 +118,8 @@ def _check(fields: tuple[str, ...], key: Key, limit: int) -> None:
 
 
 async def _fetch(
-    asking: "Asking",
-    asked: Asked,
+    client: "Client",
+    operation: Operation,
     query: dict[str, Any],
     fields: tuple[str, ...],
     key: Key,
@@ -129,13 +130,13 @@ async def _fetch(
     """None where the rows are arrays that do not hold what was asked for."""
     while True:
         body = {**query, "limit_page_length": limit, "as_dict": as_objects}
-        most = A_PAGE if limit > 1 else A_DOCUMENT
+        most = MAX_PAGE if limit > 1 else MAX_DOCUMENT
         take = partial(
-            _page, asked=asked, fields=fields, key=key, limit=limit, as_objects=as_objects
+            _page, operation=operation, fields=fields, key=key, limit=limit, as_objects=as_objects
         )
         try:
-            return await asking.wire.read(
-                "POST", PATH, asked, take, json=body, timeouts=False, work=True, most=most
+            return await client.session.read(
+                "POST", PATH, operation, take, json=body, timeouts=False, work=True, most=most
             )
         except Timeout:
             if limit <= PageSize.FEWEST:
@@ -144,56 +145,56 @@ async def _fetch(
         except TooLarge as error:
             if limit == 1:
                 raise
-            limit = max(1, min(limit // PageSize.STEP, limit * A_PAGE // (error.bytes * 4)))
+            limit = max(1, min(limit // PageSize.STEP, limit * MAX_PAGE // (error.bytes * 4)))
 
 
 def _page(
-    answer: Answer,
+    response: Response,
     *,
-    asked: Asked,
+    operation: Operation,
     fields: tuple[str, ...],
     key: Key,
     limit: int,
     as_objects: bool,
 ) -> Page | None:
     try:
-        raw = _decode_rows(answer.body).message
+        raw = _decode_rows(response.body).message
     except (msgspec.DecodeError, UnicodeDecodeError):
         raw = None
     if raw is None:
-        raise misshapen(answer, asked)
-    check_rows(len(raw), limit, asked)
+        raise misshapen(response, operation)
+    check_rows(len(raw), limit, operation)
     withheld: tuple[str, ...] = ()
     if raw and bytes(memoryview(raw[0])[:1]) == b"{":
         raw, withheld = _as_arrays(raw, fields)
         if _ALWAYS_GIVEN.intersection(withheld):
-            raise _only_selects(asked, answer.status)
+            raise _only_selects(operation, response.status)
         as_objects = True
     try:
         ends = [decode_row(raw[0]), decode_row(raw[-1])] if raw else []
     except (msgspec.DecodeError, UnicodeDecodeError):
         ends = None
     if ends is None:
-        raise misshapen(answer, asked)
+        raise misshapen(response, operation)
     if any(len(row) != len(fields) for row in ends):
         return None
     if not as_objects and _may_be_withheld(fields, ends):
         return None
     places = [fields.index(field) for field in KEYS[key]]
-    first, last = (_position(asked, row, places) for row in ends) if ends else (None, None)
+    first, last = (_position(operation, row, places) for row in ends) if ends else (None, None)
     return Page(
-        doctype=asked.of,
+        doctype=operation.target,
         fields=fields,
         raw=raw,
         asked=limit,
-        bytes=len(answer.body),
-        seconds=answer.seconds,
+        bytes=len(response.body),
+        seconds=response.seconds,
         first=first,
         last=last,
-        compact=answer.body.startswith((b'{"message":[[', b'{"message":[{"', b'{"message":[]')),
+        compact=response.body.startswith((b'{"message":[[', b'{"message":[{"', b'{"message":[]')),
         withheld=withheld,
-        looks_masked=looks_masked(answer.body),
-        served_at=answer.served_at,
+        looks_masked=looks_masked(response.body),
+        served_at=response.served_at,
     )
 
 
@@ -203,12 +204,12 @@ def _may_be_withheld(fields: tuple[str, ...], ends: list[list[Any]]) -> bool:
     return bool(ends) and any(all(row[place] is None for row in ends) for place in places)
 
 
-def _only_selects(asked: Asked, status: int) -> NoPermission:
+def _only_selects(operation: Operation, status: int) -> NoPermission:
     return NoPermission(
-        f"The user may not {asked}, only select it in links: of its documents the site gives "
+        f"The user may not {operation}, only select it in links: of its documents the site gives "
         "the names alone.",
         next_step="Give the user a role that may read it (in ERPNext: User, Roles).",
-        doctype=asked.doctype,
+        doctype=operation.doctype,
         status=status,
     )
 
@@ -227,11 +228,12 @@ def _as_arrays(
     return rows, tuple(field for field, key in zip(fields, keys, strict=True) if key not in seen)
 
 
-def _position(asked: Asked, row: Sequence[Any], places: Sequence[int]) -> Position:
+def _position(operation: Operation, row: Sequence[Any], places: Sequence[int]) -> Position:
     if any(row[place] is None for place in places):
         raise Invalid(
-            f"{asked.of} has documents without a modified time, so it cannot be walked by it.",
+            f"{operation.target} has documents without a modified time, "
+            "so it cannot be walked by it.",
             next_step="Walk it by name, or save those documents once.",
-            doctype=asked.of,
+            doctype=operation.target,
         )
     return tuple(str(row[place]) for place in places)

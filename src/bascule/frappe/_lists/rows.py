@@ -6,13 +6,14 @@ Copes with what versions of Frappe do not agree on.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bascule.frappe._http.body import A_LIST
-from bascule.frappe._http.response import Answer, Asked, check_rows, member, misshapen
+from bascule.frappe._http.body import MAX_LIST
+from bascule.frappe._http.models import Operation, Response
+from bascule.frappe._http.response import check_rows, member, misshapen
 from bascule.frappe._lists.filters import function_dicts, has_functions
 from bascule.frappe.errors import Invalid
 
 if TYPE_CHECKING:
-    from bascule.frappe._client import Asking
+    from bascule.frappe._client import Client
 
 PATH = "/api/method/frappe.client.get_list"
 # From this version on a function in `fields` is a dict and text is refused; before, the reverse.
@@ -20,8 +21,8 @@ FUNCTION_DICTS_SINCE = 16
 
 
 async def fetch_rows(
-    asking: "Asking",
-    asked: Asked,
+    client: "Client",
+    operation: Operation,
     fields: Sequence[str],
     *,
     limit: int,
@@ -30,51 +31,53 @@ async def fetch_rows(
 ) -> list[dict[str, Any]]:
     """Documents as objects, functions in `fields` in the form that this version takes."""
     body: dict[str, Any] = {
-        "doctype": asked.of,
+        "doctype": operation.target,
         "limit_page_length": limit,
         **({"parent": parent} if parent else {}),
         **{name: value for name, value in query.items() if value},
     }
     if not has_functions(fields):
-        return await _objects(asking, asked, {**body, "fields": fields})
-    tried = asking.major
+        return await _objects(client, operation, {**body, "fields": fields})
+    tried = client.major
     refused = None
     try:
-        return await _objects(asking, asked, {**body, "fields": _written(fields, tried)})
+        return await _objects(client, operation, {**body, "fields": _written(fields, tried)})
     except Invalid as error:
         refused = error
-    if not asking.major_was_told:  # the site may be another one than it was when it told
-        await fetch_versions(asking)
-    if _written(fields, asking.major) == _written(fields, tried):
+    if not client.major_was_told:  # the site may be another one than it was when it told
+        await fetch_versions(client)
+    if _written(fields, client.major) == _written(fields, tried):
         raise refused
-    return await _objects(asking, asked, {**body, "fields": _written(fields, asking.major)})
+    return await _objects(client, operation, {**body, "fields": _written(fields, client.major)})
 
 
 def _written(fields: Sequence[str], major: int | None) -> Sequence[Any]:
     return fields if (major or 0) < FUNCTION_DICTS_SINCE else function_dicts(fields)
 
 
-async def _objects(asking: "Asking", asked: Asked, body: dict[str, Any]) -> list[dict[str, Any]]:
-    def rows(answer: Answer) -> list[dict[str, Any]]:
-        found = member(answer, asked, "message")
+async def _objects(
+    client: "Client", operation: Operation, body: dict[str, Any]
+) -> list[dict[str, Any]]:
+    def rows(response: Response) -> list[dict[str, Any]]:
+        found = member(response, operation, "message")
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            raise misshapen(answer, asked)
-        check_rows(len(found), body["limit_page_length"], asked)
+            raise misshapen(response, operation)
+        check_rows(len(found), body["limit_page_length"], operation)
         return found
 
-    return await asking.wire.read("POST", PATH, asked, rows, json=body, most=A_LIST)
+    return await client.session.read("POST", PATH, operation, rows, json=body, most=MAX_LIST)
 
 
-async def fetch_versions(asking: "Asking") -> dict[str, str]:
+async def fetch_versions(client: "Client") -> dict[str, str]:
     """The version of each installed app; Frappe's major version is remembered."""
-    apps = await asking.get("frappe.utils.change_log.get_versions")
+    apps = await client.get("frappe.utils.change_log.get_versions")
     found = {
         app: str(about["version"])
         for app, about in (apps.items() if isinstance(apps, dict) else ())
         if isinstance(about, dict) and about.get("version")
     }
-    asking.major = major_of(found) or asking.major
-    asking.major_was_told = True
+    client.major = major_of(found) or client.major
+    client.major_was_told = True
     return found
 
 
