@@ -21,7 +21,7 @@ from bascule.connections.fields import NewConnection
 from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import run_worker
 from bascule.serving import serving
@@ -44,7 +44,7 @@ async def receive(folder: Path) -> None:
         async with hub.db.session() as session:
             sealed = hub.vault.encrypt(secret)
             session.add(
-                WebhookEnd(connection_id=connection.id, token=token, secret_encrypted=sealed)
+                WebhookEndpoint(connection_id=connection.id, token=token, secret_encrypted=sealed)
             )
         try:
             async with serving(create_app(settings, hub=hub), "127.0.0.1", 0) as url:

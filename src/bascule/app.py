@@ -20,7 +20,7 @@ from bascule.events.listening import Live
 from bascule.events.recorder import Recorder
 from bascule.health import router as health
 from bascule.hub import Hub, open_hub
-from bascule.inbox.receiving import Door
+from bascule.inbox.receiving import WebhookIngestMiddleware
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.jobs.processes import telling
@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     app.add_middleware(BodyLimit)
     app.add_middleware(Recorder)
     app.add_middleware(SecurityHeaders, is_secure=_is_secure)
-    app.add_middleware(Door)
+    app.add_middleware(WebhookIngestMiddleware)
     for router in SIGNED_ROUTERS:
         app.include_router(router)
     app.include_router(health)

@@ -20,9 +20,9 @@ from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
-from bascule.inbox import Heard, get_webhook_address, heard
+from bascule.inbox import DocumentChange, get_webhook_address, subscribe
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.jobs.registry import PERIODIC
@@ -33,31 +33,33 @@ from databases import FreshSettings
 class Ear:
     """A listener of these tests: what it heard, by connection, and what it does at the next."""
 
-    heard: dict[UUID, list[Heard]] = field(default_factory=dict)
+    heard: dict[UUID, list[DocumentChange]] = field(default_factory=dict)
     calls: dict[UUID, int] = field(default_factory=dict)
     raising: dict[UUID, Exception] = field(default_factory=dict)
 
-    def of(self, connection: UUID) -> list[Heard]:
+    def of(self, connection: UUID) -> list[DocumentChange]:
         return self.heard.get(connection, [])
 
 
 EAR, NEIGHBOUR = Ear(), Ear()
 
 
-async def _hear(ear: Ear, connection: Connection, documents: list[Heard]) -> None:
+async def _hear(ear: Ear, connection: Connection, documents: list[DocumentChange]) -> None:
     ear.calls[connection.id] = ear.calls.get(connection.id, 0) + 1
     if connection.id in ear.raising:
         raise ear.raising[connection.id]
     ear.heard.setdefault(connection.id, []).extend(documents)
 
 
-@heard("Customer", "Address", "Contact")
-async def _ear_of_tests(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
+@subscribe("Customer", "Address", "Contact")
+async def _ear_of_tests(hub: Hub, connection: Connection, documents: list[DocumentChange]) -> None:
     await _hear(EAR, connection, documents)
 
 
-@heard("*")
-async def _neighbour_of_tests(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
+@subscribe("*")
+async def _neighbour_of_tests(
+    hub: Hub, connection: Connection, documents: list[DocumentChange]
+) -> None:
     await _hear(NEIGHBOUR, connection, documents)
 
 
@@ -205,7 +207,7 @@ def make_end(inbox_hub: RunningHub, api: Api) -> Callable[..., End]:
             async with inbox_hub.hub.db.session() as session:
                 sealed = inbox_hub.hub.vault.encrypt(secret)
                 session.add(
-                    WebhookEnd(
+                    WebhookEndpoint(
                         connection_id=connection,
                         token=token,
                         site_url=way_in["api_url"],
@@ -252,7 +254,7 @@ def make_secret_known(inbox_hub: RunningHub) -> Callable[[UUID], str]:
     def read(connection: UUID) -> str:
         async def opened() -> str:
             async with inbox_hub.hub.db.session() as session:
-                query = select(WebhookEnd).where(WebhookEnd.connection_id == connection)
+                query = select(WebhookEndpoint).where(WebhookEndpoint.connection_id == connection)
                 end = (await session.scalars(query)).one()
                 return inbox_hub.hub.vault.decrypt(end.secret_encrypted)
 

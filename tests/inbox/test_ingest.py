@@ -7,14 +7,14 @@ from uuid import UUID
 
 from bascule.hub import Hub
 from bascule.inbox.frappe.payload import read
-from bascule.inbox.ingest import Given, keeper_of
+from bascule.inbox.ingest import IncomingDelivery, ingest_buffer
 
 from .conftest import connected
 
 
-def given(connection: UUID, number: int) -> Given:
+def given(connection: UUID, number: int) -> IncomingDelivery:
     body = json.dumps({"doctype": "Customer", "name": f"No. {number}", "modified": "1"}).encode()
-    return Given(connection, "customers", body, read(body, "customers"))
+    return IncomingDelivery(connection, "customers", body, read(body, "customers"))
 
 
 async def test_the_same_deliveries_in_another_order_at_the_same_time_are_each_kept_once(
@@ -23,7 +23,7 @@ async def test_the_same_deliveries_in_another_order_at_the_same_time_are_each_ke
     """Each of two commits waits then for what the other has, and PostgreSQL ends one of them."""
     connection = await connected(hub)
     some = [given(connection, number) for number in range(5)]
-    keep = keeper_of(hub).keep
+    keep = ingest_buffer(hub).keep
     async with hub.db.connection() as conn:
         # Both wait for this one, each with two that the other will want.
         await conn.execute(

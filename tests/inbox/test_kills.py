@@ -17,7 +17,7 @@ import pytest
 
 from bascule.hub import Hub
 from bascule.inbox import get_webhook_address
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 from bascule.settings import Settings
 
 from .conftest import connected, eventually, send
@@ -56,7 +56,7 @@ async def end_of(hub: Hub) -> tuple[UUID, str]:
     async with hub.db.session() as session:
         sealed = hub.vault.encrypt(SECRET)
         session.add(
-            WebhookEnd(connection_id=connection, token="the-token", secret_encrypted=sealed)
+            WebhookEndpoint(connection_id=connection, token="the-token", secret_encrypted=sealed)
         )
     return connection, "the-token"
 

@@ -11,7 +11,7 @@ from bascule.connections.fields import NewConnection
 from bascule.connections.service import create_connection
 from bascule.hub import Hub
 from bascule.inbox.frappe import monitor
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 
 SITES = 6
 
@@ -66,7 +66,7 @@ async def test_sites_that_answer_only_together_are_all_asked(hub: Hub, barrier: 
         )
         connection = await create_connection(hub, new, test=False)
         async with hub.db.session() as session:
-            end = WebhookEnd(
+            end = WebhookEndpoint(
                 connection_id=connection.id,
                 token=f"token-{number}",
                 site_url=new.api_url,
@@ -80,7 +80,7 @@ async def test_sites_that_answer_only_together_are_all_asked(hub: Hub, barrier: 
     assert barrier.all_asked.is_set()
     async with hub.db.session() as session:
         for number in ends:
-            end_now = await session.get(WebhookEnd, number)
+            end_now = await session.get(WebhookEndpoint, number)
             assert end_now is not None
             assert end_now.checked_at is not None
             assert end_now.found["error"]

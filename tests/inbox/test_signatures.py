@@ -31,7 +31,7 @@ def signed(secret: str, body: bytes = BODY) -> dict[str, str]:
 
 
 @dataclass
-class Said:
+class Answer:
     status: int
     text: str
 
@@ -42,7 +42,7 @@ class Said:
 
 async def post(
     app: Any, body: bytes = BODY, headers: dict[str, str] | None = None, path: str = "/"
-) -> Said:
+) -> Answer:
     """Over real HTTP, to this application and no hub."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
@@ -53,7 +53,7 @@ async def post(
                 aiohttp.ClientSession() as client,
                 client.post(url, data=body, headers=headers) as answer,
             ):
-                return Said(answer.status, await answer.text())
+                return Answer(answer.status, await answer.text())
         finally:
             server.should_exit = True
             await serving

@@ -23,7 +23,7 @@ from bascule.accounts.tables import Identity, Passkey, RefreshFamily, SecondFact
 from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.inbox.frappe.signatures import signature_of
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 from bascule.twoway import matching
 from bascule.twoway.finding import find
 from bascule.twoway.records import keep_here_alone
@@ -105,8 +105,8 @@ class Stage:
 
         async def signed() -> str:
             async with self.running.hub.db.session() as session:
-                query = select(WebhookEnd).join(
-                    Connection, Connection.id == WebhookEnd.connection_id
+                query = select(WebhookEndpoint).join(
+                    Connection, Connection.id == WebhookEndpoint.connection_id
                 )
                 end = (await session.scalars(query.where(Connection.slug == self.connector))).one()
                 secret = self.running.hub.vault.decrypt(end.secret_encrypted)

@@ -16,9 +16,9 @@ from bascule.accounts.people import users
 from bascule.accounts.sign_in.bearer_tokens import start_family
 from bascule.connections.resting import AtRest
 from bascule.connections.service import find_connection, open_site
-from bascule.inbox.endpoints import ends_of
+from bascule.inbox.endpoints import endpoints_of
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 from bascule.mirror.jobs import run_stream, start_due
 from databases import FreshSettings
 
@@ -146,12 +146,12 @@ def test_their_site_goes_on_telling(hub: RunningHub, admin: Api, leaver: Leaver)
         async with hub.hub.db.session() as session:
             sealed = hub.hub.vault.encrypt(SECRET)
             number = UUID(leaver.connection)
-            session.add(WebhookEnd(connection_id=number, token=token, secret_encrypted=sealed))
+            session.add(WebhookEndpoint(connection_id=number, token=token, secret_encrypted=sealed))
 
     hub.run(saved())
     assert send(hub, token) == 200
     deactivate(admin, leaver)
-    ends_of(hub.hub).forget()  # what another process would have forgotten after some seconds
+    endpoints_of(hub.hub).forget()  # what another process would have forgotten after some seconds
     assert send(hub, token) == 401
 
 

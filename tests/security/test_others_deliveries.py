@@ -15,12 +15,12 @@ import pytest
 from api.conftest import RunningHub
 from bascule.inbox.frappe.payload import read
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
-from bascule.inbox.ingest import Given, keeper_of
+from bascule.inbox.ingest import IncomingDelivery, ingest_buffer
 from bascule.sandbox import SandboxThread
 from databases import FreshSettings
 
 ATTACKERS, VICTIMS = "the attacker's own secret", "the victim's own secret"
-Ends = dict[str, tuple[UUID, str]]  # of each secret its connection and token
+Endpoints = dict[str, tuple[UUID, str]]  # of each secret its connection and token
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
 
 
 @pytest.fixture(scope="module")
-def ends(hub: RunningHub, erpnext_snapshot: Any) -> Iterator[Ends]:
+def ends(hub: RunningHub, erpnext_snapshot: Any) -> Iterator[Endpoints]:
     """Two connections, with webhooks that were made by hand."""
     admin, made = hub.somebody("admin"), {}
     with SandboxThread(erpnext_snapshot) as site:
@@ -52,7 +52,7 @@ def ends(hub: RunningHub, erpnext_snapshot: Any) -> Iterator[Ends]:
         yield made
 
 
-def send(hub: RunningHub, ends: Ends, secret: str, name: str, what: str = "customers") -> int:
+def send(hub: RunningHub, ends: Endpoints, secret: str, name: str, what: str = "customers") -> int:
     body = json.dumps({"doctype": "Customer", "name": name, "event": "on_update"}).encode()
     to = urlsplit(hub.url)
     asking = http.client.HTTPConnection(to.hostname or "", to.port, timeout=60)
@@ -76,7 +76,7 @@ def kept(hub: RunningHub, connection: UUID) -> set[str]:
 
 @pytest.mark.parametrize("what", ["%00", "customers%00", "a%0Ab", "%7F"])
 def test_an_address_with_a_nul_among_anothers_deliveries(
-    hub: RunningHub, ends: Ends, what: str
+    hub: RunningHub, ends: Endpoints, what: str
 ) -> None:
     names = [f"{what} {number}" for number in range(20)]
     sent = [(VICTIMS, name, "customers") for name in names]
@@ -90,20 +90,20 @@ def test_an_address_with_a_nul_among_anothers_deliveries(
 
 @pytest.mark.parametrize("evil", ["\0", "\ud800"])
 def test_what_the_database_refuses_in_one_commit_with_anothers(
-    hub: RunningHub, ends: Ends, evil: str
+    hub: RunningHub, ends: Endpoints, evil: str
 ) -> None:
     """Whatever else comes past the door: it fails alone."""
 
-    def given(secret: str, name: str, what: str) -> Given:
+    def given(secret: str, name: str, what: str) -> IncomingDelivery:
         body = json.dumps({"doctype": "Customer", "name": name}).encode()
-        return Given(ends[secret][0], what, body, read(body, "customers"))
+        return IncomingDelivery(ends[secret][0], what, body, read(body, "customers"))
 
     names = [f"{evil!a} {number}" for number in range(40)]
     batch = [given(VICTIMS, name, "customers") for name in names]
     batch[7:7] = batch[30:30] = [given(ATTACKERS, "x", f"what {evil}")]
 
     async def all_at_once() -> list[Any]:
-        keep = keeper_of(hub.hub).keep
+        keep = ingest_buffer(hub.hub).keep
         return await asyncio.gather(*map(keep, batch), return_exceptions=True)
 
     results = hub.run(all_at_once())

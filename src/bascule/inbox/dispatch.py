@@ -17,7 +17,7 @@ from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.inbox.frappe.monitor import tell
 from bascule.inbox.ingest import LOCK_ALONE, queue_work
-from bascule.inbox.subscribers import LISTENERS, Heard, Registered
+from bascule.inbox.subscribers import SUBSCRIPTIONS, DocumentChange, Subscription
 from bascule.store import StoreError
 from bascule.store.failures import FAULT, cause_of
 from bascule.telemetry import count
@@ -45,7 +45,7 @@ class Waiting:
     modified: str | None
     owed: list[str] | None
 
-    def is_for(self, listener: Registered) -> bool:
+    def is_for(self, listener: Subscription) -> bool:
         wanted = self.owed is None or listener.name in self.owed
         return wanted and listener.wants(self.doctype)
 
@@ -58,7 +58,7 @@ class Failed:
     next_step: str
 
 
-async def work_off(hub: Hub, connection_id: UUID) -> None:
+async def dispatch_due(hub: Hub, connection_id: UUID) -> None:
     """Tells of everything that is kept and due. What fails is kept, for a later attempt."""
     async with hub.db.connection() as conn:
         await conn.execute(LOCK_ALONE, [connection_id])
@@ -70,7 +70,7 @@ async def work_off(hub: Hub, connection_id: UUID) -> None:
         batch = await _due(hub, connection_id)
         if connection is None or not batch:
             return
-        told = [_tell(hub, connection, one, batch) for one in LISTENERS.values()]
+        told = [_tell(hub, connection, one, batch) for one in SUBSCRIPTIONS.values()]
         failed = [failure for each in await asyncio.gather(*told) for failure in each]
         await _settle(hub, connection_id, batch, failed)
         if time.monotonic() > until:
@@ -92,7 +92,7 @@ async def _due(hub: Hub, connection_id: UUID) -> list[Waiting]:
 
 
 async def _tell(
-    hub: Hub, connection: Connection, listener: Registered, batch: list[Waiting]
+    hub: Hub, connection: Connection, listener: Subscription, batch: list[Waiting]
 ) -> list[Failed]:
     by_doctype: dict[str, list[Waiting]] = defaultdict(list)
     for one in batch:
@@ -108,20 +108,22 @@ async def _tell(
     return failed
 
 
-def joined(waiting: Iterable[Waiting]) -> list[Heard]:
+def joined(waiting: Iterable[Waiting]) -> list[DocumentChange]:
     """One for each document, in the order in which they were first spoken of."""
-    documents: dict[tuple[str, str], Heard] = {}
+    documents: dict[tuple[str, str], DocumentChange] = {}
     for one in waiting:
         before = documents.get((one.doctype, one.name))
         event, since = one.event, one.received_at
         if before is not None:
             since = before.received_at
             event = TRASH if before.event == TRASH else one.event or before.event
-        documents[one.doctype, one.name] = Heard(one.doctype, one.name, event, since, one.modified)
+        documents[one.doctype, one.name] = DocumentChange(
+            one.doctype, one.name, event, since, one.modified
+        )
     return list(documents.values())
 
 
-def _failure(listener: Registered, doctype: str, error: Exception) -> Failed:
+def _failure(listener: Subscription, doctype: str, error: Exception) -> Failed:
     known = cause_of(error) or error
     if isinstance(known, HubError | FrappeError | StoreError):
         return Failed(listener.name, doctype, str(known), known.next_step)

@@ -23,16 +23,16 @@ NOBODYS = b"compared with where there is no secret, so that it takes as long"
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class Endpoint:
     connection_id: UUID
     token: str
     secrets: tuple[bytes, ...]  # the newest first
 
 
-class Ends:
+class Endpoints:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._ends: list[End] = []
+        self._ends: list[Endpoint] = []
         self._read_at = float("-inf")  # when the look began whose answer is here
         self._looking: asyncio.Task[None] | None = None
 
@@ -83,7 +83,7 @@ class Ends:
                 )
                 rows = await found.fetchall()
             self._ends = [
-                End(connection_id, token, self._opened(connection_id, *sealed))
+                Endpoint(connection_id, token, self._opened(connection_id, *sealed))
                 for connection_id, token, *sealed in rows
             ]
             self._read_at = began
@@ -100,8 +100,8 @@ class Ends:
         return tuple(secrets)
 
 
-def ends_of(hub: Hub) -> Ends:
-    ends: Ends | None = hub.shared.get(Ends)
+def endpoints_of(hub: Hub) -> Endpoints:
+    ends: Endpoints | None = hub.shared.get(Endpoints)
     if ends is None:
-        ends = hub.shared[Ends] = Ends(hub)
+        ends = hub.shared[Endpoints] = Endpoints(hub)
     return ends

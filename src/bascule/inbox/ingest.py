@@ -17,7 +17,7 @@ import psycopg
 
 from bascule.events.live import publish
 from bascule.hub import Hub
-from bascule.inbox.frappe.payload import Said
+from bascule.inbox.frappe.payload import Payload
 
 MOST = 500  # deliveries in one commit
 GATHER = 0.002  # seconds in which others may join a commit, which costs more than they do
@@ -59,24 +59,24 @@ _KEEP = """
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class IncomingDelivery:
     """`said`: what it says; or why it says nothing, in words."""
 
     connection_id: UUID
     what: str
     body: bytes
-    said: Said | str
+    said: Payload | str
 
 
-class Keeper:
+class IngestBuffer:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._waiting: list[tuple[Given, asyncio.Future[bool]]] = []
+        self._waiting: list[tuple[IncomingDelivery, asyncio.Future[bool]]] = []
         self._free = asyncio.Semaphore(AT_ONCE)
         self._busy: set[asyncio.Task[None]] = set()  # gathering, keeping, telling
         self._told: dict[UUID, float] = defaultdict(lambda: float("-inf"))
 
-    async def keep(self, given: Given) -> bool:
+    async def keep(self, given: IncomingDelivery) -> bool:
         """Returns when it is committed; False: its connection is gone. Raises what keeps the
         database from it.
         """
@@ -98,13 +98,15 @@ class Keeper:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             self._start(self._keep(batch))
 
-    async def _keep(self, batch: list[tuple[Given, asyncio.Future[bool]]]) -> None:
+    async def _keep(self, batch: list[tuple[IncomingDelivery, asyncio.Future[bool]]]) -> None:
         try:
             await self._keep_or_halve(batch)
         finally:
             self._free.release()
 
-    async def _keep_or_halve(self, batch: list[tuple[Given, asyncio.Future[bool]]]) -> None:
+    async def _keep_or_halve(
+        self, batch: list[tuple[IncomingDelivery, asyncio.Future[bool]]]
+    ) -> None:
         """A commit that fails for what is in it is made again in halves, until what the database
         does not take stands alone.
         """
@@ -127,7 +129,7 @@ class Keeper:
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
 
-    async def _commit(self, batch: list[Given]) -> set[UUID]:
+    async def _commit(self, batch: list[IncomingDelivery]) -> set[UUID]:
         """The connections of these that are still there."""
         try:
             return await self._try_to_commit(batch)
@@ -135,7 +137,7 @@ class Keeper:
             # With another commit of some of the same; that one has gone on meanwhile.
             return await self._try_to_commit(batch)
 
-    async def _try_to_commit(self, batch: list[Given]) -> set[UUID]:
+    async def _try_to_commit(self, batch: list[IncomingDelivery]) -> set[UUID]:
         values = _columns(batch)
         async with self._hub.db.connection() as conn:
             async with conn.pipeline():
@@ -166,16 +168,16 @@ class Keeper:
                 await publish(conn, "delivery", connection_id=connection_id, keep=False)
 
 
-def _fail(batch: list[tuple[Given, asyncio.Future[bool]]], error: Exception) -> None:
+def _fail(batch: list[tuple[IncomingDelivery, asyncio.Future[bool]]], error: Exception) -> None:
     for _, kept in batch:
         if not kept.done():  # else its request is gone
             kept.set_exception(error)
 
 
-def keeper_of(hub: Hub) -> Keeper:
-    keeper: Keeper | None = hub.shared.get(Keeper)
+def ingest_buffer(hub: Hub) -> IngestBuffer:
+    keeper: IngestBuffer | None = hub.shared.get(IngestBuffer)
     if keeper is None:
-        keeper = hub.shared[Keeper] = Keeper(hub)
+        keeper = hub.shared[IngestBuffer] = IngestBuffer(hub)
         hub.closing.push_async_callback(keeper.aclose)
     return keeper
 
@@ -194,7 +196,7 @@ async def queue_work(
     )
 
 
-def _columns(batch: list[Given]) -> dict[str, list[object]]:
+def _columns(batch: list[IncomingDelivery]) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {
         "connections": list({given.connection_id for given in batch}),
         "connection": [given.connection_id for given in batch],
@@ -207,7 +209,7 @@ def _columns(batch: list[Given]) -> dict[str, list[object]]:
     }
 
 
-def _row(given: Given) -> tuple[str | bytes | None, ...]:
+def _row(given: IncomingDelivery) -> tuple[str | bytes | None, ...]:
     said = given.said
     if isinstance(said, str):
         shown = given.body.decode("utf-8", "backslashreplace").replace("\0", "\\0")

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from bascule.hub import Hub
-from bascule.inbox.dispatch import work_off
+from bascule.inbox.dispatch import dispatch_due
 from bascule.inbox.frappe.monitor import check_all
 from bascule.inbox.ingest import queue_work
 from bascule.jobs import Work, every, task
@@ -14,7 +14,7 @@ MOST_KEPT = 20_000  # deliveries of one connection that are done with
 
 @task("inbox.work", Work.PEOPLE)
 async def work(hub: Hub, connection_id: str) -> None:
-    await work_off(hub, UUID(connection_id))
+    await dispatch_due(hub, UUID(connection_id))
 
 
 @every("* * * * * */10")

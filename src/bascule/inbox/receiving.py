@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bascule.accounts.origin import address_of
 from bascule.errors import Invalid, Unauthenticated
 from bascule.events.counted import count
-from bascule.inbox.endpoints import ends_of
+from bascule.inbox.endpoints import endpoints_of
 from bascule.inbox.frappe.addresses import PATH
-from bascule.inbox.frappe.payload import Said, Unreadable, read
+from bascule.inbox.frappe.payload import Payload, Unreadable, read
 from bascule.inbox.frappe.signatures import LARGEST, SIGNATURE, read_body
-from bascule.inbox.ingest import Given, keeper_of
+from bascule.inbox.ingest import IncomingDelivery, ingest_buffer
 from bascule.telemetry import count as counted
 
 router = APIRouter(tags=["Webhooks"])
@@ -99,7 +99,7 @@ async def receive_webhook(request: Request) -> Response:
     raise refusal
 
 
-class Door:
+class WebhookIngestMiddleware:
     """An ASGI middleware, before all others: takes deliveries without what they do not need, which
     would cost twice what they do. What it refuses goes on to the route, to be told as all is.
     """
@@ -131,13 +131,15 @@ async def _take(request: Request, what: str) -> None:
     body = await _body(request)
     headers, hub = request.headers, request.app.state.hub
     token = request.query_params.get("connection") or headers.get(CONNECTION) or None
-    whose = await ends_of(hub).whose(token, body, headers.get(SIGNATURE, ""))
-    said: Said | str
+    whose = await endpoints_of(hub).whose(token, body, headers.get(SIGNATURE, ""))
+    said: Payload | str
     try:
         said = read(body, what)
     except Unreadable as reason:
         said = str(reason)
-    if whose is None or not await keeper_of(hub).keep(Given(whose, what, body, said)):
+    if whose is None or not await ingest_buffer(hub).keep(
+        IncomingDelivery(whose, what, body, said)
+    ):
         counted("deliveries", outcome="refused")
         count(hub, "webhook.refused", address_of(request, hub.settings))
         raise Unauthenticated(

@@ -13,7 +13,7 @@ ALL = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class DocumentChange:
     """One document that the site spoke of, however often it did.
 
     `event` is Frappe's (after_insert, on_change, on_trash, after_rename, ...), empty where it was
@@ -30,23 +30,23 @@ class Heard:
     modified: str | None = None
 
 
-Listener = Callable[[Hub, Connection, list[Heard]], Awaitable[None]]
+Subscriber = Callable[[Hub, Connection, list[DocumentChange]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class Subscription:
     name: str
     doctypes: frozenset[str]
-    hear: Listener
+    hear: Subscriber
 
     def wants(self, doctype: str) -> bool:
         return ALL in self.doctypes or doctype in self.doctypes
 
 
-LISTENERS: dict[str, Registered] = {}
+SUBSCRIPTIONS: dict[str, Subscription] = {}
 
 
-def heard(*doctypes: str) -> Callable[[Listener], Listener]:
+def subscribe(*doctypes: str) -> Callable[[Subscriber], Subscriber]:
     """Registers `async (hub, connection, documents)` for these DocTypes, or for "*".
 
     It runs in a worker, for one DocType of one connection at a time, with up to 500 documents. It
@@ -54,11 +54,11 @@ def heard(*doctypes: str) -> Callable[[Listener], Listener]:
     deliveries, which it hears again later, with growing pauses; others are not held up by it.
     """
 
-    def register(hear: Listener) -> Listener:
+    def register(hear: Subscriber) -> Subscriber:
         name = f"{hear.__module__}.{hear.__qualname__}"
-        if name in LISTENERS:
+        if name in SUBSCRIPTIONS:
             raise ValueError(f"{name} listens already.")
-        LISTENERS[name] = Registered(name, frozenset(doctypes), hear)
+        SUBSCRIPTIONS[name] = Subscription(name, frozenset(doctypes), hear)
         return hear
 
     return register

@@ -11,7 +11,7 @@ from bascule.connections.tables import Connection
 from bascule.store.base import Base, encrypted
 
 
-class WebhookEnd(Base):
+class WebhookEndpoint(Base):
     """Where one connection's webhooks arrive: what they are signed with, and which are wanted."""
 
     __tablename__ = "webhook_ends"

@@ -24,7 +24,7 @@ from bascule.errors import Conflict, NoSuch
 from bascule.events.journal import entry_of
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 from bascule.mirror.attention import named
 from bascule.mirror.by_hand import begin
 from bascule.mirror.cancelling import cancel_runs
@@ -96,7 +96,7 @@ async def connection_page(
 
 async def _is_new(session: AsyncSession, connection: Connection) -> bool:
     """Connected lately, and without webhooks yet."""
-    ends = select(WebhookEnd.id).where(WebhookEnd.connection_id == connection.id)
+    ends = select(WebhookEndpoint.id).where(WebhookEndpoint.connection_id == connection.id)
     lately = connection.created_at > datetime.now(UTC) - NEW
     return lately and await session.scalar(ends) is None
 

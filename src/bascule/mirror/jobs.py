@@ -10,7 +10,7 @@ from bascule.connections.schedules import PROOFS, SYNCS, all_due, take_due
 from bascule.connections.tables import Connection
 from bascule.frappe.side_effects import leads_to
 from bascule.hub import Hub
-from bascule.inbox import Heard, heard
+from bascule.inbox import DocumentChange, subscribe
 from bascule.jobs import Work, every, task
 from bascule.mirror.quiet import AT_ONCE, forget_days, thin
 from bascule.mirror.resuming import resume
@@ -65,8 +65,10 @@ async def resume_what_was_held_up(hub: Hub) -> None:
     await resume(hub)
 
 
-@heard("*")
-async def fetch_what_changed(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
+@subscribe("*")
+async def fetch_what_changed(
+    hub: Hub, connection: Connection, documents: list[DocumentChange]
+) -> None:
     """The site says that documents changed: their streams are pulled at once, and those of what
     ERPNext moves with them. A rename changes whatever links there, so all are.
     """

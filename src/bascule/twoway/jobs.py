@@ -11,7 +11,7 @@ from bascule.connections import circuit
 from bascule.connections.resting import at_rest
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.inbox import Heard, heard
+from bascule.inbox import DocumentChange, subscribe
 from bascule.jobs import Work, every, task
 from bascule.store.identity import after_restore
 from bascule.twoway import exchanges, matching, pulling, sending, waking
@@ -37,8 +37,8 @@ async def match(hub: Hub, two_way_id: int) -> None:
     await matching.prepare(hub, two_way_id)
 
 
-@heard("Customer", "Supplier", "Address", "Contact")
-async def refetch(hub: Hub, connection: Connection, documents: list[Heard]) -> None:
+@subscribe("Customer", "Supplier", "Address", "Contact")
+async def refetch(hub: Hub, connection: Connection, documents: list[DocumentChange]) -> None:
     doctype = documents[0].doctype
     told = {one.name: one.modified for one in documents if one.event != TRASH}
     news = {one.name for one in documents} - await pulling.known(hub, connection, doctype, told)

@@ -12,7 +12,7 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox.frappe import status
 from bascule.inbox.frappe.status import Trouble, troubles_of, wrong_of
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 
 LABELS: dict[status.Mend, str] = {
     "mend": "Mend the webhooks",
@@ -28,8 +28,8 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
     all is told of the site.
     """
     query = (
-        select(WebhookEnd, Connection)
-        .join(Connection, Connection.id == WebhookEnd.connection_id)
+        select(WebhookEndpoint, Connection)
+        .join(Connection, Connection.id == WebhookEndpoint.connection_id)
         .where(seen_by(viewer))
         .order_by(Connection.name)
     )

@@ -9,7 +9,7 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox.frappe.setup import mend
 from bascule.inbox.frappe.site_webhooks import EVENTS, doctypes_in, events_at, renewed
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 
 
 async def also_tell_of(hub: Hub, connection: Connection, doctypes: Sequence[str]) -> list[str]:
@@ -17,7 +17,7 @@ async def also_tell_of(hub: Hub, connection: Connection, doctypes: Sequence[str]
     FrappeError: the site refuses; what is wanted is saved then, so its webhooks are told to be
     missing, and can be mended.
     """
-    query = select(WebhookEnd).where(WebhookEnd.connection_id == connection.id)
+    query = select(WebhookEndpoint).where(WebhookEndpoint.connection_id == connection.id)
     async with hub.db.session() as session:
         end = await session.scalar(query)
         if end is None or not end.at_the_site:

@@ -22,7 +22,7 @@ from bascule.inbox.frappe.orphans import orphans_if_told
 from bascule.inbox.frappe.site_queue import waiting
 from bascule.inbox.frappe.site_webhooks import Found, Target, look, renewed
 from bascule.inbox.frappe.unreported import unheard
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 
 log = logging.getLogger(__name__)
 AT_ONCE = 10  # sites, or one that does not answer would hold up all behind it
@@ -32,7 +32,7 @@ async def check(hub: Hub, connection: Connection) -> None:
     """Keeps what the site says in the end's `found`; a refusal of the site's too. Reads only."""
     async with hub.db.session() as session:
         end = await session.scalar(
-            select(WebhookEnd).where(WebhookEnd.connection_id == connection.id)
+            select(WebhookEndpoint).where(WebhookEndpoint.connection_id == connection.id)
         )
         session.expunge_all()
     if end is None or end.base_url is None:
@@ -45,7 +45,7 @@ async def check(hub: Hub, connection: Connection) -> None:
     except FrappeError as error:
         told = {"error": str(error), "next_step": error.next_step}
     async with hub.db.session() as session:
-        saved = await session.get(WebhookEnd, end.id, with_for_update=True)
+        saved = await session.get(WebhookEndpoint, end.id, with_for_update=True)
         if saved is None or saved.found.get("stamps") != end.found.get("stamps"):
             return  # somebody mended them meanwhile, and looks again
         changed = saved.found != {**saved.found, **told}
@@ -57,7 +57,7 @@ async def check(hub: Hub, connection: Connection) -> None:
             await publish(session, "delivery", connection_id=connection.id, keep=False)
 
 
-async def _asked(hub: Hub, site: Site, end: WebhookEnd) -> dict[str, Any]:
+async def _asked(hub: Hub, site: Site, end: WebhookEndpoint) -> dict[str, Any]:
     """What the site says of its webhooks, of what waits, and of what nobody told of."""
     since = end.found.get("since")
     user = await site.logged_user()
@@ -84,7 +84,9 @@ async def _asked(hub: Hub, site: Site, end: WebhookEnd) -> dict[str, Any]:
 
 async def check_all(hub: Hub) -> None:
     async with hub.db.session() as session:
-        query = select(Connection).join(WebhookEnd, WebhookEnd.connection_id == Connection.id)
+        query = select(Connection).join(
+            WebhookEndpoint, WebhookEndpoint.connection_id == Connection.id
+        )
         connections = (await session.scalars(query.where(~at_rest()))).all()
         session.expunge_all()
     places = asyncio.Semaphore(AT_ONCE)

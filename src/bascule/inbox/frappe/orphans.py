@@ -17,7 +17,7 @@ from bascule.connections.tables import Connection
 from bascule.frappe import NoPermission, NotFound, Site
 from bascule.hub import Hub
 from bascule.inbox.frappe.addresses import PATH
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 from bascule.store.address_binding import same_place
 
 MOST = 500  # webhooks looked at
@@ -50,9 +50,9 @@ async def orphans_at(
     hub: Hub, site: Site, connection: Connection, *, asked_at: str | None = None
 ) -> list[Orphan]:
     async with hub.db.session() as session:
-        tokens = set(await session.scalars(select(WebhookEnd.token)))
+        tokens = set(await session.scalars(select(WebhookEndpoint.token)))
         # What the owner of another private connection calls the hub says nothing here.
-        theirs = select(WebhookEnd.base_url).join(Connection)
+        theirs = select(WebhookEndpoint.base_url).join(Connection)
         theirs = theirs.where(or_(Connection.shared, Connection.id == connection.id))
         said = [hub.settings.public_url, asked_at, *await session.scalars(theirs)]
     site_is_here = _on_loopback(connection.api_url)

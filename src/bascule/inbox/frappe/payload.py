@@ -14,7 +14,7 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Payload:
     doctype: str
     name: str
     event: str  # Frappe's; empty where it was not told
@@ -31,7 +31,7 @@ class _Body(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Body)
 
 
-def read(body: bytes, what: str) -> Said:
+def read(body: bytes, what: str) -> Payload:
     """`what`: the last part of the address that it came to. Unreadable, with the reason."""
     try:
         said = _DECODER.decode(body)
@@ -52,4 +52,4 @@ def read(body: bytes, what: str) -> Said:
             raise Unreadable(f"A value in the body has over {LONGEST_NAME} characters.")
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise Unreadable("A value in the body holds what is no text.")
-    return Said(doctype, name, said.event or "", said.modified or None)
+    return Payload(doctype, name, said.event or "", said.modified or None)

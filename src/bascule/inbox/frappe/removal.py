@@ -10,7 +10,7 @@ from bascule.connections.tables import Connection
 from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.inbox.frappe.site_webhooks import Target, remove_all
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 
 
 @finds_on_site
@@ -42,7 +42,7 @@ async def webhooks_made_by_hand(session: AsyncSession, connection: Connection) -
     return ["The webhooks that were made by hand are refused from then on: delete them in ERPNext."]
 
 
-async def _end(session: AsyncSession, connection: Connection) -> WebhookEnd | None:
-    query = select(WebhookEnd).where(WebhookEnd.connection_id == connection.id)
-    end: WebhookEnd | None = await session.scalar(query)
+async def _end(session: AsyncSession, connection: Connection) -> WebhookEndpoint | None:
+    query = select(WebhookEndpoint).where(WebhookEndpoint.connection_id == connection.id)
+    end: WebhookEndpoint | None = await session.scalar(query)
     return end

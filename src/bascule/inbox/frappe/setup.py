@@ -21,7 +21,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.frappe import Site
 from bascule.hub import Hub
-from bascule.inbox.endpoints import ends_of
+from bascule.inbox.endpoints import endpoints_of
 from bascule.inbox.frappe.monitor import check, tell
 from bascule.inbox.frappe.site_webhooks import (
     EVENTS,
@@ -33,7 +33,7 @@ from bascule.inbox.frappe.site_webhooks import (
     renewed,
     with_renames,
 )
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 from bascule.reach import is_refused
 from bascule.store.address_binding import same_place
 
@@ -63,9 +63,9 @@ class Order:
     secret: str | None = None
 
 
-async def end_of(session: AsyncSession, connection: Connection) -> WebhookEnd:
+async def end_of(session: AsyncSession, connection: Connection) -> WebhookEndpoint:
     found = await session.scalar(
-        select(WebhookEnd).where(WebhookEnd.connection_id == connection.id)
+        select(WebhookEndpoint).where(WebhookEndpoint.connection_id == connection.id)
     )
     if found is None:
         raise NoWebhooks
@@ -109,7 +109,7 @@ async def set_up(
                 _change_secret(hub, end, order.secret, CHANGEOVER)
             await session.flush()
             session.expunge(end)
-        ends_of(hub).forget()
+        endpoints_of(hub).forget()
         done = await _bring(hub, connection, site, end) if end.at_the_site else Brought()
     await check(hub, connection)
     return done
@@ -126,7 +126,7 @@ async def mend(hub: Hub, connection: Connection) -> Brought:
         _belong(hub, end, connection)
         await session.flush()
         session.expunge(end)
-    ends_of(hub).forget()
+    endpoints_of(hub).forget()
     async with open_site(hub, connection) as site:
         done = await _bring(hub, connection, site, end)
     await check(hub, connection)
@@ -168,7 +168,7 @@ async def rotate(
         end.found = {**end.found, "unfinished": end.at_the_site}
         await session.flush()
         session.expunge(end)
-    ends_of(hub).forget()
+    endpoints_of(hub).forget()
     if not end.at_the_site:
         return Brought()
     async with open_site(hub, connection) as site:
@@ -188,31 +188,31 @@ async def remove(
         async with open_site(hub, connection) as site:
             removed = await remove_all(site, Target(end.base_url, end.token, end.wanted))
     async with hub.db.session() as session:
-        gone = await session.get(WebhookEnd, end.id)
+        gone = await session.get(WebhookEndpoint, end.id)
         if gone is not None:
             await session.delete(gone)
         await tell(session, connection.id)
-    ends_of(hub).forget()
+    endpoints_of(hub).forget()
     return removed
 
 
-async def _end(hub: Hub, connection: Connection) -> WebhookEnd:
+async def _end(hub: Hub, connection: Connection) -> WebhookEndpoint:
     async with hub.db.session() as session:
         end = await end_of(session, connection)
         session.expunge(end)
     return end
 
 
-async def _end_or_new(hub: Hub, session: AsyncSession, connection: Connection) -> WebhookEnd:
+async def _end_or_new(hub: Hub, session: AsyncSession, connection: Connection) -> WebhookEndpoint:
     """Locked, so that two who set up at once make one of it."""
     await session.execute(
         select(Connection.id).where(Connection.id == connection.id).with_for_update()
     )
     found = await session.scalar(
-        select(WebhookEnd).where(WebhookEnd.connection_id == connection.id)
+        select(WebhookEndpoint).where(WebhookEndpoint.connection_id == connection.id)
     )
     if found is None:
-        found = WebhookEnd(
+        found = WebhookEndpoint(
             connection_id=connection.id,
             token=secrets.token_urlsafe(16),
             site_url=connection.api_url,
@@ -226,13 +226,13 @@ async def _end_or_new(hub: Hub, session: AsyncSession, connection: Connection) -
     return found
 
 
-async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEnd) -> Brought:
+async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEndpoint) -> Brought:
     """Those of an older form are given the present one."""
     wanted = renewed(end.wanted)
     target = Target(end.base_url or "", end.token, wanted, await site.logged_user())
     done = await bring(site, target, hub.vault.decrypt(end.secret_encrypted))
     async with hub.db.session() as session:
-        saved = await session.get(WebhookEnd, end.id, with_for_update=True)
+        saved = await session.get(WebhookEndpoint, end.id, with_for_update=True)
         if saved is not None and saved.secret_encrypted == end.secret_encrypted:
             saved.installed_at = datetime.now(UTC)
             if saved.wanted == end.wanted:
@@ -245,14 +245,14 @@ async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEnd) 
     return done
 
 
-def _belong(hub: Hub, end: WebhookEnd, connection: Connection) -> None:
+def _belong(hub: Hub, end: WebhookEndpoint, connection: Connection) -> None:
     """Another site gets another secret, and what the one before signs is refused from now on."""
     if not same_place(end.site_url, connection.api_url):
         end.site_url, end.previous_encrypted, end.previous_until = connection.api_url, None, None
         end.secret_encrypted = hub.vault.encrypt(secrets.token_urlsafe(32))
 
 
-def _change_secret(hub: Hub, end: WebhookEnd, secret: str, limit: timedelta) -> None:
+def _change_secret(hub: Hub, end: WebhookEndpoint, secret: str, limit: timedelta) -> None:
     if hub.vault.decrypt(end.secret_encrypted) == secret:
         return
     if end.id is not None:  # else nobody was ever given the one before
@@ -270,7 +270,7 @@ def _check_secret(secret: str) -> None:
         )
 
 
-def _refuse_by_hand(end: WebhookEnd) -> None:
+def _refuse_by_hand(end: WebhookEndpoint) -> None:
     if not end.at_the_site:
         raise Conflict(
             "These webhooks were made by hand on the site, and the hub leaves them alone.",

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.connections.tables import Connection
 from bascule.inbox.frappe.addresses import get_webhook_address
 from bascule.inbox.frappe.site_webhooks import Hook, doctypes_in
-from bascule.inbox.tables import Delivery, WebhookEnd
+from bascule.inbox.tables import Delivery, WebhookEndpoint
 
 State = Literal["off", "waiting", "arriving", "late", "trouble"]
 # Which act on the page takes the trouble away.
@@ -71,7 +71,7 @@ class Standing:
     """
 
     state: State
-    end: WebhookEnd | None = None
+    end: WebhookEndpoint | None = None
     hooks: list[Arriving] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)  # deliveries by their state
@@ -97,7 +97,9 @@ class Standing:
 
 
 async def standing_of(session: AsyncSession, connection: Connection) -> Standing:
-    end = await session.scalar(select(WebhookEnd).where(WebhookEnd.connection_id == connection.id))
+    end = await session.scalar(
+        select(WebhookEndpoint).where(WebhookEndpoint.connection_id == connection.id)
+    )
     counts = await _counts(session, connection.id)
     if end is None:
         return Standing("off", counts=counts)
@@ -136,7 +138,7 @@ def _webhooks_in(queue: Mapping[str, Any]) -> str:
     return f"At least {some}" if queue.get("full") else some
 
 
-def _hooks(end: WebhookEnd) -> list[Hook]:
+def _hooks(end: WebhookEndpoint) -> list[Hook]:
     """As they were found; before the first look, as they are wanted."""
     if "hooks" in end.found:
         return [Hook(**hook) for hook in end.found["hooks"]]
@@ -177,11 +179,11 @@ async def wrong_of(
     """Deliveries that somebody has to look at, by connection and state. Those that cannot be read
     count for a day, and no longer than until the webhooks are mended.
     """
-    mended = func.coalesce(WebhookEnd.installed_at, WebhookEnd.created_at)
+    mended = func.coalesce(WebhookEndpoint.installed_at, WebhookEndpoint.created_at)
     since = func.greatest(mended, func.now() - func.make_interval(0, 0, 0, 1))
     query = (
         select(Delivery.connection_id, Delivery.state, func.count())
-        .join(WebhookEnd, WebhookEnd.connection_id == Delivery.connection_id)
+        .join(WebhookEndpoint, WebhookEndpoint.connection_id == Delivery.connection_id)
         .where(
             Delivery.connection_id.in_(connection_ids),
             Delivery.state.in_(("failed", "unreadable")),
@@ -195,7 +197,7 @@ async def wrong_of(
     return found
 
 
-def troubles_of(end: WebhookEnd, wrong: Mapping[str, int]) -> Iterator[Trouble]:
+def troubles_of(end: WebhookEndpoint, wrong: Mapping[str, int]) -> Iterator[Trouble]:
     """`wrong`: deliveries by their state, see `wrong_of`."""
     found = end.found
     if found.get("error"):
@@ -274,7 +276,7 @@ def _of_queue(found: dict[str, Any]) -> Iterator[Trouble]:
         )
 
 
-def _of_arrivals(end: WebhookEnd, found: dict[str, Any]) -> Iterator[Trouble]:
+def _of_arrivals(end: WebhookEndpoint, found: dict[str, Any]) -> Iterator[Trouble]:
     unheard = found.get("unheard") or {}
     for doctype, names in unheard.items():
         yield Trouble(
@@ -296,7 +298,7 @@ def _of_arrivals(end: WebhookEnd, found: dict[str, Any]) -> Iterator[Trouble]:
         )
 
 
-def _way_of(end: WebhookEnd) -> str:
+def _way_of(end: WebhookEndpoint) -> str:
     runs = f"See that ERPNext's background workers run, and that the site reaches {end.base_url};"
     if end.at_the_site:
         return f"{runs} then mend the webhooks."

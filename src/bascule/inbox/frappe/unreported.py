@@ -13,7 +13,7 @@ from bascule.frappe.side_effects import MADE_BY_SQL, MOVED
 from bascule.hub import Hub
 from bascule.inbox.frappe.site_queue import GRACE, Changed, changed_lately
 from bascule.inbox.frappe.site_webhooks import EVERYTHING_AS, Found
-from bascule.inbox.tables import WebhookEnd
+from bascule.inbox.tables import WebhookEndpoint
 
 TOLD_OF_CHANGES = frozenset({"on_change", "on_update"})
 LONGEST = timedelta(hours=1)  # that anything is waited for
@@ -46,7 +46,7 @@ class Seen:
 
 
 async def unheard(
-    hub: Hub, site: Site, end: WebhookEnd, found: Found, since: str, user: str
+    hub: Hub, site: Site, end: WebhookEndpoint, found: Found, since: str, user: str
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """By DocType the documents of which nothing came: those that are lost, and those that are late.
 
@@ -73,7 +73,9 @@ async def unheard(
     return lost, late
 
 
-async def _missed(hub: Hub, end: WebhookEnd, doctype: str, changed: list[Changed]) -> list[Changed]:
+async def _missed(
+    hub: Hub, end: WebhookEndpoint, doctype: str, changed: list[Changed]
+) -> list[Changed]:
     async with hub.db.connection() as conn:
         heard = await conn.execute(
             "SELECT name, max(modified) FROM bascule.deliveries"
@@ -100,7 +102,7 @@ def _is_late(doctype: str, changed: Changed, found: Found, seen: Seen) -> bool:
     return seen.may_come(changed)
 
 
-async def _seen(hub: Hub, end: WebhookEnd, now: datetime) -> Seen:
+async def _seen(hub: Hub, end: WebhookEndpoint, now: datetime) -> Seen:
     here = datetime.now(UTC)
     ahead = now - here.replace(tzinfo=None)
     async with hub.db.connection() as conn:
