@@ -11,8 +11,7 @@ from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, ThePerson, V
 from bascule.accounts.origin import network_of
 from bascule.accounts.passkeys import registration
 from bascule.accounts.passkeys.relying_party import bound_to, place_of
-from bascule.accounts.people import users
-from bascule.accounts.people.api import UserId, note
+from bascule.accounts.people.api import UserId, act_on_person
 from bascule.accounts.schemas import Person
 from bascule.accounts.tables import Passkey
 
@@ -141,8 +140,4 @@ async def remove_passkeys_of_user(
     request: Request, hub: TheHub, admin: Admin, person: ConfirmedPerson, user: UserId
 ) -> Person:
     """All of somebody who lost their devices: they sign in with what else they have."""
-    async with hub.db.session() as session:
-        found = await users.find_person(session, user)
-        note(request, found)
-        await registration.remove_all(session, found)
-        return Person.of(found)
+    return await act_on_person(request, hub, user, registration.remove_all)

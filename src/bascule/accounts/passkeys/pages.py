@@ -18,13 +18,11 @@ from bascule.accounts.passkeys.api import PasskeyId, remove_passkeys_of_user
 from bascule.accounts.passkeys.relying_party import NotTheirs, bound_to, place_if_any, place_of
 from bascule.accounts.people.api import UserId
 from bascule.accounts.sign_in.challenges import LASTS
-from bascule.accounts.sign_in.entry import enter
+from bascule.accounts.sign_in.entry import enter, record_refused
 from bascule.accounts.sign_in.pages import sign_in_page_with
 from bascule.accounts.sign_in.second_factor import codes_left
 from bascule.accounts.tables import User
 from bascule.errors import Conflict, Invalid, NoSuch
-from bascule.events.counted import count
-from bascule.events.journal import record
 from bascule.hub import Hub
 from bascule.ui import back_to, render
 
@@ -62,7 +60,8 @@ async def sign_in_with_passkey(
             hub, authentication.SIGN_IN, place_of(hub, request), credential, bound_to=cookie
         )
     except (NotTheirs, Conflict) as refused:
-        await note_refused(hub, request, refused)
+        known = refused if isinstance(refused, NotTheirs) else None
+        await record_refused(hub, request, known, via="passkey", counted="sign-in.passkey-refused")
         return await sign_in_page_with(request, hub, next, refused=refused)
     return await enter(
         hub, request, user, next=next, way="passkey", confirmed_at=None, factor_given=True
@@ -148,23 +147,6 @@ async def remove_form_of_person(
 ) -> Response:
     found = await remove_passkeys_of_user(request, hub, user, me, person)
     return back_to(f"/people/{person}", f"The passkeys of {found.username} are removed.")
-
-
-async def note_refused(hub: Hub, request: Request, refused: Exception) -> None:
-    """Of a key whose copy may be in other hands a row; of others how many there were."""
-    address = address_of(request, hub.settings)
-    if not isinstance(refused, NotTheirs) or refused.user is None:
-        count(hub, "sign-in.passkey-refused", address)
-        return
-    async with hub.db.session() as session:
-        await record(
-            session,
-            action="sign-in.failed",
-            user=refused.user,
-            via="passkey",
-            address=address,
-            detail={"reason": refused.reason},
-        )
 
 
 async def _page(

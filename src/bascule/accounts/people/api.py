@@ -1,10 +1,11 @@
 """People over HTTP, for admins: who there is, invitations, roles, resets, and others' tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import (
     ConfirmedPerson,
@@ -138,6 +139,17 @@ async def revoke_token_of_user(
         owner = await users.find_person(session, user)
         note(request, owner)
         return TokenAnswer.model_validate(await revoke_token(session, owner, token))
+
+
+async def act_on_person(
+    request: Request, hub: Hub, number: int, act: Callable[[AsyncSession, User], Awaitable[None]]
+) -> Person:
+    """Takes away a person's lost or misused way in, and names the person in the audit log."""
+    async with hub.db.session() as session:
+        found = await users.find_person(session, number)
+        note(request, found)
+        await act(session, found)
+        return Person.of(found)
 
 
 def gives_powers(changes: Mapping[str, Any]) -> bool:

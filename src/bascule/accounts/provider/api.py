@@ -1,14 +1,14 @@
 """One's own account at the company's provider over HTTP, and an admin who disconnects one."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, Viewer
-from bascule.accounts.people import users
-from bascule.accounts.people.api import UserId, note
+from bascule.accounts.people.api import UserId, act_on_person
 from bascule.accounts.provider.identities import identity_of, unbind
 from bascule.accounts.schemas import Person
 
@@ -70,8 +70,4 @@ async def disconnect_user(
     request: Request, hub: TheHub, admin: Admin, person: ConfirmedPerson, user: UserId
 ) -> Person:
     """Somebody does not sign in by the company's provider any more, until they connect it again."""
-    async with hub.db.session() as session:
-        found = await users.find_person(session, user)
-        note(request, found)
-        await unbind(session, found, by_admin=True)
-        return Person.of(found)
+    return await act_on_person(request, hub, user, partial(unbind, by_admin=True))

@@ -28,11 +28,10 @@ from bascule.accounts.provider.sign_in import (
     shown_at,
 )
 from bascule.accounts.sessions import cookie_of, session_of
-from bascule.accounts.sign_in.entry import enter
+from bascule.accounts.sign_in.entry import enter, record_refused
 from bascule.accounts.sign_in.pages import sign_in_page_with
 from bascule.accounts.tables import Challenge, User
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
-from bascule.events.counted import count
 from bascule.events.journal import record
 from bascule.hub import Hub
 from bascule.ui import back_to, render
@@ -88,7 +87,8 @@ async def from_provider(
                 factor_given=counts_as_factor(hub, told),
             )
     except COULD_NOT as refused:
-        await _noted(hub, request, refused)
+        known = refused if isinstance(refused, NotLetIn) else None
+        await record_refused(hub, request, known, via="oidc", counted="sign-in.not-let-in")
         if asked is not None and asked.purpose == CONNECT:
             step = refused.next_step
             return back_to("/settings", str(refused), kind="failed", next_step=step)
@@ -151,24 +151,6 @@ async def _connected(hub: Hub, request: Request, asked: Challenge, told: Told) -
             session, action="connected_provider", user=user, via="session", address=address
         )
     return back_to("/settings", f"From now on you may sign in by {hub.settings.oidc_name}.")
-
-
-async def _noted(hub: Hub, request: Request, refused: HubError) -> None:
-    """Of somebody who is known a row; of others how many there were."""
-    address = address_of(request, hub.settings)
-    if not isinstance(refused, NotLetIn) or refused.user is None:
-        count(hub, "sign-in.not-let-in", address)
-        return
-    async with hub.db.session() as session:
-        detail = {"reason": refused.reason}
-        await record(
-            session,
-            action="sign-in.failed",
-            user=refused.user,
-            via="oidc",
-            address=address,
-            detail=detail,
-        )
 
 
 async def _refused(request: Request, hub: Hub, refused: HubError, next: str) -> Response:

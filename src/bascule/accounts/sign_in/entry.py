@@ -1,6 +1,9 @@
-"""The last steps of a sign-in in a browser: a second factor where one is wanted, or its session."""
+"""The last steps of a browser's sign-in: its second factor, then its session; or the record of the
+refusal.
+"""
 
 from datetime import UTC, datetime
+from typing import Protocol
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
@@ -14,10 +17,20 @@ from bascule.accounts.sessions import start_session
 from bascule.accounts.sign_in.half_sign_in import wait_for_code
 from bascule.accounts.sign_in.second_factor import has_factor
 from bascule.accounts.tables import User
-from bascule.events.journal import record
+from bascule.events.counted import count
+from bascule.events.journal import Person, record
 from bascule.hub import Hub
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # of a session whose person has shown nothing lately
+
+
+class RefusedSignIn(Protocol):
+    """`user`: whose account it was about, where that is known; `reason` is for the audit log."""
+
+    @property
+    def user(self) -> Person | None: ...
+    @property
+    def reason(self) -> str: ...
 
 
 async def enter(
@@ -57,6 +70,27 @@ async def ask_for_factor(
     response = RedirectResponse(f"/sign-in/code?{query}", 303)
     await wait_for_code(hub, request, response, user, way=way)
     return response
+
+
+async def record_refused(
+    hub: Hub, request: Request, refused: RefusedSignIn | None, *, via: str, counted: str
+) -> None:
+    """A refused sign-in of a known person is a row of the audit log with its reason. Of strangers
+    only the number of refusals is kept, under the name `counted`.
+    """
+    address = address_of(request, hub.settings)
+    if refused is None or refused.user is None:
+        count(hub, counted, address)
+        return
+    async with hub.db.session() as session:
+        await record(
+            session,
+            action="sign-in.failed",
+            user=refused.user,
+            via=via,
+            address=address,
+            detail={"reason": refused.reason},
+        )
 
 
 async def give_passkey(

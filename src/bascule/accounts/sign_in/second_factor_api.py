@@ -6,8 +6,7 @@ from fastapi import APIRouter, Request
 
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, Viewer, needs_factor
 from bascule.accounts.passkeys.registration import passkeys_of
-from bascule.accounts.people import users
-from bascule.accounts.people.api import UserId, note
+from bascule.accounts.people.api import UserId, act_on_person
 from bascule.accounts.schemas import (
     FactorBegun,
     FactorCode,
@@ -85,8 +84,4 @@ async def turn_off_factor_of_user(
     request: Request, hub: TheHub, admin: Admin, person: ConfirmedPerson, user: UserId
 ) -> Person:
     """For somebody who lost their app and the recovery codes: their password alone lets them in."""
-    async with hub.db.session() as session:
-        found = await users.find_person(session, user)
-        note(request, found)
-        await second_factor.turn_off(session, found)
-        return Person.of(found)
+    return await act_on_person(request, hub, user, second_factor.turn_off)
