@@ -15,8 +15,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from bascule.sandbox.folder import load_folder
 from bascule.sandbox.server import Running, Sandbox
-from bascule.sandbox.snapshot import load_folder
 
 from .comparison import Mismatch, Tokens, compare, plain
 

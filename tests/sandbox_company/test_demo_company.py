@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from bascule.sandbox.apps import builtin
 from bascule.sandbox.company import READABLE, demo_company
-from bascule.sandbox.core.doctypes import builtin
-from bascule.sandbox.snapshot import Snapshot
+from bascule.sandbox.core.snapshot import Snapshot
 
 TODAY = date(2026, 11, 20)
 STANDARD = {"name", "owner", "creation", "modified", "modified_by", "docstatus", "idx", "doctype"}

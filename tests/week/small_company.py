@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bascule.sandbox.company import demo_company
-from bascule.sandbox.snapshot import Snapshot
+from bascule.sandbox.core.snapshot import Snapshot
 
 _MOST = {"Sales Order": 10, "Purchase Order": 6, "Stock Entry": 3}
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bascule.sandbox.company import demo_company
+    from bascule.sandbox.core.snapshot import Snapshot
+    from bascule.sandbox.folder import load_folder
     from bascule.sandbox.server import Running, Sandbox, SandboxThread
-    from bascule.sandbox.snapshot import Snapshot, load_folder
 
 __all__ = ["Running", "Sandbox", "SandboxThread", "Snapshot", "demo_company", "load_folder"]
-_MODULES = {"Snapshot": "snapshot", "load_folder": "snapshot", "demo_company": "company"}
+_MODULES = {"Snapshot": "core.snapshot", "load_folder": "folder", "demo_company": "company"}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,13 +15,15 @@ from rich.console import Console
 from rich.table import Table
 
 from bascule.sandbox.company import demo_company
+from bascule.sandbox.core.snapshot import Snapshot
 from bascule.sandbox.core.versions import FIFTEEN, MAJORS
 from bascule.sandbox.faults import KINDS
+from bascule.sandbox.folder import load_folder
 from bascule.sandbox.server import Sandbox
-from bascule.sandbox.snapshot import Snapshot, load_folder
 
 if TYPE_CHECKING:
-    from bascule.sandbox.server import Running
+    from bascule.sandbox.folder import load_folder
+from bascule.sandbox.server import Running
 
 
 def run_sandbox(

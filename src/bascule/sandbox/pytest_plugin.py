@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from bascule.sandbox.core.snapshot import Snapshot
     from bascule.sandbox.server import Running
-    from bascule.sandbox.snapshot import Snapshot
 
 
 @pytest.fixture(scope="session")

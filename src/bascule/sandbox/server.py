@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
+from bascule.sandbox.apps import open_site
 from bascule.sandbox.controls import Controls
 from bascule.sandbox.core.access.permissions import User
 from bascule.sandbox.core.http.answers import Ask
 from bascule.sandbox.core.http.api import Api
 from bascule.sandbox.core.site import Site
+from bascule.sandbox.core.snapshot import Snapshot
 from bascule.sandbox.core.webhooks.queue import Deliveries
 from bascule.sandbox.faults import Faults
-from bascule.sandbox.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
@@ -60,7 +61,7 @@ class Sandbox:
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Running]:
         """Answers within the block; port 0 lets the system choose. OSError if it is taken."""
-        site = Site(self._snapshot)
+        site = open_site(self._snapshot)
         faults = Faults(site.clock, site.permissions.user_of)
         api = Api(site)
         deliveries = Deliveries(site, self._patience)

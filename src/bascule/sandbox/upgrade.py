@@ -7,9 +7,9 @@ has no field any more is shown no more, and the sources of leads are those of ca
 from dataclasses import replace
 from typing import Any
 
-from bascule.sandbox.core.doctypes import builtin
+from bascule.sandbox.apps import builtin
+from bascule.sandbox.core.snapshot import Snapshot
 from bascule.sandbox.core.versions import SIXTEEN
-from bascule.sandbox.snapshot import Snapshot
 
 _RENAMED = {"Lead Source": "UTM Source"}
 _MOVED = {"source": "utm_source"}

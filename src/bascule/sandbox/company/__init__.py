@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bascule.sandbox.apps import builtin
 from bascule.sandbox.company import masters
 from bascule.sandbox.company.agenda import Agenda
 from bascule.sandbox.company.books import Books, Document
@@ -21,9 +22,8 @@ from bascule.sandbox.company.ledger import Ledger
 from bascule.sandbox.company.people import write_customers, write_suppliers
 from bascule.sandbox.company.selling import Selling
 from bascule.sandbox.company.storekeeping import Storekeeping
-from bascule.sandbox.core.doctypes import builtin
+from bascule.sandbox.core.snapshot import Snapshot
 from bascule.sandbox.core.versions import FIFTEEN, SIXTEEN
-from bascule.sandbox.snapshot import Snapshot
 from bascule.sandbox.upgrade import upgraded
 
 TIME_ZONE = "Europe/Amsterdam"

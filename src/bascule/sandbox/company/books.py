@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from bascule.sandbox.core.doctypes import builtin
+from bascule.sandbox.apps import builtin
 
 Document = dict[str, Any]
 

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from bascule.sandbox.core.database.tables import Tables
 from bascule.sandbox.core.doctypes.schema import Schema
-from bascule.sandbox.snapshot import Snapshot
+from bascule.sandbox.core.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

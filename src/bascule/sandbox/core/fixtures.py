@@ -1,5 +1,6 @@
-"""What the setup of Frappe and ERPNext puts on every site, where a snapshot does not bring it."""
+"""What the setup of Frappe and its apps puts on every site, where a snapshot does not bring it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bascule.sandbox.core.access.permissions import AUTOMATIC
@@ -8,52 +9,36 @@ from bascule.sandbox.core.database.tables import Row
 if TYPE_CHECKING:
     from bascule.sandbox.core.site import Site
 
-# DocType -> (the field that names it, the names); see erpnext/setup/setup_wizard.
+# Filled on every site, though a snapshot may not have recorded them. An app adds its own.
+REFERENCE = {
+    *("Country", "Language", "Currency", "Gender", "Salutation", "Role", "User", "Module Def"),
+    *("Email Template", "Print Heading", "Letter Head", "Address Template"),
+}
+# What an app puts on every site: DocType -> its documents, without stamps.
+OF_APPS: list[Callable[["Site"], dict[str, list[Row]]]] = []
+# DocType -> (the field that names it, the names).
 _NAMES: dict[str, tuple[str, str]] = {
-    "Activity Type": (
-        "activity_type",
-        "Planning, Research, Proposal Writing, Execution, Communication",
-    ),
     "Gender": (
         "gender",
         "Male, Female, Other, Transgender, Genderqueer, Non-Conforming, Prefer not to say",
     ),
-    "Issue Priority": ("name", "Low, Medium, High"),
-    "Lead Source": (
-        "source_name",
-        "Existing Customer, Reference, Advertisement, Cold Calling, Exhibition, Supplier Reference,"
-        " Mass Mailing, Customer's Vendor, Campaign, Walk In",
-    ),
-    "Market Segment": ("market_segment", "Lower Income, Middle Income, Upper Income"),
-    "Opportunity Type": ("name", "Sales, Support, Maintenance"),
-    "Print Heading": ("print_heading", "Credit Note, Debit Note"),
-    "Project Type": ("project_type", "Internal, External, Other"),
     "Salutation": ("salutation", "Mr, Ms, Mx, Dr, Mrs, Madam, Miss, Master, Prof"),
-    "Stock Entry Type": (
-        "name",
-        "Material Issue, Material Receipt, Material Transfer, Manufacture, Repack,"
-        " Material Transfer for Manufacture, Material Consumption for Manufacture,"
-        " Send to Subcontractor",
-    ),
 }
-_PAYMENTS = {"Cheque": "Bank", "Cash": "Cash", "Credit Card": "Bank", "Wire Transfer": "Bank"}
-_PAYMENTS["Bank Draft"] = "Bank"
+
+
+def named(names: dict[str, tuple[str, str]]) -> dict[str, list[Row]]:
+    """Documents that are no more than their name, which also stands in a field."""
+    return {
+        doctype: [{"name": name, field: name} for name in listed.split(", ")]
+        for doctype, (field, listed) in names.items()
+    }
 
 
 def of_every_site(site: "Site") -> dict[str, list[Row]]:
-    """DocType -> its documents without stamps; of purposes and types what tells them apart."""
-    found: dict[str, list[Row]] = {
-        doctype: [{"name": name, field: name} for name in names.split(", ")]
-        for doctype, (field, names) in _NAMES.items()
-    }
-    if "Lead Source" not in site.schema:  # since version 16 they are of campaigns of any kind
-        found["UTM Source"] = [{"name": row["name"]} for row in found.pop("Lead Source")]
-    for row in found["Stock Entry Type"]:
-        row["purpose"] = row["name"]
-    found["Mode of Payment"] = [
-        {"name": name, "mode_of_payment": name, "type": kind, "enabled": 1}
-        for name, kind in _PAYMENTS.items()
-    ]
+    """DocType -> its documents, without stamps."""
+    found = named(_NAMES)
+    for of_app in OF_APPS:
+        found |= of_app(site)
     roles = {row["role"] for doctype in site.schema for row in doctype.permissions}
     roles |= {role for user in site.users.values() for role in user.roles} | AUTOMATIC
     found["Role"] = [
@@ -65,9 +50,5 @@ def of_every_site(site: "Site") -> dict[str, list[Row]]:
     found["File"] = [
         {"name": "Home", "file_name": "Home", "is_folder": 1},
         {"name": "Home/Attachments", "file_name": "Attachments", "is_folder": 1, "folder": "Home"},
-    ]
-    found["Sales Person"] = [
-        {"name": "Sales Team", "sales_person_name": "Sales Team", "is_group": 1, "enabled": 1}
-        | {"lft": 1, "rgt": 2}
     ]
     return found

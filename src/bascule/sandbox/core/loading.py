@@ -1,39 +1,76 @@
-"""A snapshot on its way into a site: DocTypes, documents, users, and what every site has anyway."""
+"""A snapshot made into a site: DocTypes, documents, users, and what every site has anyway."""
 
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import TYPE_CHECKING
 
+from bascule.sandbox.core import copies, jobs
 from bascule.sandbox.core.access.permissions import BESIDES, GUEST, User
-from bascule.sandbox.core.database.tables import Row, quoted
+from bascule.sandbox.core.database.tables import Row, Tables, quoted
 from bascule.sandbox.core.doctypes import builtin, customization
 from bascule.sandbox.core.doctypes.metadata import as_document
-from bascule.sandbox.core.doctypes.schema import TABLE_TYPES, DocType, inferred, inferred_fields
+from bascule.sandbox.core.doctypes.schema import (
+    TABLE_TYPES,
+    DocType,
+    Schema,
+    inferred,
+    inferred_fields,
+)
+from bascule.sandbox.core.documents import (
+    attachments,
+    custom_doctypes,
+    custom_fields,
+    desk_doctypes,
+    system_settings,
+    trees,
+    users,
+)
 from bascule.sandbox.core.documents.defaults import set_defaults
 from bascule.sandbox.core.documents.document import Document
 from bascule.sandbox.core.documents.naming import random_name
 from bascule.sandbox.core.errors import Call
-from bascule.sandbox.core.fixtures import of_every_site
+from bascule.sandbox.core.fixtures import REFERENCE, of_every_site
+from bascule.sandbox.core.site import Site
+from bascule.sandbox.core.snapshot import Snapshot
 from bascule.sandbox.core.versions import SIXTEEN
-from bascule.sandbox.snapshot import Snapshot
+from bascule.sandbox.core.webhooks import webhooks
 
-if TYPE_CHECKING:
-    from bascule.sandbox.core.site import Site
-
-# Filled on every site, though a snapshot may not have recorded them.
-_REFERENCE = {
-    *("Country", "Language", "Currency", "Gender", "Salutation", "Role", "User", "Module Def"),
-    *("Designation", "Industry Type", "Market Segment", "Mode of Payment", "Email Template"),
-    *("Print Heading", "Letter Head", "Incoterm", "Party Type", "Stock Entry Type", "Department"),
-    *("Sales Person", "Project Type", "Task Type", "Activity Type", "Issue Type", "Issue Priority"),
-    *("Sales Taxes and Charges Template", "Purchase Taxes and Charges Template", "Tax Category"),
-    *("Item Tax Template", "Address Template", "Bank Account Type", "Terms and Conditions"),
-}
 _BORN = "2013-01-10 16:34:14"
 
 
-def definitions(snapshot: Snapshot) -> dict[str, Row]:
+# Their events are registered where they are defined.
+BEHAVIOURS = (
+    attachments,
+    custom_doctypes,
+    custom_fields,
+    desk_doctypes,
+    jobs,
+    system_settings,
+    trees,
+    users,
+    webhooks,
+)
+
+
+def open_site(snapshot: Snapshot) -> Site:
+    """The site of that snapshot, which stays as it was."""
+    like = copies.loaded(snapshot)
+    if like:
+        site = Site(snapshot, Schema(like.definitions(), snapshot.major), like.tables.copy())
+        customization.refresh_all(site.schema, site.tables)
+        site.take_unrecorded(set(like.unrecorded))
+        return site
+    site = Site(snapshot, Schema(_definitions(snapshot), snapshot.major), Tables())
+    for doctype in site.schema:
+        if not doctype.is_single:
+            site.tables.make(doctype)
+    with site.tables.transaction():
+        _load(site, snapshot)
+    copies.remember(snapshot, site.tables, site.schema, site.all_unrecorded)
+    return site
+
+
+def _definitions(snapshot: Snapshot) -> dict[str, Row]:
     """All DocTypes: the snapshot's, the built-in ones, and inferred ones for the rest."""
     own = builtin(snapshot.major)
     known = own | deepcopy(snapshot.doctypes)
@@ -97,7 +134,7 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
                     yield from value
 
 
-def _grant(site: "Site", role_permissions: dict[str, dict[str, list[str]]], stamps: Row) -> None:
+def _grant(site: Site, role_permissions: dict[str, dict[str, list[str]]], stamps: Row) -> None:
     """The rights of the site's own roles: Frappe copies a DocType's permissions to change them."""
     for name in {name for rights in role_permissions.values() for name in rights}:
         if name not in site.schema:
@@ -112,11 +149,11 @@ def _grant(site: "Site", role_permissions: dict[str, dict[str, list[str]]], stam
         _fill(site, site.schema["Custom DocPerm"], copied)
 
 
-def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
+def _load(site: Site, snapshot: Snapshot) -> None:
     """Fills the site's empty tables."""
     stamps = {"owner": "Administrator", "modified_by": "Administrator"}
     stamps |= {"creation": _BORN, "modified": _BORN}
-    own = customization.own_customs(site.schema, snapshot.documents, stamps)
+    own = customization.own_customizations(site.schema, snapshot.documents, stamps)
     for name, documents in (*snapshot.documents.items(), *own.items()):
         _fill(site, site.schema[name], documents)
     _show_doctypes(site)
@@ -127,7 +164,7 @@ def load_snapshot(site: "Site", snapshot: Snapshot) -> None:
     _fill(site, site.schema["User"], [_as_document(user, stamps) for user in users])
     _grant(site, snapshot.role_permissions, stamps)
     customization.refresh_all(site.schema, site.tables)
-    unknown = _REFERENCE - snapshot.documents.keys()
+    unknown = REFERENCE - snapshot.documents.keys()
     site.take_unrecorded({name for name in unknown if _is_empty(site, name)})
     for name, rows in of_every_site(site).items():
         if name not in snapshot.documents and _is_empty(site, name):
@@ -146,7 +183,7 @@ def _as_document(user: User, stamps: Row) -> Row:
     return {**stamps, **name, "first_name": user.name, "enabled": 1, "roles": roles}
 
 
-def _fill(site: "Site", doctype: DocType, documents: list[Row]) -> None:
+def _fill(site: Site, doctype: DocType, documents: list[Row]) -> None:
     if doctype.is_single:
         for document in documents:
             site.tables.fill_single(doctype.name, document)
@@ -159,7 +196,7 @@ def _fill(site: "Site", doctype: DocType, documents: list[Row]) -> None:
             site.tables.fill(site.schema[str(child)], rows)
 
 
-def _show_doctypes(site: "Site") -> None:
+def _show_doctypes(site: Site) -> None:
     """The DocTypes as documents of their own, as lists of DocType and DocField show them."""
     for doctype in site.schema:
         site.schema.add(site.schema.original(doctype.name) | {"migrated": site.now()})
@@ -167,11 +204,11 @@ def _show_doctypes(site: "Site") -> None:
     _fill(site, site.schema["DocType"], shown)
 
 
-def _is_empty(site: "Site", doctype: str) -> bool:
+def _is_empty(site: Site, doctype: str) -> bool:
     return doctype not in site.schema or site.tables.is_empty(doctype)
 
 
-def _count_on(site: "Site") -> None:
+def _count_on(site: Site) -> None:
     """Series go on behind the last name that was made of them."""
     for doctype in site.schema:
         rule = doctype.autoname
@@ -190,7 +227,7 @@ def _count_on(site: "Site") -> None:
             )
 
 
-def _settle(site: "Site") -> None:
+def _settle(site: Site) -> None:
     """Singles that the snapshot does not have, with their defaults and ERPNext's setup."""
     setup = {
         **{"app_name": "ERPNext", "time_zone": site.time_zone, "setup_complete": 1},

@@ -5,108 +5,57 @@ Everything here is synchronous; a call is one transaction.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bascule.sandbox.core import copies
 from bascule.sandbox.core.access.access import Access, no_access
 from bascule.sandbox.core.access.masks import mask_values
 from bascule.sandbox.core.access.permissions import ADMINISTRATOR, Permissions, User
 from bascule.sandbox.core.clock import Clock
 from bascule.sandbox.core.database.tables import Row, Tables
-from bascule.sandbox.core.doctypes import custom_doctypes, customization
+from bascule.sandbox.core.doctypes import customization
 from bascule.sandbox.core.doctypes.metadata import as_document
 from bascule.sandbox.core.doctypes.schema import DocType, Schema
-from bascule.sandbox.core.documents import (
-    after_renames,
-    attachments,
-    autoname,
-    desk_doctypes,
-    system_settings,
-    trees,
-)
-from bascule.sandbox.core.documents.deleting import check_back_links
 from bascule.sandbox.core.documents.document import Document, found, load, single_row, stored_fields
-from bascule.sandbox.core.documents.events import virtual_value
+from bascule.sandbox.core.documents.virtual_fields import virtual_value
 from bascule.sandbox.core.errors import Call, Refusal, bold
-from bascule.sandbox.core.loading import definitions, load_snapshot
 from bascule.sandbox.core.moments import Moment
 from bascule.sandbox.core.query.engine import Engine
 from bascule.sandbox.core.query.fields import known_doctype
 from bascule.sandbox.core.query.query import Asked, ListQuery
+from bascule.sandbox.core.snapshot import Snapshot
 from bascule.sandbox.core.values import cstr
 from bascule.sandbox.core.versions import SIXTEEN
-from bascule.sandbox.core.webhooks import webhooks
-from bascule.sandbox.erpnext import order_status, transactions, vouchers
-from bascule.sandbox.erpnext.accounts import bank_accounts
-from bascule.sandbox.erpnext.parties import parties
-from bascule.sandbox.erpnext.projects import projects
-from bascule.sandbox.erpnext.stock import item_prices, items, ledger
-from bascule.sandbox.snapshot import Snapshot
 
+# What an app adds to the values that a new document has in fields of these names.
+DEFAULTS: list[Callable[[Tables], Row]] = []
 _MICROSECOND = timedelta(microseconds=1)
-# Their events are told to the engine where they are defined.
-BEHAVIOURS = (
-    after_renames,
-    attachments,
-    bank_accounts,
-    parties,
-    customization,
-    item_prices,
-    custom_doctypes,
-    desk_doctypes,
-    order_status,
-    autoname,
-    vouchers,
-    projects,
-    items,
-    ledger,
-    system_settings,
-    transactions,
-    trees,
-    webhooks,
-)
 
 
 class Site:
     """`linked` counts links to (DocType, name) and `to_repost` holds (item, warehouse) for jobs."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, schema: Schema, tables: Tables) -> None:
         self.clock = Clock(snapshot.time_zone)
         self.time_zone = snapshot.time_zone
         self.users = {
             label: User(one["name"], one["api_key"], one["api_secret"], list(one["roles"]))
             for label, one in snapshot.users.items()
         }
-        like = copies.loaded(snapshot)
-        known = like.definitions() if like else definitions(snapshot)
-        self.schema = Schema(known, snapshot.major)
+        self.schema = schema
         self.permissions = Permissions(self.schema, list(self.users.values()))
-        self.tables = like.tables.copy() if like else Tables()
+        self.tables = tables
         self.access = Access(self.schema, self.tables, self.permissions)
         self.jobs: list[Any] = []  # see `queue`; the oldest first
         self.linked: Counter[tuple[str, str]] = Counter()
         self.to_repost: set[tuple[str, str]] = set()
-        self.half_made: dict[str, str] = {}  # DocType -> a field without a column; see customs
+        self.half_made: dict[str, str] = {}  # DocType -> a field without a column
         self._last = ""
         self._unrecorded: set[str] = set()
         self._customised: set[str] = set()
-        if like:
-            customization.refresh_all(self.schema, self.tables)
-            self.take_unrecorded(set(like.unrecorded))
-        else:
-            self._load(snapshot)
-
-    def _load(self, snapshot: Snapshot) -> None:
-        for doctype in self.schema:
-            if not doctype.is_single:
-                self.tables.make(doctype)
-        with self.tables.transaction():
-            load_snapshot(self, snapshot)
-        copies.remember(snapshot, self.tables, self.schema, frozenset(self._unrecorded))
 
     def close(self) -> None:
         self.tables.close()
@@ -209,22 +158,18 @@ class Site:
         settings = self.single("System Settings") if "System Settings" in self.schema else {}
         names = ("country", "language", "time_zone", "date_format", "number_format")
         defaults = {name: settings[name] for name in names if settings.get(name)}
-        companies = self.tables.rows("Company", "`creation`")
-        if companies:
-            company = companies[0]
-            defaults |= {"company": company["name"], "currency": company["default_currency"]}
-            defaults.setdefault("country", company["country"])
-        # Of the Stock Settings that ERPNext's setup makes.
-        if self.tables.value("UOM", "Nos", "name") is not None:
-            defaults["stock_uom"] = "Nos"
-        if stores := self.tables.rows("Warehouse", warehouse_name="Stores"):
-            defaults["default_warehouse"] = stores[0]["name"]
+        for of_app in DEFAULTS:
+            defaults = of_app(self.tables) | defaults
         return {"language": "en"} | defaults
 
     def exists(self, doctype: str, name: str) -> bool:
         if self.unrecorded(doctype):
             return True
         return doctype in self.schema and self.tables.value(doctype, name, "name") is not None
+
+    @property
+    def all_unrecorded(self) -> frozenset[str]:
+        return frozenset(self._unrecorded)
 
     def take_unrecorded(self, doctypes: set[str]) -> None:
         """Links to these are taken as they come: nobody recorded their documents."""
@@ -233,22 +178,6 @@ class Site:
     def unrecorded(self, doctype: str) -> bool:
         """Whether links to that DocType are taken as they come."""
         return doctype in self._unrecorded or doctype not in self.schema
-
-    def webhooks_for(self, document: Document, event: str) -> list[Row]:
-        if "Webhook" not in self.schema:
-            return []
-        rows = self.tables.rows(
-            "Webhook",
-            "`modified` DESC",
-            webhook_doctype=document.doctype.name,
-            webhook_docevent=event,
-            enabled=1,
-        )
-        return [row for row in rows if webhooks.meets(row["condition"], document)]
-
-    def check_back_links(self, call: Call, document: Document) -> None:
-        """A document is not cancelled while submitted ones link to it."""
-        check_back_links(self, call, document, cancelling=True)
 
     def may(self, call: Call, document: Document, right: str) -> bool:
         """Whether the user has the right to that document; if not, the call is told why."""

@@ -14,6 +14,7 @@ from bascule.sandbox.core.documents.desk_doctypes import add_comment
 from bascule.sandbox.core.documents.document import Document
 from bascule.sandbox.core.documents.events import on
 from bascule.sandbox.core.errors import Call
+from bascule.sandbox.core.jobs import job
 from bascule.sandbox.core.values import cint, cstr, flt
 from bascule.sandbox.erpnext.stock.ledger import set_bin
 
@@ -199,3 +200,15 @@ def _fill_references(site: "Site", call: Call, payment: Document) -> None:
 def _set_invoice_status(site: "Site", call: Call, invoice: Document) -> None:
     status = invoice_status(invoice, site.clock.now().date())
     invoice["status"] = status if invoice.docstatus == 1 else "Cancelled"
+
+
+@job("erpnext.controllers.accounts_controller.update_invoice_status")
+def _call_invoices_overdue(site: "Site") -> None:
+    today = site.clock.now().date()
+    for doctype in ("Sales Invoice", "Purchase Invoice"):
+        for row in site.tables.rows(doctype, docstatus=1):
+            invoice = site.load(doctype, row["name"])
+            waits = cstr(row["status"]).startswith(("Unpaid", "Partly Paid"))
+            owed = flt(row["outstanding_amount"]) > 0
+            if waits and owed and invoice and is_overdue(invoice, today):
+                site.tables.update(doctype, row["name"], {"status": "Overdue"})

@@ -1,37 +1,16 @@
-"""Custom Fields and Property Setters: documents that change what a DocType is.
+"""What Custom Fields, Property Setters and Custom DocPerms make of a DocType.
 
-Also those that ERPNext makes on every site, where a snapshot does not bring its own.
+Also those that an app makes on every site, where a snapshot does not bring its own.
 """
 
-import re
-from typing import TYPE_CHECKING
-
 from bascule.sandbox.core.database.tables import Row, Tables
-from bascule.sandbox.core.doctypes.schema import TABLE_TYPES, DocType, Schema
-from bascule.sandbox.core.documents.document import Document
-from bascule.sandbox.core.documents.events import on
-from bascule.sandbox.core.errors import Call, Refusal, bold
-from bascule.sandbox.core.values import cint, cstr
+from bascule.sandbox.core.doctypes.schema import DocType, Schema
 
-if TYPE_CHECKING:
-    from bascule.sandbox.core.site import Site
-
-_RESERVED = {
-    *("name", "parent", "creation", "modified", "modified_by", "parentfield", "parenttype"),
-    *("file_list", "flags", "docstatus"),
-}
-_Own = tuple[str, str, str | None, str]
-_OWN: dict[str, list[_Own]] = {
-    "Address": [
-        ("tax_category", "Link", "Tax Category", "fax"),
-        ("is_your_company_address", "Check", None, "linked_with"),
-    ],
-    "Contact": [("is_billing_contact", "Check", None, "is_primary_contact")],
-}
-# Linked to by a DocType of ERPNext 15.90's own, Customer, though no site has it.
-_NOWHERE = ("WhatsApp Message",)
-# (DocType, the name that a document gets by itself, whether the naming series hides it)
-_NAMED = [("Customer", None), ("Supplier", None), ("Item", "item_code")]
+# (fieldname, fieldtype, options, the field that it comes after)
+OwnField = tuple[str, str, str | None, str]
+# DocType -> what an app adds on every site: fields, and (fieldname, property, value).
+OWN_FIELDS: dict[str, list[OwnField]] = {}
+OWN_SETTERS: dict[str, list[tuple[str, str, str]]] = {}
 
 
 def refresh(schema: Schema, tables: Tables, name: str) -> None:
@@ -60,11 +39,13 @@ def _as_field(row: Row) -> Row:
     return field
 
 
-def own_customs(schema: Schema, known: dict[str, list[Row]], stamps: Row) -> dict[str, list[Row]]:
-    """ERPNext's own Custom Fields and Property Setters, for DocTypes that have none in `known`."""
+def own_customizations(
+    schema: Schema, known: dict[str, list[Row]], stamps: Row
+) -> dict[str, list[Row]]:
+    """The apps' own Custom Fields and Property Setters, for DocTypes that have none in `known`."""
     made: dict[str, list[Row]] = {"Custom Field": [], "Property Setter": []}
     taken = {row["dt"] for row in known.get("Custom Field", ())}
-    for doctype, fields in _OWN.items():
+    for doctype, fields in OWN_FIELDS.items():
         if doctype in schema and doctype not in taken:
             made["Custom Field"] += [
                 _custom_field(schema[doctype], stamps, field)
@@ -72,18 +53,16 @@ def own_customs(schema: Schema, known: dict[str, list[Row]], stamps: Row) -> dic
                 if field[0] not in schema.original_names(doctype)
             ]
     taken = {row["doc_type"] for row in known.get("Property Setter", ())}
-    for doctype, hidden in _NAMED:
-        if doctype in schema and doctype not in taken and schema[doctype].field("naming_series"):
-            changes = [("naming_series", "reqd", "0"), ("naming_series", "hidden", "1")]
-            if hidden:
-                changes += [(hidden, "hidden", "0"), (hidden, "reqd", "1")]
+    for doctype, changes in OWN_SETTERS.items():
+        if doctype in schema and doctype not in taken:
+            there = all(schema[doctype].field(name) for name, _, _ in changes)
             made["Property Setter"] += [
-                _property_setter(doctype, stamps, *change) for change in changes
+                _property_setter(doctype, stamps, *change) for change in changes if there
             ]
     return made
 
 
-def _custom_field(doctype: DocType, stamps: Row, field: _Own) -> Row:
+def _custom_field(doctype: DocType, stamps: Row, field: OwnField) -> Row:
     name, kind, options, after = field
     return {
         **stamps,
@@ -100,106 +79,3 @@ def _property_setter(doctype: str, stamps: Row, field: str, what: str, value: st
         **{"doc_type": doctype, "field_name": field, "property": what, "value": value},
         **{"property_type": "Check", "is_system_generated": 1, "doctype": ""},
     }
-
-
-@on("Custom Field", "before_insert", "autoname")
-def _name_custom_field(site: "Site", call: Call, custom: Document) -> None:
-    name = cstr(custom["fieldname"])
-    if not name:
-        if not custom["label"]:
-            call.refuse("Label is mandatory")
-        spaced = cstr(custom["label"]).replace(" ", "_")
-        name = "custom_" + "".join(one for one in spaced if one.isalnum() or one == "_")
-    name = name.lower()
-    custom["fieldname"] = f"{name}1" if name in _RESERVED else name
-    custom["name"] = f"{cstr(custom['dt'])}-{custom['fieldname']}"
-
-
-@on("Custom Field", "validate")
-def _check_custom_field(site: "Site", call: Call, custom: Document) -> None:
-    if custom["dt"] not in site.schema:
-        return
-    site.half_made.pop(str(custom["dt"]), None)  # the definition is read anew for this
-    names = [entry["fieldname"] for entry in site.schema[str(custom["dt"])].fields]
-    if custom.is_new and custom["fieldname"] in names:
-        name = bold(custom["fieldname"])
-        call.refuse(f"A field with the name {name} already exists in {custom['dt']}")
-    if custom["insert_after"] == "append" and names:
-        custom["insert_after"] = names[-1]
-    if custom["insert_after"] in names:
-        custom["idx"] = names.index(custom["insert_after"]) + 1
-    _check_column(call, custom)
-    _check_options(site, call, custom)
-
-
-def _check_column(call: Call, custom: Document) -> None:
-    odd = re.findall(r"[\W]", cstr(custom["fieldname"]))
-    if not odd:
-        return
-    listed = ", ".join(f'"{one}"' for one in odd)
-    told = f"Fieldname {bold(custom['fieldname'])} cannot have special characters like {listed}"
-    module = "frappe.database.database.Database"
-    call.raise_told(Refusal("InvalidColumnName", told, module=module, status=417))
-
-
-def _check_options(site: "Site", call: Call, custom: Document) -> None:
-    """A link or a table needs a DocType that is there."""
-    if custom["fieldtype"] not in ("Link", *TABLE_TYPES):
-        return
-    about = f"field {custom['label']} in row {cint(custom['idx']) + 1}"
-    if not custom["options"]:
-        kind, told = "DoctypeLinkError", f"Options required for Link or Table type {about}"
-    elif custom["options"] not in site.schema:
-        kind, told = "WrongOptionsDoctypeLinkError", f"Options must be a valid DocType for {about}"
-    else:
-        return
-    module = "frappe.core.doctype.doctype.doctype"
-    call.raise_told(Refusal(kind, f"{custom['dt']}: {told}", module=module, status=417))
-
-
-@on("Custom Field", "on_update")
-def _check_links(site: "Site", call: Call, custom: Document) -> None:
-    """Checked when the definition with the new field in it is kept for everybody, where it stays
-    though the field does not: a document of that DocType is written to a column that is not there.
-    """
-    doctype = str(custom["dt"])
-    links = site.schema.original(doctype).get("links") or [] if doctype in site.schema else []
-    for number, row in enumerate(links, start=1):
-        if row["link_doctype"] in _NOWHERE:
-            site.half_made[doctype] = str(custom["fieldname"])
-            told = f"Document Links Row #{number}: Invalid doctype or fieldname."
-            told += f"<br>('DocType', '{row['link_doctype']}')"
-            module = "frappe.core.doctype.doctype.doctype"
-            call.raise_told(Refusal("InvalidFieldNameError", told, module=module, status=417))
-
-
-@on("Custom Field", "on_update", "after_delete")
-def _apply_custom_field(site: "Site", call: Call, custom: Document) -> None:
-    if custom["dt"] in site.schema:
-        site.customise(str(custom["dt"]))
-
-
-@on("Property Setter", "autoname")
-def _name_property_setter(site: "Site", call: Call, setter: Document) -> None:
-    about = setter["field_name"] or setter["row_name"] or "main"
-    setter["name"] = f"{setter['doc_type']}-{about}-{setter['property']}"
-
-
-@on("Property Setter", "validate")
-def _replace_property_setter(site: "Site", call: Call, setter: Document) -> None:
-    """Of one property there is one setter: the last."""
-    if setter.is_new:
-        site.tables.delete("Property Setter", name=setter.name)
-
-
-@on("Property Setter", "on_update", "after_delete")
-def _apply_property_setter(site: "Site", call: Call, setter: Document) -> None:
-    if setter["doc_type"] in site.schema:
-        site.customise(str(setter["doc_type"]))
-
-
-@on("Custom DocPerm", "on_update", "after_delete")
-def _apply_permission(site: "Site", call: Call, permission: Document) -> None:
-    """A DocType that has any of these has no other rights than they say."""
-    if permission["parent"] in site.schema:
-        site.customise(str(permission["parent"]))

@@ -4,14 +4,12 @@ import json
 from typing import TYPE_CHECKING
 
 from bascule.sandbox.core.access.permissions import ADMINISTRATOR
-from bascule.sandbox.core.database.tables import Row
-from bascule.sandbox.core.doctypes.schema import DocType
 from bascule.sandbox.core.documents import saving
+from bascule.sandbox.core.documents.back_links import check_back_links
 from bascule.sandbox.core.documents.document import Document
 from bascule.sandbox.core.documents.events import fire
 from bascule.sandbox.core.documents.naming import random_name, take_back
-from bascule.sandbox.core.errors import Call, Refusal, form_link
-from bascule.sandbox.core.values import cint
+from bascule.sandbox.core.errors import Call, Refusal
 from bascule.sandbox.core.versions import SIXTEEN
 
 if TYPE_CHECKING:
@@ -21,12 +19,6 @@ _HELP = (
     "<a href='https://docs.erpnext.com//docs/user/manual/en/setting-up/articles/"
     "delete-submitted-document' target='_blank'>"
 )
-# What may point at a document that is gone, as Frappe and ERPNext have it.
-_INDIFFERENT = {
-    *("Communication", "ToDo", "DocShare", "Comment", "Version", "View Log", "File"),
-    *("Email Unsubscribe", "Activity Log", "Document Follow", "Tag Link", "Deleted Document"),
-    *("Webhook Request Log", "Error Log", "Notification Log", "Email Queue"),
-}
 # What goes with the document that it is about: DocType -> the fields that name that document.
 _REFERENCE = ("reference_doctype", "reference_name")
 _ABOUT = {
@@ -37,9 +29,6 @@ _ABOUT = {
     "Communication Link": ("link_doctype", "link_name"),
     "Tag Link": ("document_type", "document_name"),
 }
-# What a voucher entered in these does not keep it from being cancelled. It goes with the voucher,
-# without a trace, where the Accounts Settings say so.
-_LEDGERS = ("GL Entry", "Payment Ledger Entry", "Stock Ledger Entry")
 _UNTOLD = {"Comment", "Communication", "DocShare", "File", "Version", "Deleted Document"}
 
 
@@ -50,7 +39,6 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
     if known is None or document is None:
         raise Refusal("DoesNotExistError")
     _check_allowed(site, call, document, unchecked=unchecked)
-    _delete_entries(site, document)
     fire(site, call, document, "on_trash")
     document.in_delete = True
     fire(site, call, document, "on_change")
@@ -65,16 +53,6 @@ def delete(site: "Site", call: Call, doctype: str, name: str, *, unchecked: bool
     _keep(site, call, document)
     _forget(site, call, document)
     _tell(site, call, document)
-
-
-def _delete_entries(site: "Site", document: Document) -> None:
-    settings = site.single("Accounts Settings") if "Accounts Settings" in site.schema else {}
-    if not cint(settings.get("delete_linked_ledger_entries")):
-        return
-    for ledger in _LEDGERS:
-        if ledger in site.schema:
-            place = {"voucher_type": document.doctype.name, "voucher_no": document.name}
-            site.tables.delete(ledger, **place)
 
 
 def _forget(site: "Site", call: Call, document: Document) -> None:
@@ -125,54 +103,6 @@ def _check_links(site: "Site", call: Call, document: Document) -> None:
             told = f"You can disable this {document.doctype.name} instead of deleting it."
             call.refuse(told, "LinkExistsError")
         raise
-
-
-def check_back_links(site: "Site", call: Call, document: Document, *, cancelling: bool) -> None:
-    """Refuses while another document links to this one; of a cancelled one, a submitted one."""
-    about = document.doctype.name
-    for doctype, field in site.schema.links_to(about):
-        if doctype.name in _INDIFFERENT or (cancelling and field == "amended_from"):
-            continue
-        if not doctype.is_single:
-            for row in site.tables.rows(doctype.name, **{field: document.name}):
-                _check_link(call, document, doctype, row, cancelling=cancelling)
-        elif site.single(doctype.name).get(field) == document.name:
-            _refuse(call, document, "", doctype.name)
-    for doctype, field, named in site.schema.dynamic_links():
-        entered = cancelling and doctype.name in _LEDGERS
-        if doctype.is_single or doctype.name in _INDIFFERENT or entered:
-            continue
-        for row in site.tables.rows(doctype.name, **{named: about, field: document.name}):
-            if row["docstatus"] != 2:
-                place = f"at Row: {row['idx']}" if doctype.is_child else ""
-                _check_link(call, document, doctype, row, place, cancelling=cancelling)
-
-
-def _check_link(
-    call: Call,
-    document: Document,
-    doctype: DocType,
-    row: Row,
-    place: str = "",
-    *,
-    cancelling: bool,
-) -> None:
-    holder = row["parenttype"] if doctype.is_child else doctype.name
-    name = row["parent"] if doctype.is_child else row["name"]
-    itself = doctype.name == document.doctype.name and name == document.name
-    if holder in _INDIFFERENT or itself or (cancelling and row["docstatus"] != 1):
-        return
-    _refuse(call, document, holder, name, place)
-
-
-def _refuse(call: Call, document: Document, doctype: str, name: str, place: str = "") -> None:
-    about = document.doctype.name
-    here = form_link(call, about, document.name)
-    there = form_link(call, doctype or name, name)
-    call.refuse(
-        f"Cannot delete or cancel because {about} {here} is linked with {doctype} {there} {place}",
-        "LinkExistsError",
-    )
 
 
 def _keep(site: "Site", call: Call, document: Document) -> None:

@@ -1,14 +1,13 @@
-"""What a DocType does by itself at the events of a document's life, and the webhooks they set off.
+"""The events of a document's life, and what DocTypes do at them.
 
-A DocType's module says `@on("Customer", "validate")`; the engine fires. An event is one of Frappe's
-method names, `autoname` and `on_trash` among them.
+A DocType's module registers with `@on("Customer", "validate")`, or `@on("*", ...)` for all
+DocTypes; `saving`, `deleting` and `renaming` fire. Events have the names of Frappe's methods:
+`autoname`, `on_trash` and so on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bascule.sandbox.core.database.tables import Row
 from bascule.sandbox.core.documents.document import Document
 from bascule.sandbox.core.errors import Call, Refusal
 
@@ -17,22 +16,10 @@ if TYPE_CHECKING:
 
 _Doing = Callable[["Site", Call, Document], None]
 _DOINGS: dict[tuple[str, str], list[_Doing]] = {}
-_VIRTUAL: dict[tuple[str, str], Callable[[Document], Any]] = {}
-_WITH_WEBHOOKS = ("on_update", "after_insert", "on_submit", "on_cancel", "on_trash")
-_NOT_WHILE_INSERTED = ("on_change", "before_update_after_submit")
 OF_FRAPPE = (
     *("Core", "Custom", "Contacts", "Integrations", "Desk", "Geo", "Website", "Email"),
     *("Automation", "Printing", "Workflow"),
 )
-
-
-@dataclass
-class Due:
-    """A webhook that is due, as it was then, for a document as it stood at the end of the call."""
-
-    webhook: Row
-    document: Document
-    user: str
 
 
 def on(doctype: str, *events: str) -> Callable[[_Doing], _Doing]:
@@ -44,38 +31,14 @@ def on(doctype: str, *events: str) -> Callable[[_Doing], _Doing]:
     return known
 
 
-def virtual(doctype: str, field: str) -> Callable[[Callable[[Document], Any]], None]:
-    """The function gives the value of that virtual field."""
-
-    def known(value: Callable[[Document], Any]) -> None:
-        _VIRTUAL[doctype, field] = value
-
-    return known
-
-
-def virtual_value(document: Document, field: str) -> Any:
-    value = _VIRTUAL.get((document.doctype.name, field))
-    return value(document) if value else None
-
-
 def fire(site: "Site", call: Call, document: Document, event: str) -> None:
-    """`on_change` tells of every save and `db_set`, but of none while the document is made."""
+    """`on_change` is fired by every save and `db_set`, but not while the document is made."""
+    own, every = (document.doctype.name, event), ("*", event)
     try:
-        for doing in _DOINGS.get((document.doctype.name, event), ()):
+        for doing in (*_DOINGS.get(own, ()), *_DOINGS.get(every, ())):
             doing(site, call, document)
     except Refusal as refusal:
         # What was not found is told without its source, as it is without its traceback.
         if refusal.status != 404 and document.doctype.definition.get("module") not in OF_FRAPPE:
             refusal.source = "erpnext (app)"
         raise
-    if event in _WITH_WEBHOOKS or (event in _NOT_WHILE_INSERTED and not document.in_insert):
-        for webhook in site.webhooks_for(document, event):
-            call.webhooks.append(Due(webhook, document, call.user))
-
-
-def due(call: Call) -> list[Due]:
-    """One a webhook and document, with the document's last state, in the order of the last."""
-    last: dict[tuple[str, str], Due] = {}
-    for one in reversed(call.webhooks):
-        last.setdefault((one.webhook["name"], one.document.name), one)
-    return list(reversed(last.values()))

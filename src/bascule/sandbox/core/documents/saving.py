@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bascule.sandbox.core.database.columns import check_columns
 from bascule.sandbox.core.database.tables import DATABASE, Row, stored
 from bascule.sandbox.core.documents import checks
+from bascule.sandbox.core.documents.back_links import check_back_links
 from bascule.sandbox.core.documents.defaults import set_defaults
 from bascule.sandbox.core.documents.document import Document
 from bascule.sandbox.core.documents.events import fire
@@ -326,7 +327,7 @@ def _after(site: "Site", call: Call, document: Document, action: str) -> None:
     for event in events[action]:
         fire(site, call, document, event)
     if action == "cancel":
-        site.check_back_links(call, document)
+        check_back_links(site, call, document, cancelling=True)
     fire(site, call, document, "on_change")
 
 

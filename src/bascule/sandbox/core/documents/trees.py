@@ -1,6 +1,6 @@
-"""Trees: the places of a new node among the others, a root's children, and what ERPNext names.
+"""Trees: the places of nodes among each other.
 
-Frappe keeps each node's left and right, between which those of its descendants lie.
+Frappe keeps a left and a right for each node; those of its descendants lie between them.
 """
 
 from typing import TYPE_CHECKING
@@ -10,37 +10,33 @@ from bascule.sandbox.core.doctypes.schema import DocType
 from bascule.sandbox.core.documents import saving
 from bascule.sandbox.core.documents.document import Document
 from bascule.sandbox.core.documents.events import on
-from bascule.sandbox.core.errors import Call, Refusal, bold
-from bascule.sandbox.core.values import cint, cstr, flt
+from bascule.sandbox.core.errors import Call, Refusal
+from bascule.sandbox.core.values import cint, cstr
 
 if TYPE_CHECKING:
     from bascule.sandbox.core.site import Site
 
 # DocType -> the field that names a node's parent, where its definition does not say so.
-TREES = {
-    "Account": "parent_account",
-    "Company": "parent_company",
-    "Cost Center": "parent_cost_center",
-    "Customer Group": "parent_customer_group",
-    "Department": "parent_department",
-    "Employee": "reports_to",
-    "Item Group": "parent_item_group",
-    "Sales Person": "parent_sales_person",
-    "Supplier Group": "parent_supplier_group",
-    "Task": "parent_task",
-    "Territory": "parent_territory",
-    "Warehouse": "parent_warehouse",
-}
-# Of a Bin: while there is any of these, its warehouse stays.
-_QUANTITIES = (
-    *("actual_qty", "reserved_qty", "ordered_qty", "indented_qty", "projected_qty"),
-    "planned_qty",
-)
-_WITH_A_ROOT = ("Customer Group", "Item Group", "Supplier Group", "Territory")
+_PARENTS: dict[str, str] = {}
+
+
+def tree(doctype: str, parent: str, *, takes_root: bool = False, leaves_gap: bool = False) -> None:
+    """Makes a tree of that DocType; `parent` is the field that names a node's parent.
+
+    `takes_root`: a group without a parent is put below the root. `leaves_gap`: a deleted node is
+    not moved behind all others first.
+    """
+    _PARENTS[doctype] = parent
+    on(doctype, "on_update")(_place)
+    on(doctype, "after_rename")(_rename)
+    if not leaves_gap:
+        on(doctype, "on_trash")(_leave)
+    if takes_root:
+        on(doctype, "validate")(_take_root)
 
 
 def parent_field(doctype: DocType) -> str:
-    return doctype.definition.get("nsm_parent_field") or TREES[doctype.name]
+    return doctype.definition.get("nsm_parent_field") or _PARENTS[doctype.name]
 
 
 def _place(site: "Site", call: Call, node: Document) -> None:
@@ -161,57 +157,13 @@ def _take_root(site: "Site", call: Call, node: Document) -> None:
         node[field] = roots[0]["name"]
 
 
-@on("Warehouse", "on_trash")
-def _check_stock(site: "Site", call: Call, warehouse: Document) -> None:
-    """Where something is, was, or is awaited stays; so does what others are in."""
-    for row in site.tables.rows("Bin", "`creation` DESC", warehouse=warehouse.name):
-        if any(flt(row.get(field)) for field in _QUANTITIES):
-            told = "can not be deleted as quantity exists for Item"
-            call.refuse(f"Warehouse {warehouse.name} {told} {row['item_code']}")
-    if site.tables.rows("Stock Ledger Entry", warehouse=warehouse.name):
-        call.refuse("Warehouse can not be deleted as stock ledger entry exists for this warehouse.")
-    if site.tables.rows("Warehouse", parent_warehouse=warehouse.name):
-        call.refuse("Child warehouse exists for this warehouse. You can not delete this warehouse.")
-    if site.tables.has("Bin"):
-        site.tables.delete("Bin", warehouse=warehouse.name)
-
-
-@on("Warehouse", "validate")
-def _warn_of_accounts(site: "Site", call: Call, warehouse: Document) -> None:
-    """Another account than those in which its stock is booked is taken, and told of."""
-    there = warehouse.before
-    if there is None or cstr(there["account"]) == cstr(warehouse["account"]):
-        return
-    booked = site.tables.run(
-        "SELECT DISTINCT g.`account` FROM `tabStock Ledger Entry` s"
-        " JOIN `tabGL Entry` g ON s.`voucher_no` = g.`voucher_no`"
-        " JOIN `tabAccount` a ON a.`name` = g.`account`"
-        " WHERE s.`warehouse` = ? AND a.`account_type` = 'Stock' ORDER BY s.`creation`",
-        (warehouse.name,),
-    )
-    accounts = [row[0] for row in booked]
-    if accounts and accounts != [warehouse["account"]]:
-        call.tell(
-            "Warehouse's Stock Value has already been booked in the following accounts:<br>"
-            f"{', '.join(map(bold, accounts))}<br><br>Booking stock value across multiple accounts"
-            " will make it harder to track stock and account value.",
-            title="Multiple Warehouse Accounts",
-            indicator="orange",
+def _rename(site: "Site", call: Call, node: Document) -> None:
+    """Its children know it as their old parent; after a merge the whole tree is numbered anew."""
+    if "old_parent" in node.doctype.kinds:
+        site.tables.run(
+            f"UPDATE {quoted(node.doctype.name)} SET `old_parent` = ?"
+            f" WHERE {column(parent_field(node.doctype))} = ?",
+            (node.name, node.name),
         )
-
-
-for _doctype in TREES:
-    on(_doctype, "on_update")(_place)
-    if _doctype != "Warehouse":  # one that is gone leaves a gap
-        on(_doctype, "on_trash")(_leave)
-for _doctype in _WITH_A_ROOT:
-    on(_doctype, "validate")(_take_root)
-
-
-@on("Warehouse", "autoname")
-def _name_warehouse(site: "Site", call: Call, warehouse: Document) -> None:
-    """By its name and its company's abbreviation."""
-    name = cstr(warehouse["warehouse_name"])
-    short = site.tables.value("Company", cstr(warehouse["company"]), "abbr")
-    ending = f" - {short}" if short else ""
-    warehouse["name"] = name if name.endswith(ending) else f"{name}{ending}"
+    if node.renaming is not None and node.renaming.merge:
+        rebuild(site, node.doctype)

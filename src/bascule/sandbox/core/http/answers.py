@@ -8,9 +8,9 @@ import msgspec
 
 from bascule.sandbox.core.access.permissions import GUEST
 from bascule.sandbox.core.database.tables import Row
-from bascule.sandbox.core.documents.events import Due
 from bascule.sandbox.core.errors import Call, Refusal
 from bascule.sandbox.core.versions import SIXTEEN
+from bascule.sandbox.core.webhooks.webhooks import Due
 
 REQUEST_LINE = 4094
 _TRACEBACK = "Traceback (most recent call last):\n"

@@ -21,7 +21,6 @@ from bascule.sandbox.core.access.permissions import GUEST
 from bascule.sandbox.core.database.tables import Row
 from bascule.sandbox.core.doctypes.metadata import meta
 from bascule.sandbox.core.documents import attachments, deleting, saving
-from bascule.sandbox.core.documents.events import due
 from bascule.sandbox.core.errors import Call, Refusal, python_error
 from bascule.sandbox.core.http.answers import (
     REQUEST_LINE,
@@ -44,6 +43,7 @@ from bascule.sandbox.core.query.query import Asked
 from bascule.sandbox.core.site import Site
 from bascule.sandbox.core.values import cint, sbool
 from bascule.sandbox.core.versions import SIXTEEN
+from bascule.sandbox.core.webhooks.webhooks import due
 
 _log = logging.getLogger(__name__)
 

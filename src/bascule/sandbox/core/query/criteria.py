@@ -15,7 +15,7 @@ from bascule.sandbox.core.query.timespans import span
 from bascule.sandbox.core.values import cstr, date_text, moment, moment_text, number, time_text
 
 if TYPE_CHECKING:
-    from bascule.sandbox.core.query.engine import Engine
+    from bascule.sandbox.core.query.context import QueryContext
 
 _NESTED = (
     *("ancestors of", "descendants of", "not ancestors of", "not descendants of"),
@@ -38,20 +38,20 @@ _STANDARD = {"idx": "Int", "docstatus": "Int"}
 _NEVER_EMPTY = ("name", "modified", "creation")
 
 
-def criteria(engine: "Engine", given: Any) -> list[str]:
+def criteria(context: "QueryContext", given: Any) -> list[str]:
     """One condition for each filter: {field: value} or [[field, operator, value], ...]."""
     if given is None:
         return []
     if isinstance(given, str | int):
         given = {"name": given}
     if isinstance(given, dict):
-        return [_Criterion(engine, name, *_pair(value)).written() for name, value in given.items()]
+        return [_Criterion(context, name, *_pair(value)).written() for name, value in given.items()]
     written: list[str] = []
     for one in given:
         if isinstance(one, dict):
-            written += criteria(engine, one)
+            written += criteria(context, one)
         elif isinstance(one, list | tuple):
-            written.append(_listed(engine, list(one)))
+            written.append(_listed(context, list(one)))
         else:
             told = f"Invalid item type in filter list: {type(one).__name__}."
             told += " Expected list, tuple, dict, or Criterion."
@@ -70,21 +70,21 @@ def _pair(value: Any) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def _listed(engine: "Engine", one: list[Any]) -> str:
+def _listed(context: "QueryContext", one: list[Any]) -> str:
     if len(one) == 2:
-        return _Criterion(engine, one[0], "=", one[1]).written()
+        return _Criterion(context, one[0], "=", one[1]).written()
     if len(one) == 3:
-        return _Criterion(engine, *one).written()
+        return _Criterion(context, *one).written()
     if len(one) in (4, 5):
-        return _Criterion(engine, one[1], one[2], one[3], str(one[0])).written()
+        return _Criterion(context, one[1], one[2], one[3], str(one[0])).written()
     raise Refusal("ValueError", f"Unknown filter format: {one}", module="", status=500)
 
 
 class _Criterion:
     def __init__(
-        self, engine: "Engine", name: Any, operator: Any, value: Any, doctype: str = ""
+        self, context: "QueryContext", name: Any, operator: Any, value: Any, doctype: str = ""
     ) -> None:
-        self._engine = engine
+        self._context = context
         if not isinstance(operator, str):
             told = f"'{type(operator).__name__}' object has no attribute 'lower'"
             raise Refusal("AttributeError", told, module="", status=500)
@@ -101,41 +101,41 @@ class _Criterion:
         self._type = entry["fieldtype"] if entry else None
         self._kind = self._doctype.kinds.get(self._name, kind_of(self._type or "Data"))
         # What empty counts as is asked of the DocType that is listed, also for another's field.
-        name = self._meant if self._meant in engine.schema else engine.doctype.name
-        found = engine.schema[name].field(self._name) or {}
+        name = self._meant if self._meant in context.schema else context.doctype.name
+        found = context.schema[name].field(self._name) or {}
         self._judged = found.get("fieldtype") or _STANDARD.get(self._name)
 
     def _fiscal_year(self) -> None:
         """ERPNext's own operator; a year that is not there is none, which means today."""
         if self._low == "fiscal year":
-            year = self._engine.tables.row("Fiscal Year", cstr(self._value)) or {}
+            year = self._context.tables.row("Fiscal Year", cstr(self._value)) or {}
             if year:
                 self._value = [year["year_start_date"], year["year_end_date"]]
             self._operator = self._low = "between"
 
     def _place(self) -> tuple[DocType, str, str]:
         """The DocType, the field and the column that the filter is about; 403 about the field."""
-        engine, name = self._engine, self._named
+        context, name = self._context, self._named
         if "`" in name:
             match = re.fullmatch(r"`tab([\w\s-]+)`\.(`?)(\w+)\2", name.strip())
             if match is None:
                 told = f"Filter fields have invalid backtick notation: {name}"
-                engine.call.refuse(told, title="Invalid Filter")
-            doctype = known_doctype(engine.call, engine.schema, match[1])
-            engine.check_field(doctype, match[3])
-            engine.used.add(match[3])
+                context.call.refuse(told, title="Invalid Filter")
+            doctype = known_doctype(context.call, context.schema, match[1])
+            context.check_field(doctype, match[3])
+            context.used.add(match[3])
             return doctype, match[3], f"{quoted(doctype.name)}.`{match[3]}`"
         if "." in name:
-            place = engine.place(name)
+            place = context.place(name)
             if place is None:
-                engine.call.refuse(
+                context.call.refuse(
                     f"Invalid filter field format: {name}."
                     " Use 'fieldname' or 'link_fieldname.target_fieldname'.",
                     title="Invalid Filter",
                 )
             return self._through(place)
         if not re.fullmatch(r"\w+", name):
-            engine.call.refuse(
+            context.call.refuse(
                 f"Invalid characters in fieldname: {name}."
                 " Only letters, numbers, and underscores are allowed.",
                 title="Invalid Filter",
@@ -143,28 +143,28 @@ class _Criterion:
         return self._simple(name)
 
     def _through(self, place: Place) -> tuple[DocType, str, str]:
-        self._engine.check_field(place.doctype, place.name, place.parent)
-        return place.doctype, place.name, self._engine.join(place)
+        self._context.check_field(place.doctype, place.name, place.parent)
+        return place.doctype, place.name, self._context.join(place)
 
     def _simple(self, name: str) -> tuple[DocType, str, str]:
-        engine, main = self._engine, self._engine.doctype
+        context, main = self._context, self._context.doctype
         about = main
         if self._meant and self._meant != main.name:
-            about = known_doctype(engine.call, engine.schema, self._meant)
+            about = known_doctype(context.call, context.schema, self._meant)
             held = [one for one in main.tables if one.get("options") == about.name]
             if held:
                 return self._through(_row_place(main, about, name, held[0]["fieldname"]))
-            engine.check_field(about, name, engine.asked.parent)
+            context.check_field(about, name, context.asked.parent)
             return about, name, f"{quoted(about.name)}.`{name}`"
         own = (*STANDARD, *OPTIONAL, *OF_CHILDREN)
         if not self._meant and name not in own and main.field(name) is None:
             for entry in main.tables:
-                child = engine.schema[str(entry["options"])]
+                child = context.schema[str(entry["options"])]
                 if child.field(name):
                     return self._through(_row_place(main, child, name, entry["fieldname"]))
-        parent = engine.asked.parent if self._meant or main.is_child else None
-        engine.check_field(main, name, parent)
-        return main, name, engine.own(name)
+        parent = context.asked.parent if self._meant or main.is_child else None
+        context.check_field(main, name, parent)
+        return main, name, context.own(name)
 
     def written(self) -> str:
         self._spans()
@@ -172,7 +172,7 @@ class _Criterion:
         if not value and isinstance(value, list | tuple):
             listing = self._low in ("in", "not in", "between")
             value = ("",) if listing else ""  # one of one is that one
-        if value is None and self._engine.compat and self._low in ("in", "not in"):
+        if value is None and self._context.compat and self._low in ("in", "not in"):
             value = ("",)
         if self._operator in _NESTED:
             names = self._relatives() or [""]
@@ -231,7 +231,7 @@ class _Criterion:
         return f"(CAST({sql} AS REAL) {low} {number(value)!r})"
 
     def _unread(self, sql: str, text: str) -> str:
-        self._engine.broken = self._engine.broken or text
+        self._context.broken = self._context.broken or text
         return sql + text
 
     def _set_or_not(self, sql: str, wanted: str) -> str:
@@ -251,7 +251,7 @@ class _Criterion:
 
     def _between(self, sql: str, value: Any) -> str:
         if isinstance(value, str):
-            today = str(self._engine.today)
+            today = str(self._context.today)
             value = [today, today]
             if self._type in (None, "Datetime"):
                 value = [f"{today} 00:00:00", f"{today} 23:59:59.999999"]
@@ -289,7 +289,7 @@ class _Criterion:
         if self._low in ("timespan", "previous", "next"):
             days = None
             if not isinstance(self._value, list | tuple):
-                days = span(self._low, self._value, self._engine.today)
+                days = span(self._low, self._value, self._context.today)
             elif self._low != "timespan":
                 told = "cannot use 'list' as a dict key (unhashable type: 'list')"
                 raise Refusal("TypeError", told, module="", status=500)
@@ -298,14 +298,14 @@ class _Criterion:
 
     def _relatives(self) -> list[str]:
         """The names above or below the given one in the tree."""
-        entry = self._engine.doctype.field(self._named)
-        named = entry.get("options") if entry else self._engine.doctype.name
+        entry = self._context.doctype.field(self._named)
+        named = entry.get("options") if entry else self._context.doctype.name
         if named is None:
             told = "expected string or bytes-like object, got 'NoneType'"
             raise Refusal("TypeError", told, module="", status=500)
-        if named not in self._engine.schema:
-            self._engine.call.refuse(f"Invalid DocType: {named}")
-        tables, tree = self._engine.tables, str(named)
+        if named not in self._context.schema:
+            self._context.call.refuse(f"Invalid DocType: {named}")
+        tables, tree = self._context.tables, str(named)
         if not tables.has_column(tree, "lft"):
             told = "Unknown column 'lft' in 'SELECT'"
             raise database_error("OperationalError", 1054, told)
@@ -327,7 +327,7 @@ class _Criterion:
         """Whether an empty column counts as nothing here: only by the older API."""
         low, name = self._low, self._name
         timed = self._judged in ("Date", "Datetime")
-        if not self._engine.compat or low in ("like", "is") or (low == "=" and value):
+        if not self._context.compat or low in ("like", "is") or (low == "=" and value):
             return False
         if name in _NEVER_EMPTY or self._judged in _NUMERIC:
             return False

@@ -16,7 +16,7 @@ from bascule.sandbox.core.query.filters import literal
 from bascule.sandbox.core.query.places import Place
 
 if TYPE_CHECKING:
-    from bascule.sandbox.core.query.engine import Engine
+    from bascule.sandbox.core.query.context import QueryContext
 
 _COMMA = re.compile(r",\s*(?![^()]*\))")
 _CALL = re.compile(r"\s*[a-zA-Z_][a-zA-Z0-9_]*\s*\(", re.ASCII)
@@ -48,75 +48,75 @@ class Selected:
     rows: tuple[Field, list[str]] | None = None
 
 
-def selected(engine: "Engine", given: Any) -> list[Selected]:
+def selected(context: "QueryContext", given: Any) -> list[Selected]:
     """What of the fields the user may have, each as SQLite takes it; all of it where it is `*`."""
     items = _COMMA.split(given) if isinstance(given, str) else list(given or ["name"])
     chosen: list[Selected] = []
     for item in items:
         if isinstance(item, dict):
-            chosen += _Functions(engine).item(item)
+            chosen += _Functions(context).item(item)
         elif isinstance(item, str):
             for part in map(str.strip, _COMMA.split(item)):
-                chosen += _column(engine, part) if part else []
+                chosen += _column(context, part) if part else []
         elif item is not None:
-            engine.call.refuse(f"Invalid field type: {type(item)}")
-    if any(one.rows is not None and one.rows[0] not in engine.doctype.tables for one in chosen):
+            context.call.refuse(f"Invalid field type: {type(item)}")
+    if any(one.rows is not None and one.rows[0] not in context.doctype.tables for one in chosen):
         told = "'ChildQuery' object has no attribute 'fieldname'"
         raise Refusal("AttributeError", told, module="", status=500)
     return chosen
 
 
-def _column(engine: "Engine", text: str) -> list[Selected]:
-    doctype, parent = engine.doctype, engine.asked.parent
+def _column(context: "QueryContext", text: str) -> list[Selected]:
+    doctype, parent = context.doctype, context.asked.parent
     if text == "*":
-        readable = engine.access.permissions.readable(engine.call.user, doctype, parent)
-        return [Selected(engine.own(name)) for name in readable]
+        readable = context.access.permissions.readable(context.call.user, doctype, parent)
+        return [Selected(context.own(name)) for name in readable]
     if _CALL.match(text):
-        engine.call.refuse(
+        context.call.refuse(
             f"SQL functions are not allowed as strings in SELECT: {text}."
             " Use dict syntax like {'COUNT': '*'} instead."
         )
     if not _ALLOWED.fullmatch(text):
         told = "Field names must be simple, backticked, table-qualified, aliased, or '*'."
-        engine.call.refuse(f"Invalid field format for SELECT: {text}. {told}", "PermissionError")
+        context.call.refuse(f"Invalid field format for SELECT: {text}. {told}", "PermissionError")
     bare, *named = _AS.split(text)
     alias = named[-1].strip().strip("`\"'") if named else ""
     if alias:
-        engine.aliases.add(alias)
+        context.aliases.add(alias)
     ending = f" as {column(alias)}" if alias else ""
-    if place := engine.place(bare, tabs=True):
-        return [Selected(engine.join(place) + ending)] if _may(engine, place) else []
+    if place := context.place(bare, tabs=True):
+        return [Selected(context.join(place) + ending)] if _may(context, place) else []
     match = _PARTS.fullmatch(bare)
     if match is None:
-        engine.call.refuse(f"Could not parse field: {text}")
+        context.call.refuse(f"Could not parse field: {text}")
     name = match[4]
-    if name not in OPTIONAL and not engine.may_field(doctype, name, parent):
+    if name not in OPTIONAL and not context.may_field(doctype, name, parent):
         return []
-    return [Selected(engine.own(name) + ending)]
+    return [Selected(context.own(name) + ending)]
 
 
-def _may(engine: "Engine", place: Place) -> bool:
+def _may(context: "QueryContext", place: Place) -> bool:
     """Whether the user may have a column that is reached through a link or a table."""
-    doctype = engine.doctype
+    doctype = context.doctype
     if place.link:
-        through = engine.may_field(doctype, place.link, engine.asked.parent)
+        through = context.may_field(doctype, place.link, context.asked.parent)
         return (
             through
-            and engine.may_select(place.doctype)
-            and engine.may_field(place.doctype, place.name)
+            and context.may_select(place.doctype)
+            and context.may_field(place.doctype, place.name)
         )
-    if engine.selects_only(doctype):
+    if context.selects_only(doctype):
         return False
     entry = doctype.field(place.table) if place.table else None
     level = int((entry or {}).get("permlevel") or 0)
-    if entry and level not in engine.access.permissions.levels(engine.call.user, doctype):
+    if entry and level not in context.access.permissions.levels(context.call.user, doctype):
         return False
-    return engine.may_field(place.doctype, place.name, doctype.name)
+    return context.may_field(place.doctype, place.name, doctype.name)
 
 
 class _Functions:
-    def __init__(self, engine: "Engine") -> None:
-        self._engine = engine
+    def __init__(self, context: "QueryContext") -> None:
+        self._context = context
 
     def item(self, given: dict[str, Any]) -> list[Selected]:
         names = [name for name in given if name.lower() != "as"]
@@ -128,24 +128,24 @@ class _Functions:
         return [one for name, wanted in given.items() for one in self._rows(name, wanted)]
 
     def _rows(self, name: str, wanted: Any) -> list[Selected]:
-        engine = self._engine
+        context = self._context
         if name.isupper():
-            engine.call.refuse(f"Unsupported function or operator: {name}")
+            context.call.refuse(f"Unsupported function or operator: {name}")
         if not isinstance(wanted, list | tuple):
-            engine.call.refuse(f"Child query fields for '{name}' must be a list or tuple.")
-        entry = engine.doctype.field(name)
+            context.call.refuse(f"Child query fields for '{name}' must be a list or tuple.")
+        entry = context.doctype.field(name)
         if entry is None:
             told = "'NoneType' object has no attribute 'fieldtype'"
             raise Refusal("AttributeError", told, module="", status=500)
-        if entry not in engine.doctype.tables:
+        if entry not in context.doctype.tables:
             return [Selected("", rows=(entry, []))]
-        child = engine.schema[str(entry["options"])]
-        may = [one for one in wanted if engine.may_field(child, str(one), engine.doctype.name)]
-        engine.used.add("name")
+        child = context.schema[str(entry["options"])]
+        may = [one for one in wanted if context.may_field(child, str(one), context.doctype.name)]
+        context.used.add("name")
         return [Selected("", rows=(entry, may))] if may else []
 
     def _alias(self, given: dict[str, Any]) -> str:
-        call = self._engine.call
+        call = self._context.call
         found = next((value for name, value in given.items() if name.lower() == "as"), None)
         if not found:
             return ""
@@ -156,12 +156,12 @@ class _Functions:
         if not _SIMPLE.fullmatch(found.strip()):
             told = f"Invalid alias format: {found.strip()}. Alias must be a simple identifier."
             call.refuse(told)
-        self._engine.aliases.add(found)
+        self._context.aliases.add(found)
         return found
 
     def _expression(self, given: dict[str, Any]) -> str:
         name = next(key for key in given if key.lower() != "as")
-        wanted, call = given[name], self._engine.call
+        wanted, call = given[name], self._context.call
         if name in _OPERATORS:
             if not isinstance(wanted, list) or len(wanted) != 2:
                 told = f"Operator {name} requires exactly 2 arguments (left and right operands)"
@@ -169,7 +169,7 @@ class _Functions:
             left, right = map(self._argument, wanted)
             if name != "DIV":
                 return f"({left}{_OPERATORS[name]}{right})"
-            kinds = self._engine.doctype.kinds
+            kinds = self._context.doctype.kinds
             exact = any(column(field) in left for field in kinds if kinds[field] == "float")
             digits = 13 if exact else 4
             return f"round({left}*1.0/{right},{digits})"
@@ -185,7 +185,7 @@ class _Functions:
         return f"{name}({','.join(self._argument(one, name) for one in listed)})"
 
     def _argument(self, given: Any, function: str = "") -> str:
-        call = self._engine.call
+        call = self._context.call
         if given is None:
             return "null"
         if isinstance(given, int | float):
@@ -202,24 +202,24 @@ class _Functions:
         return self._expression(given)
 
     def _text(self, text: str, function: str) -> str:
-        engine = self._engine
+        context = self._context
         if not text:
-            engine.call.refuse("Empty string arguments are not allowed")
+            context.call.refuse("Empty string arguments are not allowed")
         if text == "*":
             if function != "COUNT":
-                engine.call.refuse("'*' is only allowed in COUNT SQL function(s)")
+                context.call.refuse("'*' is only allowed in COUNT SQL function(s)")
             return "*"
         if len(text) >= 2 and text[0] in "'\"" and text[-1] == text[0]:
             return literal(text[1:-1])
         match = re.fullmatch(r"`tab([\w\s-]+)`\.(`?)(\w+)\2", text)
         if match:
-            doctype = known_doctype(engine.call, engine.schema, match[1])
-            engine.check_field(doctype, match[3], filtering=False)
-            engine.used.add(match[3])
+            doctype = known_doctype(context.call, context.schema, match[1])
+            context.check_field(doctype, match[3], filtering=False)
+            context.used.add(match[3])
             return f"{quoted(doctype.name)}.{column(match[3])}"
         if text.isdigit():
             return text
         if not _SIMPLE.fullmatch(text):
-            engine.call.refuse(f"Invalid argument format: {text}. {_ARGUMENT}")
-        engine.check_field(engine.doctype, text, engine.asked.parent, filtering=False)
-        return engine.own(text)
+            context.call.refuse(f"Invalid argument format: {text}. {_ARGUMENT}")
+        context.check_field(context.doctype, text, context.asked.parent, filtering=False)
+        return context.own(text)

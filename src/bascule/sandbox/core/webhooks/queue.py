@@ -18,11 +18,10 @@ import jinja2
 from bascule.sandbox.core.access.permissions import ADMINISTRATOR
 from bascule.sandbox.core.database.tables import Row
 from bascule.sandbox.core.documents.document import Document
-from bascule.sandbox.core.documents.events import Due
 from bascule.sandbox.core.documents.naming import random_name
 from bascule.sandbox.core.errors import Call, Refusal
 from bascule.sandbox.core.values import cint, cstr
-from bascule.sandbox.core.webhooks.webhooks import SIGNATURE, request_of, url_of
+from bascule.sandbox.core.webhooks.webhooks import SIGNATURE, Due, request_of, url_of
 
 if TYPE_CHECKING:
     from bascule.sandbox.core.site import Site

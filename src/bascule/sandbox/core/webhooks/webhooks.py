@@ -1,10 +1,11 @@
-"""Webhooks: their checks, their conditions, and the request that one makes of a document."""
+"""Webhooks: their checks, the documents that they are due for, and the request of each."""
 
 import ast
 import base64
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
@@ -14,7 +15,8 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from bascule.sandbox.core.database.tables import Row
 from bascule.sandbox.core.documents.document import Document
-from bascule.sandbox.core.documents.events import on, virtual
+from bascule.sandbox.core.documents.events import on
+from bascule.sandbox.core.documents.virtual_fields import virtual
 from bascule.sandbox.core.errors import Call
 from bascule.sandbox.core.values import cint, cstr, flt
 
@@ -29,6 +31,42 @@ _UTILS = {
     "getdate": lambda value: date.fromisoformat(cstr(value)[:10]),
 }
 _OF_SUBMITTABLE = ("on_submit", "on_cancel", "on_update_after_submit")
+_EVENTS = ("on_update", "after_insert", "on_submit", "on_cancel", "on_trash")
+_NOT_WHILE_INSERTED = ("on_change", "before_update_after_submit")
+
+
+@dataclass
+class Due:
+    """A webhook that is due, as it was then, for a document as it stood at the end of the call."""
+
+    webhook: Row
+    document: Document
+    user: str
+
+
+def due(call: Call) -> list[Due]:
+    """One per webhook and document, with the document's last state, in the order of the last."""
+    last: dict[tuple[str, str], Due] = {}
+    for one in reversed(call.webhooks):
+        last.setdefault((one.webhook["name"], one.document.name), one)
+    return list(reversed(last.values()))
+
+
+def _collect(event: str) -> None:
+    """The webhooks that wait for that event of a document become due at the end of the call."""
+
+    @on("*", event)
+    def collect(site: "Site", call: Call, document: Document) -> None:
+        if "Webhook" not in site.schema or (event in _NOT_WHILE_INSERTED and document.in_insert):
+            return
+        about = {"webhook_doctype": document.doctype.name, "webhook_docevent": event}
+        for row in site.tables.rows("Webhook", "`modified` DESC", enabled=1, **about):
+            if meets(row["condition"], document):
+                call.webhooks.append(Due(row, document, call.user))
+
+
+for _event in (*_EVENTS, *_NOT_WHILE_INSERTED):
+    _collect(_event)
 
 
 @on("Webhook", "validate")

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from bascule.sandbox.core.site import Site
 
 
+@on("Bank Account", "autoname")
+def _name_bank_account(site: "Site", call: Call, account: Document) -> None:
+    account["name"] = f"{cstr(account['account_name'])} - {cstr(account['bank'])}"
+
+
 @on("Bank Account", "validate")
 def _validate(site: "Site", call: Call, account: Document) -> None:
     if account["is_company_account"] and not account["company"]:

@@ -1,0 +1,5 @@
+"""Customers and suppliers, with their Addresses and Contacts."""
+
+from bascule.sandbox.core.doctypes import provide
+
+provide(__package__)

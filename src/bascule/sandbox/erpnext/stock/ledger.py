@@ -16,6 +16,7 @@ from bascule.sandbox.core.documents.document import Document
 from bascule.sandbox.core.documents.events import on
 from bascule.sandbox.core.documents.naming import random_name
 from bascule.sandbox.core.errors import Call
+from bascule.sandbox.core.jobs import job
 from bascule.sandbox.core.values import cint, cstr, flt, moment
 
 if TYPE_CHECKING:
@@ -220,6 +221,7 @@ def _move_serial_numbers(site: "Site", voucher: Document, move: Move) -> None:
         site.tables.update("Serial No", name, values)
 
 
+@job("erpnext.stock.doctype.repost_item_valuation.repost_item_valuation.repost_entries")
 def repost(site: "Site") -> None:
     """Values by moving average, from the first entry on, of what was entered for an earlier time.
 

@@ -1,33 +1,15 @@
-"""A site at one moment: its DocTypes, documents, users and time zone, shaped as a site answers.
-
-What serves it is elsewhere; what makes one is `load_folder` or the demo company.
-"""
+"""A site out of a folder of recorded documents, DocTypes and users."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bascule.sandbox.core.doctypes import builtin
-from bascule.sandbox.core.versions import CAME_WITH, FIFTEEN
+from bascule.sandbox.apps import builtin
+from bascule.sandbox.core.snapshot import Snapshot
+from bascule.sandbox.core.versions import FIFTEEN, SIXTEEN
 
-
-@dataclass(eq=False)
-class Snapshot:
-    """`doctypes` by name, `documents` by DocType in order of creation, `users` by label.
-
-    What is not among `documents` was not recorded; of what is there with none the site has none.
-
-    A user has name, api_key, api_secret and roles; `role_permissions` adds rights to what the
-    DocTypes say: role -> DocType -> ["read", ...]. `major` is Frappe's version.
-    """
-
-    doctypes: dict[str, dict[str, Any]]
-    documents: dict[str, list[dict[str, Any]]]
-    users: dict[str, dict[str, Any]] = field(repr=False)
-    time_zone: str
-    role_permissions: dict[str, dict[str, list[str]]]
-    major: int = FIFTEEN
+# DocTypes that came with a version: a folder's own definitions tell its version by them.
+_CAME_WITH = {SIXTEEN: {"Item Wise Tax Detail", "Tax Withholding Entry", "Budget Distribution"}}
 
 
 def load_folder(path: Path, major: int | None = None) -> Snapshot:
@@ -42,7 +24,7 @@ def load_folder(path: Path, major: int | None = None) -> Snapshot:
     for file in sorted((path / "doctypes").glob("*.json")):
         definition = json.loads(file.read_text(encoding="utf-8"))
         own[definition["name"]] = definition
-    told = [version for version, names in CAME_WITH.items() if names & own.keys()]
+    told = [version for version, names in _CAME_WITH.items() if names & own.keys()]
     version = major or max(told, default=FIFTEEN)
     doctypes = builtin(version) | own
     documents: dict[str, list[dict[str, Any]]] = {}

@@ -6,7 +6,8 @@ Only custom ones, as on any site that is not in developer mode.
 import re
 from typing import TYPE_CHECKING
 
-from bascule.sandbox.core.doctypes.schema import NO_VALUE
+from bascule.sandbox.core.database.tables import Row, quoted
+from bascule.sandbox.core.doctypes.schema import NO_VALUE, TABLE_TYPES
 from bascule.sandbox.core.documents.document import Document
 from bascule.sandbox.core.documents.events import on
 from bascule.sandbox.core.errors import Call, Refusal
@@ -65,3 +66,50 @@ def _make(site: "Site", call: Call, made: Document) -> None:
 @on("DocType", "after_delete")
 def _unmake(site: "Site", call: Call, gone: Document) -> None:
     site.customise(gone.name)
+
+
+@on("DocType", "before_rename")
+def _check_rename(site: "Site", call: Call, renamed: Document) -> None:
+    if not cint(renamed["custom"]):
+        call.refuse("DocType can only be renamed by Administrator")
+    if renamed.renaming is not None and renamed.renaming.merge:
+        call.refuse("DocType can not be merged")
+
+
+@on("DocType", "after_rename")
+def _rename(site: "Site", call: Call, renamed: Document) -> None:
+    """Its table, its fields' places, and every Link and Table that leads to it."""
+    if renamed.renaming is None:
+        return
+    old, new = renamed.renaming.old, renamed.renaming.new
+    for holder in ("DocField", "Custom Field"):
+        if holder in site.schema:
+            site.tables.run(
+                f"UPDATE {quoted(holder)} SET `options` = ? WHERE `options` = ?"
+                " AND `fieldtype` IN ('Link', 'Table', 'Table MultiSelect')",
+                (new, old),
+            )
+    own = site.schema.original(old)
+    for doctype in [one.name for one in site.schema]:
+        definition = site.schema.original(doctype)
+        if any(_leads_to(entry, old) for entry in definition["fields"]):
+            fields = [
+                {**entry, "options": new} if _leads_to(entry, old) else entry
+                for entry in definition["fields"]
+            ]
+            site.schema.add({**definition, "fields": fields})
+    if not cint(own.get("issingle")):
+        site.tables.rename(old, new)
+    site.schema.add({**site.schema.original(old), "name": new})
+    for entry in site.schema[new].tables:
+        site.tables.run(
+            f"UPDATE {quoted(str(entry['options']))} SET `parenttype` = ? WHERE `parenttype` = ?",
+            (new, old),
+        )
+    for doctype in (old, new):
+        site.customise(doctype)
+
+
+def _leads_to(entry: Row, doctype: str) -> bool:
+    linked = entry["fieldtype"] in ("Link", *TABLE_TYPES)
+    return linked and entry.get("options") == doctype
