@@ -22,8 +22,7 @@ from bascule.sandbox.folder import load_folder
 from bascule.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
-    from bascule.sandbox.folder import load_folder
-from bascule.sandbox.server import Running
+    from bascule.sandbox.server import Running
 
 
 def run_sandbox(
