@@ -5,15 +5,21 @@ import json
 import os
 import platform
 import time
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.status import Status
 
 from bench.figures import NAMED, table_of
 from bench.measures import PARTS, Bench, Figures
 from bench.processes import CannotMeasure, data_folder, postgresql
 
 RESULTS = Path(__file__).parent / "results.json"
+
+
+def _tell(status: Status, name: str, what: str) -> None:
+    status.update(f"{name}: {what}")
 
 
 def measured(names: list[str], *, quick: bool, console: Console) -> Figures:
@@ -27,9 +33,7 @@ def measured(names: list[str], *, quick: bool, console: Console) -> Figures:
     ):
         for name in names:
             began = time.monotonic()
-            bench = Bench(
-                folder, server, quick, lambda what, name=name: status.update(f"{name}: {what}")
-            )
+            bench = Bench(folder, server, quick, partial(_tell, status, name))
             try:
                 found = PARTS[name](bench)
                 why_not |= found.pop("why_not", {})

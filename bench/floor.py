@@ -48,8 +48,9 @@ async def fetch(order: dict[str, Any], *, keep: bool) -> tuple[dict[str, float],
         started = time.perf_counter()
         lanes = await asyncio.gather(lane(up), lane(down))
         seconds = time.perf_counter() - started
-    sizes, pages = zip(*lanes, strict=True)
-    return {"seconds": seconds, "bytes": sum(sizes), "pages": len(bodies)}, list(pages)
+    return {"seconds": seconds, "bytes": sum(size for size, _ in lanes), "pages": len(bodies)}, [
+        pages for _, pages in lanes
+    ]
 
 
 async def copy(database: str, lanes: list[list[bytes]]) -> float:

@@ -10,8 +10,10 @@ import asyncio
 import json
 from functools import reduce
 from operator import xor
+from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bench.replay import serve
 
@@ -81,7 +83,7 @@ class Site:
         await self._work()
         return web.json_response({"message": self._listed(asked)})
 
-    def _listed(self, asked: dict[str, object]) -> list[object]:
+    def _listed(self, asked: dict[str, Any]) -> list[object]:
         doctype, fields = str(asked["doctype"]), list(asked["fields"])
         if doctype == "DocType":
             return [{"name": name, "modified": MODIFIED} for name in self.rows]
@@ -108,7 +110,7 @@ class Site:
         return web.json_response({"lists": lists})
 
 
-def _fits(value: object, operator: str, wanted: object) -> bool:
+def _fits(value: object, operator: str, wanted: Any) -> bool:
     if operator == "in":
         return value in wanted
     how = {"=": "__eq__", ">": "__gt__", "<": "__lt__", ">=": "__ge__", "<=": "__le__"}[operator]
@@ -123,7 +125,7 @@ def _checksum(row: dict[str, object]) -> int:
     return sum(map(ord, str(row["name"])))
 
 
-def _said(message: object):
+def _said(message: object) -> Handler:
     async def answer(_: web.Request) -> web.Response:
         return web.json_response({"message": message})
 

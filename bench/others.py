@@ -88,6 +88,7 @@ def tap_erpnext(url: str, database: str, folder: Path) -> list[subprocess.Popen[
         stdout=subprocess.DEVNULL,
         stderr=(folder / "target-postgres.log").open("wb"),
     )
+    assert reading.stdout is not None
     reading.stdout.close()  # it is the target's now: the tap shall see when the target ends
     return [reading, writing]
 
@@ -110,6 +111,7 @@ def dlt(url: str, database: str, folder: Path) -> list[subprocess.Popen[bytes]]:
         env={"RUNTIME__DLTHUB_TELEMETRY": "false", "HOME": str(folder), "PATH": "/usr/bin:/bin"},
         cwd=folder,
     )
+    assert process.stdin is not None
     process.stdin.write(json.dumps(order).encode() + b"\n")
     process.stdin.close()
     return [process]
@@ -159,4 +161,7 @@ def _pulled(database: str) -> int:
             "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables"
             " WHERE table_schema = 'pulled' AND lower(table_name) = 'item'"
         ).fetchone()
-        return found.execute(f"SELECT count(*) FROM {table[0]}").fetchone()[0] if table else 0
+        if table is None:
+            return 0
+        [(rows,)] = found.execute(f"SELECT count(*) FROM {table[0]}").fetchall()
+        return int(rows)

@@ -74,6 +74,7 @@ def replaying(rows: int) -> Iterator[Replayed]:
 def started(module: str, *arguments: str) -> Iterator[dict[str, Any]]:
     """A module that says one line of JSON when it is ready, and ends when its input does."""
     with _running(module, *arguments) as process:
+        assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
             raise CannotMeasure(f"{module} ended before it was ready")
@@ -91,6 +92,7 @@ def _running(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     try:
         yield process
     finally:
+        assert process.stdin is not None
         process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             process.wait(60)
@@ -106,16 +108,18 @@ def asked(
     order if one is given.
     """
     with _running(module, *arguments) as process:
+        into, out = process.stdin, process.stdout
+        assert into is not None and out is not None
 
         def ask(**order: object) -> dict[str, Any]:
-            process.stdin.write((json.dumps(order) if order else "") + "\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
+            into.write((json.dumps(order) if order else "") + "\n")
+            into.flush()
+            line = out.readline()
             if not line:
                 raise CannotMeasure(f"{module} ended without an answer")
             return json.loads(line)
 
-        yield json.loads(process.stdout.readline()), ask
+        yield json.loads(out.readline()), ask
 
 
 def run(module: str, **order: object) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bench.rows import COLUMNS, DEFINITION, DOCTYPE, MODIFIED, NAME, rows, spoiled, with_modified
 
@@ -109,7 +111,7 @@ class Replay:
         )
         return app
 
-    def said(self, message: object):
+    def said(self, message: object) -> Handler:
         async def answer(request: web.Request) -> web.Response:
             self.requests[request.path] += 1
             return web.json_response({"message": message})
@@ -139,7 +141,7 @@ class Replay:
         body = b'{"message":[' + b",".join(found) + b"]}"
         return web.Response(body=body, content_type="application/json")
 
-    def _page(self, asked: dict[str, object]) -> list[bytes]:
+    def _page(self, asked: dict[str, Any]) -> list[bytes]:
         """A page in the order that is asked for, between the bounds that the filters give."""
         limit = int(str(asked["limit_page_length"])) or len(self.prepared.rows)
         bounds = {(field, sign): value for field, sign, value in asked["filters"]}

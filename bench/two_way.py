@@ -8,7 +8,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
@@ -113,7 +113,7 @@ async def _records(ours: aiohttp.ClientSession) -> list[dict[str, Any]]:
     return list(told["records"])
 
 
-async def _edits(seconds: int, rate: int, edit: Callable[[int], Awaitable[None]]) -> None:
+async def _edits(seconds: int, rate: int, edit: Callable[[int], Coroutine[Any, Any, None]]) -> None:
     """At an even pace, whatever the answers take."""
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:

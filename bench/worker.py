@@ -127,7 +127,7 @@ async def _tell(url: str, **told: object) -> dict[str, Any]:
 
 async def _spoiled(
     hub: Hub, connection: Connection, url: str, there: list[list[int]], here: list[list[int]]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """What a proof says when values were changed at these places and columns, on the site and here,
     and no time of change was.
     """

@@ -1,4 +1,8 @@
-"""A PostgreSQL for each test process, a fresh database for each test, and a hub over it.
+"""What tests of every room share: a PostgreSQL for each test process, a fresh database for each
+test, a hub over it, a site, and who asks them; see `kit`.
+
+`running_hub` and `site` are each test's own, unless its folder shares one: its conftest names the
+scope, `running_hub = hub_fixture("session")`, and what is below stands on that one.
 
 BASCULE_TEST_DATABASE_URL: use that server instead of embedded ones; its user may create databases.
 """
@@ -6,22 +10,30 @@ BASCULE_TEST_DATABASE_URL: use that server instead of embedded ones; its user ma
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from argon2 import PasswordHasher
 from psycopg.conninfo import conninfo_to_dict
 
+from bascule.accounts import passwords
 from bascule.hub import Hub, open_hub
+from bascule.sandbox import Running
 from bascule.settings import Settings
 from bascule.store.address import conninfo, libpq_url
 from bascule.store.embedded.server import EmbeddedServer
 from bascule.store.migrate import migrate
 from bascule.store.vault import Vault
-from databases import FreshSettings, on_database, remove, run
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings, on_database, remove, run
+from tests.kit.hub import RunningHub, hub_fixture
+from tests.kit.people import Browse, Make, People, Sit, Sql
+from tests.kit.site import Erp, site_fixture
+from tests.kit.visitors import Visitor
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -44,6 +56,17 @@ def _nothing_from_outside() -> Iterator[None]:
         for name in ("POSTGRES_URL", "CONNECTORS_SERVICE_PORT"):
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> Iterator[None]:
+    """Hashes of today's strength take half a second here, and tests make hundreds."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_hasher", quick)
+        passwords._nobodys.cache_clear()
+        yield
+    passwords._nobodys.cache_clear()
 
 
 @pytest.fixture
@@ -135,3 +158,54 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 async def hub(settings: Settings) -> AsyncIterator[Hub]:
     async with open_hub(settings) as opened:
         yield opened
+
+
+running_hub = hub_fixture("function")
+site = site_fixture("function")
+
+
+@pytest.fixture
+def api(running_hub: RunningHub) -> Api:
+    """An admin's program at the hub."""
+    return running_hub.api
+
+
+@pytest.fixture
+def stranger(running_hub: RunningHub) -> Visitor:
+    return Visitor(running_hub.url)
+
+
+@pytest.fixture
+def sql(running_hub: RunningHub) -> Sql:
+    """Asks the hub's database beside the hub: to look, and to let time pass in it."""
+    return running_hub.sql
+
+
+@pytest.fixture
+def make_person(running_hub: RunningHub) -> Make:
+    """Somebody new of a role."""
+    return People(running_hub).make
+
+
+@pytest.fixture
+def make_token(running_hub: RunningHub) -> Callable[..., str]:
+    """An API token of somebody's."""
+    return People(running_hub).token
+
+
+@pytest.fixture
+def browse(running_hub: RunningHub) -> Browse:
+    """A browser that somebody signed in with."""
+    return People(running_hub).browse
+
+
+@pytest.fixture
+def sit(running_hub: RunningHub) -> Sit:
+    """Somebody of this role, or somebody who is there, at a browser."""
+    return People(running_hub).sit
+
+
+@pytest.fixture
+def erp(site: Running) -> Erp:
+    """The site's Administrator at work."""
+    return Erp(site)

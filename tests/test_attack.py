@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from attack import ATTACKS, BEGINS, ENDS, PAGE, titles, written
+from tests.attack import ATTACKS, BEGINS, ENDS, PAGE, titles, written
 
 TESTS = Path(__file__).parent
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from bascule import __version__
-from databases import remove
+from tests.kit.database import remove
 
 ROOT = Path(__file__).parent.parent
 UV = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")

@@ -10,12 +10,11 @@ from uuid import uuid4
 
 from fastapi.routing import iter_route_contexts
 
-from api.conftest import RunningHub
 from bascule.app import create_app
 from bascule.events import journal
 from bascule.events.words import WORDS
-
-from .conftest import Desk, Page
+from tests.kit.desk import Desk, Page
+from tests.kit.hub import RunningHub
 
 Sit = Callable[..., Desk]
 
@@ -73,15 +72,15 @@ def test_the_address_holds_the_filters_and_the_file_follows_them(sit: Sit) -> No
     assert sent.status == 200
     assert len(list(csv.DictReader(io.StringIO(sent.body.decode())))) == 3
 
-    part = boss.open(asked, HX_Request="true")
+    part = boss.open(asked, headers={"HX-Request": "true"})
     url = part.answer.headers["hx-replace-url"]
     assert url == f"/audit?user={anna.somebody.username}&action=make_token"
 
 
-def test_older_rows_are_a_page_further(sit: Sit, accounts_hub: RunningHub) -> None:
+def test_older_rows_are_a_page_further(sit: Sit, running_hub: RunningHub) -> None:
     boss, action = sit("admin"), f"tried-{uuid4().hex[:6]}"
     for number in range(52):
-        note(accounts_hub, action=action, object=f"thing {number}")
+        note(running_hub, action=action, object=f"thing {number}")
     first = boss.open(f"/audit?action={action}")
     older = re.search(r'href="(/audit\?[^"]*before=[^"]*)"', first.html)
     assert older
@@ -92,7 +91,7 @@ def test_older_rows_are_a_page_further(sit: Sit, accounts_hub: RunningHub) -> No
 
 
 def test_a_connection_has_its_link_and_a_private_one_of_others_is_not_there(
-    sit: Sit, accounts_hub: RunningHub, sql: Callable[..., Any]
+    sit: Sit, running_hub: RunningHub, sql: Callable[..., Any]
 ) -> None:
     boss, other = sit("admin"), sit("admin")
     names = {"shared": f"shop_{uuid4().hex[:6]}", "hidden": f"cave_{uuid4().hex[:6]}"}
@@ -103,7 +102,7 @@ def test_a_connection_has_its_link_and_a_private_one_of_others_is_not_there(
             " 'https://erp.example', '', '', %s, %s) RETURNING id",
             [name, name, kind == "shared", other.somebody.id],
         )
-        note(accounts_hub, action="change_connector", connection_id=number, object=name)
+        note(running_hub, action="change_connector", connection_id=number, object=name)
     mine, theirs = boss.open("/audit").html, other.open("/audit").html
     assert f'href="/connectors/{names["shared"]}"' in mine
     assert names["hidden"] not in mine
@@ -113,11 +112,9 @@ def test_a_connection_has_its_link_and_a_private_one_of_others_is_not_there(
     assert len(rows(other.open(f"/audit?connection={names['hidden']}"))) == 1
 
 
-def test_whatever_was_written_is_only_text(sit: Sit, accounts_hub: RunningHub) -> None:
+def test_whatever_was_written_is_only_text(sit: Sit, running_hub: RunningHub) -> None:
     boss, bad = sit("admin"), "<script>alert('x')</script>"
-    note(
-        accounts_hub, action=bad, username=bad, object=bad, via=bad, address=bad, detail={bad: bad}
-    )
+    note(running_hub, action=bad, username=bad, object=bad, via=bad, address=bad, detail={bad: bad})
     for path in ("/audit", f"/audit?user={bad}&action={bad}&connection={bad}&since={bad}"):
         page = boss.open(path)
         assert page.status in (200, 422)

@@ -8,9 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.visitors import Visitor
-
-from .conftest import Desk, Page
+from tests.kit.desk import Desk, Page
+from tests.kit.visitors import Visitor
 
 Sit = Callable[..., Desk]
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from api.conftest import RunningHub
-
-from .conftest import Desk
+from tests.kit.desk import Desk
+from tests.kit.hub import RunningHub
 
 Sit = Callable[..., Desk]
 NEW = "six words that nobody knows"
@@ -115,11 +114,11 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_everywhere_else(
 
 
 def test_my_erpnext_is_saved_tested_and_cleared_and_its_secret_never_shown(
-    sit: Sit, accounts_hub: RunningHub, erpnext_sandbox: Any
+    sit: Sit, running_hub: RunningHub, erpnext_sandbox: Any
 ) -> None:
     anna = sit("editor")
     box = erpnext_sandbox
-    accounts_hub.allow(box.url)
+    running_hub.allow(box.url)
     assert anna.send("/settings/erpnext/test").status == 400
     fields = {
         "erpnext_url": box.url,

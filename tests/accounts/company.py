@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import psycopg
 
-from api.conftest import RunningHub
 from bascule.accounts.people import users
 from bascule.accounts.provider.client import Provider
 from bascule.accounts.sign_in.password_sign_in import welcome
-from databases import FreshSettings
-
-from .browsers import Browser, path_of, sent_on
-from .provider import CLIENT, SECRET, StandIn
-from .visitors import Answer, Somebody
+from tests.accounts.browsers import path_of, sent_on
+from tests.accounts.provider import CLIENT, SECRET, StandIn
+from tests.kit.api import Answer
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.visitors import Browser, Somebody
 
 PASSWORD = "four words that rhyme"
 

@@ -8,24 +8,25 @@ from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
 
 import pytest
 
-from api.conftest import RunningHub
 from bascule.accounts.origin import local_path
-
-from .conftest import Browse, Crew, Make, Sql
-from .visitors import COOKIE, Answer, Visitor
-from .walking import GUARDED, Way
+from tests.accounts.conftest import Crew
+from tests.accounts.walking import GUARDED, Way
+from tests.kit.api import Answer
+from tests.kit.hub import RunningHub
+from tests.kit.people import Browse, Make, Sql
+from tests.kit.visitors import COOKIE, Visitor
 
 CHANGING = [way for way in GUARDED if way.method != "GET"]
 every_change = pytest.mark.parametrize("way", CHANGING, ids=str)
 ELSEWHERE: dict[str, dict[str, str | None]] = {
-    "no token": {"X_CSRF_Token": None},
-    "an empty token": {"X_CSRF_Token": ""},
-    "a wrong token": {"X_CSRF_Token": "x" * 43},
+    "no token": {"X-CSRF-Token": None},
+    "an empty token": {"X-CSRF-Token": ""},
+    "a wrong token": {"X-CSRF-Token": "x" * 43},
     "another site": {"Origin": "https://evil.example"},
     "another port": {"Origin": "http://127.0.0.1:1"},
     "no origin at all": {"Origin": "null"},
-    "a site beside": {"Sec_Fetch_Site": "same-site"},
-    "a site elsewhere": {"Sec_Fetch_Site": "cross-site"},
+    "a site beside": {"Sec-Fetch-Site": "same-site"},
+    "a site elsewhere": {"Sec-Fetch-Site": "cross-site"},
 }
 
 
@@ -33,26 +34,26 @@ ELSEWHERE: dict[str, dict[str, str | None]] = {
 def test_no_other_site_changes_anything_with_a_browsers_cookie(way: Way, crew: Crew) -> None:
     visitor = crew.browse(crew.people["admin"])
     for what, headers in ELSEWHERE.items():
-        answer = _send(way, visitor, **headers)
+        answer = _send(way, visitor, headers)
         assert answer.status == 403, (what, answer)
     other = crew.browse(crew.people["admin"])
-    assert _send(way, visitor, X_CSRF_Token=other.csrf).status == 403
+    assert _send(way, visitor, {"X-CSRF-Token": other.csrf}).status == 403
     assert visitor.get("/api/auth/me").status == 200  # sign-out was not done either
     # And its own page does it, as far as a form with nothing in it goes.
-    assert _send(way, visitor, Origin=crew.url, Sec_Fetch_Site="same-origin").status != 403
+    assert _send(way, visitor, {"Origin": crew.url, "Sec-Fetch-Site": "same-origin"}).status != 403
 
 
-def _send(way: Way, visitor: Visitor, **headers: str | None) -> Answer:
+def _send(way: Way, visitor: Visitor, headers: dict[str, str | None]) -> Answer:
     if way.is_page:
-        return visitor.ask(way.method, way.at(), form={}, **headers)
-    return visitor.ask(way.method, way.at(), {}, **headers)
+        return visitor.ask(way.method, way.at(), form={}, headers=headers)
+    return visitor.ask(way.method, way.at(), {}, headers=headers)
 
 
 def test_a_form_carries_its_token_as_a_field(make_person: Make, browse: Browse) -> None:
     visitor = browse(make_person())
     for token, status in (("", 403), ("x" * 43, 403), (visitor.csrf or "", 303)):
         form = {"csrf_token": token}
-        answer = visitor.ask("POST", "/sign-out", form=form, X_CSRF_Token=None)
+        answer = visitor.ask("POST", "/sign-out", form=form, headers={"X-CSRF-Token": None})
         assert answer.status == status
     assert visitor.get("/api/auth/me").status == 401
 
@@ -66,9 +67,9 @@ def test_signing_in_and_choosing_a_password_are_not_done_for_another_site(
     link = admin.post(f"/api/users/{make_person().id}/reset").json["link"]
     welcome = urlsplit(link).path
     chosen = {"password": anna.password, "again": anna.password}
-    for headers in ({"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         for path, sent in (("/sign-in", form), (welcome, chosen)):
-            answer = stranger.ask("POST", path, form=sent, **headers)
+            answer = stranger.ask("POST", path, form=sent, headers=headers)
             assert answer.status == 403
             assert "set-cookie" not in answer.headers
     assert stranger.ask("POST", welcome, form=chosen).status == 303
@@ -92,7 +93,9 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     assert {"httponly", "samesite=lax", "path=/"} <= kept
     assert "secure" not in kept
     assert not any(each.startswith("domain") for each in kept)
-    _, kept = cookie_of(stranger.ask("POST", "/sign-in", form=form, X_Forwarded_Proto="https"))
+    _, kept = cookie_of(
+        stranger.ask("POST", "/sign-in", form=form, headers={"X-Forwarded-Proto": "https"})
+    )
     assert "secure" in kept
 
 
@@ -110,14 +113,16 @@ def test_a_proxy_may_write_the_port_too(
 ) -> None:
     anna = make_person()
     form = {"name": anna.username, "password": anna.password}
-    signed_in = stranger.ask("POST", "/sign-in", form=form, X_Forwarded_For=f"203.0.113.9, {hop}")
+    signed_in = stranger.ask(
+        "POST", "/sign-in", form=form, headers={"X-Forwarded-For": f"203.0.113.9, {hop}"}
+    )
     stranger.cookie, _ = cookie_of(signed_in)
     [session] = stranger.get("/api/auth/sessions").json["sessions"]
     assert session["address"] == address
 
 
 def test_the_cookie_travels_encrypted_where_people_reach_the_hub_by_https(
-    accounts_hub: RunningHub,
+    running_hub: RunningHub,
     make_person: Make,
     stranger: Visitor,
     monkeypatch: pytest.MonkeyPatch,
@@ -130,8 +135,8 @@ def test_the_cookie_travels_encrypted_where_people_reach_the_hub_by_https(
         ("https://hub.example.com", "10.0.0.5:8003", False),  # or one could not sign in there
         ("http://hub.example.com", "hub.example.com", False),
     ):
-        monkeypatch.setattr(accounts_hub.hub.settings, "public_url", public)
-        _, kept = cookie_of(stranger.ask("POST", "/sign-in", form=form, Host=host))
+        monkeypatch.setattr(running_hub.hub.settings, "public_url", public)
+        _, kept = cookie_of(stranger.ask("POST", "/sign-in", form=form, headers={"Host": host}))
         assert ("secure" in kept) is encrypted, (public, host)
 
 
@@ -256,7 +261,8 @@ def test_who_is_sent_to_sign_in_comes_back_to_a_page_of_ours(crew: Crew) -> None
             query = parse_qs(urlsplit(answer.headers["location"]).query)
             assert stays(crew.url, query["next"][0])
     told = Visitor(crew.url).get(
-        "/people", HX_Request="true", HX_Current_URL="https://evil.example//evil.example/a"
+        "/people",
+        headers={"HX-Request": "true", "HX-Current-URL": "https://evil.example//evil.example/a"},
     )
     query = parse_qs(urlsplit(told.headers["hx-redirect"]).query)
     assert query["next"] == ["/"]
@@ -270,14 +276,14 @@ def test_a_token_in_an_address_opens_nothing(
     for token in (make_token(anna), anna.login()["access_token"]):
         for name in ("token", "access_token", "api_key", "authorization", COOKIE):
             assert stranger.get(f"/api/auth/me?{name}={token}").status == 401
-        asked = stranger.get("/api/auth/me", Cookie=f"{COOKIE}={token}")
+        asked = stranger.get("/api/auth/me", headers={"Cookie": f"{COOKIE}={token}"})
         assert asked.status == 401
 
 
 def test_an_address_behind_no_trusted_proxy_is_the_one_that_asks(
-    accounts_hub: RunningHub, make_person: Make, monkeypatch: pytest.MonkeyPatch
+    running_hub: RunningHub, make_person: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accounts_hub.hub.settings, "trusted_proxies", "10.0.0.0/8")
+    monkeypatch.setattr(running_hub.hub.settings, "trusted_proxies", "10.0.0.0/8")
     anna = make_person()
     anna.try_login("wrong", address="203.0.113.99")
     admin = make_person("admin").visit()

@@ -1,12 +1,12 @@
 """The secret key: changed while the hub runs, cut off in the middle and run again."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -23,6 +23,7 @@ from bascule.settings import Settings
 from bascule.store.errors import WrongKey
 from bascule.store.key_rotation import encrypted_columns, rotate
 from bascule.store.vault import Vault, load_vault, make_key
+from tests.kit.waiting import until
 
 SECRET = "s3cret-of-number"
 PEOPLE = 250  # more than two batches
@@ -151,12 +152,13 @@ async def test_killed_in_the_middle_both_keys_open_everything_and_the_next_run_e
             "SELECT 1 FROM bascule.users WHERE username = %s FOR UPDATE", [f"person-{PEOPLE - 1}"]
         )
         process = start_rotation(kept)
-        await eventually(kept, lambda: waits_for(kept), process)
+        await asyncio.to_thread(until, lambda: process.poll() is not None or waits_for(kept))
+        assert process.poll() is None, process.communicate()
         with pytest.raises(Conflict, match="by somebody else"):
             await rotate(hub.db, hub.vault)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-    await eventually(kept, lambda: not waits_for(kept))
+    await asyncio.to_thread(until, lambda: not waits_for(kept))
     now, before = key_file(kept)
     assert before == old
     rows = stored(kept)
@@ -186,17 +188,6 @@ def waits_for(settings: Settings) -> bool:
             " AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
         ).fetchone()
     return bool(found and found[0])
-
-
-async def eventually(settings: Settings, so: Callable[[], bool], process: Any = None) -> None:
-    import asyncio
-
-    for _ in range(600):
-        if so():
-            return
-        assert process is None or process.poll() is None, process.communicate()
-        await asyncio.sleep(0.1)
-    raise AssertionError("it did not come to that")
 
 
 async def test_a_key_from_the_environment_is_gone_over_to_with_both_set(

@@ -11,15 +11,15 @@ import psycopg
 import pytest
 from psycopg import sql as psql
 
-from api.conftest import RunningHub
 from bascule.accounts.people import users
 from bascule.accounts.signing import newest_key
 from bascule.hub import Hub
-
-from .conftest import Crew, Make, connect
-from .site import some_site
-from .visitors import Somebody, Visitor, next_address
-from .walking import WAYS
+from tests.accounts.conftest import Crew, connect
+from tests.accounts.site import some_site
+from tests.accounts.walking import WAYS
+from tests.kit.hub import RunningHub
+from tests.kit.people import Make, People
+from tests.kit.visitors import Somebody, Visitor, next_address
 
 OLD, NEW = "correct horse battery staple", "staple battery horse correct"
 SITE_KEY, SITE_SECRET = "k3y-of-the-connection", "s3cret-of-the-connection"
@@ -83,19 +83,13 @@ async def signing_key(hub: Hub) -> str:
 
 
 @pytest.fixture(scope="module")
-def done(
-    accounts_hub: RunningHub,
-    told: Told,
-    make_person: Make,
-    admin: Visitor,
-    browse: Callable[..., Visitor],
-) -> Done:
+def done(running_hub: RunningHub, told: Told, admin: Visitor) -> Done:
     """Signs in and out, mistypes, is invited, connects, is refused, and saves what is secret."""
-    url = accounts_hub.url
+    url, people = running_hub.url, People(running_hub)
     asked = Visitor(url)
-    erin = make_person("admin", OLD)
+    erin = people.make("admin", OLD)
     link = admin.post(f"/api/users/{erin.id}/reset").json["link"].rpartition("/")[2]
-    lost = admin.post(f"/api/users/{make_person().id}/reset").json["link"].rpartition("/")[2]
+    lost = admin.post(f"/api/users/{people.make().id}/reset").json["link"].rpartition("/")[2]
     form = {"password": OLD, "again": OLD}
     signed_in = asked.ask("POST", f"/welcome/{link}", form=form)
     first_cookie = signed_in.headers["set-cookie"].partition("=")[2].partition(";")[0]
@@ -112,7 +106,7 @@ def done(
     third = erin.login()
     visitor = asked.with_token(third["access_token"])
     token = visitor.post("/api/auth/tokens", {"name": "leaks", "scope": "write"}).json["token"]
-    browser = browse(erin)
+    browser = people.browse(erin)
     made = browser.ask("POST", "/settings/tokens", form={"name": "page", "scope": "read"})
     page_token = re.findall(r"bsc_[\w-]{43}", made.body.decode())[0]
     with some_site() as (site_url, site):
@@ -131,9 +125,9 @@ def done(
         mine |= {"nextcloud_url": "https://c.example.com", "nextcloud_password": CLOUD_PASSWORD}
         assert visitor.put("/api/auth/settings", mine).status == 200
         assert visitor.post("/api/auth/settings/erpnext/test").json["success"] is False
-    with_secret = {"X_Forwarded_For": next_address(), "Authorization": f"Basic {NEW}"}
-    asked.get("/api/auth/me", **with_secret)
-    hub = accounts_hub.hub
+    with_secret = {"X-Forwarded-For": next_address(), "Authorization": f"Basic {NEW}"}
+    asked.get("/api/auth/me", headers=with_secret)
+    hub = running_hub.hub
     address = psycopg.conninfo.conninfo_to_dict(hub.db.url)
     return Done(
         erin,
@@ -157,7 +151,7 @@ def done(
             "first cookie": first_cookie,
             "cookie": browser.cookie or "",
             "key": hub.vault.newest,
-            "signing key": accounts_hub.run(signing_key(hub)),
+            "signing key": running_hub.run(signing_key(hub)),
             **({"database": str(address["password"])} if address.get("password") else {}),
         },
     )
@@ -201,9 +195,9 @@ def test_no_line_of_the_log_tells_a_secret(done: Done, told: Told) -> None:
     assert done.found_in(text) == []
 
 
-def test_nothing_in_the_database_tells_a_secret(accounts_hub: RunningHub, done: Done) -> None:
+def test_nothing_in_the_database_tells_a_secret(running_hub: RunningHub, done: Done) -> None:
     """All of it, as a dump would hold it."""
-    url = accounts_hub.settings.database_url
+    url = running_hub.settings.database_url
     assert url is not None
     sizes = {}
     with psycopg.connect(url.get_secret_value()) as conn:
@@ -223,31 +217,31 @@ def test_nothing_in_the_database_tells_a_secret(accounts_hub: RunningHub, done: 
     assert all(sizes[name] > 0 for name in written), sizes
 
 
-def test_no_secret_is_told_as_it_happens(accounts_hub: RunningHub, done: Done) -> None:
+def test_no_secret_is_told_as_it_happens(running_hub: RunningHub, done: Done) -> None:
     async def kept() -> Any:
-        async with accounts_hub.hub.db.connection() as conn:
+        async with running_hub.hub.db.connection() as conn:
             found = await conn.execute("SELECT data::text FROM bascule.events")
             return await found.fetchall()
 
-    rows = accounts_hub.run(kept())
+    rows = running_hub.run(kept())
     assert rows
     assert done.found_in(str(rows)) == []
 
 
-def test_what_shows_an_object_shows_no_secret(accounts_hub: RunningHub, done: Done) -> None:
+def test_what_shows_an_object_shows_no_secret(running_hub: RunningHub, done: Done) -> None:
     """Where an error's text, or a debugger's, would write it."""
 
     async def found() -> str:
-        async with accounts_hub.hub.db.session() as session:
+        async with running_hub.hub.db.session() as session:
             user = await users.find_person(session, done.somebody.id)
-            hub = accounts_hub.hub
+            hub = running_hub.hub
             return f"{user!r} {hub!r} {hub.settings!r} {hub.vault!r} {hub.db!r}"
 
-    assert done.found_in(accounts_hub.run(found())) == []
+    assert done.found_in(running_hub.run(found())) == []
 
 
 def test_markup_that_somebody_saved_is_text_on_every_page(
-    accounts_hub: RunningHub, crew: Crew, make_person: Make, browse: Callable[..., Visitor]
+    running_hub: RunningHub, crew: Crew, make_person: Make, browse: Callable[..., Visitor]
 ) -> None:
     """In names, notes of a site, log lines, browsers' names and wherever it is shown again."""
     anna = make_person("admin")
@@ -258,7 +252,7 @@ def test_markup_that_somebody_saved_is_text_on_every_page(
     run = visitor.post("/api/connectors/sync", {"connector_id": hostile["id"]}).json["run_ids"][0]
 
     async def laid() -> None:
-        async with accounts_hub.hub.db.connection() as conn:
+        async with running_hub.hub.db.connection() as conn:
             for statement in (
                 "INSERT INTO bascule.run_logs (run_id, level, message)"
                 " VALUES ({run}, 'error', {m})",
@@ -278,7 +272,7 @@ def test_markup_that_somebody_saved_is_text_on_every_page(
                 await conn.execute(psql.SQL(statement).format(**literals))
 
     browser = browse(anna)
-    accounts_hub.run(laid())
+    running_hub.run(laid())
     there = {"connector": hostile["slug"], "run": run, "stream": "Supplier"}
     there |= {"user": anna.id, "person": anna.id}
     shown = 0

@@ -4,19 +4,19 @@ or number of it, is answered as if it were not there.
 
 import json
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from api.conftest import RunningHub
-from api.listener import Listener
 from bascule.accounts.access import ROLES
-
-from .conftest import Crew, Make, Sql, connect
-from .visitors import Answer, Visitor
-from .walking import GUARDED, Way
+from tests.accounts.conftest import Crew, connect
+from tests.accounts.walking import GUARDED, Way
+from tests.api.listener import Listener
+from tests.kit.api import Answer
+from tests.kit.hub import RunningHub
+from tests.kit.people import Make, People, Sql
+from tests.kit.visitors import Visitor
 
 NAME = "Zeldzaam & geheim"
 LINE = "a line that nobody else reads"
@@ -43,9 +43,7 @@ class Hidden:
 
 
 @pytest.fixture(scope="module")
-def hidden(
-    accounts_hub: RunningHub, make_person: Make, browse: Callable[..., Visitor], all_sql: Sql
-) -> Hidden:
+def hidden(running_hub: RunningHub, all_sql: Sql) -> Hidden:
     """An editor's: with streams, runs and their log, rows, entries in the journal, and a customer
     that is kept the same, with a conflict.
     """
@@ -56,7 +54,8 @@ def hidden(
     ):
         # Numbers that occur nowhere else in a page.
         all_sql(f"SELECT setval(pg_get_serial_sequence('bascule.{table}', 'id'), {number})")
-    owner = make_person("editor")
+    people = People(running_hub)
+    owner = people.make("editor")
     visitor = owner.visit()
     made = connect(visitor, name=NAME)
     assert made["shared"] is False
@@ -72,7 +71,7 @@ def hidden(
     all_sql(f"INSERT INTO {slug}.supplier VALUES ('{MARK}')")
     assert visitor.patch(f"/api/connectors/{slug}", {"lookback_days": 5}).status == 200
     record = _record_of(visitor, made["id"], slug, all_sql)
-    browser = browse(owner)
+    browser = people.browse(owner)
     return Hidden(visitor, owner.id, browser, made["id"], slug, run["stream_id"], run["id"], record)
 
 
@@ -295,11 +294,11 @@ def test_what_its_owner_was_refused_is_not_named_to_admins_either(
 
 
 def test_others_do_not_hear_of_it_as_it_happens_or_afterwards(
-    accounts_hub: RunningHub, make_person: Make, hidden: Hidden, admin: Visitor
+    running_hub: RunningHub, make_person: Make, hidden: Hidden, admin: Visitor
 ) -> None:
-    before = last_event(accounts_hub)
+    before = last_event(running_hub)
     stranger = make_person("admin").visit()
-    with Listener(accounts_hub.url, stranger.token or "") as live:
+    with Listener(running_hub.url, stranger.token or "") as live:
         for days in (6, 7):
             path = f"/api/connectors/{hidden.slug}"
             assert hidden.owner.patch(path, {"lookback_days": days}).status == 200
@@ -310,9 +309,7 @@ def test_others_do_not_hear_of_it_as_it_happens_or_afterwards(
         ).json["run_ids"]
         shown = connect(admin, name="Seen by all")
         live.hears(lambda told: told.data.get("connection_id") == shown["id"])
-        with Listener(
-            accounts_hub.url, stranger.token or "", f"/api/events?after={before}"
-        ) as late:
+        with Listener(running_hub.url, stranger.token or "", f"/api/events?after={before}") as late:
             late.hears(lambda told: told.data.get("connection_id") == shown["id"])
             for told in (*live.told, *late.told):
                 assert hidden.id not in json.dumps(told.data)
@@ -366,13 +363,8 @@ def test_nobody_but_an_admin_shares_and_a_stranger_takes_nothing_over(
 
 
 @pytest.fixture(scope="module")
-def all_sql(accounts_hub: RunningHub) -> Iterator[Sql]:
-    import psycopg
-
-    url = accounts_hub.settings.database_url
-    assert url is not None
-    with psycopg.connect(url.get_secret_value(), autocommit=True) as conn:
-        yield lambda statement, values=(): conn.execute(statement.encode(), values) and []
+def all_sql(running_hub: RunningHub) -> Sql:
+    return running_hub.sql
 
 
 def test_a_person_is_found_by_nobody_who_is_no_admin(crew: Crew) -> None:

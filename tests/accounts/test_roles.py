@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from bascule.accounts.access import ROLES
-
-from .conftest import Crew, Make
-from .visitors import Answer, Visitor
-from .walking import GUARDED, OPEN, WAYS, Way
+from tests.accounts.conftest import Crew
+from tests.accounts.walking import GUARDED, OPEN, WAYS, Way
+from tests.kit.api import Answer
+from tests.kit.people import Make
+from tests.kit.visitors import Visitor
 
 # What a viewer may change is their own.
 THEIR_OWN = {
@@ -64,7 +65,7 @@ def test_what_changes_something_needs_an_editor_and_people_need_an_admin() -> No
 
 @every_guarded_way
 def test_each_role_may_what_the_route_says_and_no_more(way: Way, crew: Crew) -> None:
-    needed = max(ROLES.index(role) for role in way.needs)  # type: ignore[arg-type]
+    needed = max(ROLES.index(role) for role in way.needs)
     for role in ROLES:
         visitor = crew.come_in(way, role)
         if ROLES.index(role) < needed:
@@ -112,16 +113,22 @@ def says_why(way: Way, answer: Answer) -> bool:
 
 def test_a_part_of_a_page_that_nobody_may_see_sends_the_browser_to_sign_in(crew: Crew) -> None:
     """htmx would lay the sign-in form into the page; it is told to leave instead."""
-    answer = Visitor(crew.url).get("/", HX_Request="true", HX_Current_URL=f"{crew.url}/people?a=b")
+    answer = Visitor(crew.url).get(
+        "/", headers={"HX-Request": "true", "HX-Current-URL": f"{crew.url}/people?a=b"}
+    )
     assert answer.status == 401
     assert answer.headers["hx-redirect"] == "/sign-in?next=%2Fpeople%3Fa%3Db"
 
 
 def test_a_form_that_came_too_late_leads_back_to_its_page(crew: Crew) -> None:
     asked = Visitor(crew.url)
-    answer = asked.ask("POST", "/settings/password", form={}, Referer=f"{crew.url}/settings?a=b")
+    answer = asked.ask(
+        "POST", "/settings/password", form={}, headers={"Referer": f"{crew.url}/settings?a=b"}
+    )
     assert answer.headers["location"] == "/sign-in?next=%2Fsettings%3Fa%3Db"
-    elsewhere = asked.ask("POST", "/settings/password", form={}, Referer="https://evil.example//x")
+    elsewhere = asked.ask(
+        "POST", "/settings/password", form={}, headers={"Referer": "https://evil.example//x"}
+    )
     assert elsewhere.headers["location"] == "/sign-in?next=%2F"
 
 

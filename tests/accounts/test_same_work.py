@@ -9,9 +9,9 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 
 from bascule.accounts import passwords, throttle
-
-from .conftest import Make, Sql
-from .visitors import Somebody, Visitor, next_address
+from tests.kit.hub import RunningHub
+from tests.kit.people import People, Sql
+from tests.kit.visitors import Somebody, Visitor, next_address
 
 
 @pytest.fixture
@@ -29,7 +29,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def failing(make_person: Make, admin: Visitor) -> dict[str, Somebody]:
+def failing(running_hub: RunningHub, admin: Visitor) -> dict[str, Somebody]:
+    make_person = People(running_hub).make
     people = {name: make_person() for name in ("wrong password", "deactivated", "invited")}
     admin.patch(f"/api/users/{people['deactivated'].id}", {"active": False})
     admin.post(f"/api/users/{people['invited'].id}/reset")

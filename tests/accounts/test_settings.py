@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from api.conftest import RunningHub
-
-from .conftest import Make, Sql
-from .site import SomeSite, some_site
-from .visitors import Somebody, Visitor
+from tests.accounts.site import SomeSite, some_site
+from tests.kit.hub import RunningHub
+from tests.kit.people import Make, Sql
+from tests.kit.visitors import Somebody, Visitor
 
 PATH, TEST = "/api/auth/settings", "/api/auth/settings/erpnext/test"
 FIELDS = ["username", "email", "role"]
@@ -40,9 +39,9 @@ def mine(maarten: Somebody) -> Visitor:
 
 
 @pytest.fixture
-def site(accounts_hub: RunningHub) -> Iterator[tuple[str, SomeSite]]:
+def site(running_hub: RunningHub) -> Iterator[tuple[str, SomeSite]]:
     with some_site() as running:
-        accounts_hub.allow(running[0])
+        running_hub.allow(running[0])
         yield running
 
 
@@ -98,7 +97,7 @@ def test_a_field_that_is_left_out_stays_and_an_empty_one_is_cleared(
 
 
 def test_secrets_are_fernet_under_the_sha256_of_the_key_and_the_rest_is_plain(
-    accounts_hub: RunningHub, maarten: Somebody, mine: Visitor, sql: Sql
+    running_hub: RunningHub, maarten: Somebody, mine: Visitor, sql: Sql
 ) -> None:
     mine.put(PATH, ERPNEXT | NEXTCLOUD)
     columns = (
@@ -117,7 +116,7 @@ def test_secrets_are_fernet_under_the_sha256_of_the_key_and_the_rest_is_plain(
     import base64
     import hashlib
 
-    key = hashlib.sha256(accounts_hub.hub.vault.newest.encode()).digest()
+    key = hashlib.sha256(running_hub.hub.vault.newest.encode()).digest()
     fernet = Fernet(base64.urlsafe_b64encode(key))
     assert fernet.decrypt(secret.encode()) == b"supersecretvalue"
     assert fernet.decrypt(password.encode()) == b"anothersecretvalue"
@@ -221,8 +220,8 @@ def test_a_site_that_repeats_the_secret_does_not_get_it_shown(
     assert b"supersecretvalue" not in answer.body
 
 
-def test_a_site_that_is_not_there_is_told(accounts_hub: RunningHub, mine: Visitor) -> None:
-    accounts_hub.allow("http://127.0.0.1:1")
+def test_a_site_that_is_not_there_is_told(running_hub: RunningHub, mine: Visitor) -> None:
+    running_hub.allow("http://127.0.0.1:1")
     connected(mine, "http://127.0.0.1:1")
     answer = mine.post(TEST)
     assert (answer.status, answer.json["success"]) == (200, False)

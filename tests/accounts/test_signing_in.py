@@ -8,9 +8,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from bascule.accounts import passwords, throttle
-
-from .conftest import Make, Sql
-from .visitors import Answer, Visitor, next_address
+from tests.kit.api import Answer
+from tests.kit.people import Make, Sql
+from tests.kit.visitors import Visitor, next_address
 
 NETWORKS = count(0x5000)
 NEW_PASSWORD = "five words that never do"
@@ -345,7 +345,7 @@ def test_an_address_that_nobody_trusts_cannot_be_made_up(stranger: Visitor, sql:
         stranger.post(
             "/api/auth/login",
             {"username": f"liar-{number}", "password": "wrong"},
-            X_Forwarded_For=f"203.0.113.{number}, {stranger.address}",
+            headers={"X-Forwarded-For": f"203.0.113.{number}, {stranger.address}"},
         )
     assert sql(
         "SELECT attempts FROM bascule.sign_in_attempts WHERE key = %s",

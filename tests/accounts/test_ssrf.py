@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from api.conftest import RunningHub
-
-from .conftest import Make, connect
-from .site import SomeSite, some_site
-from .visitors import Answer, Visitor
+from tests.accounts.conftest import connect
+from tests.accounts.site import SomeSite, some_site
+from tests.kit.api import Answer
+from tests.kit.hub import RunningHub
+from tests.kit.people import Make
+from tests.kit.visitors import Visitor
 
 PATH, TEST = "/api/auth/settings", "/api/auth/settings/erpnext/test"
 NEVER = [
@@ -80,16 +81,16 @@ def editor(make_person: Make) -> Visitor:
 
 
 @pytest.fixture(autouse=True)
-def _plain_http(accounts_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def _plain_http(running_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or that alone would be why an address is refused."""
-    monkeypatch.setattr(accounts_hub.hub.settings, "allow_http", True)
+    monkeypatch.setattr(running_hub.hub.settings, "allow_http", True)
 
 
 @pytest.fixture
-def strict(accounts_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def strict(running_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Public addresses alone."""
-    monkeypatch.setattr(accounts_hub.hub.settings, "allow_private_networks", False)
-    monkeypatch.setattr(accounts_hub.hub.settings, "allow_loopback", False)
+    monkeypatch.setattr(running_hub.hub.settings, "allow_private_networks", False)
+    monkeypatch.setattr(running_hub.hub.settings, "allow_loopback", False)
 
 
 @pytest.fixture
@@ -100,9 +101,9 @@ def inner() -> Iterator[tuple[str, SomeSite]]:
 
 
 @pytest.fixture
-def site(inner: tuple[str, SomeSite], accounts_hub: RunningHub) -> tuple[str, SomeSite]:
+def site(inner: tuple[str, SomeSite], running_hub: RunningHub) -> tuple[str, SomeSite]:
     """One that an admin allowed."""
-    accounts_hub.allow(inner[0])
+    running_hub.allow(inner[0])
     return inner
 
 
@@ -205,6 +206,7 @@ def test_nor_by_a_connection_that_is_not_tried_and_leads_there_later(
 ) -> None:
     url, there = inner
     address = f"http://{host}:{url.rpartition(':')[2]}"
+    body: dict[str, Any]
     body = {"name": "x", "api_url": address, "api_key": "key", "api_secret": "secret"}
     body |= {"allow_http": True}
     leads_to("93.184.216.34")
@@ -276,13 +278,13 @@ def test_a_redirect_is_not_followed_wherever_it_leads(
 
 
 def test_an_address_that_was_allowed_when_it_was_saved_is_asked_about_again(
-    editor: Visitor, site: tuple[str, SomeSite], accounts_hub: RunningHub, monkeypatch: Any
+    editor: Visitor, site: tuple[str, SomeSite], running_hub: RunningHub, monkeypatch: Any
 ) -> None:
     url, there = site
     assert by_settings(editor, url).json["success"] is True
     saved = connect(editor, api_url=url)
     before = len(there.seen)
-    monkeypatch.setattr(accounts_hub.hub.settings, "allow_loopback", False)
+    monkeypatch.setattr(running_hub.hub.settings, "allow_loopback", False)
     assert refused(editor.post(TEST))
     assert editor.post(f"/api/connectors/{saved['slug']}/test").json["ok"] is False
     assert len(there.seen) == before

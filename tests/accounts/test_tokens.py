@@ -12,20 +12,19 @@ from uuid import uuid4
 import jwt
 import pytest
 
-from api.conftest import RunningHub
 from bascule.accounts import signing
 from bascule.accounts.sign_in import bearer_tokens
-
-from .conftest import Make, Sql
-from .visitors import Somebody, Visitor
+from tests.kit.hub import RunningHub
+from tests.kit.people import Make, People, Sql
+from tests.kit.visitors import Somebody, Visitor
 
 Claims = dict[str, Any]
 MONTH = timedelta(days=30)
 
 
 @pytest.fixture(scope="module")
-def anna(make_person: Make) -> Somebody:
-    return make_person("admin")
+def anna(running_hub: RunningHub) -> Somebody:
+    return People(running_hub).make("admin")
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +35,14 @@ def right(anna: Somebody) -> tuple[Claims, str]:
 
 
 @pytest.fixture(scope="module")
-def right_key(accounts_hub: RunningHub, right: tuple[Claims, str]) -> signing.Key:
+def right_key(running_hub: RunningHub, right: tuple[Claims, str]) -> signing.Key:
     """The one that signed it."""
 
     async def newest() -> signing.Key:
-        async with accounts_hub.hub.db.session() as session:
-            return await signing.newest_key(accounts_hub.hub, session)
+        async with running_hub.hub.db.session() as session:
+            return await signing.newest_key(running_hub.hub, session)
 
-    found: signing.Key = accounts_hub.run(newest())
+    found: signing.Key = running_hub.run(newest())
     assert jwt.get_unverified_header(right[1])["kid"] == str(found.id)
     return found
 
@@ -135,9 +134,9 @@ def made_up(claims: Claims, token: str, key: bytes, secret: str) -> dict[str, st
 
 
 def test_no_token_that_somebody_made_up_opens_anything(
-    accounts_hub: RunningHub, right: tuple[Claims, str], key: bytes, stranger: Visitor
+    running_hub: RunningHub, right: tuple[Claims, str], key: bytes, stranger: Visitor
 ) -> None:
-    tricks = made_up(*right, key, accounts_hub.hub.vault.newest)
+    tricks = made_up(*right, key, running_hub.hub.vault.newest)
     assert len(tricks) > 40
     for trick, token in tricks.items():
         answer = stranger.with_token(token).get("/api/users")
@@ -159,11 +158,11 @@ def test_a_token_is_of_one_person_and_its_role_is_not_in_it(
 
 
 def test_an_access_token_dies_with_the_key(
-    accounts_hub: RunningHub, right: tuple[Claims, str], stranger: Visitor, monkeypatch: Any
+    running_hub: RunningHub, right: tuple[Claims, str], stranger: Visitor, monkeypatch: Any
 ) -> None:
     _, token = right
     assert stranger.with_token(token).get("/api/auth/me").status == 200
-    monkeypatch.setattr(accounts_hub.hub.vault, "_keys", lambda: ["another key altogether", "x"])
+    monkeypatch.setattr(running_hub.hub.vault, "_keys", lambda: ["another key altogether", "x"])
     assert stranger.with_token(token).get("/api/auth/me").status == 401
 
 

@@ -9,8 +9,8 @@ from fastapi.routing import iter_route_contexts
 
 from bascule.accounts.access import Require
 from bascule.app import create_app
-
-from .visitors import Answer, Visitor
+from tests.kit.api import Answer
+from tests.kit.visitors import Visitor
 
 # Nobody is signed in there yet, or need not be.
 OPEN = {

@@ -3,11 +3,12 @@
 import http.client
 import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.kit.waiting import until
 
 
 @dataclass
@@ -65,12 +66,11 @@ class Listener:
         finally:
             self.ended.set()
 
-    def hears(self, what: Callable[[Told], bool], within: float = 60) -> Told:
+    def hears(self, what: Callable[..., bool], within: float = 60) -> Told:
         """The first event that is so, waited for."""
-        give_up = time.monotonic() + within
-        while time.monotonic() < give_up:
-            for told in list(self.told):
-                if what(told):
-                    return told
-            time.sleep(0.02)
-        raise AssertionError(f"not heard; only {self.told}")
+        return until(
+            lambda: next(filter(what, list(self.told)), None),
+            lambda: f"not heard; only {self.told}",
+            patience=within,
+            pause=0.02,
+        )

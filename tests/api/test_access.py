@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 
 from bascule.accounts.tables import ApiToken, User
 from bascule.accounts.tokens import ensure_admin, hash_of
-
-from .conftest import Api, RunningHub
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
 
 
 def every_route(api: Api) -> list[tuple[str, str]]:

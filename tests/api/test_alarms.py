@@ -1,6 +1,5 @@
 """One cause is one alarm, the same in every face; and a worker that is missing is the first."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,9 +7,10 @@ import psycopg
 import pytest
 
 from bascule.sandbox import SandboxThread
-from databases import FreshSettings
-
-from .conftest import Api, RunningHub
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
 
 ALL = ["Item", "Bin", "Item Price", "Warehouse", "Sales Order", "Supplier", "Customer"]
 Finished = Callable[[list[int]], list[Any]]
@@ -52,20 +52,12 @@ def status(api: Api) -> Any:
     return api.get("/api/connectors/status").json["connectors"][0]
 
 
-def until(true: Callable[[], Any]) -> Any:
-    give_up = time.monotonic() + 120
-    while not (found := true()):
-        assert time.monotonic() < give_up, "It did not happen."
-        time.sleep(0.1)
-    return found
-
-
 def ended(api: Api, run_ids: list[int]) -> list[Any]:
     def all_over() -> list[Any]:
         runs = [api.get(f"/api/runs/{number}").json for number in run_ids]
         return runs if all(run["outcome"] in ("done", "failed") for run in runs) else []
 
-    return list(until(all_over))
+    return until(all_over, patience=120)
 
 
 def sync(api: Api) -> list[Any]:

@@ -12,8 +12,9 @@ from cryptography.fernet import Fernet
 
 from bascule.connections.tables import Connection
 from bascule.mirror.attention import attention_of
-
-from .conftest import Api, RunningHub
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
 
 Connect = Callable[..., Any]
 
@@ -32,10 +33,7 @@ def status_of(api: Api, made: Any) -> Any:
 
 def stands(api: Api, made: Any, as_: str) -> None:
     """In the end: the hub tries by itself now and then whether a site lets it in again."""
-    give_up = time.monotonic() + 120
-    while status_of(api, made)["status"] != as_:
-        assert time.monotonic() < give_up, status_of(api, made)
-        time.sleep(0.1)
+    until(lambda: status_of(api, made)["status"] == as_, lambda: status_of(api, made), patience=120)
 
 
 def change(running_hub: RunningHub, statement: str) -> None:

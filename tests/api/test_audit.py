@@ -15,9 +15,9 @@ from bascule.accounts.tables import User
 from bascule.accounts.tokens import issue_token
 from bascule.connections.tables import Connection
 from bascule.events import journal, live
-
-from .conftest import Api, RunningHub
-from .listener import Listener, Told
+from tests.api.listener import Listener, Told
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
 
 
 @pytest.fixture
@@ -169,14 +169,15 @@ def test_the_journal_is_read_page_by_page_and_filtered(
     assert ids == sorted(ids, reverse=True)
     by_id = api.get("/api/audit", connection=shop["id"], action="change_connector").json
     assert [entry["id"] for entry in by_id["entries"]] == ids
-    for nothing in (
+    nothings: list[dict[str, Any]] = [
         {"user": "nobody"},
         {"until": "2020-01-01T00:00:00Z"},
         {"since": (datetime.now(UTC) + timedelta(hours=1)).isoformat()},
         {"action": "change"},
         {"connection": "no_such"},
         {"user": "\0"},
-    ):
+    ]
+    for nothing in nothings:
         assert api.get("/api/audit", **nothing).json["entries"] == [], nothing
     assert api.get("/api/audit", since="yesterday").status == 422
     assert api.get("/api/audit", since="2020-01-01T00:00:00").status == 422

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from .conftest import Api, RunningHub
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
 
 Connect = Callable[..., Any]
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -20,9 +19,10 @@ from bascule.connections.schedules import PROOFS, SYNCS, Timetable, all_due, pha
 from bascule.connections.tables import Connection
 from bascule.mirror.jobs import start_due
 from bascule.mirror.tables import Run, Stream
-from databases import FreshSettings
-
-from .conftest import Api, RunningHub
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until_async
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def quiet_hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
 
 
 def connect(hub: RunningHub, name: str) -> Any:
+    body: dict[str, Any]
     body = {"name": name, "api_url": "http://127.0.0.1:1", "api_key": "k", "api_secret": "s"}
     body |= {"schedule": "manual", "start_sync": False, "test_connection": False}
     answer = Api(hub.url, hub.token).post("/api/connectors/erpnext/setup", body)
@@ -171,19 +172,16 @@ class Round:
         return _Held(self.hub, self.numbers[place])
 
     async def is_waited_for(self) -> None:
-        give_up = time.monotonic() + 60
-        while True:
+        async def waiting() -> int | None:
             async with self.hub.hub.db.session() as session:
-                waiting = await session.scalar(
+                return await session.scalar(
                     text(
                         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                         " AND cardinality(pg_blocking_pids(pid)) > 0"
                     )
                 )
-            if waiting:
-                return
-            assert time.monotonic() < give_up, "Nobody waits for the stream."
-            await asyncio.sleep(0.05)
+
+        await until_async(waiting, "Nobody waits for the stream.")
 
     async def refuse_runs_of(self, place: int) -> None:
         async with self.hub.hub.db.session() as session:

@@ -9,9 +9,9 @@ from bascule.app import create_app
 from bascule.events import live
 from bascule.hub import Hub
 from bascule.serving import serving
-
-from .conftest import Api, RunningHub
-from .listener import Listener
+from tests.api.listener import Listener
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_sync_is_told_from_its_start_to_its_end(
         run_id = started["run_ids"][0]
         for outcome in ("queued", "running", "done"):
             told = browser.hears(
-                lambda t, outcome=outcome: (
+                lambda t, outcome=outcome: bool(
                     t.kind == "run"
                     and t.data["run_id"] == run_id
                     and t.data["outcome"] == outcome
@@ -54,7 +54,7 @@ def test_a_connection_is_told_of_when_it_comes_changes_and_goes(
         assert api.delete(path).status == 200
         for change in ("added", "changed", "deleted"):
             browser.hears(
-                lambda t, change=change: (
+                lambda t, change=change: bool(
                     t.kind == "connection"
                     and t.data["connection_id"] == shop["id"]
                     and t.data.get("change") == change

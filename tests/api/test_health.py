@@ -3,10 +3,11 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -14,9 +15,10 @@ from sqlalchemy import text
 
 from bascule.settings import Settings
 from bascule.store.database import SESSIONS
-from databases import FreshSettings
-
-from .conftest import Api, RunningHub, address
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
 
 
 class Wire:
@@ -42,7 +44,8 @@ class Wire:
 
     def cut(self) -> None:
         self.whole = False
-        self.loop.call_soon_threadsafe(lambda: [end.close() for end in self.ends])
+        for end in list(self.ends):
+            self.loop.call_soon_threadsafe(end.close)
 
     def mend(self) -> None:
         self.whole = True
@@ -94,18 +97,12 @@ def wire(running_hub: RunningHub) -> Iterator[Wire]:
 def wired_hub(running_hub: RunningHub, wire: Wire, tmp_path: Path) -> Iterator[RunningHub]:
     known = conninfo_to_dict(running_hub.hub.db.url)
     known |= {"host": "127.0.0.1", "port": str(wire.listens_on)}
-    settings = Settings.model_validate({"data_dir": tmp_path, "database_url": address(known)})
+    settings = Settings.model_validate(
+        {"data_dir": tmp_path, "database_url": f"postgresql:///?{urlencode(known)}"}
+    )
     with RunningHub(settings, worker=False) as running:
         yield running
         wire.mend()
-
-
-def until(true: Callable[[], Any]) -> Any:
-    give_up = time.monotonic() + 60
-    while not (found := true()) and time.monotonic() < give_up:
-        time.sleep(0.2)
-    assert found
-    return found
 
 
 def test_health_tells_of_database_and_worker_and_of_nothing_else(stranger: Api) -> None:

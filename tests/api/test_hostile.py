@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from .conftest import Api
+from tests.kit.api import Api
 
 IN_PATH = re.compile(r"\{(\w+)(?::path)?\}")
 ENDLESS = {"/api/events"}  # its answer has no end; test_events listens to it

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .conftest import Api
+from tests.kit.api import Api
 
 READS = {"Item", "Bin", "Sales Order", "Supplier"}
 

@@ -10,8 +10,7 @@ from bascule.connections.check import NEEDS
 from bascule.mirror.presets import PRESETS
 from bascule.reference import markdown
 from bascule.settings import Settings
-
-from .conftest import Api
+from tests.kit.api import Api
 
 
 def test_the_reference_is_made_from_the_api_as_it_is() -> None:

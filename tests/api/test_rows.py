@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Api
+from tests.kit.api import Api
 
 
 @pytest.fixture
@@ -60,13 +60,12 @@ def test_rows_are_filtered_and_sorted(api: Api, mirrored: str) -> None:
 
 def test_files_hold_the_same_rows(api: Api, mirrored: str) -> None:
     whole = all_rows(api, f"{mirrored}/suppliers", limit=1000)
-    asked = {"sort": "supplier_id"}
-    as_csv = api.get(f"{mirrored}/suppliers.csv", **asked)
+    as_csv = api.get(f"{mirrored}/suppliers.csv", sort="supplier_id")
     assert as_csv.headers["content-type"].startswith("text/csv")
     assert "suppliers.csv" in as_csv.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(as_csv.body.decode())))
     assert [row["supplier_id"] for row in rows] == [row["supplier_id"] for row in whole]
-    lines = api.get(f"{mirrored}/suppliers.jsonl", **asked).body.splitlines()
+    lines = api.get(f"{mirrored}/suppliers.jsonl", sort="supplier_id").body.splitlines()
     assert [json.loads(line)["supplier_id"] for line in lines] == [r["supplier_id"] for r in rows]
     parquet = api.get(f"{mirrored}/rows/suppliers.parquet")
     assert parquet.body[:4] == parquet.body[-4:] == b"PAR1"
@@ -95,7 +94,7 @@ def test_files_hold_the_same_rows(api: Api, mirrored: str) -> None:
     ],
 )
 def test_what_cannot_be_asked_is_told_and_never_a_failure(
-    api: Api, mirrored: str, path: str, query: dict[str, str], status: int
+    api: Api, mirrored: str, path: str, query: dict[str, Any], status: int
 ) -> None:
     answer = api.get(f"{mirrored}{path}", **query)
     assert answer.status == status, answer.body

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from .conftest import Api, RunningHub
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
 
 Connect = Callable[..., Any]
 

@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from api.conftest import Api, RunningHub
 from bascule import __version__
 from bascule.sandbox import SandboxThread
 from bascule.system.certificate import Looked
-from databases import FreshSettings
-from twoway.conftest import until
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
 
 ENDS = dt.datetime(2031, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
 

@@ -13,10 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bascule.sandbox import SandboxThread
 from bascule.telemetry import COUNTED, tracing
-from databases import FreshSettings
-from twoway.conftest import Erp, until
-
-from .conftest import Api, RunningHub
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 TOKEN = "a token for metrics and nothing else"
 

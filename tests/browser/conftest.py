@@ -5,20 +5,20 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
-from api.conftest import RunningHub
 from bascule.accounts.people import users
 from bascule.accounts.sign_in.password_sign_in import welcome
-from bascule.sandbox import SandboxThread
-from databases import FreshSettings
+from tests.kit.hub import RunningHub, hub_fixture
+from tests.kit.site import site_fixture
+from tests.kit.visitors import PASSWORD
 
-PASSWORD = "four words that rhyme"
 PATIENCE = 60_000  # milliseconds: a busy machine decides no test
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+NARROW: ViewportSize = {"width": 360, "height": 740}
 ARGUMENTS = [
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -49,17 +49,8 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def site(erpnext_snapshot: Any) -> Iterator[Any]:
-    with SandboxThread(erpnext_snapshot) as running:
-        yield running
-
-
-@pytest.fixture
-def hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
-    """One for each journey: each begins with nothing."""
-    with fresh_settings() as settings, RunningHub(settings) as running:
-        yield running
+site = site_fixture("session")
+hub = hub_fixture("function")  # each journey begins with nothing
 
 
 @pytest.fixture
@@ -106,14 +97,15 @@ class Visit:
         SHOTS.mkdir(parents=True, exist_ok=True)
         before = self.page.viewport_size
         self.page.evaluate("scrollTo(0, 0)")
-        for look, size, scheme in (
+        looks: list[tuple[str, ViewportSize, Literal["light", "dark"]]] = [
             ("light", WIDE, "light"),
             ("dark", WIDE, "dark"),
             ("narrow", NARROW, "light"),
             ("narrow-dark", NARROW, "dark"),
-        ):
-            self.page.set_viewport_size(size)  # type: ignore[arg-type]
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        ]
+        for look, size, scheme in looks:
+            self.page.set_viewport_size(size)
+            self.page.emulate_media(color_scheme=scheme)
             wider = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wider <= 0, f"{name} is {wider} px wider than {size['width']} px"
             self.page.screenshot(path=SHOTS / f"{name}-{look}.png", full_page=True)
@@ -127,7 +119,7 @@ def visit(browser: Browser, hub: RunningHub) -> Iterator[Callable[..., Visit]]:
     made: list[Visit] = []
 
     def visit(**options: Any) -> Visit:
-        context = browser.new_context(viewport=WIDE, reduced_motion="reduce", **options)  # type: ignore[arg-type]
+        context = browser.new_context(viewport=WIDE, reduced_motion="reduce", **options)
         context.set_default_timeout(PATIENCE)
         made.append(Visit(context, hub.url))
         return made[-1]
@@ -158,9 +150,7 @@ def person(hub: RunningHub) -> Callable[[str], str]:
 @pytest.fixture
 def connected(hub: RunningHub, site: Any) -> str:
     """The site, connected and pulled; its slug."""
-    from api.conftest import Api
-
-    api = Api(hub.url, hub.token)
+    api = hub.api
     made = api.post(
         "/api/connectors/erpnext/setup",
         {

@@ -9,11 +9,12 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page
 
-from api.conftest import Api, RunningHub
 from bascule.rooms import OPEN_PAGES, PAGES
-from twoway.conftest import Erp, until
-
-from .conftest import NARROW, PATIENCE, WIDE, Visit
+from tests.browser.conftest import NARROW, PATIENCE, WIDE, Visit
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 # Their address is what is wrong, so what a program would be told is a refusal too.
 WITHOUT_TWIN = {"/sign-in", "/nowhere", "/data/{connector}/inventory?colour=red"}
@@ -79,10 +80,8 @@ def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
     wrong: list[str] = []
     heaviest: dict[str, int] = {}
     for address in addresses(connector=connected, run=run, person=1, number=number):
-        signed_in = {} if address == "/sign-in" else {"storage_state": state}
-        context = browser.new_context(  # type: ignore[arg-type]
-            viewport=WIDE, reduced_motion="reduce", **signed_in
-        )
+        signed_in: dict[str, Any] = {} if address == "/sign-in" else {"storage_state": state}
+        context = browser.new_context(viewport=WIDE, reduced_motion="reduce", **signed_in)
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("console", partial(heard, address, wrong))

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.conftest import Api, RunningHub
-
-from .conftest import PASSWORD, Visit
+from tests.browser.conftest import Visit
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.visitors import PASSWORD
 
 Start = Callable[..., Visit]
 

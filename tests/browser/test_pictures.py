@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from browser.conftest import CHROMIUM
+from tests.browser.conftest import CHROMIUM
 
 ROOT = Path(__file__).parents[2]
 DEMO = "".join(path.read_text() for path in (ROOT / "src/bascule/cli").glob("demo*.py"))

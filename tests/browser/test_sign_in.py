@@ -8,12 +8,12 @@ import pytest
 from playwright.sync_api import CDPSession, expect
 from sqlalchemy import text
 
-from accounts.provider import CLIENT, SECRET, StandIn
-from api.conftest import RunningHub
 from bascule.accounts.people import users
-from databases import FreshSettings
-
-from .conftest import PASSWORD, Visit
+from tests.accounts.provider import CLIENT, SECRET, StandIn
+from tests.browser.conftest import Visit
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.visitors import PASSWORD
 
 Person = Callable[[str], str]
 Visits = Callable[..., Visit]

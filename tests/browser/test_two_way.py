@@ -8,11 +8,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
-from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from twoway.conftest import Erp, until
-
-from .conftest import Visit
+from tests.browser.conftest import Visit
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 Start = Callable[..., Visit]
 ANN = {

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from playwright.sync_api import expect
 
-from api.conftest import Api, RunningHub
-
-from .conftest import Visit
+from tests.browser.conftest import Visit
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
 
 NAME = 'Ödd "Ü" & \\ 🏗'
 

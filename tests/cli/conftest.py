@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from in_process import machine
-from the_command import Bascule, way_in
 
 from bascule.sandbox import SandboxThread
+from tests.kit.command import Bascule, way_in
+from tests.kit.command_in_process import machine
 
 __all__ = ["machine"]
 
@@ -27,7 +27,7 @@ def make_bascule() -> Iterator[Callable[..., Bascule]]:
         return made[-1]
 
     yield make
-    left = {}
+    left: dict[int, str] = {}
     for bascule in made:
         left |= bascule.all_gone()
         shutil.rmtree(bascule.data_dir.parent, ignore_errors=True)

@@ -6,35 +6,27 @@ import shutil
 import signal
 import stat
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_serving import read_document
-from the_command import Bascule, Said
 from typer.testing import CliRunner
 
-from api.conftest import Api
 from bascule.cli import app
 from bascule.sandbox import SandboxThread
 from bascule.settings import get_settings
 from bascule.store.migrate import newest
 from bascule.store.vault import fingerprint
-from databases import remove
-from twoway.conftest import Erp
+from tests.cli.test_serving import read_document
+from tests.kit.api import Api
+from tests.kit.command import Bascule, Said
+from tests.kit.database import remove
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 PATIENCE = 180
-
-
-def until(what: Callable[[], Any], why: str) -> Any:
-    give_up = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < give_up, why
-        time.sleep(0.1)
-    return found
 
 
 class Up:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from the_command import Bascule, way_in
 
 from bascule.store.embedded.binaries import binary
-from databases import FreshSettings
+from tests.kit.command import Bascule, way_in
+from tests.kit.database import FreshSettings
 
 GUIDE = Path(__file__).parents[2] / "docs" / "backup.md"
 
@@ -42,7 +42,7 @@ def test_a_dump_restored_into_another_database_goes_on_there(
 ) -> None:
     with fresh_settings() as here, fresh_settings() as there:
         assert here.database_url is not None and there.database_url is not None
-        old, new = (one.database_url.get_secret_value() for one in (here, there))
+        old, new = here.database_url.get_secret_value(), there.database_url.get_secret_value()
         first = make_bascule(BASCULE_DATABASE_URL=old)
         connected = first(
             *("connect", "--name", "Shop", "--slug", "shop", "--schedule", "daily", "--json"),

@@ -8,14 +8,14 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
-from in_process import Run
-from the_command import way_in
 
 from bascule.hub import open_hub
 from bascule.sandbox import SandboxThread
 from bascule.settings import Settings
 from bascule.twoway import records
 from bascule.twoway.kinds import record_type
+from tests.kit.command import way_in
+from tests.kit.command_in_process import Run
 
 
 @pytest.fixture

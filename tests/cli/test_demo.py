@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from the_command import Bascule
 
 from bascule.cli.demo.site import SITE_PORT
+from tests.kit.command import Bascule
 
 
 @pytest.fixture(scope="module")

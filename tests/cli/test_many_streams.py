@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from the_command import Bascule, change, way_in
+from tests.kit.command import Bascule, change, way_in
 
 MORE = (
     "Account",
@@ -19,8 +19,14 @@ MORE = (
     "Fiscal Year",
     "Item Group",
     "Payment Term",
+    "Price List",
+    "Project",
+    "Territory",
+    "UOM",
+    "Customer Group",
+    "Supplier Group",
+    "BOM",
 )
-MORE += ("Price List", "Project", "Territory", "UOM", "Customer Group", "Supplier Group", "BOM")
 FEW = 16
 
 

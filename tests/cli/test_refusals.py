@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from the_command import Bascule, Said, way_in
+
+from tests.kit.command import Bascule, Said, way_in
 
 
 def refused(said: Said, code: int, *words: str) -> None:

@@ -12,7 +12,9 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from the_command import Bascule, way_in
+from tests.kit.api import Api
+from tests.kit.command import Bascule, way_in
+from tests.kit.waiting import until
 
 RESTARTS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 
@@ -106,15 +108,10 @@ def test_a_hub_restarted_under_load_loses_nothing(
 
 
 def wait_for_runs(load: Load) -> None:
-    give_up = time.monotonic() + 120
-    while time.monotonic() < give_up:
-        request = urllib.request.Request(
-            f"{load.url}/api/connectors/shop/runs?limit=200",
-            headers={"Authorization": f"Bearer {load.token}"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as response:
-            left = {run["outcome"] for run in json.load(response)["runs"]} & {"queued", "running"}
-        if not left:
-            return
-        time.sleep(0.3)
-    raise AssertionError("runs of a hub that was killed did not end")
+    api = Api(load.url, load.token)
+
+    def all_over() -> bool:
+        runs = api.get("/api/connectors/shop/runs", limit=200).json["runs"]
+        return not {run["outcome"] for run in runs} & {"queued", "running"}
+
+    until(all_over, "runs of a hub that was killed did not end", patience=120, pause=0.3)

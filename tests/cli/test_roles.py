@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 import typer.main
-from in_process import Run
 
 from bascule.accounts.access import ROLES
 from bascule.accounts.people import users
 from bascule.accounts.tokens import issue_token
 from bascule.cli import app
-from bascule.cli.identity import NEEDED, Needed
+from bascule.cli.identity import NEEDED
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import connect_site
 from bascule.hub import open_hub
 from bascule.settings import Settings
+from tests.kit.command_in_process import Run
 
 EVERY = {"viewer": "streams", "editor": "sync", "admin": "users"}
 # What leads to a person's powers is no token's to do.
@@ -33,7 +33,7 @@ OURS = {
 }
 
 
-def verbs(command: Any, path: str = "") -> Iterator[tuple[str, Needed]]:
+def verbs(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Each verb as one types it, and what it says it needs."""
     for name, child in command.commands.items():
         said = f"{path} {name}".strip()
@@ -113,7 +113,7 @@ ASKED = [verb for verb, needed in VERBS.items() if needed != "anybody"]
 
 @pytest.fixture
 def tokens(machine: Run) -> dict[str, str]:
-    made = {}
+    made: dict[str, str] = {}
     for role in ROLES:
         assert machine("users", "invite", role + "-one", "--role", role).code == 0
         made[role] = machine("token", "--user", role + "-one").out.strip()
@@ -140,7 +140,7 @@ def test_each_role_may_what_the_verb_says_and_no_more(machine: Run, tokens: dict
             elif who == "reading" and needed != "viewer":
                 assert said.code == 2, case
                 assert "may only read" in said.err, case
-            elif who in ROLES and ROLES.index(who) < ROLES.index(needed):  # type: ignore[arg-type]
+            elif who in ROLES and ROLES.index(who) < ROLES.index(needed):
                 assert said.code == 2, case
                 assert f"needs the role {needed}" in said.err, case
             else:
@@ -180,8 +180,8 @@ def test_a_private_connection_is_not_there_for_others(
             ]
             assert {said.code for said in answers} == {2}, answers
             assert len({said.err + said.out for said in answers}) == 1, answers
-        for words in ("status",), ("streams",), ("logs",), ("status", "--json"):
-            said = machine(*words, **as_other)
+        for line in ("status", "streams", "logs", "status --json"):
+            said = machine(*line.split(), **as_other)
             assert slug not in said.out + said.err
             assert "Hidden" not in said.out + said.err
     assert slug in machine("status").out  # the machine's owner sees all

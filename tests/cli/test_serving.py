@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from the_command import Bascule, way_in
+
+from tests.kit.api import Api
+from tests.kit.command import Bascule, way_in
+from tests.kit.waiting import until
 
 
 @pytest.fixture
@@ -51,21 +54,13 @@ def read_document(process: "subprocess.Popen[str]") -> Any:
 
 
 def ask(url: str, token: str | None = None) -> tuple[int, Any]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    answer = Api(url, token).get("")
+    return answer.status, answer.json
 
 
-def eventually_ok(url: str) -> bool:
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up:
-        if ask(f"{url}/health")[1]["status"] == "ok":
-            return True
-        time.sleep(0.2)
-    return False
+def is_ok(url: str) -> bool:
+    """In the end: its worker is there a moment after it answers."""
+    return until(lambda: ask(f"{url}/health")[1]["status"] == "ok", pause=0.2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -74,7 +69,7 @@ def test_up_serves_and_works_and_stops_when_told(
 ) -> None:
     bascule = make_bascule()
     process, told = start(bascule, "up", "--port", "0")
-    assert eventually_ok(told["url"])
+    assert is_ok(told["url"])
     assert ask(f"{told['url']}/api/connectors/status")[0] == 401
     token = bascule("token").out.strip()
     status, answer = ask(f"{told['url']}/api/connectors/status", token)
@@ -103,9 +98,7 @@ def test_the_image_listens_and_is_looked_after_on_the_port_that_it_is_told(
         environment = {**bascule.environment, "CONNECTORS_SERVICE_PORT": str(port)}
         return subprocess.run([sys.executable, *arguments], env=environment, check=False).returncode
 
-    give_up = time.monotonic() + 60
-    while looked_at(port) != 0:  # once is enough for Docker too
-        assert time.monotonic() < give_up
+    until(lambda: looked_at(port) == 0)  # once is enough for Docker too
     assert looked_at(1) == 1
 
 
@@ -125,7 +118,7 @@ def test_serve_and_worker_are_the_same_in_two_processes(
     web, told = start(bascule, "serve", "--port", "0")
     assert ask(f"{told['url']}/health")[1]["status"] == "degraded"
     worker, _ = start(bascule, "worker", "--concurrency", "2")
-    assert eventually_ok(told["url"])
+    assert is_ok(told["url"])
     said = bascule("connect", "--name", "Shop", "--no-orders", "--json", **way_in(site))
     assert said.code == 0, said.err
     for process in (worker, web):

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from in_process import Run
 from pydantic import ValidationError
 
-from accounts.provider import CLIENT, SECRET, StandIn
 from bascule.settings import Settings
+from tests.accounts.provider import CLIENT, SECRET, StandIn
+from tests.kit.command_in_process import Run
 
 OIDC = {
     "BASCULE_OIDC_CLIENT_ID": CLIENT,

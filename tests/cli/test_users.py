@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from in_process import Run
-from the_command import Bascule, Said
+from tests.kit.command import Bascule, Said
+from tests.kit.command_in_process import Run
 
 LINK = re.compile(r"http://[\w.:]+/welcome/[\w-]{43}")
 PASSWORD = "four words that rhyme"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from the_command import Bascule, change, way_in
+
+from tests.kit.command import Bascule, change, way_in
 
 
 @pytest.mark.parametrize(

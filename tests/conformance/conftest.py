@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .replay import GROUPS, Outcome, load_exchanges, replay
+from tests.conformance.replay import GROUPS, Outcome, load_exchanges, replay
 
 _BESIDE = Path(__file__).parents[3] / "shared" / "erpnext"
 RECORDINGS = Path(os.environ.get("BASCULE_RECORDINGS") or _BESIDE)

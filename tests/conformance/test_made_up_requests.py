@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from .conftest import RECORDINGS
-from .replay import Outcome, load_exchanges, replay
+from tests.conformance.conftest import RECORDINGS
+from tests.conformance.replay import Outcome, load_exchanges, replay
 
 BOOKS = RECORDINGS.parent / "erpnext-books"
 RECORDED = datetime(2026, 11, 28, 16, 47, tzinfo=UTC)

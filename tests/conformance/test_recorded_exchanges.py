@@ -6,8 +6,8 @@ import hmac
 import json
 import re
 
-from .comparison import compare
-from .replay import RECEIVER, Outcome
+from tests.conformance.comparison import compare
+from tests.conformance.replay import RECEIVER, Outcome
 
 
 def _matches(pattern: str, place: str) -> bool:

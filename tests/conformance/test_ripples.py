@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from bascule.frappe.side_effects import RIPPLES, leads_to
-
-from .conftest import RECORDINGS
+from tests.conformance.conftest import RECORDINGS
 
 RECORDED = ("erpnext-books", "erpnext16")
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from .conftest import RECORDINGS
-from .replay import RECORDED_SIXTEEN, SIXTEEN, Outcome, replay
+from tests.conformance.conftest import RECORDINGS
+from tests.conformance.replay import RECORDED_SIXTEEN, SIXTEEN, Outcome, replay
 
 FOLDER = RECORDINGS.parent / "erpnext16"
 # Of 234 recorded requests, so many are answered with the recorded status, and body.

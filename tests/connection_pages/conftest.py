@@ -1,45 +1,23 @@
 """Browsers at a hub of this folder's own, which works, and the site that it mirrors."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from account_pages.conftest import Desk, Page, sit  # noqa: F401
-from accounts.conftest import _quick_passwords, browse, make_person, sql  # noqa: F401
-from accounts.visitors import COOKIE, Somebody
-from api.conftest import RunningHub
-from bascule.sandbox import SandboxThread
-from databases import FreshSettings
+from tests.kit.desk import Desk, Page  # noqa: F401
+from tests.kit.hub import RunningHub, hub_fixture
+from tests.kit.people import People
+from tests.kit.site import site_fixture
+from tests.kit.waiting import until
 
 Connect = Callable[..., Any]
-Sit = Callable[..., Desk]
 Ended = Callable[[str], list[Any]]
 
 
-def follow(desk: Desk, sent: Page) -> Page:
-    """Where a form leads to, with what it has to say there."""
-    assert sent.status == 303, sent.text
-    said = sent.answer.headers.get("set-cookie", "").partition(";")[0]
-    cookies = f"{COOKIE}={desk.visitor.cookie}; {said}"
-    return desk.open(sent.to.partition("#")[0], Cookie=cookies)
-
-
-@pytest.fixture(scope="session")
-def accounts_hub(
-    fresh_settings: FreshSettings,
-) -> Iterator[RunningHub]:
-    """Where the people of `make_person` are; unlike the one of that name elsewhere, it works."""
-    with fresh_settings(trusted_proxies="127.0.0.1") as settings, RunningHub(settings) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def the_site(erpnext_snapshot: Any) -> Iterator[Any]:
-    with SandboxThread(erpnext_snapshot) as running:
-        yield running
+running_hub = hub_fixture("session", trusted_proxies="127.0.0.1")
+the_site = site_fixture("session")
 
 
 @pytest.fixture
@@ -50,12 +28,8 @@ def site(the_site: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def admin_desk(
-    make_person: Callable[..., Somebody],  # noqa: F811
-    browse: Callable[..., Any],  # noqa: F811
-) -> Desk:
-    somebody = make_person("admin")
-    return Desk(somebody, browse(somebody))
+def admin_desk(running_hub: RunningHub) -> Desk:
+    return People(running_hub).sit("admin")
 
 
 @pytest.fixture
@@ -94,13 +68,11 @@ def ended(admin_desk: Desk) -> Ended:
     """Waits until nothing of a connection runs any more; its runs, newest first."""
 
     def wait(slug: str) -> list[Any]:
-        give_up = time.monotonic() + 60
-        while time.monotonic() < give_up:
+        def over() -> list[Any] | None:
             runs: list[Any] = admin_desk.visitor.get(f"/api/connectors/{slug}/runs").json["runs"]
-            if runs and all(run["outcome"] in ("done", "failed") for run in runs):
-                return runs
-            time.sleep(0.1)
-        raise AssertionError(f"these runs did not end: {runs}")
+            return runs if all(run["outcome"] in ("done", "failed") for run in runs) else None
+
+        return until(over)
 
     return wait
 

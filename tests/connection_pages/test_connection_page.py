@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from account_pages.conftest import Desk
 from bascule.mirror import rounds
-
-from .conftest import Connect, Ended, Sit, follow
+from tests.connection_pages.conftest import Connect, Ended
+from tests.kit.desk import Desk
+from tests.kit.people import Sit
 
 
 def test_it_shows_what_is_here_and_leads_on(pulled: str, sit: Sit) -> None:
@@ -46,7 +46,7 @@ def test_sync_now_says_what_it_started_and_starts_nothing_twice(
     for said in ("Started pulling 2 streams.", "the hub was pulling 2 streams already."):
         sent = editor.send(f"/connectors/{pulled}/sync")
         assert (sent.status, sent.to) == (303, f"/connectors/{pulled}")
-        assert said in follow(editor, sent).text
+        assert said in editor.follow(sent).text
     site.faults.clear()
     runs = ended(pulled)
     assert len(runs) == 4
@@ -57,7 +57,7 @@ def test_everything_is_fetched_anew_when_asked(pulled: str, sit: Sit, ended: End
     editor = sit("editor")
     assert "Fetch everything anew?" in editor.open(f"/connectors/{pulled}").text
     sent = editor.send(f"/connectors/{pulled}/resync")
-    assert "Started fetching 2 streams anew." in follow(editor, sent).text
+    assert "Started fetching 2 streams anew." in editor.follow(sent).text
     assert {run["kind"] for run in ended(pulled)[:2]} == {"full"}
 
 
@@ -90,7 +90,7 @@ def test_a_damaged_row_is_found_named_and_mended(
     editor = sit("editor")
     path = f"/connectors/{pulled}"
     assert "No stream was compared" in editor.open(path).text
-    begun = follow(editor, editor.send(f"{path}/verify"))
+    begun = editor.follow(editor.send(f"{path}/verify"))
     assert "Started comparing 2 streams with the site." in begun.text
     ended(pulled)
     said = editor.open(path).text
@@ -112,7 +112,7 @@ def test_a_damaged_row_is_found_named_and_mended(
     assert f'href="/runs/{run["id"]}"' in page.html
     assert name in editor.open(f"/runs/{run['id']}").text
 
-    page = follow(editor, editor.send(f"{path}/verify", repair="on"))
+    page = editor.follow(editor.send(f"{path}/verify", repair="on"))
     assert "and mending what differs" in page.text
     ended(pulled)
     assert "Equal to the site" in editor.open(path).text
@@ -133,13 +133,13 @@ def test_what_a_site_refuses_is_told_with_what_to_do(
 
     site.faults.add("revoked")
     tested = editor.send(f"{path}/test")
-    assert "alert-danger" in follow(editor, tested).html
+    assert "alert-danger" in editor.follow(tested).html
     page = editor.open(path)
     assert f'<a class="btn btn-primary btn-sm" href="{path}/settings">' in page.html
     assert f'action="{path}/test"' in page.html
 
     site.faults.clear()
-    assert "The site answers" in follow(editor, editor.send(f"{path}/test")).text
+    assert "The site answers" in editor.follow(editor.send(f"{path}/test")).text
     editor.send(f"{path}/sync")
     ended(pulled)
     assert "alert-danger" not in editor.open(path).html
@@ -154,13 +154,13 @@ def test_the_end_wants_the_name_typed(
     for slug in (kept, dropped):
         ended(slug)
         sent = admin_desk.send(f"/connectors/{slug}/delete", typed="Acme")
-        assert f"Type {slug} to delete it." in follow(admin_desk, sent).text
+        assert f"Type {slug} to delete it." in admin_desk.follow(sent).text
         assert admin_desk.open(f"/connectors/{slug}").status == 200
     sent = admin_desk.send(f"/connectors/{kept}/delete", typed=kept, keep="on")
     assert sent.to == "/connectors"
-    assert "left where it is" in follow(admin_desk, sent).text
+    assert "left where it is" in admin_desk.follow(sent).text
     sent = admin_desk.send(f"/connectors/{dropped}/delete", typed=dropped)
-    assert "is dropped" in follow(admin_desk, sent).text
+    assert "is dropped" in admin_desk.follow(sent).text
     there = {name for (name,) in sql("SELECT nspname FROM pg_namespace")}
     assert kept in there
     assert dropped not in there
@@ -181,8 +181,7 @@ def test_the_end_tells_what_is_on_the_site_and_what_could_not_be_removed_is_trie
     site.faults.add("maintenance")
     sent = admin_desk.send(f"{at}/delete", typed=made["slug"])
     assert (
-        "not removed from the site yet, and tried again: 4 webhooks"
-        in follow(admin_desk, sent).text
+        "not removed from the site yet, and tried again: 4 webhooks" in admin_desk.follow(sent).text
     )
     listed = f"Still on the site of {made['name']}, which was deleted: 4 webhooks."
     shown = admin_desk.open("/connectors")
@@ -192,10 +191,10 @@ def test_the_end_tells_what_is_on_the_site_and_what_could_not_be_removed_is_trie
     assert listed in editor.open("/connectors").text
     assert retry not in editor.open("/connectors").html
     assert editor.send(retry).status == 403
-    again = follow(admin_desk, admin_desk.send(retry))
+    again = admin_desk.follow(admin_desk.send(retry))
     assert "Still on the site: 4 webhooks" in again.text
     site.faults.clear()
-    assert "It is removed from the site." in follow(admin_desk, admin_desk.send(retry)).text
+    assert "It is removed from the site." in admin_desk.follow(admin_desk.send(retry)).text
     assert listed not in admin_desk.open("/connectors").text
 
 
@@ -215,7 +214,7 @@ def test_a_name_with_markup_is_text(connect: Connect, admin_desk: Desk) -> None:
     assert "<img" not in page.html
     assert "&lt;img src=x onerror=&#34;alert(1)&#34;&gt;" in page.html
     sent = admin_desk.send(f"/connectors/{slug}/delete", typed=slug)
-    assert "<img" not in follow(admin_desk, sent).html
+    assert "<img" not in admin_desk.follow(sent).html
 
 
 def test_what_needs_attention_is_the_same_on_each_page_and_nothing_is_green_beside_it(
@@ -240,5 +239,5 @@ def test_what_needs_attention_is_the_same_on_each_page_and_nothing_is_green_besi
     assert page.text.count(told[0]["what"]) == 1
     site.faults.clear()
     sent = editor.send(f"/connectors/{pulled}/test")
-    assert "What had failed was started again: 2 streams." in follow(editor, sent).text
+    assert "What had failed was started again: 2 streams." in editor.follow(sent).text
     assert told[0]["what"] not in editor.open("/attention").text

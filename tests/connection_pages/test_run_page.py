@@ -1,8 +1,6 @@
 """A run's page: its figures and its log, filtered and downloaded; and how far it is."""
 
 import re
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,8 +10,9 @@ import pytest
 from bascule.mirror import run_logs, run_page
 from bascule.mirror.answers import RunAnswer
 from bascule.mirror.rounds import Progress
-
-from .conftest import Ended, Sit, follow
+from tests.connection_pages.conftest import Ended
+from tests.kit.people import Sit
+from tests.kit.waiting import until
 
 LOGGED = [
     ("info", "Reading <b>Supplier</b>"),
@@ -143,22 +142,14 @@ def test_a_run_is_cancelled_by_its_button_and_a_comparison_asks_first(
         assert viewer.send(f"{path}/cancel").status == 403
         assert (
             "Cancelled. What is here stays as it is."
-            in follow(editor, editor.send(f"{path}/cancel")).text
+            in editor.follow(editor.send(f"{path}/cancel")).text
         )
-        assert "has ended already" in follow(editor, editor.send(f"{path}/cancel")).text
+        assert "has ended already" in editor.follow(editor.send(f"{path}/cancel")).text
     editor.send(f"/connectors/{pulled}/sync")
     sent = editor.send(f"/connectors/{pulled}/cancel")
-    assert "Cancelled 2 runs." in follow(editor, sent).text
+    assert "Cancelled 2 runs." in editor.follow(sent).text
     site.faults.clear()
     assert (
         "Nothing was under way any more."
-        in follow(editor, editor.send(f"/connectors/{pulled}/cancel")).text
+        in editor.follow(editor.send(f"/connectors/{pulled}/cancel")).text
     )
-
-
-def until(true: Callable[[], Any]) -> Any:
-    give_up = time.monotonic() + 60
-    while not (found := true()):
-        assert time.monotonic() < give_up, "It did not happen."
-        time.sleep(0.1)
-    return found

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from account_pages.conftest import Desk
 from bascule.errors import Invalid
 from bascule.mirror import stream_form
 from bascule.mirror.tables import Stream
-from connector_pages.test_connector_settings import settings
-
-from .conftest import Connect, Ended, Sit, follow
+from tests.connection_pages.conftest import Connect, Ended
+from tests.connector_pages.test_connector_settings import settings
+from tests.kit.desk import Desk
+from tests.kit.people import Sit
 
 
 def test_what_is_typed_is_what_the_stream_does(
@@ -23,7 +23,7 @@ def test_what_is_typed_is_what_the_stream_does(
         "omit": "tax_id\nwebsite",
         "rename": "supplier_group = kind\n",
     }
-    page = follow(editor, editor.send(path, **typed))
+    page = editor.follow(editor.send(path, **typed))
     assert "Supplier is saved." in page.text
     [stream] = [
         one
@@ -40,7 +40,7 @@ def test_what_is_typed_is_what_the_stream_does(
     ):
         assert shown in page.html
 
-    assert "Started pulling Supplier." in follow(editor, editor.send(f"{path}/sync")).text
+    assert "Started pulling Supplier." in editor.follow(editor.send(f"{path}/sync")).text
     assert ended(pulled)[0]["outcome"] == "done"
     columns = {
         name
@@ -54,7 +54,7 @@ def test_what_is_typed_is_what_the_stream_does(
     assert "tax_id" not in columns
     assert "<code>kind</code>" in editor.open(path).html
 
-    follow(editor, editor.send(path, filters=" ", omit="", rename=""))
+    editor.follow(editor.send(path, filters=" ", omit="", rename=""))
     assert "shaped" not in editor.open(f"/connectors/{pulled}").text
 
 
@@ -119,7 +119,7 @@ def test_any_doctype_is_found_added_and_pulled(
     assert 'value="No Such &lt;Thing&gt;"' in page.html
     assert "alert-danger" in page.html
 
-    page = follow(editor, editor.send(path, doctype="Supplier Group"))
+    page = editor.follow(editor.send(path, doctype="Supplier Group"))
     assert "Added Supplier Group. Started pulling Supplier Group." in page.text
     assert [(run["doctype"], run["outcome"]) for run in ended(slug)] == [("Supplier Group", "done")]
 
@@ -130,15 +130,15 @@ def test_any_doctype_is_found_added_and_pulled(
 def test_a_stream_is_switched_and_removed(pulled: str, sit: Sit, sql: Any) -> None:
     editor = sit("editor")
     path = f"/connectors/{pulled}/streams/supplier"
-    assert "Supplier is switched off." in follow(editor, editor.send(f"{path}/switch")).text
+    assert "Supplier is switched off." in editor.follow(editor.send(f"{path}/switch")).text
     assert "Supplier Off" in editor.open(f"/connectors/{pulled}").text
-    begun = follow(editor, editor.send(f"/connectors/{pulled}/sync"))
+    begun = editor.follow(editor.send(f"/connectors/{pulled}/sync"))
     assert "Started pulling Warehouse." in begun.text
-    page = follow(editor, editor.send(f"{path}/switch", on="on"))
+    page = editor.follow(editor.send(f"{path}/switch", on="on"))
     assert "Supplier is switched on." in page.text
 
     assert "Mirror Supplier no longer?" in editor.open(path).text
-    assert "is dropped" in follow(editor, editor.send(f"{path}/remove")).text
+    assert "is dropped" in editor.follow(editor.send(f"{path}/remove")).text
     assert editor.open(path).status == 404
     assert sql("SELECT to_regclass(%s)", [f"{pulled}.supplier"]) == [(None,)]
 
@@ -169,13 +169,13 @@ def test_a_changed_filter_or_look_back_says_what_it_will_do_and_proof_is_of_what
         asks.post(f"/api/connectors/{what}", {"connector_id": slug, "wait": 60, **body})
         ended(slug)
 
-    follow(admin_desk, admin_desk.send(f"{page}/verify"))
+    admin_desk.follow(admin_desk.send(f"{page}/verify"))
     ended(slug)
     before = stream()
     assert before["proof"].startswith("equal:") and before["pending"] is None
     assert before["limits"] == ""
     group = '[["supplier_group", "=", "Rubber"]]'
-    saved = follow(admin_desk, admin_desk.send(page, filters=group, omit="", rename=""))
+    saved = admin_desk.follow(admin_desk.send(page, filters=group, omit="", rename=""))
     for words in ("reads all of it anew under the filter", "Its settings changed", "Sync now"):
         assert words in saved.text
     assert saved.html.count(f'action="{page}/sync"') >= 2, "beside what it says"
@@ -188,23 +188,21 @@ def test_a_changed_filter_or_look_back_says_what_it_will_do_and_proof_is_of_what
     assert after["rows"] == len(rows) < before["rows"]
     assert (after["pending"], after["limits"]) == (None, "that fit the filter")
     assert "equal" not in after["proof"], "it was of all of them"
-    follow(admin_desk, admin_desk.send(f"{page}/verify"))
+    admin_desk.follow(admin_desk.send(f"{page}/verify"))
     ended(slug)
     assert stream()["proof"].startswith(f"equal: {len(rows)} of {len(rows)} by value")
     assert "that fit the filter" in admin_desk.open(page).text
 
     assert stream("sales_order")["limits"].startswith("since ")
-    page_then = follow(
-        admin_desk,
-        admin_desk.send(f"/connectors/{slug}/settings", **settings(site, lookback_days="90")),
+    page_then = admin_desk.follow(
+        admin_desk.send(f"/connectors/{slug}/settings", **settings(site, lookback_days="90"))
     )
     assert "The next sync reads Sales Order" in page_then.text and "anew" in page_then.text
     assert "older too, back to" in stream("sales_order")["pending"]
     told("sync")
     assert stream("sales_order")["pending"] is None
-    page_then = follow(
-        admin_desk,
-        admin_desk.send(f"/connectors/{slug}/settings", **settings(site, lookback_days="10")),
+    page_then = admin_desk.follow(
+        admin_desk.send(f"/connectors/{slug}/settings", **settings(site, lookback_days="10"))
     )
     assert "What is here already stays" in page_then.text
     assert stream("sales_order")["pending"] is None

@@ -8,35 +8,30 @@ from uuid import uuid4
 
 import pytest
 
-from account_pages.conftest import Desk, Page, sit  # noqa: F401
-from accounts.conftest import (  # noqa: F401
-    _quick_passwords,
-    accounts_hub,
-    browse,
-    make_person,
-    sql,
-)
-from api.conftest import RunningHub
 from bascule.sandbox import SandboxThread
+from tests.kit.desk import Desk, Page
+from tests.kit.hub import RunningHub, hub_fixture
+from tests.kit.people import Sit
 
-Sit = Callable[..., Desk]
 Connect = Callable[..., str]
+
+running_hub = hub_fixture("session", worker=False, trusted_proxies="127.0.0.1")
 
 
 @pytest.fixture(scope="session")
-def site(accounts_hub: RunningHub, erpnext_snapshot: Any) -> Iterator[Any]:  # noqa: F811
+def site(running_hub: RunningHub, erpnext_snapshot: Any) -> Iterator[Any]:
     """One for all tests, which only read it."""
     with SandboxThread(erpnext_snapshot) as running:
-        accounts_hub.allow(running.url)
+        running_hub.allow(running.url)
         yield running
 
 
 @pytest.fixture
-def admin(sit: Sit) -> Desk:  # noqa: F811
+def admin(sit: Sit) -> Desk:
     return sit("admin")
 
 
-def typed(site: Any, user: str = "hub", **values: str) -> dict[str, str]:
+def typed(site: Any, user: str = "hub", **values: str) -> dict[str, Any]:
     """The form as a person fills it in; several of one name are lines of one box."""
     somebody = site.users[user]
     return {

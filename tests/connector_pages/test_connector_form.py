@@ -8,8 +8,9 @@ import pytest
 
 from bascule.connections import check
 from bascule.connections.types import ERPNEXT
-
-from .conftest import Desk, Sit, part, typed, wrong
+from tests.connector_pages.conftest import part, typed, wrong
+from tests.kit.desk import Desk
+from tests.kit.people import Sit
 
 NEW = "/connectors/new/erpnext"
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -165,7 +166,7 @@ def test_a_site_that_refuses_is_not_saved(admin: Desk, site: Any, sql: Sql) -> N
 
 def test_htmx_is_told_to_leave_after_a_save(admin: Desk, site: Any) -> None:
     visitor = admin.visitor
-    saved = visitor.ask("POST", NEW, form=typed(site), HX_Request="true")
+    saved = visitor.ask("POST", NEW, form=typed(site), headers={"HX-Request": "true"})
     assert saved.status == 200
     assert saved.headers["hx-redirect"].startswith("/connectors/acme_")
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from .conftest import Connect, Desk, Sit, part, typed, wrong
+from tests.connector_pages.conftest import Connect, part, typed, wrong
+from tests.kit.desk import Desk
+from tests.kit.people import Sit
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from .conftest import Connect, Desk, Sit
+from tests.connector_pages.conftest import Connect
+from tests.kit.desk import Desk
+from tests.kit.people import Sit
 
 
 def test_types_are_found_by_words_and_category_and_those_to_come_say_when(admin: Desk) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bascule import frappe
 from bascule.frappe import ChangedMeanwhile, Invalid, NoPermission, WrongCredentials, dropped_fields
-from frappe.stage import Seen, stage
+from tests.frappe.stage import Seen, stage
 
 
 async def filters_for(**looked_up: Any) -> list[list[Any]]:

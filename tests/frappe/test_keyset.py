@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bascule.frappe import Site
-from frappe.stage import KEY, SECRET, Seen, stage
+from tests.frappe.stage import KEY, SECRET, Seen, stage
 
 MOMENTS = [f"2026-11-20 22:30:40.00000{n}" for n in range(4)]  # few, so that ties are many
 NAMES = [f"{letter}{n}" for letter in "aBcD é'\"" for n in range(5)]

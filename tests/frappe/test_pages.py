@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from bascule.frappe import Invalid, NoPermission, NotAFrappeSite, PageSize, SiteDown, is_mask
-from frappe.stage import Seen, stage
+from tests.frappe.stage import Seen, stage
 
 ROWS = [["ITM-1", 5.0, None], ["ITM-2", 0.0, 'a "quoted" é\n']]
 
@@ -73,6 +73,7 @@ async def test_a_body_with_white_space_is_taken_and_told_from_a_compact_one() ->
 def withholding(seen: Seen) -> Any:
     """A site whose user may not read `cost`: arrays lack the column, objects the key."""
     wanted = [f for f in seen.json["fields"] if f != "cost"]
+    rows: list[dict[str, Any]]
     rows = [{"name": "ITM-1", "qty": 5.0, "cost": 1}, {"name": "ITM-2", "qty": None, "cost": 2}]
     if seen.json["as_dict"]:
         return {"message": [{f: row[f] for f in reversed(wanted)} for row in rows]}
@@ -94,6 +95,7 @@ async def test_a_withheld_column_is_null_in_its_place_and_named() -> None:
 
 
 async def test_a_site_that_answers_objects_to_whoever_asks_for_arrays_is_understood() -> None:
+    rows: list[dict[str, Any]]
     rows = [{"name": "ITM-1", "qty": 5.0}]
     async with stage(lambda _: {"message": rows}) as there, there.site() as site:
         page = await site.page("Item", ["qty", "name"], limit=2)
@@ -287,7 +289,7 @@ async def test_a_page_tells_whether_some_text_reads_like_a_mask(value: Any, mask
 
 
 async def test_which_fields_are_masked_for_the_user_the_desk_says() -> None:
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"fieldname": "tax_id", "fieldtype": "Data", "mask": 1},
         {"fieldname": "phone", "fieldtype": "Data", "mask": 1},
         {"fieldname": "website", "fieldtype": "Data"},

@@ -20,7 +20,7 @@ from bascule.frappe import (
     SiteDown,
     Timeout,
 )
-from frappe.stage import KEY, SECRET, Seen, Stage, as_frappe, page_of_html, stage
+from tests.frappe.stage import KEY, SECRET, Seen, Stage, as_frappe, page_of_html, stage
 
 GONE = "MySQLdb.OperationalError: (2006, 'Server has gone away')"
 

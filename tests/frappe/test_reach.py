@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bascule.frappe import AddressRefused, NotAFrappeSite, Site
 from bascule.reach import is_refused, may_connect
-from frappe.stage import KEY, SECRET, stage
+from tests.frappe.stage import KEY, SECRET, stage
 
 OPEN = may_connect(private_networks=True, loopback=True)
 STRICT = may_connect(private_networks=False, loopback=False)

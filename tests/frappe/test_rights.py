@@ -1,6 +1,6 @@
 """What a user may do: told by its roles and a DocType's permission rows, and asked of the site."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -32,7 +32,7 @@ async def test_an_address_is_the_business_of_sales_user_and_not_of_sales_master_
 ) -> None:
     rights = ("read", "write", "create")
     async with as_user(MASTER) as site:
-        assert await roles_of_user(site) == {MASTER, "All", "Desk User", "Guest"}
+        assert await roles_of_user(site) == frozenset({MASTER, "All", "Desk User", "Guest"})
         assert [await is_given(site, "Customer", right) for right in rights] == [True] * 3
         assert [await is_given(site, "Contact", right) for right in rights] == [True] * 3
         # Those that it made itself alone: ERPNext then says read, and not write.
@@ -53,7 +53,7 @@ async def test_an_address_is_the_business_of_sales_user_and_not_of_sales_master_
 
 
 def test_fields_above_ones_level_are_told() -> None:
-    rows = [
+    rows: list[Mapping[str, Any]] = [
         {"role": "Sales User", "read": 1, "write": 1},
         {"role": "Sales User", "permlevel": 1, "read": 1},
         {"role": MASTER, "permlevel": 1, "read": 1, "write": 1, "mask": 1},

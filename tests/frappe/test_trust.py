@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bascule.frappe import FrappeError, Site, SiteDown, TLSFailure
-from frappe.stage import KEY, SECRET, page_of_html, stage
+from tests.frappe.stage import KEY, SECRET, page_of_html, stage
 
 
 class Authority:

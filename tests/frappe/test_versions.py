@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bascule.frappe import Invalid, NoPermission, NotFound, Site
-from frappe.stage import Seen, as_frappe, stage
+from tests.frappe.stage import Seen, as_frappe, stage
 
-ITEM = {
+ITEM: dict[str, Any] = {
     "doctype": "DocType",
     "name": "Item",
     "module": "Stock",

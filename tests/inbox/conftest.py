@@ -10,11 +10,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 from sqlalchemy import select
 
-from api.conftest import Api, RunningHub
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
@@ -26,7 +24,10 @@ from bascule.inbox.tables import WebhookEndpoint
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.jobs.registry import PERIODIC
-from databases import FreshSettings
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
 
 
 @dataclass
@@ -103,14 +104,6 @@ def send(
     return got
 
 
-def sql(hub: RunningHub, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    url = hub.settings.database_url
-    assert url is not None
-    with psycopg.connect(url.get_secret_value(), autocommit=True) as conn:
-        found = conn.execute(statement.encode(), values)
-        return found.fetchall() if found.description else []
-
-
 @dataclass
 class End:
     """A connection whose webhooks arrive at the hub."""
@@ -141,13 +134,13 @@ class End:
         )
 
     def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return sql(self.hub, statement, values)
+        return self.hub.sql(statement, values)
 
     def worked_off(self) -> list[tuple[Any, ...]]:
         """Waits until nothing is due any more."""
         due = "SELECT count(*) FROM bascule.deliveries WHERE connection_id = %s"
         due += " AND state = 'kept' AND next_try_at <= now()"
-        eventually(lambda: self.sql(due, [self.connection]) == [(0,)])
+        until(lambda: self.sql(due, [self.connection]) == [(0,)])
         return self.rows()
 
 
@@ -159,16 +152,8 @@ async def connected(hub: Hub) -> UUID:
     return (await create_connection(hub, new, test=False)).id
 
 
-def eventually(is_so: Callable[[], Any], seconds: float = 60.0) -> Any:
-    give_up = time.monotonic() + seconds
-    while not (found := is_so()):
-        assert time.monotonic() < give_up, "it did not come to pass"
-        time.sleep(0.05)
-    return found
-
-
 @pytest.fixture(scope="session")
-def inbox_hub(
+def running_hub(
     fresh_settings: FreshSettings,
 ) -> Iterator[RunningHub]:
     """One for all tests of this folder; each makes connections of its own in it. It looks every
@@ -184,12 +169,7 @@ def inbox_hub(
 
 
 @pytest.fixture
-def api(inbox_hub: RunningHub) -> Api:
-    return Api(inbox_hub.url, inbox_hub.token)
-
-
-@pytest.fixture
-def make_end(inbox_hub: RunningHub, api: Api) -> Callable[..., End]:
+def make_end(running_hub: RunningHub, api: Api) -> Callable[..., End]:
     """A connection to a site that is not there; only its webhooks come."""
 
     def make(secret: str = "s3cret-of-the-hook") -> End:
@@ -204,8 +184,8 @@ def make_end(inbox_hub: RunningHub, api: Api) -> Callable[..., End]:
         token = uuid4().hex
 
         async def save() -> None:
-            async with inbox_hub.hub.db.session() as session:
-                sealed = inbox_hub.hub.vault.encrypt(secret)
+            async with running_hub.hub.db.session() as session:
+                sealed = running_hub.hub.vault.encrypt(secret)
                 session.add(
                     WebhookEndpoint(
                         connection_id=connection,
@@ -215,8 +195,8 @@ def make_end(inbox_hub: RunningHub, api: Api) -> Callable[..., End]:
                     )
                 )
 
-        inbox_hub.run(save())
-        return End(inbox_hub, connection, made.json["slug"], token, secret)
+        running_hub.run(save())
+        return End(running_hub, connection, made.json["slug"], token, secret)
 
     return make
 
@@ -248,16 +228,16 @@ def site_asks(site: Any, method: str, path: str, values: Any = None, *, who: str
 
 
 @pytest.fixture
-def make_secret_known(inbox_hub: RunningHub) -> Callable[[UUID], str]:
+def make_secret_known(running_hub: RunningHub) -> Callable[[UUID], str]:
     """The secret of a connection's webhooks, as only the hub itself can read it."""
 
     def read(connection: UUID) -> str:
         async def opened() -> str:
-            async with inbox_hub.hub.db.session() as session:
+            async with running_hub.hub.db.session() as session:
                 query = select(WebhookEndpoint).where(WebhookEndpoint.connection_id == connection)
                 end = (await session.scalars(query)).one()
-                return inbox_hub.hub.vault.decrypt(end.secret_encrypted)
+                return running_hub.hub.vault.decrypt(end.secret_encrypted)
 
-        return str(inbox_hub.run(opened()))
+        return str(running_hub.run(opened()))
 
     return read

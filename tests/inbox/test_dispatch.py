@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import EAR, NEIGHBOUR, End, eventually, refused
+from tests.inbox.conftest import EAR, NEIGHBOUR, End, refused
+from tests.kit.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def let_time_pass(end: End) -> None:
 def test_many_about_one_document_are_told_as_one(end: End) -> None:
     EAR.raising[end.connection] = refused("not now")
     assert end.tell(event="after_insert").status == 200
-    eventually(lambda: EAR.calls.get(end.connection))
+    until(lambda: EAR.calls.get(end.connection))
     for event in ("on_update", "on_trash", "on_update"):
         assert end.tell(event=event).status == 200
     end.tell(name="Other")
@@ -46,7 +47,7 @@ def test_a_listener_that_fails_hears_it_again_and_holds_up_neither_others_nor_ot
     EAR.raising[end.connection] = refused("The site is down.")
     assert end.tell().status == 200
     assert end.tell("Item", "Bolt").status == 200
-    eventually(lambda: [row for row in end.rows() if row[0] == "done"])
+    until(lambda: [row for row in end.rows() if row[0] == "done"])
     assert [row[:3] for row in end.worked_off()] == [
         ("kept", "Customer", "Acme"),
         ("done", "Item", "Bolt"),
@@ -71,7 +72,7 @@ def test_pauses_grow_and_after_days_it_is_given_up(end: End) -> None:
     pauses: list[Any] = []
     end.tell()
     for attempt in range(1, 5):
-        eventually(lambda n=attempt: end.rows("attempts") == [(n,)])
+        until(lambda n=attempt: end.rows("attempts") == [(n,)])
         pauses += end.rows("extract(epoch FROM next_try_at - now())::float")
         let_time_pass(end)
     assert pauses == sorted(pauses)
@@ -80,7 +81,7 @@ def test_pauses_grow_and_after_days_it_is_given_up(end: End) -> None:
         " WHERE connection_id = %s",
         [end.connection],
     )
-    eventually(lambda: end.rows("state") == [("failed",)])
+    until(lambda: end.rows("state") == [("failed",)])
     [(error, step)] = end.rows("error, next_step")
     assert "RuntimeError" in error
     assert "a fault of ours" not in error

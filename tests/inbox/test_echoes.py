@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
 
-from .conftest import eventually, send, site_asks
-from .test_site_webhooks import Connected, connected, shop  # noqa: F401 - fixtures
+from tests.inbox.conftest import send, site_asks
+from tests.inbox.test_site_webhooks import Connected, connected, shop  # noqa: F401
+from tests.kit.waiting import until
 
 THEIRS = 'doc.customer_group != "Nobody" or doc.disabled'
 OLD = {"after_insert": "", "on_update": THEIRS, "on_trash": ""}
@@ -30,10 +31,10 @@ def write(site: Any, who: str, name: str, method: str = "PUT") -> None:
 
 def jobs(site: Any, doing: Callable[[], Any]) -> tuple[int, Any]:
     """How many jobs of the site's queue that makes, and what it gives."""
-    eventually(lambda: not site.site.jobs)
+    until(lambda: not site.site.jobs)
     before = site.deliveries.done
     result = doing()
-    eventually(lambda: not site.site.jobs)
+    until(lambda: not site.site.jobs)
     return site.deliveries.done - before, result
 
 
@@ -46,13 +47,13 @@ def test_the_hubs_own_writes_make_no_jobs_and_those_of_others_one_each(
     assert count == 0
     assert jobs(site, lambda: write(site, "hub", name))[0] == 0
     assert jobs(site, lambda: write(site, "admin", name))[0] == 1
-    eventually(lambda: (name, "on_change") in connected.heard())
+    until(lambda: (name, "on_change") in connected.heard())
     assert jobs(site, lambda: write(site, "hub", name))[0] == 0
     count, theirs = jobs(site, lambda: customer(site, "admin"))
     assert count > 0
-    eventually(lambda: (theirs, "after_insert") in connected.heard())
+    until(lambda: (theirs, "after_insert") in connected.heard())
     write(site, "admin", theirs, "DELETE")
-    eventually(lambda: (theirs, "on_trash") in connected.heard())
+    until(lambda: (theirs, "on_trash") in connected.heard())
 
 
 def test_a_deletion_is_told_once_though_a_change_is_told_with_it(
@@ -68,7 +69,7 @@ def test_a_deletion_is_told_once_though_a_change_is_told_with_it(
     address = site_asks(site, "POST", "/api/resource/Address", values, who="admin")["data"]["name"]
     gone = f"/api/resource/Address/{quote(address, safe='')}"
     assert jobs(site, lambda: site_asks(site, "DELETE", gone, who="admin"))[0] == 1
-    eventually(lambda: (address, "on_trash") in connected.heard())
+    until(lambda: (address, "on_trash") in connected.heard())
 
 
 def test_what_changes_without_modified_is_told_though_the_hub_wrote_it_last(
@@ -85,7 +86,7 @@ def test_what_changes_without_modified_is_told_though_the_hub_wrote_it_last(
     values = {"address_line1": "Kouter 2"}
     place = f"/api/resource/Address/{quote(address, safe='')}"
     site_asks(site, "PUT", place, values)
-    eventually(lambda: (address, "on_change") in connected.heard())
+    until(lambda: (address, "on_change") in connected.heard())
 
 
 def test_a_rename_is_told_with_the_new_name(connected: Connected) -> None:  # noqa: F811
@@ -103,7 +104,7 @@ def test_a_rename_is_told_with_the_new_name(connected: Connected) -> None:  # no
         # The site tells of a change as well, and that may come first.
         return [one for one in named if one["event"] == "after_rename"]
 
-    assert eventually(told)
+    assert until(told)
     # Of a DocType that nobody asked for it tells nothing.
     order = {"doctype": "Supplier Group", "old_name": "Local", "new_name": f"L {new}"}
     groups = site_asks(site, "GET", "/api/resource/Supplier Group?limit_page_length=1")["data"]
@@ -172,12 +173,12 @@ def test_a_delivery_note_pulls_what_it_moves_and_a_rename_everything(
     to = f"{address.path}?{address.query}"
     body = b'{"event": "on_change", "doctype": "Delivery Note", "name": "DN-1"}'
     assert send(connected.hub.url, to, body, secret=secret).status == 200
-    eventually(lambda: {"Bin", "Sales Order"} <= pulled(connected))
+    until(lambda: {"Bin", "Sales Order"} <= pulled(connected))
     assert "Supplier" not in pulled(connected)
     renames = to.replace("delivery-note", "renames")
     body = b'{"event": "after_rename", "doctype": "Delivery Note", "name": "DN-2"}'
     assert send(connected.hub.url, renames, body, secret=secret).status == 200
-    eventually(lambda: {"Supplier", "Customer", "Item", "Bin"} <= pulled(connected))
+    until(lambda: {"Supplier", "Customer", "Item", "Bin"} <= pulled(connected))
 
 
 def pulled(connected: Connected) -> set[str]:  # noqa: F811

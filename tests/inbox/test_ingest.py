@@ -8,8 +8,7 @@ from uuid import UUID
 from bascule.hub import Hub
 from bascule.inbox.frappe.payload import read
 from bascule.inbox.ingest import IncomingDelivery, ingest_buffer
-
-from .conftest import connected
+from tests.inbox.conftest import connected
 
 
 def given(connection: UUID, number: int) -> IncomingDelivery:

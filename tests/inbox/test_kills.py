@@ -19,8 +19,8 @@ from bascule.hub import Hub
 from bascule.inbox import get_webhook_address
 from bascule.inbox.tables import WebhookEndpoint
 from bascule.settings import Settings
-
-from .conftest import connected, eventually, send
+from tests.inbox.conftest import connected, send
+from tests.kit.waiting import until
 
 SECRET = "s3cret-of-the-hook"
 SENDERS = 8
@@ -89,7 +89,7 @@ async def test_what_was_answered_is_there_after_a_kill(
     try:
         for sender in senders:
             sender.start()
-        eventually(lambda: len(answered) > SENDERS)
+        until(lambda: len(answered) > SENDERS)
         time.sleep(after)
     finally:
         os.kill(process.pid, signal.SIGKILL)
@@ -112,7 +112,7 @@ async def test_what_was_answered_is_there_after_a_kill(
         process, _ = started(settings, worker=True)
         try:
             waiting = "SELECT count(*) FROM bascule.deliveries WHERE state <> 'done'"
-            eventually(lambda: conn.execute(waiting).fetchone() == (0,))
+            until(lambda: conn.execute(waiting).fetchone() == (0,))
         finally:
             process.terminate()
             process.wait(60)

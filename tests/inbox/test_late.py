@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from .conftest import eventually, site_asks
-from .test_site_webhooks import Connected, connected, shop  # noqa: F401 - fixtures
+from tests.inbox.conftest import site_asks
+from tests.inbox.test_site_webhooks import Connected, connected, shop  # noqa: F401
+from tests.kit.waiting import until
 
 
 @contextmanager
@@ -30,11 +31,11 @@ def held(connected: Connected) -> Iterator[Any]:  # noqa: F811
     """The site's worker is busy with other things."""
     connected.set_up(doctypes=["Customer"])
     deliveries = connected.site.deliveries
-    eventually(lambda: not connected.site.site.jobs)
+    until(lambda: not connected.site.site.jobs)
     deliveries.held = True
     yield deliveries
     deliveries.held = False
-    eventually(lambda: not connected.site.site.jobs)
+    until(lambda: not connected.site.site.jobs)
 
 
 def test_what_waits_in_the_sites_queue_is_late_and_after_half_an_hour_it_stands_still(
@@ -56,7 +57,7 @@ def test_what_waits_in_the_sites_queue_is_late_and_after_half_an_hour_it_stands_
         assert "stands still" in trouble["what"]
         assert "workers" in trouble["next_step"]
     held.held = False
-    eventually(lambda: set(names) <= set(dict(connected.heard())))
+    until(lambda: set(names) <= set(dict(connected.heard())))
     with later(site, minutes=6, seconds=20):
         told = connected.do("check")
     assert (told["state"], told["late"], told["queued"]) == ("arriving", None, 0)
@@ -72,7 +73,7 @@ def test_where_the_queue_may_not_be_read_patience_follows_what_was_seen(
     try:
         held.held = False
         first = connected.customer()
-        eventually(lambda: first in dict(connected.heard()))
+        until(lambda: first in dict(connected.heard()))
         held.held = True
         names = [connected.customer() for _ in range(6)]
         with later(site, minutes=5):

@@ -12,9 +12,8 @@ from uuid import uuid4
 import pytest
 
 from bascule.inbox.frappe.signatures import LARGEST, SIGNATURE
-from conformance.conftest import RECORDINGS
-
-from .conftest import EAR, End, send
+from tests.conformance.conftest import RECORDINGS
+from tests.inbox.conftest import EAR, End, send
 
 
 def deliveries() -> list[Any]:

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from api.conftest import Api, RunningHub
 from bascule.jobs.registry import PERIODIC
 from bascule.sandbox import SandboxThread
-
-from .conftest import eventually, site_asks, sql
+from tests.inbox.conftest import site_asks
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
 
 FIELD = "Customer-bascule_id"
 
@@ -41,9 +42,9 @@ class Shop:
         at = f"{self.at}/two-way/customers"
         begun = self.api.post(f"{at}/begin", {})
         assert begun.status == 200, begun.body
-        eventually(lambda: self.api.get(f"{at}/matches").json["ready"])
+        until(lambda: self.api.get(f"{at}/matches").json["ready"])
         assert self.api.post(f"{at}/confirm").status == 200
-        eventually(lambda: self.api.get(at).json["last_poll_at"])
+        until(lambda: self.api.get(at).json["last_poll_at"])
 
     def cleanup(self, number: int) -> Any:
         """As the list has it; None once it is done."""
@@ -55,7 +56,7 @@ class Shop:
         return next((one for one in needs if one["name"] == f"{slug}, deleted"), None)
 
     def sql(self, statement: str, values: Any = ()) -> list[tuple[Any, ...]]:
-        return sql(self.hub, statement, values)
+        return self.hub.sql(statement, values)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def the_site(erpnext_snapshot: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def shop(inbox_hub: RunningHub, api: Api, the_site: Any) -> Iterator[Callable[[], Shop]]:
+def shop(running_hub: RunningHub, api: Api, the_site: Any) -> Iterator[Callable[[], Shop]]:
     made: list[Shop] = []
 
     def shop() -> Shop:
@@ -79,7 +80,7 @@ def shop(inbox_hub: RunningHub, api: Api, the_site: Any) -> Iterator[Callable[[]
             "start_sync": False,
         }
         assert api.post("/api/connectors/erpnext/setup", body).status == 201
-        one = Shop(inbox_hub, api, the_site, slug)
+        one = Shop(running_hub, api, the_site, slug)
         told = api.ask("PUT", f"{one.at}/webhooks", {"doctypes": ["Customer"]})
         assert told.status == 200, told.body
         made.append(one)
@@ -174,7 +175,7 @@ def test_a_site_that_does_not_answer_is_tried_again_until_it_does(
     assert one.webhooks() == before
     one.sql("UPDATE bascule.site_cleanups SET next_try_at = now() WHERE id = %s", [number])
     one.hub.run(PERIODIC["bascule.connections.jobs.clean_sites_up"].run(one.hub.hub))
-    eventually(lambda: one.cleanup(number) is None)
+    until(lambda: one.cleanup(number) is None)
     assert len(before) - len(one.webhooks()) == 4
     assert one.need(one.slug) is None
 
@@ -190,7 +191,7 @@ def test_it_has_an_end_and_its_credentials_with_it_and_can_be_given_up(
         [number],
     )
     one.hub.run(PERIODIC["bascule.connections.jobs.clean_sites_up"].run(one.hub.hub))
-    eventually(lambda: one.cleanup(number)["next_try_at"] is None)
+    until(lambda: one.cleanup(number)["next_try_at"] is None)
     secrets = "SELECT api_key_encrypted, api_secret_encrypted FROM bascule.site_cleanups"
     assert one.sql(f"{secrets} WHERE id = %s", [number]) == [(None, None)]
     assert one.need(one.slug)["kind"] == "failed"

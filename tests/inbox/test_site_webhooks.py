@@ -11,11 +11,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.conftest import Api, RunningHub
 from bascule.inbox.frappe import monitor
 from bascule.sandbox import SandboxThread
-
-from .conftest import EAR, eventually, send, site_asks, sql
+from tests.inbox.conftest import EAR, send, site_asks
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
 
 ODD = 'Ödd "Ü" & \\ 🏗 '
 
@@ -62,7 +63,7 @@ class Connected:
         site_asks(self.site, "PUT", f"/api/resource/Customer/{quote(customer, safe='')}", values)
 
     def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return sql(self.hub, statement, values)
+        return self.hub.sql(statement, values)
 
     def heard(self) -> list[tuple[str, str]]:
         return [(one.name, one.event) for one in EAR.of(self.id)]
@@ -81,7 +82,7 @@ def shop(erpnext_snapshot: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def connected(inbox_hub: RunningHub, api: Api, shop: Any) -> Iterator[Connected]:
+def connected(running_hub: RunningHub, api: Api, shop: Any) -> Iterator[Connected]:
     body = {
         "name": f"Shop {uuid4().hex[:8]}",
         "api_url": shop.url,
@@ -91,7 +92,7 @@ def connected(inbox_hub: RunningHub, api: Api, shop: Any) -> Iterator[Connected]
         "start_sync": False,
     }
     made = api.post("/api/connectors/erpnext/setup", body).json
-    yield Connected(inbox_hub, api, shop, UUID(made["id"]), made["slug"])
+    yield Connected(running_hub, api, shop, UUID(made["id"]), made["slug"])
     api.delete(f"/api/connectors/{made['slug']}/webhooks")
     assert api.delete(f"/api/connectors/{made['slug']}").status == 200
 
@@ -103,10 +104,10 @@ def test_one_request_makes_them_and_what_changes_on_the_site_is_heard(connected:
     assert len(told["made"]) == 10
     assert {hook["state"] for hook in told["hooks"]} == {"fine"}
     name = connected.customer(f"{ODD} {uuid4().hex[:6]}")
-    eventually(lambda: name in dict(connected.heard()))
+    until(lambda: name in dict(connected.heard()))
     connected.rename_website(name)
     site_asks(connected.site, "DELETE", f"/api/resource/Customer/{quote(name, safe='')}")
-    eventually(lambda: (name, "on_trash") in connected.heard())
+    until(lambda: (name, "on_trash") in connected.heard())
     after = connected.api.get(connected.at).json
     assert after["state"] == "arriving"
     events = {h["event"]: h["last_day"] for h in after["hooks"] if h["doctype"] == "Customer"}
@@ -154,9 +155,9 @@ def test_what_somebody_did_to_them_on_the_site_is_seen_and_mended(
     mended = connected.do("mend")
     assert mended["troubles"] == []
     name = connected.customer()
-    eventually(lambda: name in dict(connected.heard()))
+    until(lambda: name in dict(connected.heard()))
     connected.rename_website(name)
-    eventually(lambda: (name, "on_change") in connected.heard())
+    until(lambda: (name, "on_change") in connected.heard())
 
 
 def needs(api: Api, slug: str) -> list[dict[str, Any]]:
@@ -274,7 +275,7 @@ def test_that_they_stopped_is_noticed_while_everything_there_looks_right(
 ) -> None:
     connected.set_up(doctypes=["Customer"])
     name = connected.customer()
-    eventually(lambda: name in dict(connected.heard()))
+    until(lambda: name in dict(connected.heard()))
     silent = connected.site.deliveries.add
     connected.site.deliveries.add = lambda due: None  # the site's worker does not run
     try:
@@ -302,12 +303,12 @@ def test_the_sites_own_log_tells_why_nothing_arrives(connected: Connected) -> No
         troubles = connected.do("check")["troubles"]
         return [trouble for trouble in troubles if "401" in trouble["what"]]
 
-    [trouble] = eventually(refused)
+    [trouble] = until(refused)
     assert name in trouble["what"]
     assert trouble["mend"] == "mend"
 
 
-def test_another_secret_loses_nothing(connected: Connected, inbox_hub: RunningHub) -> None:
+def test_another_secret_loses_nothing(connected: Connected, running_hub: RunningHub) -> None:
     connected.set_up(doctypes=["Customer"])
     names = []
     for turn in range(12):
@@ -315,7 +316,7 @@ def test_another_secret_loses_nothing(connected: Connected, inbox_hub: RunningHu
         if turn % 4 == 1:
             told = connected.do("rotate")
             assert told["both_secrets_until"] is not None
-    eventually(lambda: {name for name, _ in connected.heard()} >= set(names))
+    until(lambda: {name for name, _ in connected.heard()} >= set(names))
     log = site_asks(
         connected.site,
         "GET",
@@ -337,7 +338,7 @@ def test_removed_ones_are_gone_there_and_refused_here(connected: Connected) -> N
 
 
 def test_a_site_that_does_not_let_the_hub_make_webhooks_says_which_role_is_missing(
-    inbox_hub: RunningHub, api: Api, shop: Any
+    running_hub: RunningHub, api: Api, shop: Any
 ) -> None:
     user = shop.users["readonly"]
     body = {
@@ -411,15 +412,15 @@ def test_by_hand_nothing_is_written_there_and_the_given_secret_counts(connected:
     }
     site_asks(connected.site, "POST", "/api/resource/Webhook", webhook)
     name = connected.customer()
-    eventually(lambda: (name, "") in connected.heard())
+    until(lambda: (name, "") in connected.heard())
     other = f"another {uuid4().hex}"
     assert connected.api.post(f"{connected.at}/rotate").status == 422
     assert connected.api.post(f"{connected.at}/rotate", {"secret": other}).status == 200
     between = connected.customer()
-    eventually(lambda: (between, "") in connected.heard())
+    until(lambda: (between, "") in connected.heard())
     connected.change("By hand", webhook_secret=other)
     after = connected.customer()
-    eventually(lambda: (after, "") in connected.heard())
+    until(lambda: (after, "") in connected.heard())
     assert connected.api.post(f"{connected.at}/mend").status == 409
     site_asks(connected.site, "DELETE", "/api/resource/Webhook/By hand")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bascule.hub import Hub
-from jobs.crew import Workers
+from tests.jobs.crew import Workers
 
 
 @pytest.fixture

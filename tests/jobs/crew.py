@@ -1,15 +1,13 @@
 """Worker processes over the test's database, and the traces that their tasks leave."""
 
-import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from bascule.hub import Hub
+from tests.kit.waiting import until_async
 
 SCRIPT = Path(__file__).with_name("worker_process.py")
 
@@ -37,7 +35,7 @@ class Workers:
                 stderr=log,
             )
         self.processes.append(process)
-        await eventually(lambda: self.is_newer_than(before))
+        await until_async(lambda: self.is_newer_than(before))
         return process
 
     async def is_newer_than(self, before: int) -> bool:
@@ -68,7 +66,7 @@ class Workers:
         async def there() -> bool:
             return [trace for trace, _ in await self.traces(key)] == list(what)
 
-        await eventually(there)
+        await until_async(there)
 
     async def begun(self, key: str) -> None:
         """Waits until a job of this key has begun; it may have ended meanwhile."""
@@ -76,7 +74,7 @@ class Workers:
         async def there() -> bool:
             return bool(await self.traces(key))
 
-        await eventually(there)
+        await until_async(there)
 
     async def let_go_on(self, key: str) -> None:
         """A later attempt of a job that is held."""
@@ -88,12 +86,3 @@ class Workers:
         for process in self.processes:
             process.kill()
             process.wait()
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60) -> float:
-    """Waits until it is true; the seconds that it took."""
-    started = time.monotonic()
-    while not await check():
-        assert time.monotonic() - started < seconds, "It did not happen."
-        await asyncio.sleep(0.05)
-    return time.monotonic() - started

@@ -1,7 +1,8 @@
 """Whose turn it is, and which places a worker keeps free for whom."""
 
 from bascule.jobs import Work
-from jobs.crew import Workers, eventually
+from tests.jobs.crew import Workers
+from tests.kit.waiting import until_async
 
 LONG = 600.0  # seconds: it is there as long as the test
 
@@ -16,7 +17,7 @@ async def have_begun(workers: Workers, *keys: str) -> None:
     async def there() -> bool:
         return set(keys) <= set(await begun(workers))
 
-    await eventually(there)
+    await until_async(there)
 
 
 async def test_an_edit_goes_before_what_somebody_asked_for_and_that_before_the_round(

@@ -3,12 +3,14 @@
 import asyncio
 import signal
 import time
+from typing import Any
 
 import pytest
 
 from bascule.jobs import run_worker
 from bascule.store.session import JOBS_SCHEMA
-from jobs.crew import Workers, eventually
+from tests.jobs.crew import Workers
+from tests.kit.waiting import until_async
 
 
 async def test_a_job_is_done_at_once_and_forgotten(workers: Workers) -> None:
@@ -19,7 +21,7 @@ async def test_a_job_is_done_at_once_and_forgotten(workers: Workers) -> None:
     async def forgotten() -> bool:
         return not await workers.rows("SELECT 1 FROM procrastinate_jobs WHERE task_name = 'work'")
 
-    await eventually(forgotten)
+    await until_async(forgotten)
 
 
 @pytest.mark.heavy
@@ -58,7 +60,7 @@ async def test_a_killed_workers_job_gives_way_to_its_successor_that_waits_alread
 ) -> None:
     """Two cannot wait under one queueing lock, and the successor does all that there is to do."""
     victim = await workers.start()
-    one = {"lock": "record:1", "queueing_lock": "record:1"}
+    one: dict[str, Any] = {"lock": "record:1", "queueing_lock": "record:1"}
     await workers.hub.jobs.defer("work", key="first", first=600, **one)
     await workers.happened("first", "begin")
     assert await workers.hub.jobs.defer("work", key="successor", **one)
@@ -72,7 +74,7 @@ async def test_a_killed_workers_job_gives_way_to_its_successor_that_waits_alread
     async def forgotten() -> bool:
         return not await workers.rows("SELECT 1 FROM procrastinate_jobs")
 
-    await eventually(forgotten)
+    await until_async(forgotten)
 
 
 @pytest.mark.heavy
@@ -93,7 +95,7 @@ async def test_takeover_does_not_wait_for_a_free_place(workers: Workers) -> None
             )
         )
 
-    await eventually(queued_again)
+    await until_async(queued_again)
 
 
 @pytest.mark.heavy
@@ -123,8 +125,8 @@ async def test_a_worker_that_hung_leaves_its_job_to_the_one_that_took_it_over(
     async def said_so() -> bool:
         return "was given to another worker" in workers.said()
 
-    await eventually(forgotten)
-    await eventually(said_so)
+    await until_async(forgotten)
+    await until_async(said_so)
     assert "never retrieved" not in workers.said()
 
 
@@ -136,7 +138,7 @@ async def test_a_clock_fires_once_however_many_workers(workers: Workers) -> None
     async def several() -> bool:
         return len(await workers.traces()) >= 5
 
-    await eventually(several)
+    await until_async(several)
     moments = await workers.rows("SELECT floor(extract(epoch FROM at) / 2) FROM traces ORDER BY id")
     spread = moments[-1][0] - moments[0][0]
     assert len(moments) <= spread + 2  # not three times as many
@@ -240,7 +242,7 @@ async def test_a_worker_in_this_process_ends_when_it_is_told(workers: Workers) -
     async def registered() -> bool:
         return await workers.alive() == 1
 
-    await eventually(registered)
+    await until_async(registered)
     until.set()
     await working
     assert await workers.alive() == 0
@@ -263,10 +265,10 @@ async def test_jobs_that_failed_are_swept_after_a_week(workers: Workers) -> None
     async def one_is_left() -> bool:
         return await failed() == ["new"]
 
-    await eventually(both_failed)
+    await until_async(both_failed)
     await workers.rows(
         "UPDATE procrastinate_events SET at = at - interval '8 days' WHERE job_id ="
         " (SELECT id FROM procrastinate_jobs WHERE args ->> 'key' = 'old') RETURNING id"
     )
     await workers.hub.jobs.defer("jobs.sweep")
-    await eventually(one_is_left)
+    await until_async(one_is_left)

@@ -10,12 +10,10 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from account_pages.conftest import sit  # noqa: F401
-from accounts.conftest import _quick_passwords, browse, make_person, sql  # noqa: F401
-from api.conftest import Api, RunningHub
 from bascule.cli import app
 from bascule.settings import get_settings
-from databases import FreshSettings
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
 
 SITES, STREAMS = 300, 12
 FAILING = (17, 170, 299)  # their numbers
@@ -45,8 +43,8 @@ ANALYZE bascule.connections, bascule.streams;
 
 
 @pytest.fixture(scope="session")
-def accounts_hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
-    """Under the name that `sit` looks for."""
+def running_hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
+    """With its rows."""
     with fresh_settings(trusted_proxies="127.0.0.1") as settings, RunningHub(settings) as running:
         assert settings.database_url is not None
         values = {
@@ -64,13 +62,8 @@ def accounts_hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
 
 
 @pytest.fixture
-def api(accounts_hub: RunningHub) -> Api:
-    return Api(accounts_hub.url, accounts_hub.token)
-
-
-@pytest.fixture
-def say(accounts_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    settings = accounts_hub.settings
+def say(running_hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    settings = running_hub.settings
     assert settings.database_url is not None
     monkeypatch.setenv("BASCULE_DATABASE_URL", settings.database_url.get_secret_value())
     monkeypatch.setenv("BASCULE_DATA_DIR", str(settings.data_dir))

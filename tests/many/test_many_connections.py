@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from account_pages.conftest import Desk, Page
-from api.conftest import Api
-
-from .conftest import DIFFERING, DOWN, FAILING, SITES
+from tests.kit.api import Api
+from tests.kit.desk import Desk, Page
+from tests.many.conftest import DIFFERING, DOWN, FAILING, SITES
 
 Sit = Callable[..., Desk]
 COUNTS = {"ok": SITES - 6, "failed": 3, "differs": 2, "down": 1}

@@ -7,22 +7,23 @@ from typing import Any
 import psycopg
 import pytest
 
-from account_pages.conftest import Desk, Page
-from api.conftest import Api, RunningHub
+from tests.kit.api import Api
+from tests.kit.desk import Desk, Page
+from tests.kit.hub import RunningHub
 
 Sit = Callable[..., Desk]
 
 
 @pytest.fixture(scope="module")
-def crowd(accounts_hub: RunningHub) -> RunningHub:
-    url = accounts_hub.settings.database_url
+def crowd(running_hub: RunningHub) -> RunningHub:
+    url = running_hub.settings.database_url
     assert url is not None
     with psycopg.connect(url.get_secret_value(), autocommit=True) as conn:
         conn.execute(
             "INSERT INTO bascule.users (username, email, role) SELECT 'crowd-' || to_char(n,"
             " 'FM000'), 'c' || n || '@crowd.invalid', 'viewer' FROM generate_series(1, 120) n"
         )
-    return accounts_hub
+    return running_hub
 
 
 def listed(page: Page) -> list[str]:

@@ -6,9 +6,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from account_pages.conftest import Desk
-from api.conftest import Api, RunningHub
 from bascule.mirror.jobs import count_quiet_runs
+from tests.kit.api import Api
+from tests.kit.desk import Desk
+from tests.kit.hub import RunningHub
 
 Sit = Callable[..., Desk]
 FILL = """
@@ -38,14 +39,14 @@ SELECT id, CASE WHEN finished_at BETWEEN now() - interval '44.5 h' AND now() - i
 
 
 @pytest.fixture(scope="module")
-def thinned(accounts_hub: RunningHub) -> RunningHub:
-    url = accounts_hub.settings.database_url
+def thinned(running_hub: RunningHub) -> RunningHub:
+    url = running_hub.settings.database_url
     assert url is not None
     with psycopg.connect(url.get_secret_value(), autocommit=True) as conn:
         conn.execute(FILL)
     for _ in range(2):  # a second time counts nothing twice
-        accounts_hub.run(count_quiet_runs(accounts_hub.hub))
-    return accounts_hub
+        running_hub.run(count_quiet_runs(running_hub.hub))
+    return running_hub
 
 
 def test_what_changed_nothing_is_counted_and_all_else_stays(thinned: RunningHub) -> None:

@@ -4,8 +4,8 @@ import getpass
 from collections.abc import Callable
 from typing import Any
 
-from account_pages.conftest import Desk
-from api.conftest import Api
+from tests.kit.api import Api
+from tests.kit.desk import Desk
 
 Sit = Callable[..., Desk]
 

@@ -1,5 +1,5 @@
 """Runs carried out in this process, over a real PostgreSQL; see `mirrors`."""
 
-from mirrors import mirrored
+from tests.kit.mirrored import mirrored
 
 __all__ = ["mirrored"]

@@ -1,22 +1,13 @@
 """Runs followed while they are under way, and what is true of a mirror once all is well again."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bascule.mirror.runs import carry_out, logs_of, run_of
 from bascule.mirror.starting import start_runs
 from bascule.mirror.tables import Run
-
-
-async def until(check: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
-    """What the check answers, once that is not falsy."""
-    give_up = time.monotonic() + seconds
-    while not (found := await check()):
-        assert time.monotonic() < give_up, "It did not happen."
-        await asyncio.sleep(0.01)
-    return found
+from tests.kit.waiting import until_async
 
 
 async def look(mirror: Any, run_id: int) -> Run:
@@ -31,7 +22,7 @@ async def some_of_it_is_here(mirror: Any, run_id: int, pages: int = 1) -> None:
         run = await look(mirror, run_id)
         return run.pages >= pages or run.outcome in ("done", "failed")
 
-    await until(begun)
+    await until_async(begun, pause=0.01)
 
 
 async def together(
@@ -71,8 +62,9 @@ async def tells_how_it_ended(mirror: Any, run: Run) -> None:
         assert run.error is None
         return
     assert (run.outcome, bool(run.error), bool(run.next_step)) == ("failed", True, True)
-    assert "in the hub" not in run.error, run.error
-    assert any(run.error in line for line in await log_of(mirror, run))
+    said = str(run.error)
+    assert "in the hub" not in said, said
+    assert any(said in line for line in await log_of(mirror, run))
 
 
 async def log_of(mirror: Any, run: Run) -> list[str]:

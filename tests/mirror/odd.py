@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from following import log_of
+from tests.mirror.following import log_of
 
 
 async def make_doctype(

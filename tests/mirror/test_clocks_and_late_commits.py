@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from following import is_equal, log_of, together
-from odd import by_sql
+
+from tests.mirror.following import is_equal, log_of, together
+from tests.mirror.odd import by_sql
 
 
 async def add(mirror: Any, name: str) -> str:

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from odd import by_sql, document, done, make_doctype
 
 from bascule.errors import Invalid
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.streams import add_streams, change_stream, find_stream
+from tests.mirror.odd import by_sql, document, done, make_doctype
 
 BOX = ("xmin", "xmax", "cmin", "cmax", "ctid", "tableoid")
 LONG = "a" * 62

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from odd import document, done, make_doctype
 
 from bascule.errors import Invalid
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.streams import add_streams, delete_stream, find_stream
+from tests.mirror.odd import document, done, make_doctype
 
 
 async def test_singles_virtual_doctypes_and_child_tables_are_refused_and_names_are_the_sites(

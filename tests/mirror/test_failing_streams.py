@@ -49,7 +49,7 @@ async def test_it_rests_longer_each_time_until_it_is_mended(mirrored: Callable[.
         [later] = await mirror.sync("Supplier", trigger="schedule")
         assert await minutes_of_rest(mirror, later) == minutes
 
-    mended = {"filters": []}
+    mended: dict[str, Any] = {"filters": []}
     await change_stream(mirror.hub, mirror.connection, await stream_of(mirror), mended)
     [well] = await mirror.sync("Supplier", trigger="schedule")
     assert well.outcome == "done", well.error

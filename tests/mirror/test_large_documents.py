@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from following import look
-from odd import by_sql, document, make_doctype
-from test_pulls_under_fire import ATTEMPT, environment
-
 from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import add_streams
+from tests.mirror.following import look
+from tests.mirror.odd import by_sql, document, make_doctype
+from tests.mirror.test_pulls_under_fire import ATTEMPT, environment
 
 LINES, MANY = 200_000, 16
 

@@ -11,6 +11,7 @@ import pytest
 from bascule.frappe import Page, PageSize
 from bascule.frappe.walk_limit import Ending
 from bascule.mirror import full
+from bascule.mirror.cursor import Lane
 from bascule.mirror.memory import pages_in_memory
 
 
@@ -63,7 +64,7 @@ async def _walked(names: list[str], counted: int | None, dice: random.Random) ->
         return len(names)
 
     ending = Ending("Item", count, counted=counted)
-    walk = full._begin(full.Lane("Item"), counted, ending)
+    walk = full._begin(Lane("Item"), counted, ending)
     size, from_above = PageSize(50, max_rows=50), asyncio.Event()
     fetched: list[str] = []
 

@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from bascule.mirror.export import export_rows
-from pooling import pooled
+from tests.kit.pgbouncer import pooled
 
 HABITS = {
     "datestyle": "SQL, DMY",

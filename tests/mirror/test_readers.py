@@ -19,7 +19,8 @@ class Reader:
 
     def __init__(self, url: str, schema: str) -> None:
         self.url, self.schema = url, schema
-        self.times, self.failed, self.stop = 0, [], False
+        self.times, self.stop = 0, False
+        self.failed: list[str] = []
 
     async def read(self) -> None:
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as conn:

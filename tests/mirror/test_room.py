@@ -19,7 +19,8 @@ from bascule.mirror.setup import set_up
 from bascule.mirror.starting import start_runs
 from bascule.mirror.streams import streams_of
 from bascule.settings import Settings
-from mirrors import Mirrored
+from tests.kit.mirrored import Mirrored
+from tests.kit.waiting import until_async
 
 SIZE = """
     SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c
@@ -64,12 +65,6 @@ async def outcome(hub: Hub, run_id: int) -> str:
         return str((await runs.run_of(session, run_id, None)).outcome)
 
 
-async def until(hub: Hub, run_id: int, wanted: str) -> None:
-    async with asyncio.timeout(60):
-        while await outcome(hub, run_id) != wanted:
-            await asyncio.sleep(0.1)
-
-
 async def test_pulls_wait_while_the_disk_is_nearly_full_and_go_on_by_themselves(
     own_hub: Hub, erpnext_sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +98,11 @@ async def test_pulls_wait_while_the_disk_is_nearly_full_and_go_on_by_themselves(
             found = await conn.execute(f"SELECT count(*) FROM {connection.slug}.item")
             assert await found.fetchone() == (0,)
         monkeypatch.setattr(own_hub.settings, "least_free_percent", 0)
-        await until(own_hub, run_id, "done")
+
+        async def done() -> bool:
+            return await outcome(own_hub, run_id) == "done"
+
+        await until_async(done)
         async with own_hub.db.session() as session:
             assert all(need.kind != "full" for need in await needs_of(own_hub, session, None))
     finally:

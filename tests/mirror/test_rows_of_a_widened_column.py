@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from odd import by_sql, document, done, make_doctype, type_of
 
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.streams import add_streams
 from bascule.sandbox.upgrade import upgraded
+from tests.mirror.odd import by_sql, document, done, make_doctype, type_of
 
 FIELDS = {"at": "Time", "moment": "Datetime", "day": "Date", "rate": "Float", "price": "Currency"}
 FIELDS |= {"many": "Int", "done": "Check"}

@@ -8,18 +8,19 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from following import is_equal, log_of
-
 from bascule.mirror.streams import add_streams
 from bascule.sandbox import Sandbox
 from bascule.sandbox.upgrade import upgraded
+from tests.mirror.following import is_equal, log_of
 
 NAMES = ("Task", "Shipment Parcel Template", "Payment Term", "Customer", "Sales Order")
 FEW = ("Company", "Currency", "Country", "Payment Term", "Customer", "Sales Order")
 STAMPS = {"owner": "Administrator", "modified_by": "Administrator", "docstatus": 0, "idx": 0}
 STAMPS |= {"creation": "2026-01-02 09:00:00.000001", "modified": "2026-01-02 09:00:00.000001"}
+PARCEL: dict[str, Any]
 PARCEL = {"doctype": "Shipment Parcel Template", "name": "Box", "parcel_template_name": "Box"}
 PARCEL |= {"length": 30, "width": 20, "height": 10, "weight": 1.5}
+TASK: dict[str, Any]
 TASK = {"doctype": "Task", "name": "TASK-2026-00001", "subject": "Paint it", "status": "Open"}
 TASK |= {"exp_start_date": "2026-01-05", "exp_end_date": "2026-02-05", "lft": 1, "rgt": 2}
 TYPES = """

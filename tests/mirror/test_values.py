@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from odd import by_sql, document, done, make_doctype, type_of
 
 from bascule.mirror.fitting import types_needed
 from bascule.mirror.streams import add_streams
+from tests.mirror.odd import by_sql, document, done, make_doctype, type_of
 
 
 @pytest.mark.parametrize("spaced", [False, True], ids=["compact", "with white space"])

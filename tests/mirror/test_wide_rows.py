@@ -6,9 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from odd import document, done, make_doctype
-
 from bascule.mirror.streams import add_streams, change_stream, find_stream
+from tests.mirror.odd import document, done, make_doctype
 
 MONEY = 123456789012.12345
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from following import is_equal, log_of
 from psycopg import sql
 
 from bascule.connections.check import check_site
@@ -15,6 +14,7 @@ from bascule.mirror.documents_api import DocumentAnswer
 from bascule.mirror.shapes import forget_shapes
 from bascule.mirror.streams import add_streams, find_stream
 from bascule.sandbox.upgrade import upgraded
+from tests.mirror.following import is_equal, log_of
 
 ALL = dict.fromkeys(("read", "write", "create", "delete", "submit", "cancel", "report"), 1)
 

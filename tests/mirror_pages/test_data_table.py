@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from account_pages.conftest import Desk
-
-from .conftest import HOSTILE, MARKUP, Reader, link, links, table, twin
+from tests.kit.desk import Desk
+from tests.mirror_pages.conftest import HOSTILE, MARKUP, Reader, link, links, table, twin
 
 
 def names(rows: list[list[str]]) -> list[str]:
@@ -44,7 +43,7 @@ def test_a_search_finds_every_word_in_any_column_and_any_case(reader: Reader) ->
 
 
 def test_an_emptied_search_box_leaves_nothing_in_the_address(reader: Reader) -> None:
-    page = reader.open("/inventory?search=&item_group=Tools", **{"HX-Target": "div#found"})
+    page = reader.open("/inventory?search=&item_group=Tools", {"HX-Target": "div#found"})
     assert page.answer.headers["hx-replace-url"].endswith("/inventory?item_group=Tools")
     # A part that refreshes itself must not take the address back from a search.
     assert "hx-replace-url" not in reader.open("/inventory").answer.headers

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from account_pages.conftest import Desk
-
-from .conftest import HOSTILE, MARKUP, Reader, link, links, table, twin
+from tests.kit.desk import Desk
+from tests.mirror_pages.conftest import HOSTILE, MARKUP, Reader, link, links, table, twin
 
 
 def test_a_document_has_its_children_its_links_its_past_and_its_twin(reader: Reader) -> None:

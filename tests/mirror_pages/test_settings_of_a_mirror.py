@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from account_pages.conftest import Desk
+from tests.kit.desk import Desk
 
 
 def test_warehouses_are_picked_from_the_sites_own_list_without_asking_it(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,12 +21,13 @@ import pytest
 from bascule.mirror.export import FORMATS, ExportFailed, export_rows, export_to_file
 from bascule.mirror.rows import BadQuery, page_of_rows
 from bascule.mirror.views import VIEWS
+from tests.mirror_views.conftest import Site
 
 NAMES = ['O\'Neil "Oak"', "two\nlines\r\nand, a comma", "倉庫 🚀 é", "back\\slash \\. \t tab", ""]
 
 
 @pytest.fixture
-async def orders(mirror):
+async def orders(mirror: Site) -> Site:
     await mirror.rebuild()
     await mirror.add(
         "Sales Order",
@@ -57,7 +59,7 @@ async def many(site: Any, count: int) -> None:
     )
 
 
-async def test_csv_read_back_is_what_the_view_holds(orders, tmp_path):
+async def test_csv_read_back_is_what_the_view_holds(orders: Site, tmp_path: Path) -> None:
     done = await export(orders, "sales_orders", tmp_path / "o.csv", sort="order_id")
     content = (tmp_path / "o.csv").read_bytes()
     with (tmp_path / "o.csv").open(encoding="utf-8", newline="") as file:
@@ -73,7 +75,7 @@ async def test_csv_read_back_is_what_the_view_holds(orders, tmp_path):
     assert b"SO-9,,," in content
 
 
-async def test_json_lines_read_back_are_what_the_view_holds(orders, tmp_path):
+async def test_json_lines_read_back_are_what_the_view_holds(orders: Site, tmp_path: Path) -> None:
     done = await export(orders, "sales_orders", tmp_path / "o.jsonl", sort="order_id")
     lines = (tmp_path / "o.jsonl").read_text(encoding="utf-8").split("\n")
     rows = [json.loads(line, parse_float=Decimal) for line in lines[:-1]]
@@ -86,14 +88,16 @@ async def test_json_lines_read_back_are_what_the_view_holds(orders, tmp_path):
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("view", VIEWS)
 async def test_every_view_leaves_in_every_format_whatever_its_columns_are_named(
-    orders, tmp_path, view, format
-):
+    orders: Site, tmp_path: Path, view: str, format: str
+) -> None:
     done = await export(orders, view, tmp_path / f"all.{format}")
     shown = await page_of_rows(orders.db, orders.schema, view, limit=500)
     assert done.rows == len(shown.rows)
 
 
-async def test_parquet_read_back_has_the_views_values_and_proper_types(orders, tmp_path):
+async def test_parquet_read_back_has_the_views_values_and_proper_types(
+    orders: Site, tmp_path: Path
+) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
     done = await export(orders, "sales_orders", tmp_path / "o.parquet", sort="order_id")
     table = pq.read_table(tmp_path / "o.parquet")
@@ -111,7 +115,9 @@ async def test_parquet_read_back_has_the_views_values_and_proper_types(orders, t
 
 
 @pytest.mark.parametrize("format", FORMATS)
-async def test_an_export_without_rows_is_still_a_file_of_its_format(mirror, tmp_path, format):
+async def test_an_export_without_rows_is_still_a_file_of_its_format(
+    mirror: Site, tmp_path: Path, format: str
+) -> None:
     await mirror.rebuild()
     path = tmp_path / "empty"
     assert (await export(mirror, "suppliers", path, format=format)).rows == 0
@@ -124,7 +130,7 @@ async def test_an_export_without_rows_is_still_a_file_of_its_format(mirror, tmp_
         assert pq.read_table(path).column_names[0] == "supplier_id"
 
 
-async def test_exports_are_filtered_sorted_and_cut_to_columns(orders, tmp_path):
+async def test_exports_are_filtered_sorted_and_cut_to_columns(orders: Site, tmp_path: Path) -> None:
     await export(
         orders,
         "sales_orders",
@@ -144,7 +150,9 @@ HARMLESS = ["-5", "+5", "-", "+", "-1.234,56", "+1,234.5", "-1e-5", "+3161234567
 HARMLESS += ["a=b", "'quoted", "1+1", "1-800-555-0199", "x\n=1"]
 
 
-async def test_text_that_a_spreadsheet_would_run_is_disarmed_in_csv(mirror, tmp_path):
+async def test_text_that_a_spreadsheet_would_run_is_disarmed_in_csv(
+    mirror: Site, tmp_path: Path
+) -> None:
     await mirror.rebuild()
     for number, name in enumerate([*FORMULAS, *HARMLESS]):
         await mirror.add("Supplier", {"name": f"{number:02}", "supplier_name": name})
@@ -160,13 +168,15 @@ async def test_text_that_a_spreadsheet_would_run_is_disarmed_in_csv(mirror, tmp_
 
 
 @pytest.mark.parametrize("asked", [{"format": "xlsx"}, {"sort": "colour"}, {"where": {"x": "1"}}])
-async def test_a_bad_question_leaves_no_file(orders, tmp_path, asked):
+async def test_a_bad_question_leaves_no_file(orders: Site, tmp_path: Path, asked: Any) -> None:
     with pytest.raises(BadQuery):
         await export(orders, "sales_orders", tmp_path / "o.csv", **asked)
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_number_too_large_for_parquet_names_its_column_and_leaves_no_file(orders, tmp_path):
+async def test_a_number_too_large_for_parquet_names_its_column_and_leaves_no_file(
+    orders: Site, tmp_path: Path
+) -> None:
     await orders.run("update {s}.sales_order set net_total = 1e35 where name = 'SO-3'")
     with pytest.raises(ExportFailed, match="net_amount") as failed:
         await export(orders, "sales_orders", tmp_path / "o.parquet")
@@ -175,7 +185,7 @@ async def test_a_number_too_large_for_parquet_names_its_column_and_leaves_no_fil
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(tmp_path: Path) -> Iterator[Any]:
     """A disk of 1 MB, where this user may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -187,7 +197,9 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
-async def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(mirror, small_disk, format):
+async def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(
+    mirror: Site, small_disk: Any, format: str
+) -> None:
     await many(mirror, 20_000)
     target = small_disk / "orders"
     target.write_text("last week's")
@@ -197,7 +209,9 @@ async def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(mirror, small
     assert [(p.name, p.read_text()) for p in small_disk.iterdir()] == [("orders", "last week's")]
 
 
-async def test_a_limit_on_file_sizes_leaves_no_half_file(mirror, database_url, tmp_path):
+async def test_a_limit_on_file_sizes_leaves_no_half_file(
+    mirror: Site, database_url: str, tmp_path: Path
+) -> None:
     """In a process of its own: the limit is the process's."""
     await many(mirror, 20_000)
     script = f"""
@@ -228,13 +242,15 @@ async def test_a_limit_on_file_sizes_leaves_no_half_file(mirror, database_url, t
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_device_without_room_is_told_as_such(orders):
+async def test_a_device_without_room_is_told_as_such(orders: Site) -> None:
     with pytest.raises(ExportFailed, match="disk is full"):
         await export(orders, "sales_orders", Path("/dev/full"), format="csv")
     assert Path("/dev/full").is_char_device()
 
 
-async def test_a_reader_that_goes_away_ends_the_export_with_clear_words(mirror, tmp_path):
+async def test_a_reader_that_goes_away_ends_the_export_with_clear_words(
+    mirror: Site, tmp_path: Path
+) -> None:
     await many(mirror, 20_000)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -259,14 +275,18 @@ async def test_a_reader_that_goes_away_ends_the_export_with_clear_words(mirror, 
         (".", "is a folder"),
     ],
 )
-async def test_a_place_that_cannot_be_written_is_told_why(orders, tmp_path, place, why):
+async def test_a_place_that_cannot_be_written_is_told_why(
+    orders: Site, tmp_path: Path, place: str, why: str
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportFailed, match=why) as failed:
         await export(orders, "sales_orders", tmp_path / place, format="csv")
     assert failed.value.next_step
 
 
-async def test_an_export_that_is_stopped_leaves_nothing_and_frees_its_connection(mirror, tmp_path):
+async def test_an_export_that_is_stopped_leaves_nothing_and_frees_its_connection(
+    mirror: Site, tmp_path: Path
+) -> None:
     await many(mirror, 20_000)
     for format in FORMATS:
         pieces = export_rows(mirror.db, mirror.schema, "sales_orders", format=format)
@@ -283,19 +303,21 @@ async def test_an_export_that_is_stopped_leaves_nothing_and_frees_its_connection
     assert len(await mirror.rows("sales_orders", order_id="SO-7")) == 1
 
 
-async def test_a_file_gets_the_permissions_that_new_files_have(orders, tmp_path):
+async def test_a_file_gets_the_permissions_that_new_files_have(
+    orders: Site, tmp_path: Path
+) -> None:
     await export(orders, "sales_orders", tmp_path / "o.csv")
     (tmp_path / "plain").write_text("")
     assert (tmp_path / "o.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_arrow_is_not_loaded_before_somebody_asks_for_parquet():
+def test_arrow_is_not_loaded_before_somebody_asks_for_parquet() -> None:
     script = "import sys, bascule.mirror.export; print('pyarrow' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
 
 
-async def test_memory_does_not_grow_with_the_rows(mirror, tmp_path):
+async def test_memory_does_not_grow_with_the_rows(mirror: Site, tmp_path: Path) -> None:
     await many(mirror, 200_000)
     await export(mirror, "sales_orders", tmp_path / "o.csv", where={"order_id": "SO-1"})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

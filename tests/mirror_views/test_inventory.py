@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.mirror_views.conftest import Site
+
 ITEM = {"item_group": "Wood", "stock_uom": "Nos", "is_stock_item": 1, "end_of_life": "2099-12-31"}
 
 
@@ -31,7 +33,7 @@ def stock(item_code: str, warehouse: str, projected: float, **values: Any) -> di
     }
 
 
-async def test_inventory_has_the_columns_of_the_data_model_in_its_order(mirror):
+async def test_inventory_has_the_columns_of_the_data_model_in_its_order(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add("Item", item("DOOR", standard_rate=10, last_purchase_rate=7.5))
     moving = {"ordered_qty": 4, "indented_qty": 0, "planned_qty": 0, "stock_value": 80}
@@ -61,7 +63,7 @@ async def test_inventory_has_the_columns_of_the_data_model_in_its_order(mirror):
     ]
 
 
-async def test_the_state_follows_from_what_stands_beside_it(mirror):
+async def test_the_state_follows_from_what_stands_beside_it(mirror: Site) -> None:
     await mirror.rebuild()
     codes = ("COVERED", "OUT", "NEVER", "DUE", "PLENTY", "COMING", "SPARE")
     await mirror.add("Item", *(item(code) for code in codes))
@@ -96,7 +98,7 @@ async def test_the_state_follows_from_what_stands_beside_it(mirror):
     assert {row["item_code"] for row in found} == {"OUT", "NEVER"}
 
 
-async def test_an_item_without_bins_or_levels_has_zeros(mirror):
+async def test_an_item_without_bins_or_levels_has_zeros(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add("Item", item("DOOR"))
     row = await mirror.row("inventory")
@@ -104,7 +106,7 @@ async def test_an_item_without_bins_or_levels_has_zeros(mirror):
     assert row["needs_reorder"] is False
 
 
-async def test_each_warehouse_is_compared_with_its_own_level(mirror):
+async def test_each_warehouse_is_compared_with_its_own_level(mirror: Site) -> None:
     """Plenty in one warehouse does not hide that another has run low."""
     await mirror.rebuild()
     await mirror.add("Item", item("DOOR"))
@@ -118,7 +120,7 @@ async def test_each_warehouse_is_compared_with_its_own_level(mirror):
     assert (await mirror.row("inventory"))["needs_reorder"] is True
 
 
-async def test_the_projected_quantity_decides_not_the_stock(mirror):
+async def test_the_projected_quantity_decides_not_the_stock(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add("Item", item("COMING"), item("LEAVING"))
     await mirror.add("Bin", stock("COMING", "A", 50, actual_qty=0))
@@ -130,7 +132,9 @@ async def test_the_projected_quantity_decides_not_the_stock(mirror):
     assert (await mirror.row("inventory", item_code="LEAVING"))["available_qty"] == -2
 
 
-async def test_a_level_for_a_warehouse_without_a_bin_counts_as_nothing_projected(mirror):
+async def test_a_level_for_a_warehouse_without_a_bin_counts_as_nothing_projected(
+    mirror: Site,
+) -> None:
     await mirror.rebuild()
     await mirror.add("Item", item("DOOR"))
     await mirror.add("Item Reorder", level("DOOR", "A", 5, 1))
@@ -139,7 +143,9 @@ async def test_a_level_for_a_warehouse_without_a_bin_counts_as_nothing_projected
     assert (await mirror.row("inventory"))["needs_reorder"] is True
 
 
-async def test_a_quantity_alone_asks_for_reorder_at_zero_and_neither_never_does(mirror):
+async def test_a_quantity_alone_asks_for_reorder_at_zero_and_neither_never_does(
+    mirror: Site,
+) -> None:
     await mirror.rebuild()
     await mirror.add("Item", item("QTY"), item("NONE"))
     await mirror.add("Item Reorder", level("QTY", "A", 0, 10), level("NONE", "A", 0, 0))
@@ -147,7 +153,7 @@ async def test_a_quantity_alone_asks_for_reorder_at_zero_and_neither_never_does(
     assert (await mirror.row("inventory", item_code="NONE"))["needs_reorder"] is False
 
 
-async def test_a_group_of_warehouses_counts_all_that_is_below_it(mirror):
+async def test_a_group_of_warehouses_counts_all_that_is_below_it(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add(
         "Warehouse",
@@ -165,7 +171,9 @@ async def test_a_group_of_warehouses_counts_all_that_is_below_it(mirror):
     assert (await mirror.row("inventory", item_code="NORTH"))["needs_reorder"] is True
 
 
-async def test_without_the_tree_of_warehouses_the_rows_own_warehouse_stands_in_for_its_group(site):
+async def test_without_the_tree_of_warehouses_the_rows_own_warehouse_stands_in_for_its_group(
+    site: Site,
+) -> None:
     await site.tables("Warehouse")
     await site.rebuild()
     await site.add("Item", item("DOOR"))
@@ -175,7 +183,7 @@ async def test_without_the_tree_of_warehouses_the_rows_own_warehouse_stands_in_f
     assert "Warehouse" in (await site.missing())["inventory"]
 
 
-async def test_a_variant_without_levels_takes_those_of_its_template(mirror):
+async def test_a_variant_without_levels_takes_those_of_its_template(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add("Item", item("DOOR", has_variants=1), item("DOOR-RED", variant_of="DOOR"))
     await mirror.add("Item", item("DOOR-BLUE", variant_of="DOOR"))
@@ -185,7 +193,7 @@ async def test_a_variant_without_levels_takes_those_of_its_template(mirror):
     assert due == {"DOOR": False, "DOOR-RED": True, "DOOR-BLUE": False}
 
 
-async def test_what_is_no_longer_used_needs_no_reorder(mirror):
+async def test_what_is_no_longer_used_needs_no_reorder(mirror: Site) -> None:
     await mirror.rebuild(include_disabled=True)
     await mirror.add("Item", item("OFF", disabled=1), item("OLD", end_of_life="2001-01-01"))
     await mirror.add("Item", item("SERVICE", is_stock_item=0), item("CLOSED"), item("ON"))
@@ -197,7 +205,7 @@ async def test_what_is_no_longer_used_needs_no_reorder(mirror):
     assert due == {"OFF": False, "OLD": False, "SERVICE": False, "CLOSED": False, "ON": True}
 
 
-async def test_disabled_items_are_left_out_unless_asked_for(mirror):
+async def test_disabled_items_are_left_out_unless_asked_for(mirror: Site) -> None:
     await mirror.add("Item", item("OFF", disabled=1), item("ON", disabled=0), item("UNSET"))
     await mirror.rebuild()
     assert [row["item_code"] for row in await mirror.rows("inventory")] == ["ON", "UNSET"]
@@ -205,7 +213,9 @@ async def test_disabled_items_are_left_out_unless_asked_for(mirror):
     assert len(await mirror.rows("inventory")) == 3
 
 
-async def test_the_warehouse_filter_leaves_other_warehouses_out_of_stock_and_levels(mirror):
+async def test_the_warehouse_filter_leaves_other_warehouses_out_of_stock_and_levels(
+    mirror: Site,
+) -> None:
     await mirror.rebuild(warehouse_filter=["A's \\ 倉庫"])
     await mirror.add("Item", item("DOOR"))
     for warehouse, qty in (("A's \\ 倉庫", 10), ("B", 90)):
@@ -216,7 +226,7 @@ async def test_the_warehouse_filter_leaves_other_warehouses_out_of_stock_and_lev
     assert [r["warehouse"] for r in await mirror.rows("inventory_by_warehouse")] == ["A's \\ 倉庫"]
 
 
-async def test_deleted_rows_leave_the_views(mirror):
+async def test_deleted_rows_leave_the_views(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add("Item", item("GONE", _deleted_at="2026-01-01"), item("DOOR", standard_rate=1))
     await mirror.add("Bin", stock("DOOR", "A", 1, actual_qty=7, _deleted_at="2026-01-01"))
@@ -240,7 +250,7 @@ async def price_of(mirror: Any, *prices: dict[str, Any]) -> Any:
     return (await mirror.row("inventory"))["unit_price"]
 
 
-async def test_the_price_is_the_newest_that_is_valid_today(mirror):
+async def test_the_price_is_the_newest_that_is_valid_today(mirror: Site) -> None:
     assert (
         await price_of(
             mirror,
@@ -254,7 +264,7 @@ async def test_the_price_is_the_newest_that_is_valid_today(mirror):
     )
 
 
-async def test_the_standard_price_list_goes_before_others(mirror):
+async def test_the_standard_price_list_goes_before_others(mirror: Site) -> None:
     assert (
         await price_of(
             mirror,
@@ -265,7 +275,9 @@ async def test_the_standard_price_list_goes_before_others(mirror):
     )
 
 
-async def test_prices_for_somebody_for_buying_or_for_another_unit_are_not_the_items_price(mirror):
+async def test_prices_for_somebody_for_buying_or_for_another_unit_are_not_the_items_price(
+    mirror: Site,
+) -> None:
     assert (
         await price_of(
             mirror,

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from tests.mirror_views.conftest import Site
+
 
 def order(name: str, status: str, docstatus: int, arrived: float = 0) -> dict[str, Any]:
     return {"name": name, "status": status, "docstatus": docstatus, "per_delivered": arrived}
 
 
-async def test_sales_orders_have_the_columns_of_the_data_model_in_its_order(mirror):
+async def test_sales_orders_have_the_columns_of_the_data_model_in_its_order(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add(
         "Sales Order",
@@ -44,7 +46,7 @@ async def test_sales_orders_have_the_columns_of_the_data_model_in_its_order(mirr
     ]
 
 
-async def test_pending_is_what_was_ordered_and_not_yet_delivered(mirror):
+async def test_pending_is_what_was_ordered_and_not_yet_delivered(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add(
         "Sales Order",
@@ -62,7 +64,9 @@ async def test_pending_is_what_was_ordered_and_not_yet_delivered(mirror):
     assert len(rows) == 7
 
 
-async def test_the_lines_and_not_the_share_in_the_order_tell_what_was_delivered(mirror):
+async def test_the_lines_and_not_the_share_in_the_order_tell_what_was_delivered(
+    mirror: Site,
+) -> None:
     await mirror.rebuild()
     await mirror.add(
         "Sales Order",
@@ -81,7 +85,7 @@ async def test_the_lines_and_not_the_share_in_the_order_tell_what_was_delivered(
     assert [r["order_id"][0] for r in rows if r["is_pending"]] == ["2"]
 
 
-async def test_the_lines_of_orders_follow_their_order(mirror):
+async def test_the_lines_of_orders_follow_their_order(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add("Sales Order", order("SO-1", "Draft", 0))
     await mirror.add("Sales Order", {**order("SO-2", "Draft", 0), "_deleted_at": "2026-01-01"})
@@ -91,7 +95,7 @@ async def test_the_lines_of_orders_follow_their_order(mirror):
     assert (row["order_id"], row["line"], row["quantity"], row["status"]) == ("SO-1", 1, 2, "Draft")
 
 
-async def test_purchase_orders_tell_what_is_still_to_come(mirror):
+async def test_purchase_orders_tell_what_is_still_to_come(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add(
         "Purchase Order",
@@ -107,7 +111,9 @@ async def test_purchase_orders_tell_what_is_still_to_come(mirror):
     assert (two["is_pending"], two["is_received"]) == (False, True)
 
 
-async def test_suppliers_have_the_columns_of_the_data_model_and_disabled_ones_leave(mirror):
+async def test_suppliers_have_the_columns_of_the_data_model_and_disabled_ones_leave(
+    mirror: Site,
+) -> None:
     await mirror.rebuild()
     await mirror.add(
         "Supplier",
@@ -132,7 +138,7 @@ async def test_suppliers_have_the_columns_of_the_data_model_and_disabled_ones_le
     assert (await mirror.row("suppliers", supplier_id="S-2"))["is_active"] is False
 
 
-async def test_a_customer_comes_with_its_primary_address_and_contact(mirror):
+async def test_a_customer_comes_with_its_primary_address_and_contact(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add(
         "Customer",
@@ -145,7 +151,7 @@ async def test_a_customer_comes_with_its_primary_address_and_contact(mirror):
     assert (row["contact_name"], row["phone"]) == ("Ann", "1")
 
 
-async def test_without_a_primary_one_the_linked_address_and_contact_are_shown(mirror):
+async def test_without_a_primary_one_the_linked_address_and_contact_are_shown(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add("Customer", {"name": "C", "email_id": "own@example.com"}, {"name": "D"})
     await mirror.add(

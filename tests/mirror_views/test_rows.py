@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bascule.mirror.rows import BadQuery, NoSuchRelation, page_of_rows
+from tests.mirror_views.conftest import Site
 
 
 @pytest.fixture
-async def orders(mirror):
+async def orders(mirror: Site) -> Site:
     """60 orders with ties, nulls, and dates and amounts that sort otherwise as text."""
     await mirror.rebuild()
     chance = random.Random(7)
@@ -59,7 +60,9 @@ async def walk(site: Any, relation: str, limit: int, **asked: Any) -> list[dict[
         "-is_pending",
     ],
 )
-async def test_pages_hold_every_row_once_in_postgresqls_own_order(orders, sort, limit):
+async def test_pages_hold_every_row_once_in_postgresqls_own_order(
+    orders: Site, sort: str, limit: int
+) -> None:
     rows = await walk(orders, "sales_orders", limit, sort=sort)
     column = (sort or "order_id").lstrip("-")
     way = "desc" if (sort or "").startswith("-") else "asc"
@@ -69,7 +72,7 @@ async def test_pages_hold_every_row_once_in_postgresqls_own_order(orders, sort, 
     assert [row["order_id"] for row in rows] == [name for (name,) in expected]
 
 
-async def test_pages_stay_filtered_and_sorted_by_a_text_with_nulls(orders):
+async def test_pages_stay_filtered_and_sorted_by_a_text_with_nulls(orders: Site) -> None:
     rows = await walk(orders, "sales_orders", 3, sort="-customer_name", where={"status": "Draft"})
     expected = await orders.run(
         "select order_id from {s}.sales_orders where status = 'Draft' "
@@ -78,7 +81,7 @@ async def test_pages_stay_filtered_and_sorted_by_a_text_with_nulls(orders):
     assert [row["order_id"] for row in rows] == [name for (name,) in expected]
 
 
-async def test_a_row_that_comes_or_goes_between_pages_disturbs_no_other(orders):
+async def test_a_row_that_comes_or_goes_between_pages_disturbs_no_other(orders: Site) -> None:
     first = await page_of_rows(orders.db, orders.schema, "sales_orders", limit=10)
     await orders.add("Sales Order", {"name": "SO-000-a"}, {"name": "SO-020-a"})
     await orders.run("update {s}.sales_order set _deleted_at = now() where name = 'SO-009'")
@@ -89,10 +92,10 @@ async def test_a_row_that_comes_or_goes_between_pages_disturbs_no_other(orders):
     assert names == [*(f"SO-{n:03}" for n in range(10, 21)), "SO-020-a"]
 
 
-async def test_deleted_rows_of_a_table_show_only_where_they_are_asked_for(orders):
+async def test_deleted_rows_of_a_table_show_only_where_they_are_asked_for(orders: Site) -> Any:
     await orders.run("update {s}.sales_order set _deleted_at = now() where name = 'SO-009'")
 
-    async def names(**where):
+    async def names(**where: Any) -> Any:
         page = await page_of_rows(orders.db, orders.schema, "sales_order", where=where, limit=100)
         return {row["name"] for row in page.rows}
 
@@ -102,7 +105,7 @@ async def test_deleted_rows_of_a_table_show_only_where_they_are_asked_for(orders
     assert "SO-009" not in live
 
 
-async def test_a_view_with_two_key_columns_pages_by_both(mirror):
+async def test_a_view_with_two_key_columns_pages_by_both(mirror: Site) -> None:
     await mirror.rebuild()
     for code in ("A", "B", "C"):
         await mirror.add("Item", {"name": code})
@@ -116,7 +119,7 @@ async def test_a_view_with_two_key_columns_pages_by_both(mirror):
     ]
 
 
-async def test_any_mirrored_table_can_be_paged_with_its_own_columns(orders):
+async def test_any_mirrored_table_can_be_paged_with_its_own_columns(orders: Site) -> None:
     rows = await walk(
         orders, "sales_order", 9, sort="-modified", columns=["name", "grand_total", "modified"]
     )
@@ -127,7 +130,7 @@ async def test_any_mirrored_table_can_be_paged_with_its_own_columns(orders):
     json.dumps(rows, allow_nan=False)
 
 
-async def test_columns_come_as_asked_for_and_in_that_order(orders):
+async def test_columns_come_as_asked_for_and_in_that_order(orders: Site) -> None:
     page = await page_of_rows(
         orders.db,
         orders.schema,
@@ -167,7 +170,7 @@ WEIRD = 'O\'Neil, "50%" \\ _new_\n🚀'
         ({"is_pending": "0"}, "bcd"),
     ],
 )
-async def test_filters_find_what_they_say(mirror, where, found):
+async def test_filters_find_what_they_say(mirror: Site, where: Any, found: Any) -> None:
     await mirror.rebuild()
     order = {"docstatus": 0, "status": "Draft"}
     await mirror.add(
@@ -182,11 +185,13 @@ async def test_filters_find_what_they_say(mirror, where, found):
     assert "".join(row["order_id"] for row in page.rows) == found
 
 
-async def test_smallest_numbers_of_a_type_can_be_asked_for(orders):
+async def test_smallest_numbers_of_a_type_can_be_asked_for(orders: Site) -> None:
     assert await orders.rows("sales_order", docstatus=str(-(2**15))) == []
 
 
-async def test_a_column_whose_name_has_two_underscores_or_a_percent_sign_is_found(site):
+async def test_a_column_whose_name_has_two_underscores_or_a_percent_sign_is_found(
+    site: Site,
+) -> None:
     await site.table("Odd", 'name text primary key, "a__gt" text, "rate %s" text')
     await site.add("Odd", {"name": "1", "a__gt": "x"})
     assert (await site.row("odd", a__gt="x"))["name"] == "1"
@@ -217,7 +222,9 @@ async def test_a_column_whose_name_has_two_underscores_or_a_percent_sign_is_foun
         ({"after": "bm9uc2Vuc2U"}, "after", "next"),
     ],
 )
-async def test_a_bad_question_is_refused_with_what_can_be_asked(orders, asked, named, help):
+async def test_a_bad_question_is_refused_with_what_can_be_asked(
+    orders: Site, asked: Any, named: str, help: str
+) -> None:
     with pytest.raises(BadQuery) as refused:
         await page_of_rows(orders.db, orders.schema, "sales_orders", **asked)
     assert named in refused.value.message
@@ -227,7 +234,9 @@ async def test_a_bad_question_is_refused_with_what_can_be_asked(orders, asked, n
 @pytest.mark.parametrize(
     "relation", ["nothing", "_stage", "pg_class", 'x"; drop', "bascule.users", ""]
 )
-async def test_only_what_stands_in_the_connections_schema_can_be_read(orders, relation):
+async def test_only_what_stands_in_the_connections_schema_can_be_read(
+    orders: Site, relation: str
+) -> None:
     await orders.run("create table {s}._stage (name text primary key)")
     with pytest.raises(NoSuchRelation) as refused:
         await page_of_rows(orders.db, orders.schema, relation)
@@ -235,7 +244,7 @@ async def test_only_what_stands_in_the_connections_schema_can_be_read(orders, re
     assert "_stage" not in refused.value.next_step
 
 
-async def test_a_cursor_serves_only_the_question_that_it_came_from(orders):
+async def test_a_cursor_serves_only_the_question_that_it_came_from(orders: Site) -> None:
     page = await page_of_rows(orders.db, orders.schema, "sales_orders", sort="-order_date", limit=5)
     for relation, sort in (
         ("sales_orders", "order_date"),
@@ -246,7 +255,9 @@ async def test_a_cursor_serves_only_the_question_that_it_came_from(orders):
             await page_of_rows(orders.db, orders.schema, relation, sort=sort, after=page.next)
 
 
-async def test_a_page_that_takes_too_long_gives_up_with_a_way_out(orders, monkeypatch):
+async def test_a_page_that_takes_too_long_gives_up_with_a_way_out(
+    orders: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bascule.mirror.rows._PATIENCE", 1)
     async with orders.db.connection() as conn:
         await conn.execute(f"lock table {orders.schema}.sales_order in access exclusive mode")
@@ -257,7 +268,7 @@ async def test_a_page_that_takes_too_long_gives_up_with_a_way_out(orders, monkey
     assert len(await orders.rows("sales_orders")) == 60
 
 
-async def test_a_forged_cursor_is_refused(orders):
+async def test_a_forged_cursor_is_refused(orders: Site) -> None:
     for values in (["x", "y"], [None], [None, None], ["2026-01-01", "a\x00"], "x", None):
         forged = json.dumps(["sales_orders", "-order_date", values]).encode()
         after = base64.urlsafe_b64encode(forged).decode()

@@ -5,16 +5,18 @@ import re
 from pathlib import Path
 
 import pytest
+from psycopg_pool import AsyncConnectionPool
 
 from bascule.errors import Conflict
 from bascule.mirror import views
 from bascule.mirror.columns import Column
 from bascule.mirror.schema import Table, ensure_indexes
+from tests.mirror_views.conftest import Site
 
 TYPES_OF_INVENTORY = {column.name: column.type for column in views.VIEWS["inventory"].columns}
 
 
-async def types(site, view: str) -> dict[str, str]:
+async def types(site: Site, view: str) -> dict[str, str]:
     return dict(
         await site.run(
             "select column_name::text, data_type::text from information_schema.columns "
@@ -25,7 +27,9 @@ async def types(site, view: str) -> dict[str, str]:
     )
 
 
-async def test_every_view_is_made_with_its_documented_columns_over_no_table_at_all(site):
+async def test_every_view_is_made_with_its_documented_columns_over_no_table_at_all(
+    site: Site,
+) -> None:
     assert await site.rebuild() == list(views.VIEWS)
     for view in views.VIEWS.values():
         assert await types(site, view.name) == {c.name: c.type for c in view.columns}
@@ -33,7 +37,7 @@ async def test_every_view_is_made_with_its_documented_columns_over_no_table_at_a
     assert (await site.missing())["suppliers"] == ["Supplier"]
 
 
-async def test_every_view_has_its_documented_columns_over_all_tables(mirror):
+async def test_every_view_has_its_documented_columns_over_all_tables(mirror: Site) -> None:
     await mirror.rebuild()
     for view in views.VIEWS.values():
         assert list((await types(mirror, view.name)).items()) == [
@@ -42,7 +46,7 @@ async def test_every_view_has_its_documented_columns_over_all_tables(mirror):
     assert await mirror.missing() == {}
 
 
-async def test_what_the_user_may_not_read_is_null_and_named(site):
+async def test_what_the_user_may_not_read_is_null_and_named(site: Site) -> None:
     await site.tables("Bin", "Item Price")
     await site.add("Item", {"name": "DOOR", "standard_rate": 5, "is_stock_item": 1})
     await site.rebuild()
@@ -55,7 +59,7 @@ async def test_what_the_user_may_not_read_is_null_and_named(site):
     assert "suppliers" not in missing
 
 
-async def test_a_field_that_was_left_out_is_null_and_named(site):
+async def test_a_field_that_was_left_out_is_null_and_named(site: Site) -> None:
     await site.table("Supplier", 'name text collate "C" primary key, supplier_name text')
     await site.rebuild()
     await site.add("Supplier", {"name": "S", "supplier_name": "Oak"})
@@ -64,7 +68,7 @@ async def test_a_field_that_was_left_out_is_null_and_named(site):
     assert "Supplier.tax_id" in (await site.missing())["suppliers"]
 
 
-async def test_a_renamed_field_is_found_by_the_columns_comment(site):
+async def test_a_renamed_field_is_found_by_the_columns_comment(site: Site) -> None:
     await site.table("Supplier", 'name text primary key, "Naam" text, tax_id text')
     await site.run("comment on column {s}.supplier.\"Naam\" is 'supplier_name'")
     await site.rebuild()
@@ -72,14 +76,14 @@ async def test_a_renamed_field_is_found_by_the_columns_comment(site):
     assert (await site.row("suppliers"))["supplier_name"] == "Oak"
 
 
-async def test_a_renamed_field_is_found_by_the_streams_own_word(site):
+async def test_a_renamed_field_is_found_by_the_streams_own_word(site: Site) -> None:
     await site.table("Supplier", "name text primary key, label text")
     await site.rebuild(renamed={"Supplier": {"supplier_name": "label"}})
     await site.add("Supplier", {"name": "S", "label": "Oak"})
     assert (await site.row("suppliers"))["supplier_name"] == "Oak"
 
 
-async def test_values_of_a_widened_column_that_fit_are_kept_and_others_are_null(site):
+async def test_values_of_a_widened_column_that_fit_are_kept_and_others_are_null(site: Site) -> None:
     await site.table(
         "Sales Order",
         'name text collate "C" primary key, transaction_date text, grand_total text, '
@@ -98,14 +102,16 @@ async def test_values_of_a_widened_column_that_fit_are_kept_and_others_are_null(
     assert (three["order_date"], three["quantity"]) == (None, 1.5)
 
 
-async def test_a_disabled_flag_that_is_no_number_hides_nothing(site):
+async def test_a_disabled_flag_that_is_no_number_hides_nothing(site: Site) -> None:
     await site.table("Supplier", "name text primary key, disabled text")
     await site.rebuild()
     await site.add("Supplier", {"name": "a", "disabled": "maybe"}, {"name": "b", "disabled": "1"})
     assert [row["supplier_id"] for row in await site.rows("suppliers")] == ["a"]
 
 
-async def test_a_column_of_the_right_type_stays_bare_so_that_its_index_is_used(mirror):
+async def test_a_column_of_the_right_type_stays_bare_so_that_its_index_is_used(
+    mirror: Site,
+) -> None:
     await mirror.rebuild()
     await mirror.run("create index on {s}.sales_order (status, transaction_date, name)")
     async with mirror.db.connection() as conn:
@@ -124,8 +130,8 @@ async def test_a_column_of_the_right_type_stays_bare_so_that_its_index_is_used(m
 @pytest.mark.parametrize("column", ["order_id", "delivery_date", "total_amount"])
 @pytest.mark.parametrize("way", ["asc", "desc"])
 async def test_orders_of_a_period_come_sorted_from_an_index_that_passes_the_others_by(
-    mirror, column, way
-):
+    mirror: Site, column: str, way: str
+) -> None:
     await mirror.run(
         "insert into {s}.sales_order (name, transaction_date, delivery_date, grand_total) "
         "select lpad(n::text, 7, '0'), '2020-01-01'::date + n / 10, '2020-01-09'::date + n / 10, n "
@@ -148,7 +154,7 @@ async def test_orders_of_a_period_come_sorted_from_an_index_that_passes_the_othe
     assert "Rows Removed" not in text, text
 
 
-async def test_only_views_whose_definition_changed_are_made_again(mirror):
+async def test_only_views_whose_definition_changed_are_made_again(mirror: Site) -> None:
     assert await mirror.rebuild() == list(views.VIEWS)
     assert await mirror.rebuild() == []
     await mirror.run("alter table {s}.supplier drop column tax_id cascade")
@@ -156,7 +162,7 @@ async def test_only_views_whose_definition_changed_are_made_again(mirror):
     assert await mirror.rebuild(warehouse_filter=["A"]) == ["inventory", "inventory_by_warehouse"]
 
 
-async def test_views_of_others_on_top_survive_a_new_definition(mirror):
+async def test_views_of_others_on_top_survive_a_new_definition(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.add("Supplier", {"name": "S", "disabled": 1})
     await mirror.run("create view {s}.mine as select supplier_name from {s}.suppliers")
@@ -164,7 +170,7 @@ async def test_views_of_others_on_top_survive_a_new_definition(mirror):
     assert await mirror.run("select count(*) from {s}.mine") == [(1,)]
 
 
-async def test_a_view_of_others_that_stands_in_the_way_is_named(mirror):
+async def test_a_view_of_others_that_stands_in_the_way_is_named(mirror: Site) -> None:
     await mirror.rebuild()
     await mirror.run("create view {s}.mine as select supplier_name from {s}.suppliers")
     with pytest.raises(Conflict, match="mine") as refused:
@@ -173,7 +179,9 @@ async def test_a_view_of_others_that_stands_in_the_way_is_named(mirror):
     assert "your own views" in refused.value.next_step
 
 
-async def test_views_that_stood_aside_for_a_columns_new_type_come_back_as_they_were_shown(mirror):
+async def test_views_that_stood_aside_for_a_columns_new_type_come_back_as_they_were_shown(
+    mirror: Site,
+) -> None:
     await mirror.rebuild()
     role = f"reader_{mirror.schema}"
     await mirror.run(f"create role {role}")
@@ -193,30 +201,30 @@ async def test_views_that_stood_aside_for_a_columns_new_type_come_back_as_they_w
     await mirror.run(f"drop role {role}")
 
 
-async def test_a_table_in_a_views_place_is_told_and_nothing_is_lost(site):
+async def test_a_table_in_a_views_place_is_told_and_nothing_is_lost(site: Site) -> None:
     await site.run("create table {s}.inventory (name text)")
     with pytest.raises(Conflict, match="table named inventory"):
         await site.rebuild()
     assert await site.run("select count(*) from {s}.inventory") == [(0,)]
 
 
-async def test_a_connection_that_was_never_synced_has_no_views(db):
+async def test_a_connection_that_was_never_synced_has_no_views(db: AsyncConnectionPool) -> None:
     async with db.connection() as conn:
         assert await views.rebuild_views(conn, schema="never_synced") == []
 
 
-async def test_two_rebuilds_at_once_make_the_views_once(mirror):
+async def test_two_rebuilds_at_once_make_the_views_once(mirror: Site) -> None:
     made = await asyncio.gather(mirror.rebuild(), mirror.rebuild())
     assert sorted(made, key=len) == [[], list(views.VIEWS)]
 
 
-def test_the_names_of_views_are_reserved_and_every_key_is_a_column():
+def test_the_names_of_views_are_reserved_and_every_key_is_a_column() -> None:
     assert frozenset(views.VIEWS) == views.RESERVED
     for view in views.VIEWS.values():
         assert set(view.key) <= {column.name for column in view.columns}
 
 
-def test_the_documentation_lists_every_view_and_column():
+def test_the_documentation_lists_every_view_and_column() -> None:
     page = Path(__file__, "../../../docs/views.md").resolve().read_text(encoding="utf-8")
     assert views.views_markdown() in page, (
         "docs/views.md lags behind: python -m bascule.mirror.views writes its tables"

@@ -1,19 +1,17 @@
 """A hub with a site that was pulled, then without a worker: what is started in it stays queued."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-import requests
 
-from accounts.conftest import _quick_passwords  # noqa: F401
-from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from databases import FreshSettings
-
-from .stage import Stage
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
+from tests.openapi.stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +21,7 @@ def stage(fresh_settings: FreshSettings, erpnext_snapshot: Any) -> Iterator[Stag
         SandboxThread(erpnext_snapshot) as site,
     ):
         with RunningHub(settings) as pulling:
-            api = Api(pulling.url, pulling.token)
+            api = pulling.api
             slug, runs = _pulled(api, site)
             _kept_the_same(api, site, slug)
         with RunningHub(settings, worker=False) as running:
@@ -41,21 +39,20 @@ def _pulled(api: Api, site: Any) -> tuple[str, list[int]]:
             "schedule": "manual",
         },
     ).json
-    give_up = time.monotonic() + 120
-    while time.monotonic() < give_up:
+
+    def done() -> list[Any] | None:
         runs = [api.get(f"/api/runs/{number}").json for number in made["run_ids"]]
-        if all(run["outcome"] == "done" for run in runs):
-            return str(made["slug"]), list(made["run_ids"])
-        time.sleep(0.2)
-    raise AssertionError(f"these runs did not end well: {runs}")
+        return runs if all(run["outcome"] == "done" for run in runs) else None
+
+    until(done, lambda: api.get("/api/runs").json, patience=120)
+    return str(made["slug"]), list(made["run_ids"])
 
 
 def _kept_the_same(api: Api, site: Any, slug: str) -> None:
     """Two-way sync of both record types, and of each a record in every state that asks for a
     person; see `Stage.record`.
     """
-    who = site.users["admin"]
-    administrator = {"Authorization": f"token {who.api_key}:{who.api_secret}"}
+    erp = Erp(site)
     for records, doctype in (("customers", "Customer"), ("suppliers", "Supplier")):
         at = f"/api/connectors/{slug}/two-way/{records}"
         assert api.post(f"{at}/begin", {}).status == 200
@@ -68,9 +65,7 @@ def _kept_the_same(api: Api, site: Any, slug: str) -> None:
         _made(api, records, "Wrong", "attention", {group: "There is none"})
         assert api.delete(_made(api, records, "Deleted", "in_sync", {group: one})).status == 200
         path = _made(api, records, "Both", "in_sync", {group: one})
-        there = f"{site.url}/api/resource/{doctype}/{quote(f'Both {records}')}"
-        changed = {"website": "https://there.example.com"}
-        assert requests.put(there, json=changed, headers=administrator, timeout=60).ok
+        erp.change(doctype, f"Both {records}", website="https://there.example.com")
         assert api.ask("PUT", path, {"website": "https://here.example.com"}).status == 200
         _until(api, path, lambda told: told["sync"]["state"] == "conflict")
 
@@ -84,7 +79,4 @@ def _made(api: Api, records: str, name: str, state: str, values: dict[str, str])
 
 
 def _until(api: Api, path: str, true: Callable[[Any], Any]) -> None:
-    give_up = time.monotonic() + 60
-    while not true(told := api.get(path).json):
-        assert time.monotonic() < give_up, (path, told.get("sync", told))
-        time.sleep(0.05)
+    until(lambda: true(api.get(path).json), lambda: (path, api.get(path).json))

@@ -13,8 +13,6 @@ import pyotp
 import requests
 from sqlalchemy import delete, select, update
 
-from accounts.authenticator import Authenticator
-from api.conftest import Api, RunningHub
 from bascule.accounts.people import users
 from bascule.accounts.sign_in import second_factor
 from bascule.accounts.sign_in.bearer_tokens import families_of, start_family
@@ -28,6 +26,9 @@ from bascule.twoway import matching
 from bascule.twoway.finding import find
 from bascule.twoway.records import keep_here_alone
 from bascule.twoway.tables import Conflict, Record, TwoWay
+from tests.accounts.authenticator import Authenticator
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
 
 PASSWORD = "four words that rhyme"
 ROLES = ("admin", "editor", "viewer")
@@ -69,7 +70,7 @@ class Stage:
             await welcome(self.running.hub, link, PASSWORD)
             return await self._signed_in(user.id)
 
-        return self.running.run(made())  # type: ignore[no-any-return]
+        return self.running.run(made())
 
     async def _signed_in(self, number: int) -> Person:
         async with self.running.hub.db.session() as session:
@@ -122,7 +123,7 @@ class Stage:
                 user, _ = await users.invite(session, f"any-{uuid4().hex[:8]}", role="viewer")
                 return user.id
 
-        return self.running.run(made())  # type: ignore[no-any-return]
+        return self.running.run(made())
 
     def nobody_active(self) -> int:
         """A user who was deactivated, with nothing that is theirs."""
@@ -169,7 +170,7 @@ class Stage:
                 await session.flush()
                 return left.id
 
-        return self.running.run(made())  # type: ignore[no-any-return]
+        return self.running.run(made())
 
     def token_of(self, number: int) -> int:
         """An API token of this user, to be revoked."""
@@ -180,7 +181,7 @@ class Stage:
                 await issue_token(session, "to be revoked", user)
                 return max(token.id for token in await tokens_of(session, user))
 
-        return self.running.run(made())  # type: ignore[no-any-return]
+        return self.running.run(made())
 
     def sign_in_of(self, number: int) -> str:
         """Of a program that this user signed in, to be ended."""
@@ -239,7 +240,7 @@ class Stage:
                 return passkey.id
 
         self.keep_few_passkeys(number)
-        return self.running.run(made())  # type: ignore[no-any-return]
+        return self.running.run(made())
 
     def keep_few_passkeys(self, number: int) -> None:
         async def removed() -> None:
@@ -284,7 +285,7 @@ class Stage:
                     )
                 return int(number or 0)
 
-        return self.running.run(found())  # type: ignore[no-any-return]
+        return self.running.run(found())
 
     def record_alone(self, records: str) -> int:
         """A new record that is kept here alone."""

@@ -1,6 +1,6 @@
 """Which documents of a DocType reach a user: user permissions, shares, owners, and each right."""
 
-from .conftest import Client, MakeSite, doctype, field, messages
+from tests.sandbox.conftest import Client, MakeSite, doctype, field, messages
 
 READ = {"role": "Clerk", "read": 1, "write": 1, "create": 1}
 CLERK = "clerk@example.com"

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import aiohttp
 from yarl import URL
 
-from .conftest import Client, MakeSite, doctype, field, messages
+from tests.sandbox.conftest import Client, MakeSite, doctype, field, messages
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

@@ -1,10 +1,11 @@
 """Files: uploaded, attached, served to those who may read them, and gone with their document."""
 
 import base64
+from typing import Any
 
 import aiohttp
 
-from .conftest import Client, MakeSite, doctype, field
+from tests.sandbox.conftest import Client, MakeSite, doctype, field
 
 CLERK = {"role": "Clerk", "read": 1, "write": 1, "create": 1}
 
@@ -23,6 +24,7 @@ async def content(site: Client, path: str) -> tuple[int, str]:
 
 async def test_a_file_is_attached_and_served(make_site: MakeSite) -> None:
     site = await shop(make_site)
+    given: dict[str, Any]
     given = {"doctype": "Bike", "docname": "A", "filename": "a.txt", "docfield": "photo"}
     given |= {"filedata": base64.b64encode(b"hello").decode(), "decode_base64": 1}
     status, body = await site.call("frappe.client.attach_file", **given)

@@ -1,4 +1,6 @@
-from .conftest import MakeSite, doctype, field, messages
+from typing import Any
+
+from tests.sandbox.conftest import MakeSite, doctype, field, messages
 
 
 async def test_a_custom_field_is_there_at_once_and_gone_when_deleted(make_site: MakeSite) -> None:
@@ -98,7 +100,7 @@ async def test_every_site_has_its_roles_and_what_setup_makes(make_site: MakeSite
 
 async def test_a_doctype_that_a_call_makes_is_there_at_once(make_site: MakeSite) -> None:
     site = (await make_site(doctype("Bike", field("frame")))).as_user("admin")
-    shelf = {
+    shelf: dict[str, Any] = {
         "name": "Shelf",
         "module": "Core",
         "custom": 1,

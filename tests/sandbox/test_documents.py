@@ -1,6 +1,8 @@
+from typing import Any
+
 import pytest
 
-from .conftest import Client, MakeSite, doctype, field, messages
+from tests.sandbox.conftest import Client, MakeSite, doctype, field, messages
 
 WHEEL = doctype("Wheel", field("size", "Int", reqd=1), field("rim"), istable=1)
 
@@ -60,7 +62,7 @@ async def test_unknown_fields_are_dropped_without_a_word(make_site: MakeSite) ->
 async def test_each_mistake_has_its_own_refusal(make_site: MakeSite) -> None:
     site = await shop(make_site)
     await site.inserted("Bike", frame="There", serial="S1")
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "MandatoryError": {"frame": "B", "wheels": [{"rim": "x"}]},
         "LinkValidationError": {"frame": "B", "dealer": "Nobody"},
         "ValidationError": {"frame": "B", "kind": "Race"},
@@ -95,7 +97,7 @@ async def test_who_made_it_and_when_never_changes(make_site: MakeSite) -> None:
 
 async def test_what_the_database_cannot_keep_is_its_own_error(make_site: MakeSite) -> None:
     site = await shop(make_site)
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "OperationalError": {"built": "soon"},
         "DataError": {"note": "x" * 65_536},
         "TypeError": {"note": {"a": 1}},
@@ -199,7 +201,8 @@ async def test_after_submission_only_that_changes_which_allows_it(make_site: Mak
     site = await shop(make_site)
     await site.inserted("Bike", frame="A", docstatus=1, wheels=[{"size": 28}])
     assert (await site.update("Bike", "A", note="sold to Ann"))[0] == 200
-    for values in ({"price": 5}, {"wheels": []}):
+    refused: list[dict[str, Any]] = [{"price": 5}, {"wheels": []}]
+    for values in refused:
         status, body = await site.update("Bike", "A", **values)
         assert (status, body["exc_type"]) == (417, "UpdateAfterSubmitError")
 

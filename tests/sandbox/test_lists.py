@@ -1,7 +1,8 @@
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from .conftest import Client, MakeSite, doctype, field, messages
+from tests.sandbox.conftest import Client, MakeSite, doctype, field, messages
 
 NAMES = ["a-1", "A 2", "b", "Éa", "eb", "Zoë", "zoe 2", "10", "9", "_x", "ø", "oz", "p"]
 
@@ -201,7 +202,7 @@ async def test_limits_and_shapes_are_as_asked(make_site: MakeSite) -> None:
 
 async def test_what_may_not_be_asked_is_refused_in_frappes_words(make_site: MakeSite) -> None:
     site = await shop(make_site)
-    refused = [
+    refused: list[tuple[dict[str, Any], int, str | None]] = [
         ({"fields": ["colours"]}, 417, "Field not permitted in query: colours"),
         ({"filters": [["Bike", "colours", "=", 1]]}, 417, "Field not permitted in query: colours"),
         ({"filters": [["Nope", "x", "=", 1]]}, 404, "DocType Nope not found"),
@@ -232,7 +233,7 @@ async def test_a_request_line_is_not_longer_than_a_web_server_takes(make_site: M
 
 async def test_one_value_is_asked_for_by_name_or_filter(make_site: MakeSite) -> None:
     site = await shop(make_site)
-    given = {"doctype": "Bike", "fieldname": ["price", "kind"], "filters": "eb"}
+    given: dict[str, Any] = {"doctype": "Bike", "fieldname": ["price", "kind"], "filters": "eb"}
     _, body = await site.call("frappe.client.get_value", **given)
     assert body["message"] == {"price": 4.0, "kind": "Cargo"}
     given = {"doctype": "Bike", "fieldname": "kind", "filters": {"price": 99}}
@@ -243,6 +244,7 @@ async def test_one_value_is_asked_for_by_name_or_filter(make_site: MakeSite) -> 
 
 async def test_the_pages_methods_give_the_same_rows(make_site: MakeSite) -> None:
     site = await shop(make_site)
+    asked: dict[str, Any]
     asked = {"doctype": "Bike", "fields": ["`tabBike`.`name`", "`tabBike`.`price`"]}
     asked |= {"order_by": "`tabBike`.`price` asc", "page_length": 2}
     _, body = await site.call("frappe.desk.reportview.get", **asked)

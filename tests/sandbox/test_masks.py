@@ -1,6 +1,6 @@
 """Fields that version 16 masks, as ../erpnext16 has them recorded."""
 
-from .conftest import MakeSite, doctype, field
+from tests.sandbox.conftest import MakeSite, doctype, field
 
 MAY = {"role": "Clerk", "read": 1, "write": 1, "create": 1}
 FIELDS = (

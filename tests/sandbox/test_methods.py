@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .conftest import Client, MakeSite, doctype, field, messages
+from tests.sandbox.conftest import Client, MakeSite, doctype, field, messages
 
 
 async def shop(make_site: MakeSite) -> Client:

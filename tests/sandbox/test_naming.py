@@ -1,8 +1,7 @@
 from itertools import islice
 
 from bascule.sandbox.core.loading import unique_names
-
-from .conftest import MakeSite, doctype, field, messages
+from tests.sandbox.conftest import MakeSite, doctype, field, messages
 
 STAMPS = {"creation": "2026-01-01 10:00:00", "modified": "2026-01-01 10:00:00.000001"}
 

@@ -1,13 +1,14 @@
 """Tasks, notes, events, comments, tags and shares: what every Frappe site has."""
 
 import json
+from typing import Any
 
-from .conftest import MakeSite, doctype, field, messages
+from tests.sandbox.conftest import MakeSite, doctype, field, messages
 
 FULL = {"role": "Clerk", "read": 1, "write": 1, "create": 1, "share": 1}
 
 
-def bike(**more: object) -> dict[str, object]:
+def bike(**more: Any) -> dict[str, Any]:
     return doctype("Bike", field("frame"), autoname="field:frame", **more)
 
 

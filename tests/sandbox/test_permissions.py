@@ -1,6 +1,6 @@
 import json
 
-from .conftest import MakeSite, doctype, field, messages
+from tests.sandbox.conftest import MakeSite, doctype, field, messages
 
 OWN = {"role": "Clerk", "read": 1, "write": 1, "create": 1, "if_owner": 1}
 FULL = {"role": "Clerk", "read": 1, "write": 1, "create": 1}

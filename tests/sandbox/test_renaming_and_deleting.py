@@ -1,6 +1,7 @@
 import json
+from typing import Any
 
-from .conftest import Client, MakeSite, doctype, field, messages
+from tests.sandbox.conftest import Client, MakeSite, doctype, field, messages
 
 
 async def shop(make_site: MakeSite) -> Client:
@@ -20,9 +21,7 @@ async def shop(make_site: MakeSite) -> Client:
     )
 
 
-async def rename(
-    site: Client, doctype: str, old: str, new: str, **more: object
-) -> tuple[int, dict]:
+async def rename(site: Client, doctype: str, old: str, new: str, **more: Any) -> tuple[int, Any]:
     given = {"doctype": doctype, "old_name": old, "new_name": new, **more}
     return await site.call("frappe.client.rename_doc", **given)
 

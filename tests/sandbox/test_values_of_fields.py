@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Client, MakeSite, doctype, field
+from tests.sandbox.conftest import Client, MakeSite, doctype, field
 
 THING = doctype(
     "Thing",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .conftest import Client, MakeSite, doctype, field, messages
+from tests.sandbox.conftest import Client, MakeSite, doctype, field, messages
 
 READS = {"role": "Clerk", "read": 1}
 LOCK = doctype("Lock", field("code"), field("weight", "Float"), istable=1)

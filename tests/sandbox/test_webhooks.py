@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from .conftest import Client, MakeSite, doctype
-from .conftest import field as column
+from tests.sandbox.conftest import Client, MakeSite, doctype
+from tests.sandbox.conftest import field as column
 
 
 @dataclass

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -15,10 +17,10 @@ COMMAND = [sys.executable, "-m", "bascule.sandbox"]
 
 
 @pytest.fixture
-def start():
+def start() -> Iterator[Any]:
     running = []
 
-    def start(*arguments):
+    def start(*arguments: Any) -> Any:
         process = subprocess.Popen(
             [*COMMAND, *arguments],
             stdout=subprocess.PIPE,
@@ -35,7 +37,7 @@ def start():
         process.communicate()
 
 
-def ask(url, path, user):
+def ask(url: str, path: str, user: Any) -> Any:
     token = f"token {user['api_key']}:{user['api_secret']}"
     request = urllib.request.Request(url + path, headers={"Authorization": token})
     with urllib.request.urlopen(request) as response:
@@ -43,7 +45,7 @@ def ask(url, path, user):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_tells_in_one_line_how_to_reach_it_and_stops_when_told(start, number):
+def test_it_tells_in_one_line_how_to_reach_it_and_stops_when_told(start: Any, number: int) -> None:
     process = start("--json", "--today", "2026-11-20", "--seed", "3")
     told = json.loads(process.stdout.readline())
     for label, user in told["users"].items():
@@ -53,7 +55,7 @@ def test_it_tells_in_one_line_how_to_reach_it_and_stops_when_told(start, number)
     assert process.wait(timeout=60) == 0
 
 
-def test_people_read_the_address_and_the_credentials(start):
+def test_people_read_the_address_and_the_credentials(start: Any) -> None:
     process = start("--fault", "latency=0.01")
     text = ""
     while "Ctrl-C" not in text:
@@ -65,7 +67,7 @@ def test_people_read_the_address_and_the_credentials(start):
     assert "latency" in text
 
 
-def test_it_starts_with_the_faults_asked_for(start):
+def test_it_starts_with_the_faults_asked_for(start: Any) -> None:
     process = start("--json", "--fault", "server_error,path=get_logged_user,times=1")
     told = json.loads(process.stdout.readline())
     path, hub = "/api/method/frappe.auth.get_logged_user", told["users"]["hub"]
@@ -75,7 +77,7 @@ def test_it_starts_with_the_faults_asked_for(start):
     assert ask(told["url"], path, hub) == "hub@example.com"
 
 
-def test_it_answers_as_the_version_asked_for(start):
+def test_it_answers_as_the_version_asked_for(start: Any) -> None:
     told = json.loads(start("--json", "--version", "16").stdout.readline())
     url, hub = told["url"], told["users"]["hub"]
     versions = ask(url, "/api/method/frappe.utils.change_log.get_versions", hub)
@@ -98,7 +100,9 @@ def test_it_answers_as_the_version_asked_for(start):
         (("--from", "/nowhere/at/all"), "/nowhere/at/all"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_exits_with_2(start, arguments, said):
+def test_what_cannot_be_done_is_said_and_exits_with_2(
+    start: Any, arguments: Any, said: Any
+) -> None:
     process = start(*arguments)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2

@@ -1,7 +1,9 @@
 """The demo company hangs together: what its documents say of each other holds for any seed."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -20,13 +22,13 @@ def snapshot(request: pytest.FixtureRequest) -> Snapshot:
     return demo_company(seed, TODAY, major=major)
 
 
-def rows(snapshot: Snapshot, doctype: str, table: str):
+def rows(snapshot: Snapshot, doctype: str, table: str) -> Iterator[Any]:
     for document in snapshot.documents[doctype]:
         for row in document[table]:
             yield document, row
 
 
-def every_document(snapshot: Snapshot):
+def every_document(snapshot: Snapshot) -> Iterator[Any]:
     """Parents and child rows alike, with the fields of their DocType."""
     fields = {
         name: {field["fieldname"]: field for field in definition["fields"]}
@@ -41,14 +43,14 @@ def every_document(snapshot: Snapshot):
                         yield row, fields[row["doctype"]]
 
 
-def test_the_same_seed_and_day_make_the_same_documents():
+def test_the_same_seed_and_day_make_the_same_documents() -> None:
     first, second = demo_company(7, TODAY), demo_company(7, TODAY)
     assert first.documents == second.documents
     assert demo_company(8, TODAY).documents != first.documents
     assert demo_company(7, TODAY - timedelta(days=1)).documents != first.documents
 
 
-def test_credentials_are_random_unless_given():
+def test_credentials_are_random_unless_given() -> None:
     one, other = demo_company(1, TODAY), demo_company(1, TODAY)
     assert one.users["hub"]["api_secret"] != other.users["hub"]["api_secret"]
     fixed = demo_company(1, TODAY, credentials={"hub": ("key", "secret")})
@@ -57,14 +59,14 @@ def test_credentials_are_random_unless_given():
     assert set(fixed.role_permissions["Hub Reader"]) == set(READABLE)
 
 
-def test_names_are_unique_within_a_doctype(snapshot):
-    seen = defaultdict(set)
+def test_names_are_unique_within_a_doctype(snapshot: Snapshot) -> None:
+    seen: dict[Any, set[Any]] = defaultdict(set)
     for document, _ in every_document(snapshot):
         assert document["name"] not in seen[document["doctype"]]
         seen[document["doctype"]].add(document["name"])
 
 
-def test_every_value_has_a_field_and_every_mandatory_field_a_value(snapshot):
+def test_every_value_has_a_field_and_every_mandatory_field_a_value(snapshot: Snapshot) -> None:
     parents = {definition.get("nsm_parent_field") for definition in snapshot.doctypes.values()}
     for document, fields in every_document(snapshot):
         standard = CHILD if "parent" in document else STANDARD
@@ -75,7 +77,7 @@ def test_every_value_has_a_field_and_every_mandatory_field_a_value(snapshot):
                 assert value not in (None, "", []), (document["doctype"], fieldname)
 
 
-def test_every_link_leads_to_a_document(snapshot):
+def test_every_link_leads_to_a_document(snapshot: Snapshot) -> None:
     names = {
         doctype: {document["name"] for document in documents}
         for doctype, documents in snapshot.documents.items()
@@ -92,7 +94,7 @@ def test_every_link_leads_to_a_document(snapshot):
             assert value in names[target], (document["doctype"], fieldname, value)
 
 
-def test_every_choice_is_one_that_the_field_offers(snapshot):
+def test_every_choice_is_one_that_the_field_offers(snapshot: Snapshot) -> None:
     for document, fields in every_document(snapshot):
         for fieldname, field in fields.items():
             value = document.get(fieldname)
@@ -100,7 +102,7 @@ def test_every_choice_is_one_that_the_field_offers(snapshot):
                 assert value in field["options"].split("\n"), (document["doctype"], fieldname)
 
 
-def test_texts_fit_their_columns(snapshot):
+def test_texts_fit_their_columns(snapshot: Snapshot) -> None:
     for document, fields in every_document(snapshot):
         assert len(document["name"]) <= 140
         for fieldname, field in fields.items():
@@ -109,7 +111,7 @@ def test_texts_fit_their_columns(snapshot):
                 assert len(value) <= field.get("length", 140), (document["doctype"], fieldname)
 
 
-def test_times_lie_in_order_and_none_in_the_future(snapshot):
+def test_times_lie_in_order_and_none_in_the_future(snapshot: Snapshot) -> None:
     end = datetime.combine(TODAY, datetime.min.time()) + timedelta(minutes=1)
     for document, _ in every_document(snapshot):
         created = datetime.strptime(document["creation"], "%Y-%m-%d %H:%M:%S.%f")
@@ -119,7 +121,7 @@ def test_times_lie_in_order_and_none_in_the_future(snapshot):
     assert len(months) >= 12
 
 
-def test_child_rows_carry_their_parent_and_its_stamps(snapshot):
+def test_child_rows_carry_their_parent_and_its_stamps(snapshot: Snapshot) -> None:
     for documents in snapshot.documents.values():
         for document in documents:
             for fieldname, value in document.items():
@@ -133,16 +135,16 @@ def test_child_rows_carry_their_parent_and_its_stamps(snapshot):
                         assert row[stamp] == document[stamp]
 
 
-def test_some_rows_share_their_modified_to_the_microsecond(snapshot):
+def test_some_rows_share_their_modified_to_the_microsecond(snapshot: Snapshot) -> None:
     """A price list import writes many at once: what a pager by `modified` stumbles over."""
-    stamps = defaultdict(int)
+    stamps: dict[Any, int] = defaultdict(int)
     for price in snapshot.documents["Item Price"]:
         stamps[price["modified"]] += 1
     assert max(stamps.values()) >= 10
 
 
 @pytest.mark.parametrize("doctype", ["Sales Order", "Purchase Order", "Delivery Note"])
-def test_totals_are_the_sum_of_the_rows(snapshot, doctype):
+def test_totals_are_the_sum_of_the_rows(snapshot: Snapshot, doctype: str) -> None:
     for order in snapshot.documents[doctype]:
         for row in order["items"]:
             assert row["amount"] == pytest.approx(row["rate"] * row["qty"], abs=0.006)
@@ -159,8 +161,8 @@ def test_totals_are_the_sum_of_the_rows(snapshot, doctype):
             assert sum(row["invoice_portion"] for row in order["payment_schedule"]) == 100
 
 
-def test_orders_say_what_their_deliveries_and_receipts_say(snapshot):
-    moved = defaultdict(float)
+def test_orders_say_what_their_deliveries_and_receipts_say(snapshot: Snapshot) -> None:
+    moved: dict[Any, float] = defaultdict(float)
     for _, row in rows(snapshot, "Delivery Note", "items"):
         moved[row["so_detail"]] += row["qty"]
     for _, row in rows(snapshot, "Purchase Receipt", "items"):
@@ -176,7 +178,7 @@ def test_orders_say_what_their_deliveries_and_receipts_say(snapshot):
             assert order[share] == pytest.approx(reached, abs=0.001)
 
 
-def test_statuses_agree_with_docstatus_and_progress(snapshot):
+def test_statuses_agree_with_docstatus_and_progress(snapshot: Snapshot) -> None:
     for doctype, share in (("Sales Order", "per_delivered"), ("Purchase Order", "per_received")):
         for order in snapshot.documents[doctype]:
             status, done = order["status"], (order[share] == 100, order["per_billed"] == 100)
@@ -189,8 +191,10 @@ def test_statuses_agree_with_docstatus_and_progress(snapshot):
     assert {"Draft", "Cancelled", "Completed", "To Deliver and Bill", "On Hold"} <= statuses
 
 
-def test_bins_are_the_sum_of_the_stock_ledger_and_the_open_orders(snapshot):
-    actual, reserved, ordered = (defaultdict(float) for _ in range(3))
+def test_bins_are_the_sum_of_the_stock_ledger_and_the_open_orders(snapshot: Snapshot) -> None:
+    actual: dict[Any, float] = defaultdict(float)
+    reserved: dict[Any, float] = defaultdict(float)
+    ordered: dict[Any, float] = defaultdict(float)
     last = {}
     for entry in snapshot.documents["Stock Ledger Entry"]:
         place = entry["item_code"], entry["warehouse"]
@@ -221,7 +225,7 @@ def test_bins_are_the_sum_of_the_stock_ledger_and_the_open_orders(snapshot):
     }
 
 
-def test_stock_ledger_entries_belong_to_a_row_of_their_voucher(snapshot):
+def test_stock_ledger_entries_belong_to_a_row_of_their_voucher(snapshot: Snapshot) -> None:
     vouchers = {
         (doctype, row["name"]): document["name"]
         for doctype in ("Stock Entry", "Delivery Note", "Purchase Receipt")
@@ -231,7 +235,9 @@ def test_stock_ledger_entries_belong_to_a_row_of_their_voucher(snapshot):
         assert vouchers[entry["voucher_type"], entry["voucher_detail_no"]] == entry["voucher_no"]
 
 
-def test_there_is_something_to_reorder_and_something_was_sold_last_month(snapshot):
+def test_there_is_something_to_reorder_and_something_was_sold_last_month(
+    snapshot: Snapshot,
+) -> None:
     projected = {
         (bin_["item_code"], bin_["warehouse"]): bin_["projected_qty"]
         for bin_ in snapshot.documents["Bin"]
@@ -253,7 +259,7 @@ def test_there_is_something_to_reorder_and_something_was_sold_last_month(snapsho
     assert latest == TODAY.isoformat()
 
 
-def test_names_hold_what_breaks_careless_programs(snapshot):
+def test_names_hold_what_breaks_careless_programs(snapshot: Snapshot) -> None:
     names = " ".join(
         document[field]
         for doctype, field in (
@@ -267,14 +273,14 @@ def test_names_hold_what_breaks_careless_programs(snapshot):
         assert hard in names
 
 
-def test_any_day_of_any_year_makes_a_company():
+def test_any_day_of_any_year_makes_a_company() -> None:
     for day in (date(2024, 2, 29), date(2025, 1, 2), date(2025, 3, 30), date(2027, 10, 31)):
         made = demo_company(3, day)
         years = {year["name"] for year in made.documents["Fiscal Year"]}
         assert {entry["fiscal_year"] for entry in made.documents["Stock Ledger Entry"]} <= years
 
 
-def test_a_definition_that_was_handed_out_can_be_changed_without_harm():
+def test_a_definition_that_was_handed_out_can_be_changed_without_harm() -> None:
     builtin()["Item"]["fields"].clear()
     assert builtin()["Item"]["fields"]
 

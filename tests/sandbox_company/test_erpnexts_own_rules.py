@@ -4,10 +4,13 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import Any
 
 import pytest
 
-ORDER = {
+from bascule.sandbox import Running
+
+ORDER: dict[str, Any] = {
     "customer": None,
     "transaction_date": "2026-11-20",
     "delivery_date": "2026-12-01",
@@ -15,7 +18,7 @@ ORDER = {
 }
 
 
-def ask(site, verb, path, body=None, *, as_user="hub"):
+def ask(site: Running, verb: str, path: str, body: Any = None, *, as_user: Any = "hub") -> Any:
     user = site.users[as_user]
     request = urllib.request.Request(
         site.url + urllib.parse.quote(path, safe="/?=&%"),
@@ -33,19 +36,19 @@ def ask(site, verb, path, body=None, *, as_user="hub"):
         return error.code, json.load(error)
 
 
-def first(site, doctype):
+def first(site: Running, doctype: str) -> Any:
     status, body = ask(site, "GET", f"/api/resource/{doctype}?limit=1")
     assert status == 200, body
     return body["data"][0]["name"]
 
 
 @pytest.fixture
-def order(site):
+def order(site: Running) -> Any:
     item = {**ORDER["items"][0], "item_code": first(site, "Item")}
     return {**ORDER, "customer": first(site, "Customer"), "items": [item]}
 
 
-def with_item(order, **values):
+def with_item(order: Any, **values: Any) -> Any:
     return {**order, "items": [{**order["items"][0], **values}]}
 
 
@@ -62,19 +65,21 @@ def with_item(order, **values):
         (lambda order: {**order, "items": []}, 500, "TypeError"),
     ],
 )
-def test_an_order_that_erpnext_refuses_is_refused(site, order, change, status, kind):
+def test_an_order_that_erpnext_refuses_is_refused(
+    site: Running, order: Any, change: Any, status: int, kind: str
+) -> None:
     got, body = ask(site, "POST", "/api/resource/Sales Order", change(order))
     assert (got, body["exc_type"]) == (status, kind), body
 
 
-def test_an_order_is_due_when_the_last_of_its_rows_is(site, order):
+def test_an_order_is_due_when_the_last_of_its_rows_is(site: Running, order: Any) -> None:
     two = [{**order["items"][0], "delivery_date": day} for day in ("2026-12-03", "2026-12-24")]
     status, body = ask(site, "POST", "/api/resource/Sales Order", {**order, "items": two})
     assert (status, body["data"]["delivery_date"]) == (200, "2026-12-24")
     assert ask(site, "DELETE", f"/api/resource/Sales Order/{body['data']['name']}")[0] == 202
 
 
-def test_two_reorder_rows_for_one_warehouse_are_refused(site):
+def test_two_reorder_rows_for_one_warehouse_are_refused(site: Running) -> None:
     leaves = urllib.parse.quote('[["is_group","=",0]]')
     status, body = ask(site, "GET", f"/api/resource/Warehouse?filters={leaves}")
     row = {"warehouse": body["data"][0]["name"], "warehouse_reorder_level": 1}
@@ -85,7 +90,7 @@ def test_two_reorder_rows_for_one_warehouse_are_refused(site):
     assert body["_exc_source"] == "erpnext (app)"
 
 
-def test_a_new_group_has_its_place_in_the_tree_and_a_root_is_not_deleted(site):
+def test_a_new_group_has_its_place_in_the_tree_and_a_root_is_not_deleted(site: Running) -> None:
     groups = "/api/resource/Item Group"
     root = ask(site, "GET", f"{groups}?limit=1&order_by=lft")[1]["data"][0]["name"]
     before = ask(site, "GET", f"{groups}/{root}")[1]["data"]
@@ -99,7 +104,7 @@ def test_a_new_group_has_its_place_in_the_tree_and_a_root_is_not_deleted(site):
     assert ask(site, "DELETE", f"{groups}/Newest")[0] == 202
 
 
-def test_a_credit_limit_below_what_is_outstanding_is_refused(site):
+def test_a_credit_limit_below_what_is_outstanding_is_refused(site: Running) -> None:
     where = urllib.parse.quote('[["status","=","To Deliver and Bill"],["per_billed","<",100]]')
     fields = urllib.parse.quote('["customer"]')
     found = ask(site, "GET", f"/api/resource/Sales Order?limit=1&filters={where}&fields={fields}")
@@ -133,7 +138,9 @@ def test_a_credit_limit_below_what_is_outstanding_is_refused(site):
         ("Material Request", None, "Pending"),
     ],
 )
-def test_what_a_paper_needs_besides_what_is_given_is_filled_in(site, doctype, party, submitted):
+def test_what_a_paper_needs_besides_what_is_given_is_filled_in(
+    site: Running, doctype: str, party: Any, submitted: Any
+) -> None:
     item = {"item_code": first(site, "Item"), "qty": 3, "rate": 2, "schedule_date": "2099-12-01"}
     paper = {"items": [item], "material_request_type": "Purchase"}
     if party:
@@ -158,7 +165,7 @@ def test_what_a_paper_needs_besides_what_is_given_is_filled_in(site, doctype, pa
         assert status == (404 if party == "customer" else 417)
 
 
-def test_a_payment_knows_its_partys_account_and_both_currencies(site):
+def test_a_payment_knows_its_partys_account_and_both_currencies(site: Running) -> None:
     company = first(site, "Company")
     cash = {"account_name": "Till", "company": company, "account_type": "Cash"}
     cash |= {"account_currency": "EUR", "parent_account": first(site, "Account")}
@@ -186,7 +193,9 @@ def test_a_payment_knows_its_partys_account_and_both_currencies(site):
         ("Lead", {"first_name": "Ann", "last_name": "Vos"}, "CRM-LEAD-"),
     ],
 )
-def test_a_document_has_the_name_that_erpnext_gives_it(site, doctype, values, name):
+def test_a_document_has_the_name_that_erpnext_gives_it(
+    site: Running, doctype: str, values: Any, name: str
+) -> None:
     if doctype == "Bank Account":
         ask(site, "POST", "/api/resource/Bank", {"bank_name": "Rabo"}, as_user="admin")
     if "account_name" in values and doctype == "Account":

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 pytest_plugins = ["pytester"]
 
 OUTSIDE_TEST = """
@@ -46,13 +48,13 @@ def test_two_sites_are_two(erpnext_sandbox_factory):
 """
 
 
-def test_the_fixtures_serve_an_outside_project(pytester):
+def test_the_fixtures_serve_an_outside_project(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(OUTSIDE_TEST)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=4)
 
 
-def test_the_plugin_loads_nothing_until_it_is_used(pytester):
+def test_the_plugin_loads_nothing_until_it_is_used(pytester: pytest.Pytester) -> None:
     """Every pytest run of an environment with bascule imports it: it must cost next to nothing."""
     program = (
         "import sys, bascule.sandbox.pytest_plugin;"

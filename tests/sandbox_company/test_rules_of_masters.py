@@ -1,25 +1,28 @@
 """What ERPNext fills in and refuses of parties, items, prices, projects and warehouses."""
 
-from test_erpnexts_own_rules import ask, first
+from typing import Any
+
+from bascule.sandbox import Running
+from tests.sandbox_company.test_erpnexts_own_rules import ask, first
 
 
-def made(site, doctype, **values):
+def made(site: Running, doctype: str, **values: Any) -> Any:
     status, body = ask(site, "POST", f"/api/resource/{doctype}", values)
     assert status == 200, body
     return body["data"]
 
 
-def changed(site, doctype, name, **values):
+def changed(site: Running, doctype: str, name: str, **values: Any) -> Any:
     status, body = ask(site, "PUT", f"/api/resource/{doctype}/{name}", values)
     return (status, body["data"]) if status == 200 else (status, body["exc_type"])
 
 
-def new_item(site, code):
+def new_item(site: Running, code: str) -> Any:
     group = first(site, "Item Group")
     return made(site, "Item", item_code=code, item_group=group, stock_uom="Nos")["name"]
 
 
-def test_how_a_supplier_is_on_hold_goes_with_that_it_is(site):
+def test_how_a_supplier_is_on_hold_goes_with_that_it_is(site: Running) -> None:
     group = first(site, "Supplier Group")
     name = made(site, "Supplier", supplier_name="Held", supplier_group=group)["name"]
     _, held = changed(site, "Supplier", name, on_hold=1, release_date="2026-12-01")
@@ -29,7 +32,7 @@ def test_how_a_supplier_is_on_hold_goes_with_that_it_is(site):
     assert not free.get("release_date")
 
 
-def test_an_item_price_is_there_once_and_refers_to_its_customer(site):
+def test_an_item_price_is_there_once_and_refers_to_its_customer(site: Running) -> None:
     item = new_item(site, "Priced")
     listed = {"item_code": item, "price_list": "Standard Selling", "price_list_rate": 5}
     price = made(site, "Item Price", **listed)
@@ -43,7 +46,7 @@ def test_an_item_price_is_there_once_and_refers_to_its_customer(site):
     assert made(site, "Item Price", **listed)["name"] != price["name"]
 
 
-def test_an_item_keeps_its_rules(site):
+def test_an_item_keeps_its_rules(site: Running) -> None:
     item = new_item(site, "Ruled")
     refused = (
         {"is_fixed_asset": 1},
@@ -62,7 +65,7 @@ def test_an_item_keeps_its_rules(site):
     assert changed(site, "Item", moved, has_variants=1) == (417, "StockExistsForTemplate")
 
 
-def test_a_project_without_tasks_is_completed_by_hand(site):
+def test_a_project_without_tasks_is_completed_by_hand(site: Running) -> None:
     company = first(site, "Company")
     project = made(site, "Project", project_name="Alone", company=company)
     _, done = changed(site, "Project", project["name"], status="Completed")
@@ -70,7 +73,7 @@ def test_a_project_without_tasks_is_completed_by_hand(site):
     assert progress == ("Completed", "Manual", 100)
 
 
-def test_a_warehouse_with_stock_stays_and_one_without_leaves_a_gap(site):
+def test_a_warehouse_with_stock_stays_and_one_without_leaves_a_gap(site: Running) -> None:
     path = '/api/resource/Bin?limit=1&fields=["warehouse"]&filters=[["actual_qty",">",0]]'
     stocked = ask(site, "GET", path)[1]["data"][0]["warehouse"]
     status, body = ask(site, "DELETE", f"/api/resource/Warehouse/{stocked}")
@@ -88,7 +91,7 @@ def test_a_warehouse_with_stock_stays_and_one_without_leaves_a_gap(site):
         assert ask(site, "DELETE", f"/api/resource/Warehouse/{name}")[0] == 202
 
 
-def test_what_a_link_names_is_looked_at_before_what_a_dynamic_one_does(site):
+def test_what_a_link_names_is_looked_at_before_what_a_dynamic_one_does(site: Running) -> None:
     party = {"party_type": "Nonsense", "party": "z"}
     bank = made(site, "Bank", bank_name="Of Nobody")["name"]
     values = {"account_name": "Linked", "bank": bank, **party}

@@ -3,44 +3,48 @@
 Expectations are what ERPNext 15.90 does; each test works on documents of its own.
 """
 
+from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
-from test_erpnexts_own_rules import ask, first
 
+from bascule.sandbox import Running
 from bascule.sandbox.company import demo_company
 from bascule.sandbox.company.masters import CENTRAL, COMPANY
 from bascule.sandbox.server import SandboxThread
+from tests.sandbox_company.test_erpnexts_own_rules import ask, first
 
 TODAY = date(2026, 11, 20)
 JOBS = "erpnext"
 
 
 @pytest.fixture(scope="module")
-def site():
+def site() -> Iterator[Any]:
     with SandboxThread(demo_company(1, TODAY)) as running:
         yield running
 
 
-def done(site, verb, path, body=None, *, as_user="admin"):
+def done(site: Running, verb: str, path: str, body: Any = None, *, as_user: Any = "admin") -> Any:
     status, told = ask(site, verb, path, body, as_user=as_user)
     assert status in (200, 201, 202), told
     return told
 
 
-def made(site, doctype, **values):
+def made(site: Running, doctype: str, **values: Any) -> Any:
     return done(site, "POST", f"/api/resource/{doctype}", values)["data"]
 
 
-def read(site, doctype, name):
+def read(site: Running, doctype: str, name: str) -> Any:
     return done(site, "GET", f"/api/resource/{doctype}/{name}")["data"]
 
 
-def called(site, function, /, **values):
+def called(site: Running, function: str, /, **values: Any) -> Any:
     return done(site, "POST", f"/api/method/{function}", values).get("message")
 
 
-def rows(site, doctype, *fields, **filters):
+def rows(site: Running, doctype: str, *fields: Any, **filters: Any) -> Any:
+    asked: dict[str, Any]
     asked = {"doctype": doctype, "fields": list(fields), "filters": filters}
     asked |= {"limit_page_length": 0, "order_by": "name asc"}
     if doctype in ("Sales Order Item", "Item Price"):
@@ -48,19 +52,19 @@ def rows(site, doctype, *fields, **filters):
     return called(site, "frappe.client.get_list", **asked)
 
 
-def job(site, name):
+def job(site: Running, name: str) -> None:
     done(site, "POST", "/sandbox/jobs", {"job": name})
 
 
-def sql(site, statement, *values):
+def sql(site: Running, statement: str, *values: Any) -> Any:
     return done(site, "POST", "/sandbox/sql", {"sql": statement, "values": values})["changed"]
 
 
-def submitted(site, doctype, **values):
+def submitted(site: Running, doctype: str, **values: Any) -> Any:
     return made(site, doctype, docstatus=1, **values)
 
 
-def an_order(site, quantity=4, **more):
+def an_order(site: Running, quantity: Any = 4, **more: Any) -> Any:
     item = rows(site, "Bin", "item_code", actual_qty=[">", 20], warehouse=CENTRAL)[0]["item_code"]
     row = {"item_code": item, "qty": quantity, "rate": 10, "warehouse": CENTRAL}
     given = {"customer": first(site, "Customer"), "company": COMPANY, "items": [row]}
@@ -68,7 +72,7 @@ def an_order(site, quantity=4, **more):
                      transaction_date=str(TODAY), **given, **more)  # fmt: skip
 
 
-def test_a_renamed_customer_is_renamed_in_orders_that_look_untouched(site):
+def test_a_renamed_customer_is_renamed_in_orders_that_look_untouched(site: Running) -> None:
     customer = rows(site, "Sales Order", "customer", docstatus=1)[0]["customer"]
     before = rows(site, "Sales Order", "name", "modified", "customer_name", customer=customer)
     called(site, "frappe.client.rename_doc", doctype="Customer", old_name=customer, new_name="Nu")
@@ -77,7 +81,7 @@ def test_a_renamed_customer_is_renamed_in_orders_that_look_untouched(site):
     assert read(site, "Customer", "Nu")["customer_name"] == "Nu"
 
 
-def test_a_customer_named_by_series_keeps_its_title_when_it_is_renamed(site):
+def test_a_customer_named_by_series_keeps_its_title_when_it_is_renamed(site: Running) -> None:
     settings = "/api/resource/Selling Settings/Selling Settings"
     done(site, "PUT", settings, {"cust_master_name": "Naming Series"})
     group = first(site, "Customer Group")
@@ -90,7 +94,7 @@ def test_a_customer_named_by_series_keeps_its_title_when_it_is_renamed(site):
     done(site, "PUT", settings, {"cust_master_name": "Customer Name"})
 
 
-def test_a_renamed_item_goes_by_its_new_code_everywhere(site):
+def test_a_renamed_item_goes_by_its_new_code_everywhere(site: Running) -> None:
     code = rows(site, "Bin", "item_code", actual_qty=[">", 3], warehouse=CENTRAL)[1]["item_code"]
     bins = rows(site, "Bin", "name", "modified", "actual_qty", item_code=code)
     ledger = rows(site, "Stock Ledger Entry", "name", "modified", item_code=code)
@@ -104,7 +108,7 @@ def test_a_renamed_item_goes_by_its_new_code_everywhere(site):
     assert all(row["parent"] == "NEW-CODE" for row in after["uoms"])
 
 
-def test_bins_of_merged_items_vanish_and_one_comes_for_both(site):
+def test_bins_of_merged_items_vanish_and_one_comes_for_both(site: Running) -> None:
     codes = [f"MERGE-{number}" for number in (1, 2)]
     for code in codes:
         made(site, "Item", item_code=code, item_group=first(site, "Item Group"), stock_uom="Nos")
@@ -124,7 +128,7 @@ def test_bins_of_merged_items_vanish_and_one_comes_for_both(site):
     assert rows(site, "Bin", "actual_qty", item_code=codes[1]) == [{"actual_qty": 10.0}]
 
 
-def test_a_warehouse_is_renamed_by_force_alone(site):
+def test_a_warehouse_is_renamed_by_force_alone(site: Running) -> None:
     new = made(site, "Warehouse", warehouse_name="Attic", company=COMPANY)
     given = {"doctype": "Warehouse", "old_name": new["name"], "new_name": "Loft"}
     status, _ = ask(site, "POST", "/api/method/frappe.client.rename_doc", given, as_user="admin")
@@ -134,12 +138,12 @@ def test_a_warehouse_is_renamed_by_force_alone(site):
     assert read(site, "Warehouse", "Loft")["modified"] == new["modified"]
 
 
-def places(site, doctype):
+def places(site: Running, doctype: str) -> Any:
     listed = rows(site, doctype, "name", "lft", "rgt", "modified", f"parent_{doctype.lower()}")
     return {row["name"]: row for row in listed}
 
 
-def sound(tree, parent):
+def sound(tree: Any, parent: Any) -> None:
     """Places are 1 to twice the number of nodes, and children lie within their parents."""
     sides = sorted(row[side] for row in tree.values() for side in ("lft", "rgt"))
     assert sides == list(range(1, 2 * len(tree) + 1))
@@ -149,7 +153,7 @@ def sound(tree, parent):
             assert above["lft"] < row["lft"] < row["rgt"] < above["rgt"]
 
 
-def test_nodes_move_others_whose_modified_stays(site):
+def test_nodes_move_others_whose_modified_stays(site: Running) -> None:
     parent = "parent_territory"
     root = next(name for name, row in places(site, "Territory").items() if not row[parent])
     new = {"is_group": 1, parent: root}
@@ -178,7 +182,7 @@ def test_nodes_move_others_whose_modified_stays(site):
         sound(places(site, "Territory"), parent)
 
 
-def test_a_merged_node_leaves_a_tree_numbered_anew(site):
+def test_a_merged_node_leaves_a_tree_numbered_anew(site: Running) -> None:
     parent = "parent_territory"
     root = next(name for name, row in places(site, "Territory").items() if not row[parent])
     for name in ("Here", "There"):
@@ -190,7 +194,7 @@ def test_a_merged_node_leaves_a_tree_numbered_anew(site):
     sound(tree, parent)
 
 
-def test_an_items_name_and_description_go_into_prices_and_boms(site):
+def test_an_items_name_and_description_go_into_prices_and_boms(site: Running) -> None:
     part = rows(site, "BOM", "item")[0]["item"]
     bom = rows(site, "BOM", "name", "modified", "description", item=part)[0]
     price = rows(site, "Item Price", "name", "modified", item_code=part)[0]
@@ -202,7 +206,7 @@ def test_an_items_name_and_description_go_into_prices_and_boms(site):
     assert (changed["description"], changed["modified"]) == ("Another", bom["modified"])
 
 
-def test_a_deleted_items_prices_leave_no_trace(site):
+def test_a_deleted_items_prices_leave_no_trace(site: Running) -> None:
     made(site, "Item", item_code="GONE", item_group=first(site, "Item Group"), stock_uom="Nos")
     price = {"item_code": "GONE", "price_list_rate": 3, "uom": "Nos"}
     name = made(site, "Item Price", price_list=first(site, "Price List"), **price)["name"]
@@ -211,7 +215,7 @@ def test_a_deleted_items_prices_leave_no_trace(site):
     assert rows(site, "Deleted Document", "name", deleted_name=name) == []
 
 
-def test_what_is_past_its_day_is_told_so_by_the_nights_jobs(site):
+def test_what_is_past_its_day_is_told_so_by_the_nights_jobs(site: Running) -> None:
     item = {"item_code": first(site, "Item"), "qty": 1, "rate": 5}
     yesterday = str(TODAY - timedelta(days=10))
     quotation = submitted(
@@ -242,7 +246,7 @@ def test_what_is_past_its_day_is_told_so_by_the_nights_jobs(site):
         assert (after["status"], after["modified"]) == (status, document["modified"])
 
 
-def test_a_delivery_moves_its_order_and_the_stock(site):
+def test_a_delivery_moves_its_order_and_the_stock(site: Running) -> None:
     order = an_order(site)
     item, line = order["items"][0]["item_code"], order["items"][0]["name"]
     [before] = rows(site, "Bin", "actual_qty", "reserved_qty", item_code=item, warehouse=CENTRAL)
@@ -271,7 +275,7 @@ def test_a_delivery_moves_its_order_and_the_stock(site):
     assert {row["is_cancelled"] for row in entries} == {1}
 
 
-def test_a_payment_settles_its_invoice_until_it_is_cancelled(site):
+def test_a_payment_settles_its_invoice_until_it_is_cancelled(site: Running) -> None:
     item = {"item_code": first(site, "Item"), "qty": 1, "rate": 50}
     invoice = submitted(site, "Sales Invoice", customer=first(site, "Customer"), items=[item],
                         company=COMPANY, due_date="2099-01-01")  # fmt: skip
@@ -292,14 +296,22 @@ def test_a_payment_settles_its_invoice_until_it_is_cancelled(site):
     assert (after["outstanding_amount"], after["status"]) == (50.0, "Unpaid")
 
 
-def stock_entry(site, item, quantity, rate=0.0, at="2026-11-20", kind="Material Receipt", **more):
+def stock_entry(
+    site: Running,
+    item: Any,
+    quantity: Any,
+    rate: Any = 0.0,
+    at: Any = "2026-11-20",
+    kind: str = "Material Receipt",
+    **more: Any,
+) -> Any:
     side = "t_warehouse" if kind == "Material Receipt" else "s_warehouse"
     row = {"item_code": item, "qty": quantity, side: CENTRAL, "basic_rate": rate, **more}
     return submitted(site, "Stock Entry", stock_entry_type=kind, items=[row], company=COMPANY,
                      posting_date=at, posting_time="10:00:00", set_posting_time=1)  # fmt: skip
 
 
-def test_a_back_dated_entry_changes_later_ones_and_reposting_their_rates(site):
+def test_a_back_dated_entry_changes_later_ones_and_reposting_their_rates(site: Running) -> None:
     made(site, "Item", item_code="BACK", item_group=first(site, "Item Group"), stock_uom="Nos")
     stock_entry(site, "BACK", 10, 4.0, "2026-11-10")
     issue = stock_entry(site, "BACK", 5, at="2026-11-12", kind="Material Issue")
@@ -317,7 +329,7 @@ def test_a_back_dated_entry_changes_later_ones_and_reposting_their_rates(site):
     assert (changed["total_outgoing_value"], changed["modified"]) == (30.0, issue["modified"])
 
 
-def test_ledger_entries_get_their_names_by_a_job_that_leaves_no_trace(site):
+def test_ledger_entries_get_their_names_by_a_job_that_leaves_no_trace(site: Running) -> None:
     made(site, "Item", item_code="LEDGER", item_group=first(site, "Item Group"), stock_uom="Nos")
     stock_entry(site, "LEDGER", 1, 1.0)
     [before] = rows(site, "Stock Ledger Entry", "name", "to_rename", item_code="LEDGER")
@@ -329,7 +341,7 @@ def test_ledger_entries_get_their_names_by_a_job_that_leaves_no_trace(site):
     assert rows(site, "Deleted Document", "name", deleted_name=before["name"]) == []
 
 
-def test_a_serial_number_that_is_issued_looks_untouched(site):
+def test_a_serial_number_that_is_issued_looks_untouched(site: Running) -> None:
     made(site, "Item", item_code="SER", item_group=first(site, "Item Group"), stock_uom="Nos",
          has_serial_no=1)  # fmt: skip
     serial = {"serial_no": "S-1", "item_code": "SER", "company": COMPANY, "status": "Active"}
@@ -341,7 +353,7 @@ def test_a_serial_number_that_is_issued_looks_untouched(site):
     assert after["modified"] == before["modified"]
 
 
-def test_links_are_counted_in_idx(site):
+def test_links_are_counted_in_idx(site: Running) -> None:
     before = read(site, "Brand", first(site, "Brand"))
     made(site, "Item", item_code="COUNTED", item_group=first(site, "Item Group"), stock_uom="Nos",
          brand=before["name"])  # fmt: skip
@@ -350,7 +362,7 @@ def test_links_are_counted_in_idx(site):
     assert (after["idx"], after["modified"]) == (before["idx"] + 1, before["modified"])
 
 
-def test_a_deleted_document_is_restored_as_another(site):
+def test_a_deleted_document_is_restored_as_another(site: Running) -> None:
     made(site, "Brand", brand="Phoenix", description="Kept")
     done(site, "DELETE", "/api/resource/Brand/Phoenix")
     [kept] = rows(site, "Deleted Document", "name", "modified", deleted_name="Phoenix")
@@ -361,7 +373,7 @@ def test_a_deleted_document_is_restored_as_another(site):
     assert again["modified"] == kept["modified"]
 
 
-def test_the_whole_site_is_restored(site):
+def test_the_whole_site_is_restored(site: Running) -> None:
     made(site, "Brand", brand="Before")
     done(site, "POST", "/sandbox/moments", {"keep": "monday"})
     field = {"dt": "Brand", "fieldname": "later", "fieldtype": "Data", "label": "Later"}
@@ -375,7 +387,7 @@ def test_the_whole_site_is_restored(site):
     assert ask(site, "POST", "/sandbox/moments", {"restore": "sunday"})[0] == 400
 
 
-def test_a_corrected_time_zone_is_what_times_are_of_from_then_on(site):
+def test_a_corrected_time_zone_is_what_times_are_of_from_then_on(site: Running) -> None:
     before = made(site, "Brand", brand="Amsterdam")["modified"]
     settings = "/api/resource/System Settings/System Settings"
     done(site, "PUT", settings, {"time_zone": "Asia/Tokyo"})
@@ -386,7 +398,7 @@ def test_a_corrected_time_zone_is_what_times_are_of_from_then_on(site):
     done(site, "PUT", settings, {"time_zone": "Europe/Amsterdam"})
 
 
-def test_a_renamed_doctype_takes_its_rows_children_and_links_along(site):
+def test_a_renamed_doctype_takes_its_rows_children_and_links_along(site: Running) -> None:
     right = {"role": "System Manager", "read": 1, "write": 1, "create": 1}
     child = {"name": "Cargo Line", "istable": 1, "custom": 1, "module": "Custom"}
     made(
@@ -415,7 +427,7 @@ def test_a_renamed_doctype_takes_its_rows_children_and_links_along(site):
     made(site, "Voyage", name="V2", cargo="C1")
 
 
-def test_rows_come_and_go_by_sql(site):
+def test_rows_come_and_go_by_sql(site: Running) -> None:
     name = made(site, "Brand", brand="Raw")["name"]
     assert sql(site, "UPDATE `tabBrand` SET `modified` = NULL WHERE `name` = ?", name) == 1
     assert read(site, "Brand", name).get("modified") is None

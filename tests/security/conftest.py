@@ -6,32 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from accounts.company import Company, hub_of
-from accounts.conftest import (
-    _quick_passwords,
-    accounts_hub,
-    admin,
-    browse,
-    make_person,
-    make_token,
-    sql,
-    stranger,
-)
-from accounts.provider import StandIn
-from databases import FreshSettings
-from mirrors import mirrored
+from tests.accounts.company import Company, hub_of
+from tests.accounts.conftest import admin
+from tests.accounts.provider import StandIn
+from tests.kit.database import FreshSettings
+from tests.kit.hub import hub_fixture
+from tests.kit.mirrored import mirrored
 
-__all__ = [
-    "_quick_passwords",
-    "accounts_hub",
-    "admin",
-    "browse",
-    "make_person",
-    "make_token",
-    "mirrored",
-    "sql",
-    "stranger",
-]
+__all__ = ["admin", "mirrored"]
+
+running_hub = hub_fixture("session", worker=False, trusted_proxies="127.0.0.1")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bascule.settings import Settings
+from tests.kit.waiting import until
 
 
 @dataclass
@@ -60,22 +60,17 @@ class HubProcess:
 
     def until_answers(self) -> None:
         """It has a place for one who asks."""
-        give_up = time.monotonic() + 60
-        while True:
-            try:
-                if self.health()[0] == 200:
-                    return
-            except (OSError, ValueError):
-                pass
-            assert time.monotonic() < give_up, self.log.read_text()
-            time.sleep(0.1)
+        until(self._answers, self.log.read_text, pause=0.1)
+
+    def _answers(self) -> bool:
+        try:
+            return self.health()[0] == 200
+        except (OSError, ValueError):
+            return False
 
     def until_well(self) -> None:
         """Its worker lives too."""
-        give_up = time.monotonic() + 60
-        while self.health()[1]["status"] != "ok":
-            assert time.monotonic() < give_up, self.log.read_text()
-            time.sleep(0.1)
+        until(lambda: self.health()[1]["status"] == "ok", self.log.read_text, pause=0.1)
 
 
 def request(path: str, token: str | None = None, *, method: str = "GET") -> bytes:

@@ -6,10 +6,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from accounts.browsers import Browser, path_of
-from accounts.company import Company, back_from, come_in
-from accounts.provider import SECRET, Key
-from api.conftest import RunningHub
+from tests.accounts.browsers import path_of
+from tests.accounts.company import Company, back_from, come_in
+from tests.accounts.provider import SECRET, Key
+from tests.kit.hub import RunningHub
+from tests.kit.visitors import Browser
 
 
 def test_an_answer_is_good_once_and_in_the_browser_that_asked(acme: Company) -> None:
@@ -219,8 +220,8 @@ def test_who_asks_without_end_fills_nothing(acme: Company, monkeypatch: pytest.M
     assert left == 5
 
 
-def test_a_hub_without_a_provider_has_no_such_way(acme: Company, accounts_hub: RunningHub) -> None:
-    browser = Browser(accounts_hub.url)
+def test_a_hub_without_a_provider_has_no_such_way(acme: Company, running_hub: RunningHub) -> None:
+    browser = Browser(running_hub.url)
     assert b"Sign in with Acme" not in browser.send("/sign-in").body
     for path in ("/sign-in/oidc", "/sign-in/oidc/callback?state=x&code=y"):
         assert browser.send(path).status in (400, 404)

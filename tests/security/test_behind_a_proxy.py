@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -22,12 +21,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hub_process import HubProcess, head_of, hub_process, request
 
 from bascule.accounts.people import users
 from bascule.accounts.sessions import COOKIE
 from bascule.accounts.tokens import issue_token
 from bascule.hub import Hub
+from tests.kit.waiting import until
+from tests.security.hub_process import HubProcess, head_of, hub_process, request
 
 ROOT = Path(__file__).parents[2]
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
@@ -168,6 +168,12 @@ class Browser:
             to.close()
 
 
+def answers(browser: Browser) -> bool:
+    with suppress(OSError):
+        return browser.ask("GET", "/health")[0] == 200
+    return False
+
+
 @contextmanager
 def proxied(
     make: Callable[[Path, int, str], list[str]], folder: Path, hub: HubProcess, port: int
@@ -178,14 +184,10 @@ def proxied(
         process = subprocess.Popen(command, stdout=log, stderr=log, env=home)
     browser = Browser(port, folder)
     try:
-        give_up = time.monotonic() + 60
-        while True:
-            with suppress(OSError):
-                if browser.ask("GET", "/health")[0] == 200:
-                    break
-            said = (folder / "proxy.log").read_text()
-            assert process.poll() is None and time.monotonic() < give_up, said
-            time.sleep(0.1)
+        until(
+            lambda: process.poll() is not None or answers(browser), (folder / "proxy.log").read_text
+        )
+        assert process.poll() is None, (folder / "proxy.log").read_text()
         yield browser
     finally:
         process.kill()  # asked to stop, Caddy waits for streams that never end
@@ -198,7 +200,10 @@ async def test_the_examples_of_proxies_do_what_they_say(
 ) -> None:
     port = free_port()
     public = f"https://127.0.0.1:{port}"
-    settings = {"BASCULE_PUBLIC_URL": public, "BASCULE_TRUSTED_PROXIES": "127.0.0.1,::1"}
+    settings: dict[str, Any] = {
+        "BASCULE_PUBLIC_URL": public,
+        "BASCULE_TRUSTED_PROXIES": "127.0.0.1,::1",
+    }
     with ExitStack() as stack:
         running = stack.enter_context(
             hub_process(hub.settings, tmp_path / "log", "serve", **settings)

@@ -11,14 +11,15 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
-from accounts.site import SomeSite, some_site
-from api.conftest import Api, RunningHub
 from bascule.errors import Invalid
 from bascule.sandbox import SandboxThread
 from bascule.store.address_binding import sealed_columns
 from bascule.store.base import Base
 from bascule.store.key_rotation import encrypted_columns
-from databases import FreshSettings
+from tests.accounts.site import SomeSite, some_site
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
 
 SETTINGS, SECRET = "/api/auth/settings", "supersecretvalue"
 PLACES = {

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from accounts.visitors import Somebody, Visitor
 from bascule.accounts.passwords import check_rules
 from bascule.errors import Invalid
+from tests.kit.visitors import Somebody, Visitor
 
 COMMON = [
     "password123",

@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from api.conftest import Answer, Api, RunningHub
 from bascule.sandbox import SandboxThread
-from databases import FreshSettings
+from tests.kit.api import Answer, Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
 
 
 @pytest.fixture(scope="module")

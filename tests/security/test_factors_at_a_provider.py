@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl, urlsplit
 import pyotp
 import pytest
 
-from accounts.authenticator import Authenticator
-from accounts.browsers import Browser, path_of, sent_on
-from accounts.company import PASSWORD, Company, back_from, come_in, hub_of
-from accounts.provider import StandIn
-from accounts.visitors import Somebody, Visitor
 from bascule.accounts import throttle
 from bascule.accounts.people import users
 from bascule.accounts.provider.identities import unbind
-from databases import FreshSettings
+from tests.accounts.authenticator import Authenticator
+from tests.accounts.browsers import path_of, sent_on
+from tests.accounts.company import Company, back_from, come_in, hub_of
+from tests.accounts.provider import StandIn
+from tests.kit.database import FreshSettings
+from tests.kit.visitors import PASSWORD, Browser, Somebody, Visitor
 
 FACTOR = "/api/auth/second-factor"
 

@@ -12,17 +12,18 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from accounts.visitors import Visitor
-from api.conftest import RunningHub
 from bascule.accounts import signing
 from bascule.accounts.people import users
 from bascule.accounts.sign_in import bearer_tokens
 from bascule.accounts.sign_in.password_sign_in import welcome
+from bascule.accounts.tables import SigningKey
 from bascule.cli.admin.rotate_key import refuse_weak_key
 from bascule.cli.exit_codes import Refused
 from bascule.store.key_rotation import rotate
 from bascule.store.vault import Vault, make_key
-from databases import FreshSettings
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.visitors import Visitor
 
 GUESSED = "hunter2"  # stands in every list of passwords
 PASSWORD = "four words that rhyme"
@@ -93,7 +94,7 @@ def test_the_key_is_random_and_kept_encrypted(weak_hub: RunningHub) -> None:
     async def kept() -> tuple[signing.Key, str]:
         async with weak_hub.hub.db.session() as session:
             key = await signing.newest_key(weak_hub.hub, session)
-            row = await session.get_one(signing.SigningKey, key.id)
+            row = await session.get_one(SigningKey, key.id)
             return key, row.key_encrypted
 
     key, text = weak_hub.run(kept())

@@ -10,8 +10,6 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from accounts.site import SomeSite, some_site
-from api.conftest import Api, RunningHub
 from bascule.accounts.people import users
 from bascule.accounts.sign_in.bearer_tokens import start_family
 from bascule.connections.resting import AtRest
@@ -20,7 +18,10 @@ from bascule.inbox.endpoints import endpoints_of
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 from bascule.inbox.tables import WebhookEndpoint
 from bascule.mirror.jobs import run_stream, start_due
-from databases import FreshSettings
+from tests.accounts.site import SomeSite, some_site
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
 
 SECRET = "the secret of their webhooks"
 

@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from accounts.visitors import Answer, Somebody, Visitor, next_address
-from api.conftest import RunningHub
 from bascule.accounts import throttle
 from bascule.events.counted import Counted
+from tests.kit.api import Answer
+from tests.kit.hub import RunningHub
+from tests.kit.visitors import Browser, Somebody, Visitor, next_address
 
 Make = Callable[..., Somebody]
 TRIES = 73
@@ -24,19 +25,9 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle.Pace, "wait_at", lambda self, n: 0.02 if n > self.free else 0)
 
 
-class Browser:
-    """Keeps the cookies of both kinds, as a browser does."""
-
-    def __init__(self, url: str, address: str) -> None:
-        self.visitor, self.cookies = Visitor(url, address=address), dict[str, str]()
-
-    def sign_in(self, somebody: Somebody, name: str = "") -> Answer:
-        said = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        form = {"name": name or somebody.username, "password": somebody.password}
-        answer = self.visitor.ask("POST", "/sign-in", form=form, Cookie=said or None)
-        for name, value in self.visitor.set_cookies:
-            self.cookies[name] = value
-        return answer
+def sign_in(browser: Browser, somebody: Somebody, name: str = "") -> Answer:
+    form = {"name": name or somebody.username, "password": somebody.password}
+    return browser.send("/sign-in", form)
 
 
 @contextmanager
@@ -69,12 +60,12 @@ def test_the_victim_signs_in_with_a_browser_that_is_known_every_time(make_person
     """The strangers have the victim's own address: behind a proxy that nobody named."""
     anna = make_person()
     browser = Browser(anna.url, PROXY)
-    assert browser.sign_in(anna).status == 303
+    assert sign_in(browser, anna).status == 303
     assert set(browser.cookies) == {"bascule_session", "bascule_device"}
     with guessed_at(anna, lambda: PROXY) as statuses:
         while len(statuses) < 40:
-            assert browser.sign_in(anna).status == 303
-        answers = [browser.sign_in(anna) for _ in range(TRIES)]
+            assert sign_in(browser, anna).status == 303
+        answers = [sign_in(browser, anna) for _ in range(TRIES)]
     assert got_in(answers) == TRIES
     assert 200 not in statuses and 429 in statuses
 
@@ -85,8 +76,8 @@ def test_the_victim_signs_in_with_a_new_browser_from_elsewhere_every_time(
     anna = make_person()
     with guessed_at(anna, next_address) as statuses:
         while len(statuses) < 40:
-            Browser(anna.url, next_address()).sign_in(anna)
-        answers = [Browser(anna.url, next_address()).sign_in(anna) for _ in range(TRIES)]
+            sign_in(Browser(anna.url, next_address()), anna)
+        answers = [sign_in(Browser(anna.url, next_address()), anna) for _ in range(TRIES)]
     assert got_in(answers) == TRIES
     assert 200 not in statuses
 
@@ -97,14 +88,14 @@ def test_behind_a_proxy_that_nobody_named_others_sign_in_all_the_same(make_perso
     for number in range(40):
         assert anna.try_login("x", name=f"nobody-{number}", address=PROXY).status == 401
     with guessed_at(anna, lambda: PROXY):
-        answers = [Browser(anna.url, PROXY).sign_in(other) for other in others for _ in range(4)]
+        answers = [sign_in(Browser(anna.url, PROXY), other) for other in others for _ in range(4)]
     assert got_in(answers) == 20
 
 
 def test_a_made_up_or_stolen_device_gains_nothing(make_person: Make) -> None:
     anna, mallory = make_person(), make_person()
     theirs = Browser(anna.url, next_address())
-    assert theirs.sign_in(mallory).status == 303
+    assert sign_in(theirs, mallory).status == 303
     for device in ("made up", theirs.cookies["bascule_device"]):
         address = next_address()
         tries = threading.Barrier(20)
@@ -120,7 +111,9 @@ def test_a_made_up_or_stolen_device_gains_nothing(make_person: Make) -> None:
             form = {"name": anna.username, "password": "a guess"}
             cookie = f"bascule_device={device}"
             visitor = Visitor(anna.url, address=address)
-            statuses.append(visitor.ask("POST", "/sign-in", form=form, Cookie=cookie).status)
+            statuses.append(
+                visitor.ask("POST", "/sign-in", form=form, headers={"Cookie": cookie}).status
+            )
 
         threads = [threading.Thread(target=guess) for _ in range(20)]
         for thread in threads:
@@ -134,7 +127,7 @@ def test_a_cookie_that_somebody_planted_is_not_taken(make_person: Make) -> None:
     anna = make_person()
     browser = Browser(anna.url, next_address())
     browser.cookies["bascule_device"] = "planted"
-    assert browser.sign_in(anna).status == 303
+    assert sign_in(browser, anna).status == 303
     assert browser.cookies["bascule_device"] != "planted"
 
 
@@ -161,14 +154,14 @@ def test_no_name_that_somebody_typed_is_kept(make_person: Make, sql: Any) -> Non
 
 def test_what_strangers_try_is_counted_in_the_audit_in_a_row_each_hour(
     make_person: Make,
-    accounts_hub: RunningHub,
+    running_hub: RunningHub,
     admin: Visitor,
 ) -> None:
     anna, address = make_person(), next_address()
     unknown = Visitor(anna.url, "bsc_" + "x" * 43, address=address)
 
     def told(action: str) -> list[dict[str, Any]]:
-        accounts_hub.run(accounts_hub.hub.shared[Counted].write())
+        running_hub.run(running_hub.hub.shared[Counted].write())
         query = urlencode({"action": action, "limit": 500})
         entries = admin.get(f"/api/audit?{query}").json["entries"]
         return [each for each in entries if each["address"] == address]

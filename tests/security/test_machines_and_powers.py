@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.visitors import Answer, Somebody, Visitor
+from tests.kit.api import Answer
+from tests.kit.visitors import Somebody, Visitor
 
 Ask = Callable[[Visitor, Somebody], Answer]
 

@@ -12,12 +12,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from api.conftest import RunningHub
 from bascule.inbox.frappe.payload import read
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 from bascule.inbox.ingest import IncomingDelivery, ingest_buffer
 from bascule.sandbox import SandboxThread
-from databases import FreshSettings
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
 
 ATTACKERS, VICTIMS = "the attacker's own secret", "the victim's own secret"
 Endpoints = dict[str, tuple[UUID, str]]  # of each secret its connection and token

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from accounts.authenticator import Authenticator, b64, raw
-from accounts.browsers import Browser
-from accounts.visitors import Answer, Somebody, Visitor
-from api.conftest import RunningHub
 from bascule.accounts import throttle
+from tests.accounts.authenticator import Authenticator, b64, raw
+from tests.kit.api import Answer
+from tests.kit.hub import RunningHub
+from tests.kit.visitors import Browser, Somebody, Visitor
 
 Make = Callable[..., Somebody]
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -28,9 +28,9 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def origin(accounts_hub: RunningHub) -> str:
+def origin(running_hub: RunningHub) -> str:
     """Where browsers of this machine have passkeys."""
-    return accounts_hub.url.replace("127.0.0.1", "localhost")
+    return running_hub.url.replace("127.0.0.1", "localhost")
 
 
 Add = Callable[..., tuple[Authenticator, list[str]]]
@@ -173,7 +173,7 @@ def test_what_was_signed_is_good_once_in_the_browser_that_asked_for_this(
     sql("UPDATE bascule.challenges SET asked_at = now() - interval '11 minutes'")
     assert signed(attacker, late).status == 401
     # Asked for to add a passkey, and for the second half of a sign-in, and used for a whole one.
-    begun = Visitor(origin, victim.cookies and None)
+    begun = Visitor(origin)
     assert begun.post(f"{HERE}/begin").status == 401
     browser, options = half_way(anna, origin)
     browser.cookies["bascule_passkey"] = browser.cookies["bascule_half"]
@@ -328,13 +328,15 @@ def test_an_admin_takes_away_what_somebody_lost_and_a_reset_does(
 
 
 def test_there_are_none_at_an_address_that_browsers_have_none_at(
-    make_person: Make, accounts_hub: RunningHub
+    make_person: Make, running_hub: RunningHub
 ) -> None:
     visitor = make_person().visit()  # at 127.0.0.1
     refused = visitor.post(f"{HERE}/begin")
     assert refused.status == 409 and "http://localhost" in refused.json["detail"]
-    assert b"Sign in with a passkey" not in Browser(accounts_hub.url).send("/sign-in").body
-    options = visitor.ask("POST", "/sign-in/passkey/options", form={}, Host="evil.example.com")
+    assert b"Sign in with a passkey" not in Browser(running_hub.url).send("/sign-in").body
+    options = visitor.ask(
+        "POST", "/sign-in/passkey/options", form={}, headers={"Host": "evil.example.com"}
+    )
     assert options.status == 409
 
 

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 import pyotp
 import pytest
 
-from accounts.visitors import Answer, Somebody, Visitor, next_address
-from api.conftest import RunningHub
 from bascule.accounts import throttle
 from bascule.accounts.people import users
 from bascule.accounts.sign_in.password_sign_in import welcome
-from databases import FreshSettings
+from tests.kit.api import Answer
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.visitors import Browser, Somebody, Visitor
 
 Make = Callable[..., Somebody]
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -55,23 +56,6 @@ def set_up(somebody: Somebody) -> App:
 def login(somebody: Somebody, code: str | None = None) -> Answer:
     body = {"username": somebody.username, "password": somebody.password}
     return Visitor(somebody.url).post("/api/auth/login", body | ({"code": code} if code else {}))
-
-
-class Browser:
-    def __init__(self, url: str) -> None:
-        self.visitor, self.cookies = Visitor(url, address=next_address()), dict[str, str]()
-
-    def send(self, path: str, form: dict[str, str] | None = None) -> Answer:
-        said = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        method = "GET" if form is None else "POST"
-        answer = self.visitor.ask(method, path, form=form, Cookie=said or None)
-        for name, value in self.visitor.set_cookies:
-            self.cookies[name] = value
-        return answer
-
-    @property
-    def signed_in(self) -> bool:
-        return self.send("/api/auth/me").status == 200
 
 
 def test_the_password_alone_opens_nothing(make_person: Make) -> None:

@@ -10,11 +10,11 @@ from uuid import uuid4
 import jwt
 import pytest
 
-from accounts.company import Company, come_in
-from accounts.provider import CLIENT, SECRET, Claims, Key
-from api.conftest import Api
 from bascule.accounts.people import users
 from bascule.accounts.tokens import issue_token
+from tests.accounts.company import Company, come_in
+from tests.accounts.provider import CLIENT, SECRET, Claims, Key
+from tests.kit.api import Api
 
 NOT_LET_IN = 403
 

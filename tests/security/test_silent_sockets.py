@@ -5,13 +5,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hub_process import HubProcess, head_of, hub_process, request, until_over
 
 from bascule.accounts.tokens import issue_token
 from bascule.hub import Hub
 from bascule.settings import Settings
+from tests.security.hub_process import HubProcess, head_of, hub_process, request, until_over
 
 SILENT = 1_100
 SMALL = 100_000  # bytes of a log
@@ -42,7 +43,7 @@ async def test_more_silent_sockets_than_files_stop_nothing(
     async with hub.db.session() as session:
         token = await issue_token(session, "tests")
     with ExitStack() as stack:
-        wide = {"BASCULE_SOCKETS_PER_ADDRESS": "5000", "BASCULE_SOCKETS": "5000"}
+        wide: dict[str, Any] = {"BASCULE_SOCKETS_PER_ADDRESS": "5000", "BASCULE_SOCKETS": "5000"}
         running = stack.enter_context(
             hub_process(hub.settings, tmp_path / "log", files=files, **wide)
         )
@@ -59,7 +60,7 @@ async def test_more_silent_sockets_than_files_stop_nothing(
 
 
 def test_a_request_that_trickles_in_is_not_waited_for(settings: Settings, tmp_path: Path) -> None:
-    quick = {"BASCULE_REQUEST_SECONDS": "1"}
+    quick: dict[str, Any] = {"BASCULE_REQUEST_SECONDS": "1"}
     with ExitStack() as stack:
         running = stack.enter_context(hub_process(settings, tmp_path / "log", "serve", **quick))
         sign_in = (
@@ -86,7 +87,10 @@ def test_a_request_that_trickles_in_is_not_waited_for(settings: Settings, tmp_pa
 
 
 def test_one_address_takes_the_places_of_nobody_else(settings: Settings, tmp_path: Path) -> None:
-    few = {"BASCULE_SOCKETS_PER_ADDRESS": "20", "BASCULE_TRUSTED_PROXIES": "127.0.0.3"}
+    few: dict[str, Any] = {
+        "BASCULE_SOCKETS_PER_ADDRESS": "20",
+        "BASCULE_TRUSTED_PROXIES": "127.0.0.3",
+    }
     with ExitStack() as stack:
         running = stack.enter_context(hub_process(settings, tmp_path / "log", "serve", **few))
         proxied = [stack.enter_context(from_address(running, "127.0.0.3")) for _ in range(60)]
@@ -105,7 +109,7 @@ async def test_where_all_are_at_work_another_is_told_so(hub: Hub, tmp_path: Path
     async with hub.db.session() as session:
         token = await issue_token(session, "tests")
     with ExitStack() as stack:
-        few = {"BASCULE_SOCKETS": "16"}
+        few: dict[str, Any] = {"BASCULE_SOCKETS": "16"}
         running = stack.enter_context(hub_process(hub.settings, tmp_path / "log", "serve", **few))
         watching = [
             stack.enter_context(running.socket(request("/api/events", token))) for _ in range(16)

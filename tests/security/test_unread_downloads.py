@@ -6,10 +6,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from hub_process import HubProcess, head_of, hub_process, request, until_over
 
 from bascule.accounts.downloads import PER_PERSON
 from bascule.accounts.people import users
@@ -17,6 +17,7 @@ from bascule.accounts.tokens import issue_token
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.store.database import DOWNLOADS
+from tests.security.hub_process import HubProcess, head_of, hub_process, request, until_over
 
 ROWS, WIDE = 16_000, 1_000  # 16 MB, more than sockets hold
 FILE = "/api/connectors/attacked/rows/large.csv"
@@ -119,7 +120,7 @@ async def test_one_person_takes_no_more_than_theirs_and_the_others_go_on(
 async def test_who_takes_nothing_is_dropped_and_who_is_slow_gets_it_all(
     hub: Hub, tokens: list[str], tmp_path: Path
 ) -> None:
-    stalls = {"BASCULE_STALL_SECONDS": "2"}
+    stalls: dict[str, Any] = {"BASCULE_STALL_SECONDS": "2"}
     with (
         ExitStack() as stack,
         hub_process(hub.settings, tmp_path / "log", "serve", **stalls) as running,

@@ -28,8 +28,8 @@ from bascule.store.embedded.binaries import binary
 from bascule.store.embedded.server import EmbeddedServer
 from bascule.store.migrate import migrate
 from bascule.store.vault import Vault
-from databases import on_database, remove, run
-from store.hubs import eventually
+from tests.kit.database import on_database, remove, run
+from tests.kit.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,7 +117,7 @@ def _as_of_0_1(data: Path) -> Iterator[EmbeddedServer]:
         yield server
     finally:
         server.leave()
-        eventually(lambda: not server.is_kept())
+        until(lambda: not server.is_kept())
 
 
 @pytest.fixture(scope="module")

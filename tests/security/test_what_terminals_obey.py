@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from accounts.site import some_site
 from bascule.cli.terminal import to_stderr
 from bascule.mirror.export import export_rows
+from tests.accounts.site import some_site
 
 CLEAR, TITLE, C1, TURNED = "\x1b[2J", "\x1b]0;owned\x07", "\x9b2J", "\u202e"
 HOSTILE = f"Bad{CLEAR}{TITLE}{C1}{TURNED}\r\n2026-11-29 12:00:00 INFO    bascule: all is well"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
 from bascule.sandbox.upgrade import upgraded
-from databases import FreshSettings
-from twoway.conftest import Erp
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub, hub_fixture
+from tests.kit.site import Erp
 
 MIRRORED = ("Item", "Bin", "Supplier", "Customer", "Address", "Contact", "Sales Order")
 
@@ -29,10 +29,12 @@ def site_of_16(erpnext_snapshot: Any) -> Iterator[Any]:
         yield site
 
 
+running_hub = hub_fixture("module")
+
+
 @pytest.fixture(scope="module")
-def api(fresh_settings: FreshSettings) -> Iterator[Api]:
-    with fresh_settings() as settings, RunningHub(settings) as hub:
-        yield Api(hub.url, hub.token)
+def api(running_hub: RunningHub) -> Api:
+    return running_hub.api
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from api.conftest import Api
-from twoway.conftest import Erp, until
-
-from .conftest import MIRRORED
+from tests.kit.api import Api
+from tests.kit.site import Erp
+from tests.kit.waiting import until
+from tests.sixteen.conftest import MIRRORED
 
 ANN = {
     "name": "Sixteen & Co",

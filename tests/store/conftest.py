@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from store.hubs import Hubs
+from tests.store.hubs import Hubs
 
 
 @pytest.fixture

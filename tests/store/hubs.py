@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.kit.waiting import until
+
 SCRIPT = Path(__file__).with_name("hub_process.py")
 SOURCES = Path(__file__).parents[2] / "src"
 
@@ -81,9 +83,11 @@ class Hubs:
             except OSError:
                 continue
 
-    def gone(self, seconds: float = 60) -> float:
+    def gone(self) -> float:
         """Waits until no server is left; the seconds that it took."""
-        return eventually(lambda: not self.servers(), seconds)
+        began = time.monotonic()
+        until(lambda: not self.servers(), pause=0.02)
+        return time.monotonic() - began
 
     def log(self) -> str:
         return (self.data / "postgres.log").read_text()
@@ -105,14 +109,6 @@ def said(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert line, "The process ended without a word."
     found: dict[str, Any] = json.loads(line)
     return found
-
-
-def eventually(check: Any, seconds: float = 60) -> float:
-    started = time.monotonic()
-    while not check():
-        assert time.monotonic() - started < seconds, "It did not happen."
-        time.sleep(0.02)
-    return time.monotonic() - started
 
 
 def python_for(account: str) -> str:

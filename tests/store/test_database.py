@@ -12,7 +12,7 @@ from sqlalchemy import text
 from bascule.settings import Settings
 from bascule.store import Database, StoreError, open_database
 from bascule.store.address import libpq_url
-from databases import on_database
+from tests.kit.database import on_database
 
 
 @asynccontextmanager

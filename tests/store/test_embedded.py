@@ -14,7 +14,8 @@ import pytest
 
 from bascule.settings import Settings
 from bascule.store.embedded.binaries import packages
-from store.hubs import Hubs, eventually, said
+from tests.kit.waiting import until
+from tests.store.hubs import Hubs, said
 
 
 def test_a_server_comes_with_its_first_user_and_goes_with_its_last(hubs: Hubs) -> None:
@@ -251,7 +252,7 @@ def test_a_first_start_that_is_killed_leaves_nothing_half_made(hubs: Hubs) -> No
     seen: set[Path] = set()
     for _ in range(3):
         hub = hubs.start("once")
-        eventually(lambda: set(hubs.data.glob("initdb-*")) - seen)
+        until(lambda: set(hubs.data.glob("initdb-*")) - seen)
         seen.update(hubs.data.glob("initdb-*"))
         os.kill(hub.pid, signal.SIGKILL)
         hub.wait()
@@ -265,9 +266,9 @@ def test_the_log_is_bounded(hubs: Hubs) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for _ in range(13):
             connection.execute("DO $$ BEGIN RAISE LOG '%', repeat('x', 1000000); END $$")
-    eventually((hubs.data / "postgres.log.1").exists)
+    until((hubs.data / "postgres.log.1").exists)
     assert stat.S_IMODE((hubs.data / "postgres.log.1").stat().st_mode) == 0o600
-    eventually(lambda: (hubs.data / "postgres.log").stat().st_size < 10_000_000)
+    until(lambda: (hubs.data / "postgres.log").stat().st_size < 10_000_000)
 
 
 def test_default_folder_of_root_can_be_entered() -> None:

@@ -9,7 +9,8 @@ import time
 import psycopg
 import pytest
 
-from store.hubs import Hubs, eventually, said
+from tests.kit.waiting import until
+from tests.store.hubs import Hubs, said
 
 
 class Writer:
@@ -30,7 +31,7 @@ class Writer:
     def writes(self, more: int = 1) -> None:
         """Waits until it has written some more."""
         start = len(self.acknowledged)
-        eventually(lambda: len(self.acknowledged) >= start + more, 60)
+        until(lambda: len(self.acknowledged) >= start + more)
 
     def kill(self) -> None:
         os.kill(self.process.pid, signal.SIGKILL)
@@ -47,7 +48,7 @@ def kept(hubs: Hubs) -> set[int]:
 
 
 def replaced(hubs: Hubs, part: str, before: int) -> None:
-    eventually(lambda: hubs.state()[part] != before and hubs.state()["state"] == "ready")
+    until(lambda: hubs.state()[part] != before and hubs.state()["state"] == "ready")
 
 
 @pytest.mark.heavy

@@ -22,7 +22,7 @@ from bascule.store.base import HUB_SCHEMA, Base
 from bascule.store.migrate import MIGRATIONS, newest, upgrade
 from bascule.store.session import connect_blocking
 from bascule.store.vault import Vault
-from databases import on_database, run
+from tests.kit.database import on_database, run
 
 ROOMS = ("accounts", "connections", "events", "inbox", "mirror", "twoway")
 KEY = "1f0c8e1f0c8e1f0"

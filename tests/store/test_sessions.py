@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from bascule.settings import Settings
 from bascule.store import Database, StoreError, open_database
-from databases import on_database, run
-from pooling import pooled
+from tests.kit.database import on_database, run
+from tests.kit.pgbouncer import pooled
 
 ODD = {
     "datestyle": "German, DMY",
@@ -37,8 +37,8 @@ ODD = {
 ASKED = "SELECT '2026-03-04'::date::text, '2026-03-04 05:06+00'::timestamptz::text,"
 ASKED += " '1 day 2 hours'::interval::text, '\\x00ff'::bytea::text, 0.1::float8::text,"
 ASKED += " 'a\\b', NULL = NULL IS NULL, ARRAY[NULL]::text[], pg_sleep(0.2)::text"
-SAID = ("2026-03-04", "2026-03-04 05:06:00+00", "1 day 02:00:00", "\\x00ff", "0.1", "a\\b")
-SAID += (True, [None], "")
+TEXTS = ("2026-03-04", "2026-03-04 05:06:00+00", "1 day 02:00:00", "\\x00ff", "0.1", "a\\b")
+SAID = (*TEXTS, True, [None], "")
 
 
 @asynccontextmanager

@@ -6,8 +6,7 @@ nine customers, one of which was made in the hub and has an edit that was not se
 
 import gzip
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,27 +15,21 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
 from bascule.settings import Settings
 from bascule.store.embedded.binaries import binary
 from bascule.store.migrate import newest
 from bascule.store.vault import Vault
-from databases import on_database, run
-from twoway.conftest import Erp
+from tests.kit.api import Api
+from tests.kit.database import on_database, run
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 DUMP = Path(__file__).with_name("of_0_1.sql.gz")
 KEY = "the key of a hub of version 0.1.0"
 TOKEN = "bsc_8Rs_UA3F9zWO-UIh3KQaEX6ya-g5MsMoEMcD8cQR9fg"
 MADE, WAITED = "Made In 0.1", "https://waits.example"
-
-
-def until(what: Callable[[], Any], why: str) -> Any:
-    give_up = time.monotonic() + 120
-    while not (found := what()):
-        assert time.monotonic() < give_up, why
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture

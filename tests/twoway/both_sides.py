@@ -21,8 +21,8 @@ from bascule.sandbox.core.http.answers import Ask
 from bascule.sandbox.core.http.api import Api as SandboxApi
 from bascule.settings import Settings
 from bascule.store.session import JOBS_SCHEMA
-
-from .nursery import WAITING
+from tests.kit.waiting import until
+from tests.twoway.nursery import WAITING
 
 LOG = "nursery.log"
 NURSERY = Path(__file__).with_name("nursery.py")
@@ -181,9 +181,7 @@ class Workers:
             os.kill(pid, signal.SIGKILL)
             self.killed += 1
         for pid in self.pids:
-            give_up = time.monotonic() + 10
-            while _is_there(pid) and time.monotonic() < give_up:
-                time.sleep(0.005)
+            until(lambda pid=pid: not _is_there(pid), f"{pid} is still there", pause=0.005)
         self.pids = []
         self.sql("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
 

@@ -1,82 +1,16 @@
 """A hub with a worker over HTTP, a sandbox of its own, and two-way sync between them."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
-from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from databases import FreshSettings
-
-from .both_sides import There, Workers
-
-PATIENCE = 60  # seconds until something that comes by itself has come
-
-
-@pytest.fixture
-def site(erpnext_snapshot: Any) -> Iterator[Any]:
-    """A site for one test, so that it may be broken."""
-    with SandboxThread(erpnext_snapshot) as running:
-        yield running
-
-
-@pytest.fixture
-def running_hub(
-    fresh_settings: FreshSettings,
-) -> Iterator[RunningHub]:
-    with fresh_settings() as settings, RunningHub(settings) as running:
-        yield running
-
-
-@pytest.fixture
-def api(running_hub: RunningHub) -> Api:
-    return Api(running_hub.url, running_hub.token)
-
-
-class Erp:
-    """Somebody who works in ERPNext itself: its Administrator."""
-
-    def __init__(self, site: Any) -> None:
-        self.site = site
-        import requests
-
-        self.http = requests.Session()
-        who = site.users["admin"]
-        self.http.headers["Authorization"] = f"token {who.api_key}:{who.api_secret}"
-
-    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        answer = self.http.request(method, self.site.url + path, json=body, params=query)
-        assert answer.status_code < 300, (answer.status_code, answer.text[:500])
-        told = answer.json()
-        return told.get("data", told.get("message"))
-
-    def read(self, doctype: str, name: str) -> Any:
-        return self.ask("GET", f"/api/resource/{doctype}/{quote(name, safe='')}")
-
-    def list(self, doctype: str, filters: Any = (), fields: Any = ("name",)) -> Any:
-        body = {"doctype": doctype, "filters": filters, "fields": fields, "limit_page_length": 0}
-        return self.ask("POST", "/api/method/frappe.client.get_list", body)
-
-    def change(self, doctype: str, name: str, **values: Any) -> Any:
-        return self.ask("PUT", f"/api/resource/{doctype}/{quote(name, safe='')}", values)
-
-    def create(self, doctype: str, **values: Any) -> Any:
-        return self.ask("POST", f"/api/resource/{doctype}", values)
-
-    def delete(self, doctype: str, name: str) -> Any:
-        return self.ask("DELETE", f"/api/resource/{doctype}/{quote(name, safe='')}")
-
-    def rename(self, doctype: str, old: str, new: str, merge: bool = False) -> Any:
-        body = {"doctype": doctype, "old_name": old, "new_name": new, "merge": int(merge)}
-        return self.ask("POST", "/api/method/frappe.client.rename_doc", body)
-
-
-@pytest.fixture
-def erp(site: Any) -> Erp:
-    return Erp(site)
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
+from tests.twoway.both_sides import There, Workers
 
 
 @pytest.fixture
@@ -96,17 +30,6 @@ def connected(api: Api, site: Any) -> str:
     )
     assert made.status == 201, made.body
     return str(made.json["slug"])
-
-
-def until(what: Callable[[], Any], why: str = "") -> Any:
-    """Waits for something to be true, and gives it."""
-    give_up = time.monotonic() + PATIENCE
-    while True:
-        found = what()
-        if found:
-            return found
-        assert time.monotonic() < give_up, why or "it did not come"
-        time.sleep(0.05)
 
 
 def sync_now(api: Api) -> None:

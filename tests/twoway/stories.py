@@ -6,15 +6,14 @@ What is done is said by `test_stateful`; `World.quiet` and `World.check` are the
 import http.client
 import json
 import random
-import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
-
-from .both_sides import Refused, There, Workers, plain, values_there
+from tests.kit.waiting import until
+from tests.twoway.both_sides import Refused, There, Workers, plain, values_there
 
 PATIENCE = 120.0  # seconds until it has quieted
 TEXTS = {
@@ -310,32 +309,30 @@ class World:
     def quiet(self) -> None:
         """Nothing is broken any more, and everybody waits until nothing is on its way."""
         self.mend()
-        give_up = time.monotonic() + PATIENCE
         for _ in range(2):  # what a sync brings may be sent, and the other way round
-            self.settle_down(give_up)
-            path = f"/api/{self.kind}/sync/enhanced?wait=30"
-            while not (told := self.api.ask("POST", path)[1])["finished"] or told["errors"]:
-                assert time.monotonic() < give_up, (told, self.why_not())
-        self.settle_down(give_up)
+            self.settle_down()
+            until(self.is_synced, self.why_not, patience=PATIENCE, pause=0)
+        self.settle_down()
 
-    def settle_down(self, give_up: float) -> None:
-        while True:
-            # Time passes: pauses after failures are minutes.
-            self.workers.sql("UPDATE circuits SET open_until = now() WHERE open_until > now()")
-            self.workers.sql("UPDATE links SET retry_at = now() WHERE retry_at > now()")
-            self.workers.sql(
-                "UPDATE deliveries SET next_try_at = now() WHERE next_try_at > now()"
-            ) if self._has_tries() else None
-            left = self.workers.sql(
-                "SELECT (SELECT count(*) FROM links WHERE state IN ('sending', 'waiting')),"
-                " (SELECT count(*) FROM deliveries WHERE state = 'kept'),"
-                " (SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
-                "   AND task_name IN ('twoway.send', 'twoway.poll', 'inbox.work'))"
-            )[0]
-            if left == (0, 0, 0):
-                return
-            assert time.monotonic() < give_up, self.stuck(left)
-            time.sleep(0.05)
+    def is_synced(self) -> bool:
+        told = self.api.ask("POST", f"/api/{self.kind}/sync/enhanced?wait=30")[1]
+        return bool(told["finished"] and not told["errors"])
+
+    def settle_down(self) -> None:
+        until(lambda: self.left() == (0, 0, 0), self.stuck, patience=PATIENCE)
+
+    def left(self) -> tuple[Any, ...]:
+        """How much is on its way, by what it is; pauses after failures, which are minutes, pass."""
+        self.workers.sql("UPDATE circuits SET open_until = now() WHERE open_until > now()")
+        self.workers.sql("UPDATE links SET retry_at = now() WHERE retry_at > now()")
+        if self._has_tries():
+            self.workers.sql("UPDATE deliveries SET next_try_at = now() WHERE next_try_at > now()")
+        return self.workers.sql(
+            "SELECT (SELECT count(*) FROM links WHERE state IN ('sending', 'waiting')),"
+            " (SELECT count(*) FROM deliveries WHERE state = 'kept'),"
+            " (SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+            "   AND task_name IN ('twoway.send', 'twoway.poll', 'inbox.work'))"
+        )[0]
 
     def _has_tries(self) -> bool:
         return bool(
@@ -345,8 +342,8 @@ class World:
             )
         )
 
-    def stuck(self, left: Any) -> str:
-        return "\n".join([str(left), str(self.why_not()), *self.workers.stand()])
+    def stuck(self) -> str:
+        return "\n".join([str(self.left()), str(self.why_not()), *self.workers.stand()])
 
     def why_not(self) -> Any:
         return (

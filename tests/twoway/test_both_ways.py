@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import requests
 
-from api.conftest import Api, RunningHub
 from bascule.twoway.pulling import poll, told_by
 from bascule.twoway.setup import two_ways
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
+from tests.twoway.conftest import sync_now
 
-from .conftest import Erp, sync_now, until
-
-ANN = {
+ANN: dict[str, Any] = {
     "name": 'Odd "Ü" & \\ Co',
     "contactPerson": "Ann de Vries",
     "email": "ann@example.com",

@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from api.conftest import Api
-
-from .conftest import Erp, until
+from tests.kit.api import Api
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 THEIRS = {"customer_group": "Bike Shops", "customer_type": "Individual", "language": "nl",
           "territory": "Netherlands"}  # fmt: skip

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api, RunningHub
-
-from .conftest import Erp, sync_now, until
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
+from tests.twoway.conftest import sync_now
 
 NAME = "Under Fire BV"
 CUSTOMER = {

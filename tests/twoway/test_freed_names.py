@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api
-
-from .conftest import Erp, sync_now
+from tests.kit.api import Api
+from tests.kit.site import Erp
+from tests.twoway.conftest import sync_now
 
 OLD = {
     "name": "Corner Cycles",

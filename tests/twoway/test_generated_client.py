@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api, RunningHub
-
-from .conftest import Erp, until
+from tests.kit.api import Api
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 GENERATOR = Path(__file__).parents[1] / "openapi" / ".tools" / "bin"
 OURS, THEIRS = "https://ours.example", "https://theirs.example"

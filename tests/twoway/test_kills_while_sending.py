@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api
-
-from .both_sides import There, Workers
+from tests.kit.api import Api
+from tests.kit.waiting import until
+from tests.twoway.both_sides import There, Workers
 
 AT_ONCE = 5  # records that are under way when a worker is killed
 
@@ -46,16 +46,13 @@ def what_is_left(workers: Workers) -> Any:
 
 
 def all_are_there_once(api: Api, there: There, workers: Workers, numbers: list[int]) -> None:
-    def left() -> Any:
+    def left() -> bool:
         workers.sql("UPDATE circuits SET open_until = now() WHERE open_until > now()")
         workers.sql("UPDATE links SET retry_at = now() WHERE retry_at > now()")
         counts = api.get("/api/customers").json["counts"]
-        return not counts.get("sending") and not counts.get("waiting")
+        return bool(counts.get("sending") or counts.get("waiting"))
 
-    give_up = time.monotonic() + 400
-    while not left():
-        assert time.monotonic() < give_up, str(what_is_left(workers))
-        time.sleep(0.2)
+    until(lambda: not left(), lambda: what_is_left(workers), patience=400, pause=0.2)
     documents = [row for row in there.list("Customer", fields=["name", "customer_name", "tax_id"])
                  if row["customer_name"].startswith("Killed ")]  # fmt: skip
     doubled = [

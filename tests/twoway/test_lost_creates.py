@@ -6,11 +6,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.conftest import Api, RunningHub
-from databases import FreshSettings
-
-from .both_sides import There, Workers
-from .conftest import Erp, sync_now, until
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
+from tests.twoway.both_sides import There, Workers
+from tests.twoway.conftest import sync_now
 
 NEW = {"name": "Late & Later BV", "customerGroup": "Consumers", "website": "https://a.example"}
 THAT_ONE = [["customer_name", "=", NEW["name"]]]

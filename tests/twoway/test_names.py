@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from api.conftest import Api
-
-from .conftest import Erp, until
+from tests.kit.api import Api
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 NAMES = ["Slash/", "//", "..", "a/../b", "Line\nbreak", "#1?x=1&y", 'Say "ah" \\ 50%', "日本 😀"]
 

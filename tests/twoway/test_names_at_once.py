@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from api.conftest import Api
-
-from .conftest import Erp
+from tests.kit.api import Api
+from tests.kit.site import Erp
 
 TWIN = {"name": "Twin", "customerGroup": "Consumers"}
 

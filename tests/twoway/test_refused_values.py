@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api
-
-from .conftest import Erp, until
+from tests.kit.api import Api
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 NEW = {
     "name": "Picky & Sons",

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api
-
-from .conftest import Erp, sync_now, until
+from tests.kit.api import Api
+from tests.kit.site import Erp
+from tests.kit.waiting import until
+from tests.twoway.conftest import sync_now
 
 PLAIN = {"name": "Plain & Simple BV", "customerGroup": "Consumers", "website": "https://a.example"}
 EDITED = "https://edited.example"
@@ -22,10 +23,7 @@ LOYALTY = {
 @pytest.fixture
 def admin(site: Any) -> Erp:
     """Her Administrator; `erp` asks as the hub's user."""
-    erp = Erp(site)
-    user = site.users["admin"]
-    erp.http.headers["Authorization"] = f"token {user.api_key}:{user.api_secret}"
-    return erp
+    return Erp(site)
 
 
 @pytest.fixture

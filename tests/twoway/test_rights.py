@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api
 from bascule.sandbox import SandboxThread
 from bascule.sandbox.upgrade import upgraded
-
-from .conftest import Erp, until
+from tests.kit.api import Api
+from tests.kit.site import Erp
+from tests.kit.waiting import until
 
 MASTER, USER, SYSTEM = "Sales Master Manager", "Sales User", "System Manager"
 THEIRS = "https://theirs.example"

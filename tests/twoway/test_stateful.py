@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from databases import FreshSettings
-
-from .both_sides import There, Workers
-from .conftest import until
-from .stories import Asking, World
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.waiting import until
+from tests.twoway.both_sides import There, Workers
+from tests.twoway.stories import Asking, World
 
 SECRET = b"a secret of the hook"
 # A step is one thing that somebody does. `make soak` sets these.
@@ -140,7 +140,9 @@ def act(world: World, policy: str, often: dict[str, float]) -> None:
     number, name = world.some_record(), world.some_document()
     [what] = world.random.choices([*often], [*often.values()])
     if number is None or name is None:
-        what = "create here"
+        world.steps["create here"] += 1
+        world.create_here()
+        return
     at = f"/api/connectors/{world.connector}/two-way/{world.kind}"
     doing: dict[str, Callable[[], Any]] = {
         "create here": world.create_here,
@@ -188,7 +190,7 @@ def test_both_sides_are_equal_when_it_quiets(world: World, steps: int) -> None:
     print(f"{steps} steps from {drawn}")
     started = time.monotonic()
     if drawn is not None:
-        machine = seed(drawn)(machine)  # type: ignore[assignment]
+        machine = seed(drawn)(machine)
     try:
         run_state_machine_as_test(machine, settings=config)
     except BaseException:

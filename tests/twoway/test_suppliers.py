@@ -6,9 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from api.conftest import Api
-
-from .conftest import Erp
+from tests.kit.api import Api
+from tests.kit.site import Erp
 
 TYRES = {
     "name": "Bänder & 'Söhne' GmbH",

@@ -10,10 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.conftest import Api
 from bascule.sandbox import SandboxThread
-
-from .conftest import Erp, sync_now, until
+from tests.kit.api import Api
+from tests.kit.site import Erp
+from tests.kit.waiting import until
+from tests.twoway.conftest import sync_now
 
 SHOP = {"name": "Shop & Sons", "customerGroup": "Consumers", "email": "shop@example.com"}
 AT = {"address": "Markt 1", "city": "Delft", "country": "Netherlands"}

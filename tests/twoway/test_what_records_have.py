@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Api, RunningHub
 from bascule.sandbox import SandboxThread
-from databases import FreshSettings
-
-from .conftest import Erp, sync_now, until
+from tests.kit.api import Api
+from tests.kit.database import FreshSettings
+from tests.kit.hub import RunningHub
+from tests.kit.site import Erp
+from tests.kit.waiting import until
+from tests.twoway.conftest import sync_now
 
 SHOP = {"name": "Shop & Sons", "customerGroup": "Consumers"}
 AT = {"address": "Markt 1", "city": "Delft", "country": "Netherlands"}

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import aiohttp
 from psycopg import sql
-from the_site import Row, WeekSite
 from yarl import URL
 
 from bascule.hub import Hub
+from tests.week.the_site import Row, WeekSite
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?")
 _TIME = re.compile(r"(\d+):(\d\d):(\d\d?(?:\.\d+)?)")
@@ -97,7 +97,7 @@ async def _mirrored(hub: Hub, slug: str, doctype: str, parent: str | None) -> di
                                    (slug, table))  # fmt: skip
         if (await there.fetchone() or (None,))[0] is None:
             return None
-        where = sql.SQL("_deleted_at IS NULL")
+        where: sql.Composable = sql.SQL("_deleted_at IS NULL")
         if parent is not None:
             where += sql.SQL(" AND parenttype = {}").format(sql.Literal(parent))
         rows = await conn.execute(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from the_site import Row, WeekSite
+from tests.week.the_site import Row, WeekSite
 
 Memo = dict[str, Any]
 _JOBS = "erpnext."

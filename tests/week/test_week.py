@@ -8,10 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from comparing import differing
-from operations import OPERATIONS, Operation, prepared
-from small_company import small_company
-from the_site import REAL, WeekSite
 
 from bascule.connections.fields import NewConnection
 from bascule.connections.tables import Connection
@@ -25,6 +21,10 @@ from bascule.mirror.streams import streams_of
 from bascule.mirror.survey import survey
 from bascule.mirror.tables import Run
 from bascule.sandbox.server import SandboxThread
+from tests.week.comparing import differing
+from tests.week.operations import OPERATIONS, Operation, prepared
+from tests.week.small_company import small_company
+from tests.week.the_site import REAL, WeekSite
 
 DOCTYPES = [
     *("Account", "Address", "Bin", "BOM", "Brand", "Contact", "Cost Center", "Customer"),

@@ -54,15 +54,15 @@ class WeekSite:
             raise AssertionError(f"{verb} {path}: {error.code} {error.read()[-600:]!r}") from error
 
     def make(self, doctype: str, **values: Any) -> Row:
-        return self.ask("POST", f"/api/resource/{doctype}", values)["data"]  # type: ignore[no-any-return]
+        return self.ask("POST", f"/api/resource/{doctype}", values)["data"]
 
     def read(self, doctype: str, name: str) -> Row:
         path = f"/api/resource/{quote(doctype, safe='')}/{quote(name, safe='')}"
-        return self.ask("GET", path)["data"]  # type: ignore[no-any-return]
+        return self.ask("GET", path)["data"]
 
     def change(self, doctype: str, name: str, **values: Any) -> Row:
         path = f"/api/resource/{quote(doctype, safe='')}/{quote(name, safe='')}"
-        return self.ask("PUT", path, values)["data"]  # type: ignore[no-any-return]
+        return self.ask("PUT", path, values)["data"]
 
     def delete(self, doctype: str, name: str) -> None:
         self.call("frappe.client.delete", doctype=doctype, name=name)
@@ -72,7 +72,7 @@ class WeekSite:
 
     def rows(self, doctype: str, *fields: str, **filters: Any) -> list[Row]:
         asked = {"doctype": doctype, "fields": list(fields), "filters": filters}
-        return self.call("frappe.client.get_list", **asked, limit_page_length=0)  # type: ignore[no-any-return]
+        return self.call("frappe.client.get_list", **asked, limit_page_length=0)
 
     def rename(self, doctype: str, old: str, new: str, *, merge: bool = False) -> None:
         """By force, as a Warehouse needs it."""

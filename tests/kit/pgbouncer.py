@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+
+from tests.kit.waiting import until
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
@@ -62,12 +63,12 @@ def _not_as_root() -> dict[str, Any]:
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + 60
-    while True:
+    def answers() -> bool:
         try:
             psycopg.connect(url).close()
         except psycopg.OperationalError:
-            assert process.poll() is None and time.monotonic() < until, log.read_text()
-            time.sleep(0.05)
-        else:
-            return
+            assert process.poll() is None, log.read_text()
+            return False
+        return True
+
+    until(answers, log.read_text)

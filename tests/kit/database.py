@@ -1,7 +1,6 @@
 """What tests do with a server and its folder."""
 
 import shutil
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import psycopg
 
 from bascule.settings import Settings
+from tests.kit.waiting import until
 
 FreshSettings = Callable[..., AbstractContextManager[Settings]]  # the fixture of that name
 
@@ -25,7 +25,6 @@ def run(url: str, statement: str) -> None:
 
 def remove(folder: Path) -> None:
     """Once the server in it is gone, which takes it a moment after its last user."""
-    until = time.monotonic() + 60
-    while (folder / "postgres" / "postmaster.pid").exists() and time.monotonic() < until:
-        time.sleep(0.05)
+    lock = folder / "postgres" / "postmaster.pid"
+    until(lambda: not lock.exists(), f"a server still runs in {folder}")
     shutil.rmtree(folder, ignore_errors=True)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from the_command import Said
 from typer.testing import CliRunner
 
 from bascule.cli import app
 from bascule.settings import get_settings
+from tests.kit.command import Said
 
 Run = Callable[..., Said]
 
