@@ -17,8 +17,7 @@ from yarl import URL
 
 from bascule.sandbox.folder import load_folder
 from bascule.sandbox.server import Running, Sandbox
-
-from .comparison import Mismatch, Tokens, compare, plain
+from tests.conformance.comparison import Mismatch, Tokens, compare, plain
 
 GROUPS = ("auth", "list", "call", "doc", "custom_field", "webhook", "webhook_delivery")
 RECEIVER = "127.0.0.1:8899"  # where the recorded site sent its webhooks
