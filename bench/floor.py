@@ -15,8 +15,8 @@ import aiohttp
 import msgspec
 import psycopg
 
-from bascule.mirror.columns import STANDARD_TYPES, TYPES
-from bascule.mirror.copying import csv_of
+from bascule.mirror.pull.copy import csv_of
+from bascule.mirror.schema.columns import STANDARD_TYPES, TYPES
 from bench.rows import COLUMNS, FIELDS
 
 TABLE = "public.copied"

@@ -20,8 +20,8 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import run_worker
-from bascule.mirror.starting import start_runs
-from bascule.mirror.streams import add_streams
+from bascule.mirror.runs.start import start_runs
+from bascule.mirror.streams.settings import add_streams
 from bascule.settings import Settings
 
 AT_ONCE = 4  # as many requests as a connection has under way

@@ -19,8 +19,8 @@ from bascule.connections.fields import NewConnection
 from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
-from bascule.mirror.columns import Column, Shape
-from bascule.mirror.schema import ensure_indexes, ensure_tables
+from bascule.mirror.schema.columns import Column, Shape
+from bascule.mirror.schema.migration import ensure_indexes, ensure_tables
 from bascule.mirror.views import rebuild_views
 from bascule.serving import serving
 from bascule.settings import Settings

@@ -24,9 +24,9 @@ from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import run_worker
 from bascule.jobs.processes import write_counts
-from bascule.mirror.presets import PRESETS
+from bascule.mirror.runs.start import start_runs
 from bascule.mirror.setup import set_up
-from bascule.mirror.starting import start_runs
+from bascule.mirror.streams.presets import PRESETS
 from bascule.settings import Settings
 
 NOT_ENDED = "SELECT count(*) FROM bascule.runs WHERE outcome IN ('queued', 'running')"

@@ -24,9 +24,9 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import run_worker
-from bascule.mirror.runs import run_of
-from bascule.mirror.starting import start_runs
-from bascule.mirror.streams import add_streams
+from bascule.mirror.runs.execution import run_of
+from bascule.mirror.runs.start import start_runs
+from bascule.mirror.streams.settings import add_streams
 from bascule.mirror.tables import Run
 from bascule.settings import Settings
 from bench.rows import COLUMNS, DOCTYPE, SPOILT, other_here

@@ -15,9 +15,9 @@ from bascule.accounts.access import require, require_user
 from bascule.accounts.origin import is_https
 from bascule.accounts.tokens import ensure_admin
 from bascule.asked import refuse_unknown
+from bascule.audit.middleware import Recorder
 from bascule.declared import OPEN_RESPONSES, RESPONSES, DeclaredApi
 from bascule.events.listening import Live
-from bascule.events.recorder import Recorder
 from bascule.health import router as health
 from bascule.hub import Hub, open_hub
 from bascule.inbox.receiving import WebhookIngestMiddleware

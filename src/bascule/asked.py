@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import Request
 
+from bascule.data.api import filters_of
 from bascule.errors import Invalid
-from bascule.mirror.rows_api import filters_of
 
 
 async def refuse_unknown(request: Request) -> None:

@@ -6,11 +6,12 @@ Apart from `rooms`, as a worker shows no pages: `bascule sync` has not to load t
 
 JOB_MODULES = [
     "bascule.mirror.jobs",
-    "bascule.twoway.jobs",
+    "bascule.sync.jobs",
     "bascule.inbox.jobs",
     "bascule.connections.jobs",
     "bascule.inbox.frappe.removal",
-    "bascule.twoway.leaving",
+    "bascule.sync.setup.leaving",
     "bascule.events.jobs",
+    "bascule.audit.jobs",
     "bascule.accounts.jobs",
 ]

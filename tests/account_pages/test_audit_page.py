@@ -11,8 +11,8 @@ from uuid import uuid4
 from fastapi.routing import iter_route_contexts
 
 from bascule.app import create_app
-from bascule.events import journal
-from bascule.events.words import WORDS
+from bascule.audit import entries
+from bascule.audit.labels import WORDS
 from tests.kit.desk import Desk, Page
 from tests.kit.hub import RunningHub
 
@@ -27,7 +27,7 @@ def rows(page: Page) -> list[str]:
 def note(hub: RunningHub, **values: Any) -> None:
     async def noted() -> None:
         async with hub.hub.db.session() as session:
-            await journal.record(session, **values)
+            await entries.record(session, **values)
 
     hub.run(noted())
 

@@ -71,8 +71,8 @@ def test_a_failure_of_the_hubs_own_is_guarded_logged_and_tells_nothing(
     async def fails(*_: Any) -> Any:
         raise RuntimeError("a secret of the hub's inside")
 
-    monkeypatch.setattr("bascule.mirror.home_page.listed", fails)
-    monkeypatch.setattr("bascule.mirror.roster_api.find", fails)
+    monkeypatch.setattr("bascule.connectors.home_page.listed", fails)
+    monkeypatch.setattr("bascule.mirror.status.roster_api.find", fails)
     with caplog.at_level(logging.ERROR):
         answer = crew.browse(crew.people["viewer"]).get(path)
         until(lambda: "inside" in caplog.text, "its log says nothing")

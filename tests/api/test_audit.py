@@ -13,8 +13,9 @@ from sqlalchemy import update
 
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import issue_token
+from bascule.audit import entries
 from bascule.connections.tables import Connection
-from bascule.events import journal, live
+from bascule.events import live
 from tests.api.listener import Listener, Told
 from tests.kit.api import Api
 from tests.kit.hub import RunningHub
@@ -203,7 +204,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_only_text(
     async def done() -> None:
         async with running_hub.hub.db.session() as session:
             for one in objects:
-                await journal.record(session, action="odd", object=one)
+                await entries.record(session, action="odd", object=one)
 
     running_hub.run(done())
     file = io.StringIO(api.get("/api/audit.csv", action="odd").body.decode(), newline="")
@@ -320,12 +321,12 @@ def news(listener: Listener) -> list[Told]:
 async def test_what_is_old_is_forgotten(hub: Any) -> None:
     async with hub.db.session() as session:
         for _ in range(3):
-            await journal.record(session, action="tried")
+            await entries.record(session, action="tried")
             await live.publish(session, "user", user_id=1)
     async with hub.db.connection() as conn:
         await conn.execute("UPDATE bascule.audit SET at = now() - interval '401 days' WHERE id > 1")
         await conn.execute("UPDATE bascule.events SET at = now() - interval '2 hours'")
-        await journal.forget_old(conn)
+        await entries.forget_old(conn)
         await live.forget_old(conn)
         for name in ("audit", "events"):
             left = await (await conn.execute(f"SELECT count(*) FROM bascule.{name}")).fetchone()

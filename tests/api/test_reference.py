@@ -7,7 +7,7 @@ import jsonschema_rs
 
 from bascule.app import create_app
 from bascule.connections.check import NEEDS
-from bascule.mirror.presets import PRESETS
+from bascule.mirror.streams.presets import PRESETS
 from bascule.reference import markdown
 from bascule.settings import Settings
 from tests.kit.api import Api

@@ -12,8 +12,8 @@ import pytest
 from bascule.hub import open_hub
 from bascule.sandbox import SandboxThread
 from bascule.settings import Settings
-from bascule.twoway import records
-from bascule.twoway.kinds import record_type
+from bascule.sync import records
+from bascule.sync.record_types import record_type
 from tests.kit.command import way_in
 from tests.kit.command_in_process import Run
 

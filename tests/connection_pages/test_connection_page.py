@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bascule.mirror import rounds
+from bascule.mirror.runs import run_batches
 from tests.connection_pages.conftest import Connect, Ended
 from tests.kit.desk import Desk
 from tests.kit.people import Sit
@@ -75,7 +75,7 @@ def test_the_runs_of_a_round_are_shown_one_by_one(
         assert f'<a href="/runs/{run["id"]}">{run["doctype"]}</a>' in opened.html
         assert f'<a href="/runs/{run["id"]}">' not in first.html
 
-    monkeypatch.setattr(rounds, "ROUNDS", 1)
+    monkeypatch.setattr(run_batches, "ROUNDS", 1)
     link = re.search(r'href="([^"]*before=\d+)#runs">Older runs', editor.open(path).html)
     assert link
     page = editor.open(link[1])

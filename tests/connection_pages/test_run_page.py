@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from bascule.mirror import run_logs, run_page
-from bascule.mirror.answers import RunAnswer
-from bascule.mirror.rounds import Progress
+from bascule.mirror.runs import logs, run_page
+from bascule.mirror.runs.run_batches import Progress
+from bascule.mirror.schemas import RunAnswer
 from tests.connection_pages.conftest import Ended
 from tests.kit.people import Sit
 from tests.kit.waiting import until
@@ -70,7 +70,7 @@ def test_the_log_is_filtered_in_the_address(run: Any, sit: Sit, query: str, said
 def test_only_the_newest_lines_are_shown_and_all_are_in_the_file(
     run: Any, sit: Sit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_logs, "SHOWN", 2)
+    monkeypatch.setattr(logs, "SHOWN", 2)
     monkeypatch.setattr(run_page, "SHOWN", 2)
     viewer = sit("viewer")
     page = viewer.open(f"/runs/{run['id']}")

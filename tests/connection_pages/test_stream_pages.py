@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bascule.errors import Invalid
-from bascule.mirror import stream_form
+from bascule.mirror.streams import form
 from bascule.mirror.tables import Stream
 from tests.connection_pages.conftest import Connect, Ended
 from tests.connector_pages.test_connector_settings import settings
@@ -88,15 +88,15 @@ def test_what_cannot_be_taken_is_kept_and_explained(
 def test_a_filter_is_read_back_as_it_was_written() -> None:
     conditions = [["status", "in", ["Open", "é"]], ["total", ">=", 1.5]]
     stream = Stream(filters=conditions, omit=["a", "b"], rename={"c": "d"})
-    assert stream_form.read(stream_form.written(stream)) == {
+    assert form.read(form.written(stream)) == {
         "filters": conditions,
         "omit": ["a", "b"],
         "rename": {"c": "d"},
     }
     one = {"filters": '["status", "=", "Open"]', "omit": "a, b", "rename": ""}
-    assert stream_form.read(one)["filters"] == [["status", "=", "Open"]]
+    assert form.read(one)["filters"] == [["status", "=", "Open"]]
     with pytest.raises(Invalid, match="twice"):
-        stream_form.read({"filters": "", "omit": "", "rename": "a=b\na=c"})
+        form.read({"filters": "", "omit": "", "rename": "a=b\na=c"})
 
 
 def test_any_doctype_is_found_added_and_pulled(

@@ -15,10 +15,10 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
-from bascule.mirror.runs import carry_out, run_of
+from bascule.mirror.pull.survey import survey
+from bascule.mirror.runs.execution import carry_out, run_of
+from bascule.mirror.runs.start import start_runs
 from bascule.mirror.setup import set_up
-from bascule.mirror.starting import start_runs
-from bascule.mirror.survey import survey
 from bascule.mirror.tables import Run, Stream
 
 

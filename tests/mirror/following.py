@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bascule.mirror.runs import carry_out, logs_of, run_of
-from bascule.mirror.starting import start_runs
+from bascule.mirror.runs.execution import carry_out, logs_of, run_of
+from bascule.mirror.runs.start import start_runs
 from bascule.mirror.tables import Run
 from tests.kit.waiting import until_async
 

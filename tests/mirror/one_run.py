@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bascule.hub import open_hub
-from bascule.mirror.runs import carry_out
+from bascule.mirror.runs.execution import carry_out
 
 
 async def main(run_id: int) -> None:

@@ -100,7 +100,7 @@ async def test_a_commit_an_hour_late_is_found_without_checksums_and_without_a_lo
 ) -> None:
     """As on version 16. A run that a webhook starts compares neither counts nor values."""
     mirror = await mirrored(snapshot=replace(erpnext_snapshot, major=16))
-    monkeypatch.setattr("bascule.mirror.incremental.LATE_EVERY", timedelta(days=1))
+    monkeypatch.setattr("bascule.mirror.pull.incremental.LATE_EVERY", timedelta(days=1))
     await together(mirror, "Supplier")
     await add(mirror, "Busy")
     await pulled_by_webhook(mirror)
@@ -111,7 +111,7 @@ async def test_a_commit_an_hour_late_is_found_without_checksums_and_without_a_lo
 
     await pulled_by_webhook(mirror)
     assert await mirror.rows("supplier", "name", where="website = 'late'") == []
-    monkeypatch.setattr("bascule.mirror.incremental.LATE_EVERY", timedelta(0))
+    monkeypatch.setattr("bascule.mirror.pull.incremental.LATE_EVERY", timedelta(0))
     await pulled_by_webhook(mirror)
     assert await mirror.rows("supplier", "name", where="website = 'late'") == [("Busy",)]
 

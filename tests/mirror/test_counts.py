@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bascule.mirror.streams import streams_of
+from bascule.mirror.streams.settings import streams_of
 from bascule.mirror.tables import Run, Stream
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bascule.errors import Invalid
-from bascule.mirror.shapes import forget_shapes
-from bascule.mirror.streams import add_streams, delete_stream, find_stream
+from bascule.mirror.schema.table_schemas import forget_shapes
+from bascule.mirror.streams.settings import add_streams, delete_stream, find_stream
 from tests.mirror.odd import document, done, make_doctype
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from bascule.mirror.runs import logs_of
+from bascule.mirror.runs.execution import logs_of
 from bascule.mirror.setup import change
-from bascule.mirror.streams import change_stream, find_stream
+from bascule.mirror.streams.settings import change_stream, find_stream
 from bascule.mirror.tables import Stream
 
 BROKEN = [["colour_of_the_moon", "=", "1"]]

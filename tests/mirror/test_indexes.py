@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from bascule.mirror.columns import Column, Shape
-from bascule.mirror.schema import ensure_indexes, ensure_tables
+from bascule.mirror.schema.columns import Column, Shape
+from bascule.mirror.schema.migration import ensure_indexes, ensure_tables
 
 
 async def test_streams_that_end_together_make_the_indexes_of_a_common_table_once(

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from bascule.mirror.starting import start_runs
-from bascule.mirror.streams import add_streams
+from bascule.mirror.runs.start import start_runs
+from bascule.mirror.streams.settings import add_streams
 from tests.mirror.following import look
 from tests.mirror.odd import by_sql, document, make_doctype
 from tests.mirror.test_pulls_under_fire import ATTEMPT, environment

@@ -5,7 +5,7 @@ from typing import Any
 
 from bascule.connections.service import find_connection
 from bascule.mirror.setup import change
-from bascule.mirror.streams import find_stream
+from bascule.mirror.streams.settings import find_stream
 from tests.mirror.following import is_equal, some_of_it_is_here, tells_how_it_ended, together
 
 STREAMS = ("Supplier", "Item", "Contact")

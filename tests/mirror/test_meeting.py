@@ -10,9 +10,9 @@ import pytest
 
 from bascule.frappe import Page, PageSize
 from bascule.frappe.walk_limit import Ending
-from bascule.mirror import full
-from bascule.mirror.cursor import Lane
-from bascule.mirror.memory import pages_in_memory
+from bascule.mirror.pull import full
+from bascule.mirror.pull.cursor import Lane
+from bascule.mirror.pull.page_budget import pages_in_memory
 
 
 class Listed:

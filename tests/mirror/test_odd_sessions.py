@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from bascule.mirror.export import export_rows
+from bascule.data.export import export_rows
 from tests.kit.pgbouncer import pooled
 
 HABITS = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bascule.mirror.runs import carry_out, run_of
-from bascule.mirror.starting import start_runs
+from bascule.mirror.runs.execution import carry_out, run_of
+from bascule.mirror.runs.start import start_runs
 
 ROUNDS = 50
 ATTEMPT = [sys.executable, str(Path(__file__).with_name("one_run.py"))]

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from bascule.mirror.schema import Table, widen
-from bascule.mirror.streams import add_streams, change_stream, delete_stream, find_stream
+from bascule.mirror.schema.migration import Table, widen
+from bascule.mirror.streams.settings import add_streams, change_stream, delete_stream, find_stream
 
 READ = ("inventory", "suppliers", "customers")
 

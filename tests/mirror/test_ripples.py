@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from bascule.mirror.ripples import moved_by
-from bascule.mirror.streams import add_streams
+from bascule.mirror.pull.ripples import moved_by
+from bascule.mirror.streams.settings import add_streams
 
 PAPERS = ("Delivery Note", "Sales Order", "Purchase Receipt", "Purchase Order")
 STOCK = ("Item", "Item Price", "Bin", "BOM", "Stock Entry", "Stock Ledger Entry")

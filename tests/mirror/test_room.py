@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 import bascule.rooms  # noqa: F401 - all of them tell what needs somebody
+from bascule.attention.items import needs_of
 from bascule.connections.fields import NewConnection
-from bascule.connections.needs import needs_of
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load, run_worker
-from bascule.mirror import runs
 from bascule.mirror.attention import attention_of
+from bascule.mirror.runs import execution
+from bascule.mirror.runs.start import start_runs
 from bascule.mirror.setup import set_up
-from bascule.mirror.starting import start_runs
-from bascule.mirror.streams import streams_of
+from bascule.mirror.streams.settings import streams_of
 from bascule.settings import Settings
 from tests.kit.mirrored import Mirrored
 from tests.kit.waiting import until_async
@@ -62,14 +62,15 @@ async def own_hub(open_folder: Path) -> AsyncIterator[Hub]:
 
 async def outcome(hub: Hub, run_id: int) -> str:
     async with hub.db.session() as session:
-        return str((await runs.run_of(session, run_id, None)).outcome)
+        return str((await execution.run_of(session, run_id, None)).outcome)
 
 
 async def test_pulls_wait_while_the_disk_is_nearly_full_and_go_on_by_themselves(
     own_hub: Hub, erpnext_sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(JOB_MODULES)
-    monkeypatch.setattr("bascule.mirror.runs.ROOM_AGAIN", runs.ROOM_AGAIN / 120)  # a second
+    a_second = execution.ROOM_AGAIN / 120
+    monkeypatch.setattr("bascule.mirror.runs.execution.ROOM_AGAIN", a_second)
     new = NewConnection(
         name="Spaak",
         api_url=erpnext_sandbox.url,
@@ -87,7 +88,7 @@ async def test_pulls_wait_while_the_disk_is_nearly_full_and_go_on_by_themselves(
             while sum("It waits." in line for line in lines) < 2:  # tried, and tried again
                 await asyncio.sleep(0.1)
                 async with own_hub.db.session() as session:
-                    lines = [line.message for line in await runs.logs_of(session, run_id)]
+                    lines = [line.message for line in await execution.logs_of(session, run_id)]
         assert await outcome(own_hub, run_id) in ("queued", "running")
         async with own_hub.db.session() as session:
             [first, *_] = await needs_of(own_hub, session, None)

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from bascule.mirror.shapes import forget_shapes
-from bascule.mirror.streams import add_streams
+from bascule.mirror.schema.table_schemas import forget_shapes
+from bascule.mirror.streams.settings import add_streams
 from bascule.sandbox.upgrade import upgraded
 from tests.mirror.odd import by_sql, document, done, make_doctype, type_of
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bascule.connections.sites import pool_of
-from bascule.mirror.runs import carry_out
-from bascule.mirror.shapes import LAID_OVER, forget_shapes, shape_for
-from bascule.mirror.starting import start_runs
-from bascule.mirror.streams import add_streams, find_stream
-from bascule.mirror.survey import survey
+from bascule.mirror.pull.survey import survey
+from bascule.mirror.runs.execution import carry_out
+from bascule.mirror.runs.start import start_runs
+from bascule.mirror.schema.table_schemas import LAID_OVER, forget_shapes, shape_for
+from bascule.mirror.streams.settings import add_streams, find_stream
 from bascule.mirror.tables import Stream
 from tests.kit.waiting import until_async
 

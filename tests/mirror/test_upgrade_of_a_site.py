@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from bascule.mirror.streams import add_streams
+from bascule.mirror.streams.settings import add_streams
 from bascule.sandbox import Sandbox
 from bascule.sandbox.upgrade import upgraded
 from tests.mirror.following import is_equal, log_of

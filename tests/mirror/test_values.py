@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bascule.mirror.fitting import types_needed
-from bascule.mirror.streams import add_streams
+from bascule.mirror.pull.fitting import types_needed
+from bascule.mirror.streams.settings import add_streams
 from tests.mirror.odd import by_sql, document, done, make_doctype, type_of
 
 

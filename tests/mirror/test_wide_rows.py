@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from bascule.mirror.streams import add_streams, change_stream, find_stream
+from bascule.mirror.streams.settings import add_streams, change_stream, find_stream
 from tests.mirror.odd import document, done, make_doctype
 
 MONEY = 123456789012.12345

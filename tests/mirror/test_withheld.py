@@ -7,12 +7,12 @@ from psycopg import sql
 
 from bascule.connections.check import check_site
 from bascule.connections.sites import pool_of
+from bascule.data.documents import find_document
+from bascule.data.documents_api import DocumentAnswer
 from bascule.frappe import Site
-from bascule.mirror.answers import StreamAnswer
-from bascule.mirror.documents import find_document
-from bascule.mirror.documents_api import DocumentAnswer
-from bascule.mirror.shapes import forget_shapes
-from bascule.mirror.streams import add_streams, find_stream
+from bascule.mirror.schema.table_schemas import forget_shapes
+from bascule.mirror.schemas import StreamAnswer
+from bascule.mirror.streams.settings import add_streams, find_stream
 from bascule.sandbox.upgrade import upgraded
 from tests.mirror.following import is_equal, log_of
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bascule.jobs import run_worker
-from bascule.mirror.by_hand import begin
+from bascule.mirror.runs.manual_runs import begin
 
 
 async def test_what_is_started_without_a_worker_is_said_to_wait_for_one(

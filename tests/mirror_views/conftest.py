@@ -8,9 +8,9 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
+from bascule.data.rows import page_of_rows
 from bascule.mirror import views
-from bascule.mirror.names import identifier
-from bascule.mirror.rows import page_of_rows
+from bascule.mirror.schema.names import identifier
 
 STANDARD = (
     'name text collate "C" primary key, modified timestamp, creation timestamp, docstatus smallint'

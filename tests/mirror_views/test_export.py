@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from bascule.mirror.export import FORMATS, ExportFailed, export_rows, export_to_file
-from bascule.mirror.rows import BadQuery, page_of_rows
+from bascule.data.export import FORMATS, ExportFailed, export_rows, export_to_file
+from bascule.data.rows import BadQuery, page_of_rows
 from bascule.mirror.views import VIEWS
 from tests.mirror_views.conftest import Site
 
@@ -218,7 +218,7 @@ async def test_a_limit_on_file_sizes_leaves_no_half_file(
         import asyncio, resource
         from pathlib import Path
         from psycopg_pool import AsyncConnectionPool
-        from bascule.mirror.export import ExportFailed, export_to_file
+        from bascule.data.export import ExportFailed, export_to_file
 
         async def main():
             async with AsyncConnectionPool({database_url!r}, min_size=1, open=False) as db:
@@ -312,7 +312,7 @@ async def test_a_file_gets_the_permissions_that_new_files_have(
 
 
 def test_arrow_is_not_loaded_before_somebody_asks_for_parquet() -> None:
-    script = "import sys, bascule.mirror.export; print('pyarrow' in sys.modules)"
+    script = "import sys, bascule.data.export; print('pyarrow' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
 

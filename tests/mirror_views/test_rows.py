@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bascule.mirror.rows import BadQuery, NoSuchRelation, page_of_rows
+from bascule.data.rows import BadQuery, NoSuchRelation, page_of_rows
 from tests.mirror_views.conftest import Site
 
 
@@ -258,7 +258,7 @@ async def test_a_cursor_serves_only_the_question_that_it_came_from(orders: Site)
 async def test_a_page_that_takes_too_long_gives_up_with_a_way_out(
     orders: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bascule.mirror.rows._PATIENCE", 1)
+    monkeypatch.setattr("bascule.data.rows._PATIENCE", 1)
     async with orders.db.connection() as conn:
         await conn.execute(f"lock table {orders.schema}.sales_order in access exclusive mode")
         with pytest.raises(BadQuery, match="more than 1 seconds") as refused:

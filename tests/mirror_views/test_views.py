@@ -9,8 +9,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from bascule.errors import Conflict
 from bascule.mirror import views
-from bascule.mirror.columns import Column
-from bascule.mirror.schema import Table, ensure_indexes
+from bascule.mirror.schema.columns import Column
+from bascule.mirror.schema.migration import Table, ensure_indexes
 from tests.mirror_views.conftest import Site
 
 TYPES_OF_INVENTORY = {column.name: column.type for column in views.VIEWS["inventory"].columns}

@@ -22,10 +22,10 @@ from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.inbox.frappe.signatures import signature_of
 from bascule.inbox.tables import WebhookEndpoint
-from bascule.twoway import matching
-from bascule.twoway.finding import find
-from bascule.twoway.records import keep_here_alone
-from bascule.twoway.tables import Conflict, Record, TwoWay
+from bascule.sync.pairing import matching
+from bascule.sync.queries import find
+from bascule.sync.records import keep_here_alone
+from bascule.sync.tables import Conflict, Record, TwoWay
 from tests.accounts.authenticator import Authenticator
 from tests.kit.api import Api
 from tests.kit.hub import RunningHub

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bascule.mirror.starting import start_runs
+from bascule.mirror.runs.start import start_runs
 from bascule.mirror.tables import Run
 
 ATTEMPT = Path(__file__).parents[1] / "mirror" / "one_run.py"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from bascule.data.export import FORMATS
+from bascule.data.rows import LARGEST_PAGE
 from bascule.hub import Hub
-from bascule.mirror.export import FORMATS
-from bascule.mirror.rows import LARGEST_PAGE
 
 SMALL, LARGE = 300, 218
 MEGABYTE = 1_000_000
@@ -21,8 +21,8 @@ TAKING = """
 import asyncio, json, sys
 from pathlib import Path
 from bascule.hub import open_hub
-from bascule.mirror.export import FORMATS, Exported, export_rows
-from bascule.mirror.rows import page_of_rows
+from bascule.data.export import FORMATS, Exported, export_rows
+from bascule.data.rows import page_of_rows
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

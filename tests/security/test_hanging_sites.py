@@ -11,9 +11,9 @@ import pytest
 
 from bascule.connections.tables import Circuit, Connection
 from bascule.jobs import run_worker
-from bascule.mirror.cancelling import cancel_run, cancel_runs
+from bascule.mirror.runs.cancel import cancel_run, cancel_runs
+from bascule.mirror.runs.start import start_runs
 from bascule.mirror.setup import change
-from bascule.mirror.starting import start_runs
 from bascule.mirror.tables import OVER, Run
 from tests.kit.waiting import until_async
 

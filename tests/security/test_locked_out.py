@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bascule.accounts import throttle
-from bascule.events.counted import Counted
+from bascule.audit.counted import Counted
 from tests.kit.api import Answer
 from tests.kit.hub import RunningHub
 from tests.kit.visitors import Browser, Somebody, Visitor, next_address

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bascule.cli.terminal import to_stderr
-from bascule.mirror.export import export_rows
+from bascule.data.export import export_rows
 from tests.accounts.site import some_site
 
 CLEAR, TITLE, C1, TURNED = "\x1b[2J", "\x1b]0;owned\x07", "\x9b2J", "\u202e"

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
 from sqlalchemy import NullPool, create_engine, text
 
+import bascule
 from bascule.hub import open_hub
 from bascule.settings import Settings
 from bascule.store import StoreError, open_database
@@ -24,7 +25,6 @@ from bascule.store.session import connect_blocking
 from bascule.store.vault import Vault
 from tests.kit.database import on_database, run
 
-ROOMS = ("accounts", "connections", "events", "inbox", "mirror", "twoway")
 KEY = "1f0c8e1f0c8e1f0"
 
 
@@ -42,8 +42,8 @@ def settings_for(url: str) -> Settings:
 
 
 def test_the_migrated_database_has_the_tables_that_the_rooms_declare(database_url: str) -> None:
-    for room in ROOMS:
-        importlib.import_module(f"bascule.{room}.tables")
+    for tables in Path(bascule.__file__).parent.glob("*/tables.py"):
+        importlib.import_module(f"bascule.{tables.parent.name}.tables")
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect_blocking(conninfo(database_url)),

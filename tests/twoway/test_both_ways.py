@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from bascule.twoway.pulling import poll, told_by
-from bascule.twoway.setup import two_ways
+from bascule.sync.receive.pull import poll, told_by
+from bascule.sync.setup.settings import two_ways
 from tests.kit.api import Api
 from tests.kit.hub import RunningHub
 from tests.kit.site import Erp

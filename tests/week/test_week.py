@@ -14,11 +14,11 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
-from bascule.mirror.runs import carry_out, run_of
+from bascule.mirror.pull.survey import survey
+from bascule.mirror.runs.execution import carry_out, run_of
+from bascule.mirror.runs.start import start_runs
 from bascule.mirror.setup import set_up
-from bascule.mirror.starting import start_runs
-from bascule.mirror.streams import streams_of
-from bascule.mirror.survey import survey
+from bascule.mirror.streams.settings import streams_of
 from bascule.mirror.tables import Run
 from bascule.sandbox.server import SandboxThread
 from tests.week.comparing import differing

@@ -22,8 +22,8 @@ from bascule.accounts.sign_in.bearer_tokens import user_of_access_token
 from bascule.accounts.sign_in.second_factor import has_factor
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import HELD_TO, PREFIX, opened_by
+from bascule.audit.counted import count
 from bascule.errors import Forbidden, Unauthenticated, Unconfirmed
-from bascule.events.counted import count
 from bascule.events.live import position
 from bascule.hub import Hub
 

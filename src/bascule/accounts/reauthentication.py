@@ -18,8 +18,8 @@ from bascule.accounts.passkeys.registration import passkeys_of
 from bascule.accounts.passkeys.relying_party import NotTheirs, bound_to, place_if_any, place_of
 from bascule.accounts.passwords import is_password
 from bascule.accounts.tables import BrowserSession, RefreshFamily, User
+from bascule.audit.entries import record
 from bascule.errors import Conflict, Unconfirmed
-from bascule.events.journal import record
 from bascule.hub import Hub
 
 

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.origin import network_of
 from bascule.accounts.tables import SignInAttempts, User
+from bascule.audit.counted import count
 from bascule.errors import TooMany
-from bascule.events.counted import count
 from bascule.hub import Hub
 
 FORGOTTEN = timedelta(hours=1)  # after so long without an attempt it starts from one again

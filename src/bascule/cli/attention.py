@@ -12,8 +12,8 @@ async def attention(as_json: AsJson = False) -> int:
     and with 0 where there is nothing, or only what the hub tries again by itself.
     """
     import bascule.rooms  # noqa: F401 - all of them tell
-    from bascule.connections.needs import needs_of
-    from bascule.connections.needs_api import NeedAnswer
+    from bascule.attention.api import NeedAnswer
+    from bascule.attention.items import needs_of
     from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load
 

@@ -146,9 +146,9 @@ def explained(error: BaseException) -> tuple[str, str, Exit]:
     from pydantic import ValidationError
 
     from bascule.connections.service import CheckFailed
+    from bascule.data.export import ExportFailed
     from bascule.errors import HubError, Invalid
     from bascule.frappe import FrappeError
-    from bascule.mirror.export import ExportFailed
     from bascule.refusals import DATABASE_GONE
     from bascule.store import StoreError
 

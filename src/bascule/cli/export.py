@@ -14,8 +14,8 @@ from bascule.cli.identity import acting_hub
 from bascule.cli.terminal import AsJson, Quiet, document, err, escape, span
 
 if TYPE_CHECKING:
+    from bascule.data.export import Exported
     from bascule.hub import Hub
-    from bascule.mirror.export import Exported
 
 
 async def export(
@@ -104,7 +104,7 @@ def _conditions(where: list[str] | None) -> dict[str, str]:
 async def _to_stdout(
     hub: "Hub", schema: str, relation: str, format: str, options: dict[str, Any]
 ) -> None:
-    from bascule.mirror.export import export_rows
+    from bascule.data.export import export_rows
 
     if format == "parquet" and sys.stdout.isatty():
         raise Refused(
@@ -126,7 +126,7 @@ async def _to_file(
     format: str | None,
     options: dict[str, Any],
 ) -> "Exported":
-    from bascule.mirror.export import FORMATS, export_to_file
+    from bascule.data.export import FORMATS, export_to_file
 
     if format is None and output.suffix.removeprefix(".") not in FORMATS:
         raise Refused(

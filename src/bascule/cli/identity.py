@@ -50,8 +50,8 @@ async def acting_hub(
     What changes something is noted in the journal as it begins, and how it ended with the values
     that it changed; `of`: whom or what it is done to, besides a connection, see `acted_on`.
     """
-    from bascule.events.changes import noting
-    from bascule.events.journal import record
+    from bascule.audit.changes import noting
+    from bascule.audit.entries import record
     from bascule.hub import open_hub
 
     verb, needed = _said.get()
@@ -80,7 +80,7 @@ async def acting_hub(
 
 
 async def _end(hub: "Hub", row: int, detail: dict[str, Any]) -> None:
-    from bascule.events.journal import UNWRITTEN, tell_more
+    from bascule.audit.entries import UNWRITTEN, tell_more
 
     try:
         async with hub.db.session() as session:
@@ -91,7 +91,7 @@ async def _end(hub: "Hub", row: int, detail: dict[str, Any]) -> None:
 
 async def acted_on(hub: "Hub", connection: "Connection") -> None:
     """The journal's row of this verb is about this connection too."""
-    from bascule.events.journal import tell_more
+    from bascule.audit.entries import tell_more
 
     if row := _row.get(0):
         async with hub.db.session() as session:

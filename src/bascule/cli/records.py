@@ -10,8 +10,8 @@ from bascule.cli.prompts import confirm
 from bascule.cli.terminal import AsJson, Quiet, ago, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
-    from bascule.twoway.answers import ConflictAnswer, RecordAnswer
-    from bascule.twoway.finding import Whole
+    from bascule.sync.queries import Whole
+    from bascule.sync.schemas import ConflictAnswer, RecordAnswer
 
 app = typer.Typer(help="Records both ways: list, show, sync, conflicts, settle, retry, decide.")
 
@@ -39,9 +39,9 @@ async def list_types(context: typer.Context, as_json: AsJson = False) -> int:
     """Records that are kept the same. Without a command: how many there are, and in which state."""
     if context.invoked_subcommand is not None:
         return Exit.DONE
-    from bascule.twoway.finding import counts
-    from bascule.twoway.kinds import RECORD_TYPES
-    from bascule.twoway.setup import two_ways
+    from bascule.sync.queries import counts
+    from bascule.sync.record_types import RECORD_TYPES
+    from bascule.sync.setup.settings import two_ways
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
         ways = await two_ways(session, viewer)
@@ -84,9 +84,9 @@ async def list_(
     as_json: AsJson = False,
 ) -> int:
     """Records of one type, by name: searched, filtered, page by page."""
-    from bascule.twoway.answers import RecordAnswer, Records
-    from bascule.twoway.finding import Wanted, counts, cursor_of, listed, position_of
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.queries import Wanted, counts, cursor_of, listed, position_of
+    from bascule.sync.record_types import record_type
+    from bascule.sync.schemas import RecordAnswer, Records
 
     of = record_type(kind)
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
@@ -128,11 +128,11 @@ async def list_(
 @verb("viewer", group="records")
 async def show_(kind: Type, number: Number, as_json: AsJson = False) -> int:
     """One record: its fields, how it stands, what is open about it, and what happened last."""
-    from bascule.twoway.answers import ConflictAnswer, RecordAnswer, Step
-    from bascule.twoway.conflicts import open_conflicts
-    from bascule.twoway.finding import find
-    from bascule.twoway.history import history_of
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.conflicts import open_conflicts
+    from bascule.sync.history import history_of
+    from bascule.sync.queries import find
+    from bascule.sync.record_types import record_type
+    from bascule.sync.schemas import ConflictAnswer, RecordAnswer, Step
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
         whole = await find(session, record_type(kind), number, viewer)
@@ -174,8 +174,8 @@ async def sync(
     Exits with 1 where a site could not be asked.
     """
     from bascule.cli.serve import working
-    from bascule.twoway.kinds import record_type
-    from bascule.twoway.syncing import sync_now
+    from bascule.sync.receive.sync_now import sync_now
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind)
     async with acting_hub(of=of.plural) as (hub, by), working(hub):
@@ -206,9 +206,9 @@ async def conflicts(
     as_json: AsJson = False,
 ) -> int:
     """Fields that are different on both sides and nobody has decided about, newest first."""
-    from bascule.twoway.answers import ConflictAnswer, Conflicts
-    from bascule.twoway.conflicts import open_conflicts
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.conflicts import open_conflicts
+    from bascule.sync.record_types import record_type
+    from bascule.sync.schemas import ConflictAnswer, Conflicts
 
     of = record_type(kind) if kind else None
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
@@ -242,8 +242,8 @@ async def settle(
     as_json: AsJson = False,
 ) -> int:
     """Decide what is different on both sides. The values that lose stay in the record's history."""
-    from bascule.twoway import conflicts as decided
-    from bascule.twoway.kinds import record_type
+    from bascule.sync import conflicts as decided
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind)
     if field is None and choice == "value":
@@ -269,8 +269,8 @@ async def retry(
     as_json: AsJson = False,
 ) -> int:
     """Try all again that wait or need attention; the hub's worker sends them."""
-    from bascule.twoway.conflicts import retry_all
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.conflicts import retry_all
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind) if kind else None
     async with acting_hub(of=of.plural if of else "") as (hub, by):
@@ -303,8 +303,8 @@ async def do(
     recreate: it was deleted there; make it again. delete_anyway, disable_instead: of a deletion
     that was not carried out. accept: what ERPNext did not keep is kept here alone.
     """
-    from bascule.twoway.conflicts import act as decide
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.conflicts import act as decide
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind)
     act = act.replace("-", "_")
@@ -329,8 +329,8 @@ async def join_(
     as_json: AsJson = False,
 ) -> int:
     """Join a record that has no document with one that is there: both go on as one."""
-    from bascule.twoway.joining import join_with
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.pairing.joining import join_with
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind)
     async with acting_hub(of=f"{of.name} {number}") as (hub, by):
@@ -340,7 +340,7 @@ async def join_(
 
 
 def _answer(whole: "Whole", *, as_json: bool) -> None:
-    from bascule.twoway.answers import RecordAnswer
+    from bascule.sync.schemas import RecordAnswer
 
     record = RecordAnswer.of(whole)
     if as_json:
@@ -364,7 +364,7 @@ def _tell(whole: "Whole", record: "RecordAnswer") -> None:
 
 
 def _tell_conflicts(conflicts: "list[ConflictAnswer]") -> None:
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.record_types import record_type
 
     made = table("Type", "Number", "Record", "Field", "Before", "Here", "In ERPNext")
     for one in conflicts:

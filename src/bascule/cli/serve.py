@@ -97,7 +97,7 @@ async def _run(settings: "Settings", *, web: bool, worker: bool, as_json: bool) 
     from bascule.hub import open_hub
     from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load
-    from bascule.mirror.readers import admit_reader_to_mirrors
+    from bascule.mirror.schema.readers import admit_reader_to_mirrors
     from bascule.serving import raise_file_limit
     from bascule.store.data_dir import private_files
     from bascule.store.identity import recognise

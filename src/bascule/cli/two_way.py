@@ -15,9 +15,9 @@ from bascule.cli.terminal import AsJson, ago, document, err, escape, out, show, 
 if TYPE_CHECKING:
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
-    from bascule.twoway.fields import RecordType
-    from bascule.twoway.setup_answers import Preview
-    from bascule.twoway.tables import TwoWay
+    from bascule.sync.fields import RecordType
+    from bascule.sync.setup.schemas import Preview
+    from bascule.sync.tables import TwoWay
 
 app = typer.Typer(help="Turn two-way sync on or off: check, begin, matches, decide, confirm, off.")
 
@@ -36,8 +36,8 @@ async def list_two_ways(context: typer.Context, as_json: AsJson = False) -> int:
     """Two-way sync. Without a command: where it is on, how it goes, and by which policy."""
     if context.invoked_subcommand is not None:
         return Exit.DONE
-    from bascule.twoway.setup import two_ways
-    from bascule.twoway.setup_answers import TwoWayAnswer
+    from bascule.sync.setup.schemas import TwoWayAnswer
+    from bascule.sync.setup.settings import two_ways
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
         told = [
@@ -72,9 +72,9 @@ async def check(kind: Type, connection: Of = None, as_json: AsJson = False) -> i
 
     Writes nothing there. Fails where two-way sync cannot be turned on.
     """
-    from bascule.twoway.kinds import record_type
-    from bascule.twoway.setup import ask_the_site
-    from bascule.twoway.setup_answers import Checked
+    from bascule.sync.record_types import record_type
+    from bascule.sync.setup.schemas import Checked
+    from bascule.sync.setup.settings import ask_the_site
 
     async with acting_hub(of=kind) as (hub, by):
         found = await one_connection(hub, by, connection)
@@ -116,9 +116,9 @@ async def begin(
     Writes nothing to the site but the hub's own field.
     """
     from bascule.cli.serve import working
-    from bascule.twoway.kinds import record_type
-    from bascule.twoway.setup import begin as begun
-    from bascule.twoway.setup_answers import TwoWayAnswer
+    from bascule.sync.record_types import record_type
+    from bascule.sync.setup.schemas import TwoWayAnswer
+    from bascule.sync.setup.settings import begin as begun
 
     of = record_type(kind)
     async with acting_hub(of=kind) as (hub, by), working(hub) as worker:
@@ -149,7 +149,7 @@ async def matches(
     as_json: AsJson = False,
 ) -> int:
     """What would become of each record and document, until you confirm."""
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind)
     async with acting_hub() as (hub, viewer):
@@ -185,8 +185,8 @@ async def decide(
     as_json: AsJson = False,
 ) -> int:
     """Change what becomes of one of them."""
-    from bascule.twoway import matching
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.pairing import matching
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind)
     async with acting_hub(of=kind) as (hub, by):
@@ -203,14 +203,14 @@ async def confirm(
     kind: Type, connection: Of = None, yes: Yes = False, as_json: AsJson = False
 ) -> int:
     """Turn it on with these pairs: from now on the hub writes to the site."""
-    from bascule.twoway import confirming
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.pairing import confirmation
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind)
     async with acting_hub(of=kind) as (hub, by):
         found = await one_connection(hub, by, connection)
         confirmed(f"Let the hub write {of.plural} to {found.api_url}", yes=yes)
-        _standing(await confirming.confirm(hub, found, of, by=by), found, as_json=as_json)
+        _standing(await confirmation.confirm(hub, found, of, by=by), found, as_json=as_json)
     return Exit.DONE
 
 
@@ -226,8 +226,8 @@ async def restored(
     as_json: AsJson = False,
 ) -> int:
     """Decide what stays, after the site was restored from an older state: of all at once."""
-    from bascule.twoway import after_restore
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.receive import after_restore
+    from bascule.sync.record_types import record_type
 
     of = record_type(kind)
     async with acting_hub(of=kind) as (hub, by):
@@ -246,14 +246,14 @@ async def restored(
 @verb("editor", group="two-way")
 async def off(kind: Type, connection: Of = None, yes: Yes = False, as_json: AsJson = False) -> int:
     """Turn it off: nothing is read or written any more. What is here stays."""
-    from bascule.twoway import setup
-    from bascule.twoway.kinds import record_type
+    from bascule.sync.record_types import record_type
+    from bascule.sync.setup import settings
 
     of = record_type(kind)
     async with acting_hub(of=kind) as (hub, by):
         found = await one_connection(hub, by, connection)
         confirmed(f"Turn two-way sync of {of.plural} off for {found.slug}", yes=yes)
-        _standing(await setup.turn_off(hub, found, of, by=by), found, as_json=as_json)
+        _standing(await settings.turn_off(hub, found, of, by=by), found, as_json=as_json)
     return Exit.DONE
 
 
@@ -263,7 +263,7 @@ def _tell_notes(notes: list[dict[str, str]], sign: str = "[yellow]![/]") -> None
 
 
 async def _refuse_if_it_ended(hub: "Hub", connection: "Connection", kind: "RecordType") -> None:
-    from bascule.twoway.setup import find_two_way
+    from bascule.sync.setup.settings import find_two_way
 
     async with hub.db.session() as session:
         two_way = await find_two_way(session, connection, kind)
@@ -284,7 +284,7 @@ async def _preview(
     after: int = 0,
     limit: int = 100,
 ) -> "Preview":
-    from bascule.twoway.setup_api import preview_of
+    from bascule.sync.setup.api import preview_of
 
     async with hub.db.session() as session:
         return await preview_of(
@@ -307,7 +307,7 @@ def _tell(told: "Preview", kind: str, *, as_json: bool) -> None:
 
 
 def _standing(two_way: "TwoWay", connection: "Connection", *, as_json: bool) -> None:
-    from bascule.twoway.setup_answers import TwoWayAnswer
+    from bascule.sync.setup.schemas import TwoWayAnswer
 
     answer = TwoWayAnswer.of(two_way, connection.slug)
     if as_json:

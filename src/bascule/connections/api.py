@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from bascule.accounts.access import CurrentUser, Editor, TheHub, require
+from bascule.audit.entries import about
 from bascule.connections.answers import CheckAnswer, Connector
 from bascule.connections.deleting import delete_connection
 from bascule.connections.deleting_answers import DeletedAnswer, LeavingAnswer
@@ -18,7 +19,6 @@ from bascule.connections.service import (
 )
 from bascule.connections.tables import Connection
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorTypes
-from bascule.events.journal import about
 
 router = APIRouter(prefix="/api/connectors", tags=["Connectors"])
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.access import Role, refuse_below
 from bascule.accounts.allowed_sites.allowlist import reach_of
 from bascule.accounts.tables import User
-from bascule.connections.needs import Mend, Need, finds_needs
+from bascule.attention.items import Mend, Need, finds_needs
 from bascule.connections.on_site import OnSite, remove
 from bascule.connections.sites import unpooled_site
 from bascule.connections.tables import Connection, SiteCleanup

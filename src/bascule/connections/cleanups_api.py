@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.audit.entries import entry_of
 from bascule.connections.cleanups import give_up, list_cleanups, try_now
 from bascule.connections.tables import SiteCleanup
-from bascule.events.journal import entry_of
 
 router = APIRouter(prefix="/api/cleanups", tags=["Connectors"])
 Number = Annotated[

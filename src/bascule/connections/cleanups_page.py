@@ -5,10 +5,10 @@ page of connectors.
 from fastapi import APIRouter, Request, Response
 
 from bascule.accounts.access import Editor, TheHub
+from bascule.audit.entries import entry_of
 from bascule.connections.cleanups import give_up, try_now, what_remains
 from bascule.connections.cleanups_api import Number
 from bascule.errors import Conflict
-from bascule.events.journal import entry_of
 from bascule.ui import back_to
 
 pages = APIRouter(prefix="/cleanups/{cleanup}", include_in_schema=False)

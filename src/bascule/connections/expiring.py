@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.access import has_role
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import ending_soon
-from bascule.connections.needs import Mend, Need, finds_needs
+from bascule.attention.items import Mend, Need, finds_needs
 from bascule.connections.service import list_connections
 from bascule.connections.sharing import who_decides
 from bascule.hub import Hub

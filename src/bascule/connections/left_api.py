@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import ConfirmedPerson, TheHub, require
 from bascule.accounts.people.api import UserId, note
+from bascule.audit.entries import entry_of
 from bascule.connections.left import delete_left, hand_over, left_by
 from bascule.connections.tables import Connection
-from bascule.events.journal import entry_of
 
 router = APIRouter(
     prefix="/api/users/{user}/connections",

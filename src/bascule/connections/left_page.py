@@ -7,9 +7,9 @@ from fastapi import APIRouter, Form, Request, Response
 from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, has_role
 from bascule.accounts.people.api import UserId, note
 from bascule.accounts.people.users import list_people
+from bascule.audit.entries import entry_of
 from bascule.connections.left import delete_left, hand_over, left_by
 from bascule.errors import Conflict, Invalid, NoSuch
-from bascule.events.journal import entry_of
 from bascule.hub import Hub
 from bascule.ui import back_to, render
 from bascule.ui.filters import plural

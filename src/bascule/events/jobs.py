@@ -1,6 +1,6 @@
-"""Forgets what happened long ago."""
+"""Deletes live events that are older than an hour."""
 
-from bascule.events import journal, live
+from bascule.events import live
 from bascule.hub import Hub
 from bascule.jobs import Work, every
 
@@ -9,9 +9,3 @@ from bascule.jobs import Work, every
 async def forget_old_events(hub: Hub) -> None:
     async with hub.db.connection() as conn:
         await live.forget_old(conn)
-
-
-@every("15 4 * * *", Work.HOUSEKEEPING)
-async def forget_old_journal(hub: Hub) -> None:
-    async with hub.db.connection() as conn:
-        await journal.forget_old(conn)

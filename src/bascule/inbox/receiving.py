@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bascule.accounts.origin import address_of
+from bascule.audit.counted import count
 from bascule.errors import Invalid, Unauthenticated
-from bascule.events.counted import count
 from bascule.inbox.endpoints import endpoints_of
 from bascule.inbox.frappe.addresses import PATH
 from bascule.inbox.frappe.payload import Payload, Unreadable, read

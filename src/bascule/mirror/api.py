@@ -11,15 +11,20 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request
 
 from bascule.accounts.access import Editor, TheHub, Viewer
 from bascule.accounts.tables import User
+from bascule.audit.entries import about, entry_of
 from bascule.connections.answers import CheckAnswer, Connector
 from bascule.connections.api import EDITOR, VIEWER, TheConnection
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import find_connection, list_connections
 from bascule.connections.tables import Connection
-from bascule.events.journal import about, entry_of
 from bascule.hub import Hub
 from bascule.mirror import setup
-from bascule.mirror.answers import (
+from bascule.mirror.runs.cancel import cancel_run, cancel_runs
+from bascule.mirror.runs.execution import logs_of, run_of, runs_of
+from bascule.mirror.runs.logs import SHOWN, Level, Words, newest_of_connection
+from bascule.mirror.runs.quiet import quiet_days
+from bascule.mirror.runs.start import start_runs
+from bascule.mirror.schemas import (
     Cancelled,
     ConnectorChange,
     ConnectorLog,
@@ -37,13 +42,8 @@ from bascule.mirror.answers import (
     SyncRequest,
     VerifyRequest,
 )
-from bascule.mirror.cancelling import cancel_run, cancel_runs
-from bascule.mirror.overview import with_doctypes
-from bascule.mirror.quiet import quiet_days
-from bascule.mirror.run_logs import SHOWN, Level, Words, newest_of_connection
-from bascule.mirror.runs import logs_of, run_of, runs_of
-from bascule.mirror.starting import start_runs
-from bascule.mirror.streams import (
+from bascule.mirror.status.overview import with_doctypes
+from bascule.mirror.streams.settings import (
     add_streams,
     change_stream,
     delete_stream,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from bascule.connections.helping import step_to_read
 from bascule.connections.tables import Circuit, Connection
-from bascule.mirror.answers import Attention
+from bascule.mirror.schemas import Attention
 from bascule.mirror.tables import Stream
 
 PATIENCE = timedelta(minutes=10)  # a schedule that is later than this is not a busy minute

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.access import Editor, TheHub, Viewer, has_role
 from bascule.accounts.tables import User
+from bascule.audit.entries import entry_of
 from bascule.connections.api import TheConnection
 from bascule.connections.check import told_together
 from bascule.connections.deleting import delete_connection
@@ -21,21 +22,20 @@ from bascule.connections.service import recheck
 from bascule.connections.sharing import may_delete
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, NoSuch
-from bascule.events.journal import entry_of
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.inbox.tables import WebhookEndpoint
 from bascule.mirror.attention import named
-from bascule.mirror.by_hand import begin
-from bascule.mirror.cancelling import cancel_runs
-from bascule.mirror.left_off import try_again
-from bascule.mirror.overview import statuses_of
-from bascule.mirror.quiet import quiet_days
-from bascule.mirror.resuming import go_on
-from bascule.mirror.rounds import last_full, last_proofs, rounds_of, under_way
-from bascule.mirror.streams import streams_of
+from bascule.mirror.runs.cancel import cancel_runs
+from bascule.mirror.runs.manual_runs import begin
+from bascule.mirror.runs.quiet import quiet_days
+from bascule.mirror.runs.resume import go_on
+from bascule.mirror.runs.run_batches import last_full, last_proofs, rounds_of, under_way
+from bascule.mirror.runs.timeline import timeline
+from bascule.mirror.status.overview import statuses_of
+from bascule.mirror.streams.left_off import try_again
+from bascule.mirror.streams.settings import streams_of
 from bascule.mirror.tables import Stream
-from bascule.mirror.timeline import timeline
 from bascule.ui import back_to, is_htmx, render
 from bascule.ui.filters import plural
 

@@ -12,12 +12,12 @@ from bascule.frappe.side_effects import leads_to
 from bascule.hub import Hub
 from bascule.inbox import DocumentChange, subscribe
 from bascule.jobs import Work, every, task
-from bascule.mirror.quiet import AT_ONCE, forget_days, thin
-from bascule.mirror.resuming import resume
-from bascule.mirror.runs import carry_out
-from bascule.mirror.starting import start_runs, start_runs_in
-from bascule.mirror.streams import streams_of
-from bascule.mirror.survey import survey
+from bascule.mirror.pull.survey import survey
+from bascule.mirror.runs.execution import carry_out
+from bascule.mirror.runs.quiet import AT_ONCE, forget_days, thin
+from bascule.mirror.runs.resume import resume
+from bascule.mirror.runs.start import start_runs, start_runs_in
+from bascule.mirror.streams.settings import streams_of
 
 log = logging.getLogger(__name__)
 

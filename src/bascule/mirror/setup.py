@@ -14,18 +14,18 @@ from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
-from bascule.mirror.left_off import keep_left_off, unreadable
-from bascule.mirror.patience import FORGOTTEN
-from bascule.mirror.presets import (
+from bascule.mirror.pull.patience import FORGOTTEN
+from bascule.mirror.runs.resume import go_on
+from bascule.mirror.runs.start import start_runs
+from bascule.mirror.streams.left_off import keep_left_off, unreadable
+from bascule.mirror.streams.presets import (
     PRESET_OF,
     PRESETS,
     doctypes_named,
     presets_named,
     presets_of,
 )
-from bascule.mirror.resuming import go_on
-from bascule.mirror.starting import start_runs
-from bascule.mirror.streams import add_streams, change_stream, streams_of
+from bascule.mirror.streams.settings import add_streams, change_stream, streams_of
 from bascule.mirror.tables import Stream
 from bascule.mirror.views import rebuild_views
 

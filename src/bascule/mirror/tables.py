@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.connections.tables import Connection
-from bascule.mirror.proof_words import proof_words
+from bascule.mirror.proof.labels import proof_words
 from bascule.store.base import Base
 
 # Of the runs that are looked for among very many; each is what its query asks, in SQL's words.
@@ -24,9 +24,9 @@ NAMED = 3  # of the fields that are withheld, where room is short
 class Stream(Base):
     """One DocType of one connection, its child tables included.
 
-    `cursor` is the mirror's own (see mirror/cursor.py); `fence` grows with every run, and a page
-    commits only under the fence of the newest one, so a run that was given away cannot write any
-    more.
+    `cursor` is the mirror's own (see mirror/pull/cursor.py); `fence` grows with every run, and a
+    page commits only under the fence of the newest one, so a run that was given away cannot write
+    any more.
     """
 
     __tablename__ = "streams"
@@ -41,7 +41,7 @@ class Stream(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     connection_id: Mapped[UUID] = mapped_column(ForeignKey(Connection.id, ondelete="CASCADE"))
     doctype: Mapped[str]
-    preset: Mapped[str | None]  # see mirror/presets.py; None: asked for by name
+    preset: Mapped[str | None]  # see mirror/streams/presets.py; None: asked for by name
     table_name: Mapped[str]
     enabled: Mapped[bool] = mapped_column(server_default="true")
 
@@ -66,7 +66,7 @@ class Stream(Base):
     # Of the last error: `kind` site or rights, and the `roles` that would help; {}: another.
     trouble: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     failures: Mapped[int] = mapped_column(server_default="0")  # one after another, of one kind
-    retry_at: Mapped[datetime | None]  # when the schedule asks again; see mirror/patience.py
+    retry_at: Mapped[datetime | None]  # when the schedule asks again; see mirror/pull/patience.py
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     @property
@@ -95,8 +95,8 @@ class Stream(Base):
 class Definition(Base):
     """What a stream's DocType is made of, so that it need not be asked for until it changes.
 
-    `changes` is what tells that it did (see mirror/shapes.py), and `looked_at` when that was last
-    asked; `asked_as` who asked, and for what. Equal shapes have one `digest`.
+    `changes` is what tells that it did (see mirror/schema/table_schemas.py), and `looked_at` when
+    that was last asked; `asked_as` who asked, and for what. Equal shapes have one `digest`.
     """
 
     __tablename__ = "definitions"

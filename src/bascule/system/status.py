@@ -11,12 +11,13 @@ from sqlalchemy import func, select
 
 from bascule import __version__
 from bascule.accounts.tables import User
-from bascule.connections.at_work import held_by
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
+from bascule.connections.worker_attention import held_by
 from bascule.hub import Hub
 from bascule.jobs.processes import processes_alive
 from bascule.jobs.queue_status import backlog_of, queue_of
+from bascule.sync.tables import Outbox, TwoWay
 from bascule.system.certificate import certificate_of
 from bascule.system.release_notes import news
 from bascule.system.schemas import (
@@ -29,7 +30,6 @@ from bascule.system.schemas import (
     SystemAnswer,
     UnsentAnswer,
 )
-from bascule.twoway.tables import Outbox, TwoWay
 
 PRIVATE = "(private)"  # in place of the schemas of connections that are somebody else's alone
 PATIENCE = 5.0  # seconds to measure all tables

@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from bascule.events.recorder import REFUSED
+from bascule.audit.middleware import REFUSED
 
 COOKIE = "bascule_said"
 SAID, NEXT = 1800, 800  # bytes of text; a cookie holds 4 kB, a third of which its writing takes

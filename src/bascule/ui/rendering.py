@@ -18,7 +18,6 @@ from bascule.ui import filters, flash
 from bascule.ui.static_files import static_url, takes_gzip
 
 PACKAGE = Path(__file__).parent.parent
-ROOMS = ("ui", "accounts", "events", "connections", "inbox", "mirror", "twoway", "system")
 THEMES = ("auto", "light", "dark")
 SMALLEST_GZIPPED = 1_000  # bytes
 HIDDEN = Markup('aria-hidden="true"')
@@ -26,7 +25,8 @@ HIDDEN = Markup('aria-hidden="true"')
 
 @cache
 def templates() -> Environment:
-    loaders = {room: FileSystemLoader(PACKAGE / room / "templates") for room in ROOMS}
+    folders = PACKAGE.glob("*/templates")
+    loaders = {folder.parent.name: FileSystemLoader(folder) for folder in folders}
     env = Environment(
         loader=PrefixLoader(loaders),
         autoescape=True,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bascule.accounts.access import Admin, TheHub, require
 from bascule.accounts.allowed_sites.allowlist import allow, allowed_sites, forbid
 from bascule.accounts.tables import AllowedSite
-from bascule.events.journal import entry_of
+from bascule.audit.entries import entry_of
 
 router = APIRouter(
     prefix="/api/allowed-sites", tags=["People"], dependencies=[Depends(require("admin"))]

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Form, Request, Response
 from bascule.accounts.access import Admin, TheHub
 from bascule.accounts.allowed_sites.allowlist import allow, allowed_sites, forbid
 from bascule.accounts.people.users import list_people
+from bascule.audit.entries import entry_of
 from bascule.errors import Invalid
-from bascule.events.journal import entry_of
 from bascule.hub import Hub
 from bascule.ui import back_to, render
 

@@ -30,7 +30,7 @@ from bascule.accounts.sign_in.methods import ways_of
 from bascule.accounts.sign_in.password_sign_in import LINK_LASTS
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import count_tokens, revoke_token, tokens_of
-from bascule.events.journal import entry_of
+from bascule.audit.entries import entry_of
 from bascule.hub import Hub
 
 router = APIRouter(prefix="/api/users", tags=["People"], dependencies=[Depends(require("admin"))])

@@ -31,8 +31,8 @@ from bascule.accounts.sessions import cookie_of, session_of
 from bascule.accounts.sign_in.entry import enter, record_refused
 from bascule.accounts.sign_in.pages import sign_in_page_with
 from bascule.accounts.tables import Challenge, User
+from bascule.audit.entries import record
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
-from bascule.events.journal import record
 from bascule.hub import Hub
 from bascule.ui import back_to, render
 

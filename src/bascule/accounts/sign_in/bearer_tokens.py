@@ -23,8 +23,8 @@ from bascule.accounts.signing import Key, key_of, newest_key
 from bascule.accounts.tables import RefreshFamily, RefreshToken, User
 from bascule.accounts.tokens import hash_of
 from bascule.accounts.user_agent import printable
+from bascule.audit.counted import count
 from bascule.errors import Unauthenticated
-from bascule.events.counted import count
 from bascule.events.live import publish
 from bascule.hub import Hub
 

@@ -17,8 +17,8 @@ from bascule.accounts.sessions import start_session
 from bascule.accounts.sign_in.half_sign_in import wait_for_code
 from bascule.accounts.sign_in.second_factor import has_factor
 from bascule.accounts.tables import User
-from bascule.events.counted import count
-from bascule.events.journal import Person, record
+from bascule.audit.counted import count
+from bascule.audit.entries import Person, record
 from bascule.hub import Hub
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # of a session whose person has shown nothing lately

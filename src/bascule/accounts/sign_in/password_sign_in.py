@@ -27,8 +27,8 @@ from bascule.accounts.sign_in.half_sign_in import end_halves_of
 from bascule.accounts.sign_in.second_factor import has_factor, is_code, wrong_code
 from bascule.accounts.tables import OneTimeLink, User
 from bascule.accounts.tokens import hash_of
+from bascule.audit.entries import record
 from bascule.errors import Invalid, NoSuch, Unauthenticated
-from bascule.events.journal import record
 from bascule.events.live import publish
 from bascule.hub import Hub
 

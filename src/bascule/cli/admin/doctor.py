@@ -141,7 +141,7 @@ async def _role(hub: "Hub") -> list[Finding]:
 
 async def _worker(hub: "Hub") -> list[Finding]:
     """Whether one lives; and what waits for one for too long, with who holds the places."""
-    from bascule.connections.at_work import START, held_by
+    from bascule.connections.worker_attention import START, held_by
     from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load
     from bascule.jobs.queue_status import queue_of
@@ -196,7 +196,7 @@ async def _connection(hub: "Hub", connection: "Connection") -> list[Finding]:
     """What its site says now, and then what is not a consequence of that."""
     from bascule.connections.check import told_together
     from bascule.connections.service import recheck
-    from bascule.mirror.overview import statuses_of
+    from bascule.mirror.status.overview import statuses_of
 
     what = f"Connection {connection.slug}"
     report = await recheck(hub, connection)

@@ -79,7 +79,7 @@ async def psql(
     For instance: bascule psql -c 'select * from inventory where needs_reorder'
     """
     from bascule.hub import open_hub
-    from bascule.mirror.readers import admit_reader_to_mirrors
+    from bascule.mirror.schema.readers import admit_reader_to_mirrors
     from bascule.store.address import libpq_environment
 
     program = _psql()

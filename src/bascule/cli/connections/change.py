@@ -74,8 +74,8 @@ async def change(
     from bascule.connections.answers import Connector
     from bascule.connections.service import find_connection, recheck
     from bascule.mirror import setup
-    from bascule.mirror.pending import what_follows
-    from bascule.mirror.streams import streams_of
+    from bascule.mirror.streams.pending import what_follows
+    from bascule.mirror.streams.settings import streams_of
 
     given: dict[str, Any] = {
         "api_url": url,

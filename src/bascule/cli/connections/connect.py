@@ -58,8 +58,8 @@ async def connect(
     from bascule.cli.runs.progress import work_off
     from bascule.connections.answers import CheckAnswer, Connector
     from bascule.connections.fields import NewConnection
-    from bascule.mirror.left_off import told, without_left_off
     from bascule.mirror.setup import set_up
+    from bascule.mirror.streams.left_off import told, without_left_off
 
     wanted = {
         "inventory": inventory,

@@ -40,9 +40,9 @@ async def list_streams(
     if context.invoked_subcommand is not None:
         return Exit.DONE
     from bascule.connections.service import connections_named
-    from bascule.mirror.answers import StreamAnswer
-    from bascule.mirror.proof_words import proof_line
-    from bascule.mirror.streams import streams_of
+    from bascule.mirror.proof.labels import proof_line
+    from bascule.mirror.schemas import StreamAnswer
+    from bascule.mirror.streams.settings import streams_of
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
         found = await connections_named(session, connection, viewer)
@@ -89,7 +89,7 @@ async def list_streams(
 @verb("editor", group="streams")
 async def add(names: Names, connection: Of = None, as_json: AsJson = False) -> int:
     """Mirror more: any DocType by its name, custom ones too, or a preset."""
-    from bascule.mirror.streams import add_streams
+    from bascule.mirror.streams.settings import add_streams
 
     async with acting_hub(of=", ".join(names)) as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -103,7 +103,7 @@ async def try_left_off(connection: Of = None, as_json: AsJson = False) -> int:
     """Add what was left off because the user might not read it, if it may be read by now."""
     from dataclasses import asdict
 
-    from bascule.mirror.left_off import try_again
+    from bascule.mirror.streams.left_off import try_again
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -197,8 +197,8 @@ async def remove(
     as_json: AsJson = False,
 ) -> int:
     """Mirror no longer, and drop the tables; the site itself is not touched."""
-    from bascule.mirror.answers import StreamAnswer
-    from bascule.mirror.streams import delete_stream
+    from bascule.mirror.schemas import StreamAnswer
+    from bascule.mirror.streams.settings import delete_stream
 
     async with acting_hub(of=", ".join(names)) as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -265,7 +265,7 @@ async def one_connection(hub: "Hub", viewer: "User | None", named: str | None) -
 async def _change(
     names: list[str], connection: str | None, changes: dict[str, Any], *, as_json: bool
 ) -> int:
-    from bascule.mirror.streams import change_stream
+    from bascule.mirror.streams.settings import change_stream
 
     async with acting_hub(of=", ".join(names)) as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -278,8 +278,8 @@ async def _change(
 
 
 async def _named(hub: "Hub", connection: "Connection", names: list[str]) -> "list[Stream]":
-    from bascule.mirror.presets import doctypes_named
-    from bascule.mirror.streams import streams_of
+    from bascule.mirror.streams.presets import doctypes_named
+    from bascule.mirror.streams.settings import streams_of
 
     async with hub.db.session() as session:
         by_doctype = {stream.doctype: stream for stream in await streams_of(session, connection)}
@@ -296,7 +296,7 @@ async def _named(hub: "Hub", connection: "Connection", names: list[str]) -> "lis
 
 
 def _tell(connection: "Connection", changed: "list[Stream]", *, as_json: bool) -> None:
-    from bascule.mirror.answers import StreamAnswer
+    from bascule.mirror.schemas import StreamAnswer
 
     streams = [StreamAnswer.of(stream, connection) for stream in changed]
     if as_json:

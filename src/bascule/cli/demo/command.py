@@ -153,8 +153,8 @@ async def _connect(hub: "Hub", site: "Site") -> "tuple[Connection, list[int]]":
     """
     from bascule.connections.fields import NewConnection
     from bascule.connections.service import NoSuchConnection, find_connection
+    from bascule.mirror.runs.start import start_runs
     from bascule.mirror.setup import change, set_up
-    from bascule.mirror.starting import start_runs
 
     try:
         async with hub.db.session() as session:
@@ -180,7 +180,7 @@ async def _connect(hub: "Hub", site: "Site") -> "tuple[Connection, list[int]]":
 async def _keep_in_step(hub: "Hub", connection: "Connection") -> None:
     """Round after round until it is cancelled: a line for each stream where something changed."""
     from bascule.cli.runs.progress import ended
-    from bascule.mirror.starting import start_runs
+    from bascule.mirror.runs.start import start_runs
 
     while True:
         await asyncio.sleep(ROUND)

@@ -12,8 +12,8 @@ from typing import Any
 from bascule.cli.demo.admin import Admin
 from bascule.cli.demo.site import Site
 from bascule.cli.terminal import escape, out, show, sparkline, table
+from bascule.data.rows import page_of_rows
 from bascule.hub import Hub
-from bascule.mirror.rows import page_of_rows
 
 
 @dataclass(frozen=True, slots=True)

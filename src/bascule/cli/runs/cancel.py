@@ -31,9 +31,9 @@ async def cancel(
     lost, so that is asked about first.
     """
     from bascule.connections.service import find_connection
-    from bascule.mirror.cancelling import cancel_run, cancel_runs, not_ended
-    from bascule.mirror.overview import with_doctypes
-    from bascule.mirror.runs import run_of
+    from bascule.mirror.runs.cancel import cancel_run, cancel_runs, not_ended
+    from bascule.mirror.runs.execution import run_of
+    from bascule.mirror.status.overview import with_doctypes
 
     if (run is None) == (connection is None):
         raise Refused(

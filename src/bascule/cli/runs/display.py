@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from bascule.cli.terminal import err, escape, out, show, span, table
-from bascule.mirror.answers import RunAnswer
+from bascule.mirror.schemas import RunAnswer
 from bascule.mirror.tables import OVER
 
 WORD_EVERY = 5.0  # seconds between two lines about a run, where there is no terminal

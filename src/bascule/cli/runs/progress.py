@@ -12,7 +12,7 @@ from bascule.cli.runs.display import Seen, display
 from bascule.cli.serve import working
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.mirror.answers import RunAnswer
+from bascule.mirror.schemas import RunAnswer
 from bascule.mirror.tables import Run, Stream
 
 LOOK = 0.25  # seconds between two looks at the runs

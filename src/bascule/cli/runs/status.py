@@ -9,13 +9,13 @@ import typer
 from bascule.cli.exit_codes import Exit, Refused
 from bascule.cli.identity import acting_hub
 from bascule.cli.terminal import AsJson, ago, document, err, escape, out, show, table
-from bascule.mirror.states import STATES, figures
+from bascule.mirror.status.states import STATES, figures
 
 if TYPE_CHECKING:
     from bascule.accounts.tables import User
     from bascule.hub import Hub
-    from bascule.mirror.answers import ConnectorStatus, LogLine, RunAnswer
-    from bascule.mirror.roster import Roster
+    from bascule.mirror.schemas import ConnectorStatus, LogLine, RunAnswer
+    from bascule.mirror.status.roster import Roster
 
 _COLOURS = {"ok": "green", "syncing": "cyan", "waiting": "yellow"}
 FEW = 3  # connections that are told in full without being asked
@@ -45,8 +45,8 @@ async def status(
     judges.
     """
     from bascule.connections.service import find_connection
-    from bascule.mirror.answers import StatusAnswer
-    from bascule.mirror.roster import Asked, find, page_of
+    from bascule.mirror.schemas import StatusAnswer
+    from bascule.mirror.status.roster import Asked, find, page_of
 
     if state and state not in STATES:
         raise Refused(f"There is no state {state!r}.", next_step=f"One of {', '.join(STATES)}.")
@@ -98,7 +98,7 @@ def _next_of(one: "ConnectorStatus") -> str:
 
 
 def _tell(one: "ConnectorStatus") -> None:
-    from bascule.mirror.proof_words import proof_line
+    from bascule.mirror.proof.labels import proof_line
 
     colour = _COLOURS.get(one.status, "red")
     out.print(
@@ -157,7 +157,7 @@ async def _runs(
     from bascule.connections.service import find_connection
     from bascule.connections.sharing import seen_by
     from bascule.connections.tables import Connection
-    from bascule.mirror.overview import with_doctypes
+    from bascule.mirror.status.overview import with_doctypes
     from bascule.mirror.tables import Run
 
     query = select(Run).join(Connection, Connection.id == Run.connection_id)
@@ -199,8 +199,8 @@ def _list_runs(runs: "list[RunAnswer]", *, as_json: bool) -> None:
 async def _tell_log(
     hub: "Hub", viewer: "User | None", run_id: int, *, follow: bool, as_json: bool
 ) -> int:
-    from bascule.mirror.answers import LogLine, RunAnswer
-    from bascule.mirror.runs import logs_of, run_of
+    from bascule.mirror.runs.execution import logs_of, run_of
+    from bascule.mirror.schemas import LogLine, RunAnswer
     from bascule.mirror.tables import OVER
 
     told: list[LogLine] = []

@@ -130,7 +130,7 @@ async def _do(
 ) -> "list[Any]":
     from bascule.cli.runs.progress import work_off
     from bascule.connections.service import connections_named
-    from bascule.mirror.starting import start_runs
+    from bascule.mirror.runs.start import start_runs
 
     async with acting_hub(of=", ".join(streams or [])) as (hub, viewer):
         async with hub.db.session() as session:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.needs import Mend, Need, finds_needs
+from bascule.attention.items import Mend, Need, finds_needs
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.hub import Hub

@@ -1,7 +1,7 @@
 """The mirror in the shape that people ask for: one set of SQL views in each connection's schema.
 
 What each view is made of stands beside it (`inventory`, `orders`, `parties`); `build` puts them
-into the database. The tables underneath are `bascule.mirror.schema`'s.
+into the database. The tables underneath are `bascule.mirror.schema.migration`'s.
 """
 
 from bascule.mirror.views import inventory, orders, parties  # noqa: F401  they define the views

@@ -1,7 +1,7 @@
 """Puts the views into a connection's schema, and only those whose definition changed.
 
-A table's comment names its DocType and a column's comment its field (see `bascule.mirror.schema`),
-so renamed columns are found.
+A table's comment names its DocType and a column's comment its field (see
+`bascule.mirror.schema.migration`), so renamed columns are found.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from bascule.errors import Conflict
-from bascule.mirror.names import identifier
+from bascule.mirror.schema.names import identifier
 from bascule.mirror.views.sources import FIELDS, MirroredTable, Sources, TableColumn
 from bascule.mirror.views.view import VIEWS, View
 

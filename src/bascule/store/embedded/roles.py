@@ -4,7 +4,7 @@
   address that the hub or a person is given names it.
 - `bascule` is the hub's: it owns its database and what is in it, and is nothing else.
 - `bascule_reader` reads the mirrors. What it may read is granted by who makes their schemas, see
-  `bascule.mirror.readers`.
+  `bascule.mirror.schema.readers`.
 
 In a cluster of Bascule 0.1 the superuser is called `bascule` and owns everything. It is renamed,
 and what it owned becomes the hub's, in steps that each find what is left to do.

@@ -1,0 +1,68 @@
+"""What waits for somebody: all open conflicts, and all that could not be sent."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.attention.items import needs_of
+from bascule.sync import attention, conflicts
+from bascule.sync.pages.labels import REMEDIES, shown, standing
+from bascule.sync.pages.record import Before
+from bascule.sync.record_types import record_type
+from bascule.ui import back_to, page_url, render
+from bascule.ui.filters import plural
+
+pages = APIRouter(include_in_schema=False)
+MOST_NEEDS = 50  # the rest is found by its state among the connections
+
+
+@pages.get("/conflicts")
+async def conflicts_page(
+    request: Request, hub: TheHub, user: Viewer, before: Before = None
+) -> Response:
+    async with hub.db.session() as session:
+        found, older = await attention.undecided(session, user, before=before)
+        session.expunge_all()
+    return render(
+        request,
+        "sync/conflicts.html",
+        found=found,
+        older=page_url("/conflicts", before=older) if older else "",
+        before=before,
+        twin=page_url("/api/conflicts", before=before),
+        shown=shown,
+        may_edit=has_role(user, "editor"),
+    )
+
+
+@pages.get("/attention")
+async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Response:
+    async with hub.db.session() as session:
+        groups = await attention.groups(session, user)
+        needs = await needs_of(hub, session, user)
+        session.expunge_all()
+    # What is only told of this very page stands below, record by record.
+    elsewhere = [need for need in needs if need.page != "/attention"]
+    return render(
+        request,
+        "sync/attention.html",
+        groups=[
+            (group, record_type(group.record_type), [(w, standing(w)) for w in group.wholes])
+            for group in groups
+        ],
+        needs=elsewhere[:MOST_NEEDS],
+        more_needs=len(elsewhere) - MOST_NEEDS,
+        remedies=REMEDIES,
+        may_edit=has_role(user, "editor"),
+    )
+
+
+@pages.post("/attention/retry", name="retry_attention")
+async def retry(
+    hub: TheHub, user: Editor, remedy: Annotated[str, Form(max_length=30)] = ""
+) -> Response:
+    count = await conflicts.retry_all(hub, None, by=user, remedy=remedy or None)
+    if not count:
+        return back_to("/attention", "Nothing waits to be sent.", kind="note")
+    return back_to("/attention", f"Trying {plural(count, 'record')} again.")

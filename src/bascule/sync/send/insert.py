@@ -1,0 +1,34 @@
+"""A document sent to a site that names it by itself.
+
+Where a name is taken ERPNext puts a number behind it; but several at once find the same one free,
+and all but one of them are refused ("already exists"). So that is no answer to the create: it is
+sent again, after a moment that is another for each.
+"""
+
+import asyncio
+import random
+
+from bascule.frappe import Duplicate
+from bascule.sync.receive.party import Document
+from bascule.sync.send.work import Sending
+
+ROUNDS = 8  # each of them lets one of those that came at once through, at least
+FIRST_PAUSE = 0.1  # seconds, doubled each time
+
+
+async def insert(
+    work: Sending, doctype: str, what: str, document: Document, *, numbered: bool
+) -> Document:
+    """What the site stored. `numbered`: whether it gives those of a name that is taken a number."""
+    for number in range(ROUNDS):
+        try:
+            async with work.said("create", what, document) as said:
+                stored: Document = await work.site.insert(doctype, document)
+                said.answer = stored
+            return stored
+        except Duplicate as error:
+            # A value that has to be unique is another matter, and is told at its field.
+            if not numbered or error.fields or number == ROUNDS - 1:
+                raise
+        await asyncio.sleep(FIRST_PAUSE * 2**number * random.uniform(0.5, 1.0))  # noqa: S311
+    raise AssertionError("the last round returns or raises")
