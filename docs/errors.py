@@ -23,18 +23,77 @@ Error = tuple[str, str]
 
 def main() -> None:
     plan = tomllib.loads((HERE / "errors.toml").read_text())
-    parts = [plan["introduction"]]
+    symptoms = Symptoms(plan["symptom"])
+    parts = []
     left = {path.relative_to(ROOMS).as_posix() for path in ROOMS.rglob("*.py")}
     used: set[str] = set()
     for section in plan["section"]:
         files = sorted(name for name in left if name.startswith(tuple(section["files"])))
         left -= set(files)
         found = [error for name in files for error in errors_of(ROOMS / name)]
-        parts += [f"## {section['title']}\n\n{section['about']}", _table(section, found, used)]
+        parts += [
+            f"## {section['title']}\n\n{section['about']}",
+            _table(section, found, used, symptoms),
+        ]
     wrong = [f"no section for src/bascule/{name}" for name in sorted(left) if _errors_in(name)]
     if wrong:
         sys.exit("docs/errors.toml: " + "; ".join(wrong))
-    print("\n\n".join(part.strip() for part in parts))
+    symptoms.refuse_what_leads_nowhere()
+    print("\n\n".join(part.strip() for part in [plan["introduction"], symptoms.index(), *parts]))
+
+
+class Symptoms:
+    """The way in for who sees something and has no words to search for: each leads to rows of the
+    tables below, which get a name for it, and to pages.
+    """
+
+    def __init__(self, symptoms: list[dict[str, Any]]) -> None:
+        self.symptoms = symptoms
+        beginnings = (key for one in symptoms for key in one.get("errors", ()))
+        self.names = {key: _anchor(key) for key in beginnings}
+        self.led_to: dict[str, str] = {}
+
+    def named(self, said: str) -> str:
+        """What stands before this error: the name that links lead to, where one does."""
+        fitting = [key for key in self.names if said.startswith(key) and key not in self.led_to]
+        for key in fitting:
+            self.led_to[key] = said
+        return "".join(f'<a id="{self.names[key]}"></a>' for key in fitting)
+
+    def refuse_what_leads_nowhere(self) -> None:
+        if lost := self.names.keys() - self.led_to.keys():
+            sys.exit(f"docs/errors.toml: a symptom leads to what no error says: {sorted(lost)}")
+
+    def index(self) -> str:
+        parts = ["## Start from what you see"]
+        for group in dict.fromkeys(one["group"] for one in self.symptoms):
+            rows = [self._row(one) for one in self.symptoms if one["group"] == group]
+            table = ["| what you see | it may be | read on |", "|---|---|---|", *rows]
+            parts.append(f"### {group}\n\n" + "\n".join(table))
+        return "\n\n".join(parts)
+
+    def _row(self, symptom: dict[str, Any]) -> str:
+        errors = [
+            f"[{_cell(self.led_to[key])}](#{self.names[key]})" for key in symptom.get("errors", ())
+        ]
+        pages = [f"[{_heading(page)}]({page})" for page in symptom.get("pages", ())]
+        return f"| {symptom['see']} | {'<br>'.join(errors)} | {'<br>'.join(pages)} |"
+
+
+def _anchor(beginning: str) -> str:
+    return "says-" + "-".join(re.findall(r"[a-z0-9]+", beginning.lower()))
+
+
+def _heading(link: str) -> str:
+    """The title of the page or of its part that this leads to."""
+    page, _, part = link.partition("#")
+    headings = re.findall(r"^#+ (.+)$", (HERE / page).read_text(), re.MULTILINE)
+    if not part:
+        return headings[0]
+    for heading in headings:
+        if re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") == part:
+            return f"{headings[0]}: {heading}"
+    sys.exit(f"docs/errors.toml: a symptom leads to {link}, and there is no such heading")
 
 
 def errors_of(path: Path) -> list[Error]:
@@ -117,13 +176,14 @@ def _all_texts() -> list[str]:
     ]
 
 
-def _table(section: dict[str, Any], found: list[Error], used: set[str]) -> str:
+def _table(section: dict[str, Any], found: list[Error], used: set[str], symptoms: Symptoms) -> str:
     causes: dict[str, str] = section.get("causes", {})
     rows = []
     for said, step in dict.fromkeys([*found, *map(tuple, section.get("also", ()))]):
         key = next((key for key in causes if said.startswith(key)), "")
         used.add(key)
-        rows.append(f"| {_cell(said)} | {_cell(causes.get(key, ''))} | {_cell(step)} |")
+        name = symptoms.named(said)
+        rows.append(f"| {name}{_cell(said)} | {_cell(causes.get(key, ''))} | {_cell(step)} |")
     if stale := [key for key in causes if key not in used]:
         sys.exit(f"docs/errors.toml: no error says any more: {stale}")
     written = "\n".join(_all_texts())

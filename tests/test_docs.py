@@ -14,7 +14,8 @@ from bascule.settings import Settings
 from bascule.store.database import DOWNLOADS, SESSIONS, bulk_connections
 
 ROOT = Path(__file__).parent.parent
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 
 
 def table_names(page: str) -> set[str]:
@@ -104,9 +105,77 @@ def test_every_error_is_documented_as_it_is_said() -> None:
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
-        for target in LINK.findall(page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for page in PAGES:
+        for target, heading in LINK.findall(page.read_text()):
+            other = page.parent / target if target else page
+            assert other.exists(), f"{page.name} links to {target}"
+            if heading:
+                assert heading in anchors(other), f"{page.name} links to {target}#{heading}"
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of this page, and the names that stand in it."""
+    text = page.read_text()
+    plain = (re.sub(r"[^\w\- ]", "", one.lower()) for one in re.findall(r"^#+ (.+)$", text, re.M))
+    return {one.replace(" ", "-") for one in plain} | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+def test_the_errors_have_a_way_in_by_what_is_seen() -> None:
+    """Where its links lead, `test_links_between_the_documents_lead_somewhere` asks."""
+    errors = (ROOT / "docs" / "errors.md").read_text()
+    symptoms = errors.partition("## Start from")[2].partition("\n## ")[0]
+    named = set(re.findall(r"\(#(says-[^)]+)\)", symptoms))
+    assert named == {one for one in anchors(ROOT / "docs" / "errors.md") if one[:5] == "says-"}
+    for seen in ("401", "stays queued", "webhook does not arrive", "record says"):
+        assert seen in symptoms
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    left = [ROOT / "README.md"]
+    while left:
+        page = left.pop()
+        reached.add(page)
+        linked = {(page.parent / target).resolve() for target, _ in LINK.findall(page.read_text())}
+        left += [other for other in linked - reached if other.suffix == ".md"]
+    assert {page.resolve() for page in PAGES} <= reached
+
+
+def test_no_line_of_the_documents_is_wider_than_120_columns() -> None:
+    """But for rows of tables: Markdown has no way to break one."""
+    for page in [*PAGES, ROOT / "docs" / "errors.toml"]:
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            assert len(line) <= 120 or line.lstrip().startswith("|"), f"{page.name}:{number}"
+
+
+def test_every_term_of_the_glossary_is_used_and_the_readme_links_it() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text()
+    terms = re.findall(r"\*\*(.+?)\*\*", glossary)
+    assert len(set(terms)) == len(terms) > 60
+    others = [page for page in PAGES if page.name != "glossary.md"]
+    said = [*others, *(ROOT / "src" / "bascule").rglob("*.py")]
+    used = "\n".join(" ".join(page.read_text().split()) for page in said).lower()
+    assert not [term for term in terms if term.lower() not in used]
+    for page in ("README.md", "docs/README.md"):
+        assert "glossary.md)" in (ROOT / page).read_text()
+
+
+def test_contributing_names_places_that_there_are() -> None:
+    """Each file and folder exists, and holds the name that stands before it."""
+    said = " ".join((ROOT / "CONTRIBUTING.md").read_text().split())
+    paths = re.findall(r"`((?:src|tests|docs)/[^` ]+|README\.md)`", said)
+    assert len(set(paths)) > 40
+    assert not [path for path in paths if not (ROOT / path).exists()]
+    named = re.findall(r"((?:`\w+`(?:, | and |, and where needed )?)+) (?:in|of) `(\S+\.py)`", said)
+    assert len(named) > 20
+    for names, path in named:
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"\b{name}\b", (ROOT / path).read_text()), f"{path} has no {name}"
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(
+        r"make ([a-z]+)", "".join(re.findall(r"`make [^`]+`|\$ make .*?#", said))
+    ):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
 
 
 def test_the_connections_to_postgresql_are_as_many_as_the_pools_hold() -> None:

@@ -5,6 +5,7 @@ A test compares the two, so what the API takes is always what is written.
 
 import json
 import re
+import textwrap
 from typing import Any
 
 from bascule.app import create_app
@@ -53,7 +54,7 @@ def markdown(openapi: dict[str, Any]) -> str:
 def _route(
     openapi: dict[str, Any], method: str, path: str, route: dict[str, Any], shown: set[str]
 ) -> str:
-    parts = [f"### `{method} {path}`", _flowing(route.get("description") or route["summary"])]
+    parts = [f"### `{method} {path}`", wrapped(route.get("description") or route["summary"])]
     if parameters := route.get("parameters"):
         rows = [
             f"| `{p['name']}` | {p['in']} | {_kind(openapi, p['schema'])} | {_cell(p)} |"
@@ -88,13 +89,13 @@ def _answer(openapi: dict[str, Any], responses: dict[str, Any], shown: set[str])
     content = response.get("content", {})
     if "application/json" not in content or len(content) > 1:
         kinds = ", ".join(f"`{kind}`" for kind in content if kind != "application/json")
-        return f"Answers {status} with a file: {kinds}."
+        return wrapped(f"Answers {status} with a file: {kinds}.")
     model = _model(openapi, content["application/json"]["schema"])
     title = model["title"]
     if title in shown:
         return f"Answers {status} with `{title}`, as above."
     shown.add(title)
-    answer = f"Answers {status} with `{title}`: {_fields(openapi, model)}."
+    answer = wrapped(f"Answers {status} with `{title}`: {_fields(openapi, model)}.")
     if example := model.get("example"):
         answer += "\n\n" + _json("Such as", example)
     return answer
@@ -140,6 +141,16 @@ def _cell(described: dict[str, Any]) -> str:
 
 def _flowing(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", text.strip())
+
+
+def wrapped(text: str) -> str:
+    """Paragraphs of 120 columns at most; what is in backticks stays on one line."""
+    paragraphs = _flowing(text).split("\n\n")
+    whole = [re.sub(r"`[^`]+`", lambda m: m[0].replace(" ", "\0"), one) for one in paragraphs]
+    lines = [
+        textwrap.fill(one, 116, break_long_words=False, break_on_hyphens=False) for one in whole
+    ]
+    return "\n\n".join(lines).replace("\0", " ")
 
 
 def _json(lead: str, example: Any) -> str:
