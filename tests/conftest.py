@@ -21,6 +21,7 @@ from argon2 import PasswordHasher
 from psycopg.conninfo import conninfo_to_dict
 
 from bascule.accounts import passwords
+from bascule.backoff import Backoff
 from bascule.hub import Hub, open_hub
 from bascule.sandbox import Running
 from bascule.settings import Settings
@@ -72,7 +73,9 @@ def _quick_passwords() -> Iterator[None]:
 @pytest.fixture
 def retried_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not sent waits until the test has it retried, however slow the test is."""
-    monkeypatch.setattr("bascule.connections.circuit.FIRST_PAUSE", 600.0)
+    monkeypatch.setattr(
+        "bascule.connections.circuit.RETRY", Backoff(600.0, longest=900.0, jitter=0.5)
+    )
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
+from bascule.backoff import Backoff
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
@@ -163,7 +164,7 @@ def running_hub(
     name = "bascule.inbox.jobs.try_again"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PERIODIC, name, replace(PERIODIC[name], cron="* * * * * *"))
-        patch.setattr("bascule.inbox.dispatch.FIRST_PAUSE", 60.0)
+        patch.setattr("bascule.inbox.dispatch.RETRY", Backoff(60.0, longest=3600.0, jitter=0.5))
         with fresh_settings() as settings, RunningHub(settings) as running:
             yield running
 

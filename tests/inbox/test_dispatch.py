@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bascule.backoff import Backoff
 from tests.inbox.conftest import EAR, NEIGHBOUR, End, refused
 from tests.kit.waiting import until
 
@@ -12,7 +13,7 @@ from tests.kit.waiting import until
 @pytest.fixture(autouse=True)
 def _as_slow_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again when a test lets time pass, and not before."""
-    monkeypatch.setattr("bascule.inbox.dispatch.FIRST_PAUSE", 100.0)
+    monkeypatch.setattr("bascule.inbox.dispatch.RETRY", Backoff(100.0, longest=3600.0, jitter=0.5))
 
 
 def let_time_pass(end: End) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bascule.backoff import Backoff
 from tests.kit.api import Api
 from tests.kit.hub import RunningHub
 from tests.kit.site import Erp
@@ -97,7 +98,7 @@ def test_what_a_site_does_not_take_waits_and_arrives_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(
-        "bascule.connections.circuit.FIRST_PAUSE", 8.0
+        "bascule.connections.circuit.RETRY", Backoff(8.0, longest=900.0, jitter=0.5)
     )  # so that it is seen to wait
     turn_on()
     site.faults.add(fault, method="POST", path="/api/resource/Customer", times=1)

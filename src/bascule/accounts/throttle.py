@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.origin import network_of
 from bascule.accounts.tables import SignInAttempts, User
 from bascule.audit.counted import count
+from bascule.backoff import Backoff
 from bascule.errors import TooMany
 from bascule.hub import Hub
 
@@ -39,7 +40,7 @@ class Pace:
     def wait_at(self, attempt: int) -> int:
         if attempt <= self.free:
             return 0
-        return int(min(self.longest, 2 ** min(attempt - self.free - 1, 20)))
+        return int(Backoff(1.0, longest=self.longest).pause(attempt - self.free - 1))
 
 
 PACES = {

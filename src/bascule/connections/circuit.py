@@ -2,7 +2,6 @@
 time; then one send or one run tries it again. A success ends that, and so does other credentials.
 """
 
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -13,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.backoff import Backoff
 from bascule.connections.tables import Circuit, Connection
 from bascule.frappe import (
     AddressRefused,
@@ -24,7 +24,7 @@ from bascule.frappe import (
 )
 
 TRYING = timedelta(seconds=30)  # that a send which tries has, before another may
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 15 * 60.0  # seconds
+RETRY = Backoff(2.0, longest=15 * 60.0, jitter=0.5)
 # These say that nobody gets through to the site at present, whatever is asked or sent.
 OF_THE_SITE = (Unavailable, WrongCredentials, TLSFailure, NotAFrappeSite, AddressRefused)
 
@@ -139,9 +139,5 @@ def is_shut() -> ColumnElement[bool]:
 
 
 def pause(attempts: int, asked_for: float | None = None) -> timedelta:
-    """How long to wait after this many failures: doubled each time, a random part of it less, and
-    never less than the site asked for.
-    """
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 20))
-    waited = longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
-    return timedelta(seconds=max(waited, asked_for or 0.0))
+    """How long to wait after a failure that had this many before it, and no less than asked for."""
+    return timedelta(seconds=RETRY.pause(attempts, at_least=asked_for))

@@ -15,6 +15,7 @@ from bascule.accounts.access import Role, refuse_below
 from bascule.accounts.allowed_sites.allowlist import reach_of
 from bascule.accounts.tables import User
 from bascule.attention.items import Mend, Need, finds_needs
+from bascule.backoff import Backoff
 from bascule.connections.on_site import OnSite, remove
 from bascule.connections.sites import unpooled_site
 from bascule.connections.tables import Connection, SiteCleanup
@@ -26,7 +27,7 @@ from bascule.store import StoreError
 
 LASTS = timedelta(days=7)
 FIRST_TRY = timedelta(minutes=2)  # after whoever deleted it has tried it at once
-PAUSES = (1, 5, 15, 60, 180)  # minutes between two tries; the last one for all that follow
+RETRY = Backoff(steps=(60.0, 300.0, 900.0, 3600.0, 3 * 3600.0))
 LONGEST = 20.0  # seconds for one try
 AT_ONCE = 10  # sites
 CLAIM = timedelta(minutes=2)  # while one tries, nobody else does
@@ -149,7 +150,7 @@ async def _settle(
             cleanup.remains = remains
             cleanup.error = str(error)
             cleanup.next_step = getattr(error, "next_step", None)
-            pause = timedelta(minutes=PAUSES[min(cleanup.attempts, len(PAUSES) - 1)])
+            pause = timedelta(seconds=RETRY.pause(cleanup.attempts))
             cleanup.attempts += 1
             cleanup.next_try_at = now + pause
             if now >= cleanup.until:

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
+from bascule.backoff import Backoff
 from bascule.events.live import CHANNEL, Happened, position, told_since
 from bascule.store import Database
 from bascule.store.session import connect
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 500  # events that one watcher may be behind
 PATIENCE = 5.0  # seconds to wait for the first LISTEN
-LONGEST_PAUSE = 1.0  # seconds between two attempts to reach the database again
+RECONNECT = Backoff(0.1, longest=1.0)  # to a database that has gone away
 _GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
 
 
@@ -102,17 +103,17 @@ class Live:
                 await self._task
 
     async def _listen_forever(self) -> None:
-        pause = 0.1
+        failures = 0
         while True:
             try:
                 await self._listen()
             except _GONE as error:
                 log.warning("Live events wait for the database: %s", type(error).__name__)
             if self._listening.is_set():
-                pause = 0.1
+                failures = 0
             self._listening.clear()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(RECONNECT.pause(failures))
+            failures += 1
 
     async def _listen(self) -> None:
         # A server that vanished without a word is noticed within a minute.

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from bascule.backoff import Backoff
 from bascule.connections.tables import Connection
 from bascule.errors import HubError
 from bascule.events.live import publish
@@ -28,7 +28,7 @@ AT_ONCE = 500  # deliveries
 GATHER = 0.05  # seconds; what comes in them is told together, and by the same job
 TURN = 10.0  # seconds after which a job lets another one in
 PATIENCE = 600.0  # seconds that a listener may take for them
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0  # seconds; doubled with each attempt
+RETRY = Backoff(5.0, longest=3600.0, jitter=0.5)
 GIVE_UP = 3  # days after it arrived
 TRASH = "on_trash"
 
@@ -155,12 +155,11 @@ async def _settle(
         gave_up = False
         for doctype, failures in wrong.items():
             ended = await conn.execute(
-                """
+                f"""
                 UPDATE bascule.deliveries SET
                     state = CASE WHEN received_at < now() - make_interval(days => %(give_up)s)
                             THEN 'failed' ELSE 'kept' END,
-                    next_try_at = now() + least(%(longest)s, %(first)s * power(2, least(attempts,
-                        20))) * %(jitter)s * interval '1 s',
+                    next_try_at = now() + {RETRY.in_sql("attempts")} * interval '1 s',
                     attempts = attempts + 1, owed = %(owed)s,
                     error = %(error)s, next_step = %(step)s
                 WHERE id = ANY(%(ids)s) RETURNING state
@@ -171,9 +170,6 @@ async def _settle(
                     "error": failures[0].error,
                     "step": failures[0].next_step,
                     "give_up": GIVE_UP,
-                    "first": FIRST_PAUSE,
-                    "longest": LONGEST_PAUSE,
-                    "jitter": random.uniform(0.5, 1.0),  # noqa: S311
                 },
             )
             gave_up = gave_up or ("failed",) in await ended.fetchall()

@@ -19,6 +19,7 @@ from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from psycopg_pool import PoolTimeout
 
+from bascule.backoff import Backoff
 from bascule.jobs.priorities import NEXT, Places
 from bascule.jobs.processes import telling
 from bascule.jobs.registry import PERIODIC, SWEEP, TASKS, Job
@@ -37,6 +38,8 @@ POLL = 1.0  # seconds; for what no notification tells of, such as a time that ha
 CONNECTIONS = 5  # to the database, of a worker's queue; its listener has one more
 # What a job's arguments say that it is about, as log lines and traces tell it.
 ABOUT = {"run_id": "run", "record_id": "record", "connection_id": "connection"}
+RECONNECT = Backoff(0.5, longest=2.0)  # to a database that has gone away
+STEADY = 60.0  # seconds at work after which the pauses start from the first again
 GRACE = 5.0  # seconds that running jobs get when a worker is asked to stop
 KEEP_HOURS = 24 * 7  # of jobs that failed, for who wants to know why
 TAKEOVER_LOCK = 0x6261_7374  # an advisory lock: one worker at a time takes over
@@ -65,7 +68,7 @@ async def run_worker(
     What is not done by then goes back into the queue. A database that goes away is waited for.
     """
     until = until or asyncio.Event()
-    wait = 0.5
+    failures = 0
     while not until.is_set():
         started = asyncio.get_running_loop().time()
         try:
@@ -75,13 +78,13 @@ async def run_worker(
                 await _work(hub, concurrency, until)
         except* _GONE as group:
             log.warning("The worker has lost the database and tries again: %s", group.exceptions[0])
-        if asyncio.get_running_loop().time() - started > 60:
-            wait = 0.5
+        if asyncio.get_running_loop().time() - started > STEADY:
+            failures = 0
         if not until.is_set():
             with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(RECONNECT.pause(failures)):
                     await until.wait()
-            wait = min(wait * 2, 2.0)
+            failures += 1
 
 
 async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> None:

@@ -3,15 +3,15 @@
 Knows no DocTypes. The `Transport` below it sends; what a response says is the callers' business.
 """
 
-import random
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
+from bascule.backoff import Backoff
 from bascule.frappe import executed_sql
 from bascule.frappe._http.body import MAX_DOCUMENT, MAX_METHOD, MAX_REFUSAL
 from bascule.frappe._http.error_mapping import refusal
@@ -30,7 +30,7 @@ from bascule.frappe.errors import (
 from bascule.frappe.request_observer import OBSERVER
 
 ATTEMPTS = 5
-FIRST_WAIT = 0.2  # seconds, doubled each time
+RETRY = Backoff(0.2, jitter=0.5)  # a pause that the site asks for is waited in the limiter
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class Session:
         """
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=_wait,
+            wait=lambda state: RETRY.pause(state.attempt_number - 1),
             retry=retry_if_exception(lambda error: _worth_repeating(error, timeouts=timeouts)),
             reraise=True,
         )
@@ -171,12 +171,3 @@ def _worth_repeating(error: BaseException, *, timeouts: bool) -> bool:
     if isinstance(error, RateLimited | SiteDown) and (error.retry_after or 0) > LONGEST_PAUSE:
         return False
     return isinstance(error, Unavailable)
-
-
-def _wait(state: RetryCallState) -> float:
-    """Half to all of a doubling time, so that those who failed together do not come back together.
-
-    A pause that the site asked for is waited in the limiter, by all of its requests.
-    """
-    longest = FIRST_WAIT * 2.0 ** (state.attempt_number - 1)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -5,12 +5,12 @@ Each refusal is work for the site, and two rows in its Error Log. By hand it is 
 
 from datetime import UTC, datetime, timedelta
 
+from bascule.backoff import Backoff
 from bascule.frappe import Invalid, NeverEnds, NoPermission, NotFound, TooLarge
 from bascule.mirror.quota import QuotaReached
 from bascule.mirror.tables import Stream
 
-FIRST_PAUSE = timedelta(minutes=10)
-LONGEST_PAUSE = timedelta(days=1)
+RETRY = Backoff(first=10 * 60.0, longest=24 * 3600.0)
 # Nobody waits for what these start, and they come again.
 UNASKED = frozenset({"schedule", "webhook"})
 
@@ -27,9 +27,8 @@ def after_failure(stream: Stream, error: Exception, now: datetime) -> dict[str, 
     """What the stream's row says next. The pause doubles, whoever asked in between."""
     if not is_lasting(error):
         return {}
-    failures = stream.failures + 1
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 20))
-    return {"failures": failures, "retry_at": now + pause}
+    pause = timedelta(seconds=RETRY.pause(stream.failures))
+    return {"failures": stream.failures + 1, "retry_at": now + pause}
 
 
 def again(doctype: str, said: dict[str, object]) -> str:

@@ -6,14 +6,14 @@ sent again, after a moment that is another for each.
 """
 
 import asyncio
-import random
 
+from bascule.backoff import Backoff
 from bascule.frappe import Duplicate
 from bascule.sync.receive.party import Document
 from bascule.sync.send.work import Sending
 
 ROUNDS = 8  # each of them lets one of those that came at once through, at least
-FIRST_PAUSE = 0.1  # seconds, doubled each time
+RETRY = Backoff(0.1, jitter=0.5)
 
 
 async def insert(
@@ -30,5 +30,5 @@ async def insert(
             # A value that has to be unique is another matter, and is told at its field.
             if not numbered or error.fields or number == ROUNDS - 1:
                 raise
-        await asyncio.sleep(FIRST_PAUSE * 2**number * random.uniform(0.5, 1.0))  # noqa: S311
+        await asyncio.sleep(RETRY.pause(number))
     raise AssertionError("the last round returns or raises")
