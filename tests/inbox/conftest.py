@@ -53,12 +53,12 @@ async def _hear(ear: Ear, connection: Connection, documents: list[DocumentChange
     ear.heard.setdefault(connection.id, []).extend(documents)
 
 
-@subscribe("Customer", "Address", "Contact")
+@subscribe("Customer", "Address", "Contact", name="test._ear_of_tests")
 async def _ear_of_tests(hub: Hub, connection: Connection, documents: list[DocumentChange]) -> None:
     await _hear(EAR, connection, documents)
 
 
-@subscribe("*")
+@subscribe("*", name="test._neighbour_of_tests")
 async def _neighbour_of_tests(
     hub: Hub, connection: Connection, documents: list[DocumentChange]
 ) -> None:
@@ -161,7 +161,7 @@ def running_hub(
     second for what is due again, which nothing is before a test lets time pass.
     """
     load(JOB_MODULES)
-    name = "bascule.inbox.jobs.try_again"
+    name = "inbox.try_again"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PERIODIC, name, replace(PERIODIC[name], cron="* * * * * *"))
         patch.setattr("bascule.inbox.dispatch.RETRY", Backoff(60.0, longest=3600.0, jitter=0.5))

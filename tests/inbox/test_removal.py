@@ -174,7 +174,7 @@ def test_a_site_that_does_not_answer_is_tried_again_until_it_does(
     one.site.faults.clear()
     assert one.webhooks() == before
     one.sql("UPDATE bascule.site_cleanups SET next_try_at = now() WHERE id = %s", [number])
-    one.hub.run(PERIODIC["bascule.connections.jobs.clean_sites_up"].run(one.hub.hub))
+    one.hub.run(PERIODIC["connections.clean_sites_up"].run(one.hub.hub))
     until(lambda: one.cleanup(number) is None)
     assert len(before) - len(one.webhooks()) == 4
     assert one.need(one.slug) is None
@@ -190,7 +190,7 @@ def test_it_has_an_end_and_its_credentials_with_it_and_can_be_given_up(
         "UPDATE bascule.site_cleanups SET next_try_at = now(), until = now() WHERE id = %s",
         [number],
     )
-    one.hub.run(PERIODIC["bascule.connections.jobs.clean_sites_up"].run(one.hub.hub))
+    one.hub.run(PERIODIC["connections.clean_sites_up"].run(one.hub.hub))
     until(lambda: one.cleanup(number)["next_try_at"] is None)
     secrets = "SELECT api_key_encrypted, api_secret_encrypted FROM bascule.site_cleanups"
     assert one.sql(f"{secrets} WHERE id = %s", [number]) == [(None, None)]

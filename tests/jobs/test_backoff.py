@@ -10,8 +10,8 @@ from bascule.events import listening
 from bascule.frappe._http import session
 from bascule.inbox import dispatch
 from bascule.jobs import worker
-from bascule.mirror import patience
-from bascule.twoway import inserting
+from bascule.mirror.pull import patience
+from bascule.sync.send import insert
 
 
 def pauses(backoff: Backoff, many: int = 6) -> list[float]:
@@ -46,7 +46,7 @@ def test_many_failures_still_have_a_pause() -> None:
         (session.RETRY, 0.2, None, 0.5),
         (worker.RECONNECT, 0.5, 2.0, 0.0),
         (listening.RECONNECT, 0.1, 1.0, 0.0),
-        (inserting.RETRY, 0.1, None, 0.5),
+        (insert.RETRY, 0.1, None, 0.5),
         (patience.RETRY, 600.0, 86_400.0, 0.0),
     ],
 )

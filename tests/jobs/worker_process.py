@@ -65,7 +65,9 @@ async def tick(hub: Hub) -> None:
 
 async def main(concurrency: int, *modes: str) -> None:
     if "ticking" in modes:
-        every("* * * * * */2")(tick)
+        every("* * * * * */2", "test.tick")(tick)
+    if "yearly" in modes:
+        every("0 0 1 1 *", "test.yearly")(tick)
     until = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, until.set)
     async with open_hub() as hub:

@@ -17,7 +17,7 @@ from bascule.jobs import Work, every
 from bascule.store.identity import after_restore
 
 
-@every("20 * * * *", Work.HOUSEKEEPING)
+@every("20 * * * *", "accounts.forget_old_ways_in", Work.HOUSEKEEPING)
 async def forget_old_ways_in(hub: Hub) -> None:
     async with hub.db.session() as session:
         await forget_old_sessions(session)

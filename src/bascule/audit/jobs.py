@@ -5,7 +5,7 @@ from bascule.hub import Hub
 from bascule.jobs import Work, every
 
 
-@every("15 4 * * *", Work.HOUSEKEEPING)
+@every("15 4 * * *", "events.forget_old_journal", Work.HOUSEKEEPING)
 async def forget_old_entries(hub: Hub) -> None:
     async with hub.db.connection() as conn:
         await entries.forget_old(conn)

@@ -5,6 +5,6 @@ from bascule.hub import Hub
 from bascule.jobs import Work, every
 
 
-@every("* * * * *", Work.HOUSEKEEPING)
+@every("* * * * *", "connections.clean_sites_up", Work.HOUSEKEEPING)
 async def clean_sites_up(hub: Hub) -> None:
     await try_due(hub)

@@ -5,7 +5,7 @@ from bascule.hub import Hub
 from bascule.jobs import Work, every
 
 
-@every("*/10 * * * *", Work.HOUSEKEEPING)
+@every("*/10 * * * *", "events.forget_old_events", Work.HOUSEKEEPING)
 async def forget_old_events(hub: Hub) -> None:
     async with hub.db.connection() as conn:
         await live.forget_old(conn)

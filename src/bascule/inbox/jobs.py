@@ -17,7 +17,7 @@ async def work(hub: Hub, connection_id: str) -> None:
     await dispatch_due(hub, UUID(connection_id))
 
 
-@every("* * * * * */10")
+@every("* * * * * */10", "inbox.try_again")
 async def try_again(hub: Hub) -> None:
     """What failed and is due, and what a job left that was cut off."""
     async with hub.db.connection() as conn:
@@ -30,13 +30,13 @@ async def try_again(hub: Hub) -> None:
         await queue_work(hub, connection_id)
 
 
-@every("7-59/15 * * * *", Work.HOUSEKEEPING)
+@every("7-59/15 * * * *", "inbox.ask_the_sites", Work.HOUSEKEEPING)
 async def ask_the_sites(hub: Hub) -> None:
     """Whether their webhooks are still as they should be."""
     await check_all(hub)
 
 
-@every("20 * * * *", Work.HOUSEKEEPING)
+@every("20 * * * *", "inbox.forget_old_deliveries", Work.HOUSEKEEPING)
 async def forget_old_deliveries(hub: Hub) -> None:
     """Those that are still to be told stay, however old they are."""
     async with hub.db.connection() as conn:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
+from bascule.jobs.registry import stored_name
 
 ALL = "*"
 
@@ -46,19 +47,21 @@ class Subscription:
 SUBSCRIPTIONS: dict[str, Subscription] = {}
 
 
-def subscribe(*doctypes: str) -> Callable[[Subscriber], Subscriber]:
+def subscribe(*doctypes: str, name: str) -> Callable[[Subscriber], Subscriber]:
     """Registers `async (hub, connection, documents)` for these DocTypes, or for "*".
 
     It runs in a worker, for one DocType of one connection at a time, with up to 500 documents. It
     may hear of the same document again, so it looks and compares. What it raises is kept with the
     deliveries, which it hears again later, with growing pauses; others are not held up by it.
+
+    `name` is `room.what`. A delivery keeps by it who has not heard it yet, so it never changes.
     """
 
     def register(hear: Subscriber) -> Subscriber:
-        name = f"{hear.__module__}.{hear.__qualname__}"
-        if name in SUBSCRIPTIONS:
+        stored = stored_name(name)
+        if stored in SUBSCRIPTIONS:
             raise ValueError(f"{name} listens already.")
-        SUBSCRIPTIONS[name] = Subscription(name, frozenset(doctypes), hear)
+        SUBSCRIPTIONS[stored] = Subscription(stored, frozenset(doctypes), hear)
         return hear
 
     return register

@@ -69,7 +69,7 @@ class Places:
     def asking(self) -> dict[str, Any]:
         """What NEXT is to be asked with."""
         classes = {name: one.work for name, one in TASKS.items()}
-        classes |= {name: one.work for name, one in PERIODIC.items()}
+        classes |= {one.task_name: one.work for one in PERIODIC.values()}
         free = self.places - len(self.taken)
         return {
             "tasks": list(classes),

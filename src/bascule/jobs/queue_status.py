@@ -131,7 +131,9 @@ async def worker_seen(conn: AsyncConnection) -> tuple[datetime | None, bool]:
 async def queue_of(conn: AsyncConnection, places: int) -> Queue:
     """`places`: of one worker, which decides how many one connection may hold."""
     seen_at, alive = await worker_seen(conn)
-    asked = Places(places).asking() | {"ticks": [*PERIODIC, SWEEP]}
+    asked = Places(places).asking() | {
+        "ticks": [*(one.task_name for one in PERIODIC.values()), SWEEP]
+    }
     found = await (await conn.execute(_WAITING.encode(), asked)).fetchone()
     waiting, oldest_at = found if found is not None else (0, None)
     held = await (await conn.execute(_HOLDERS.encode())).fetchall()

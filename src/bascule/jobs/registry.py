@@ -33,10 +33,27 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    name: str
+    name: str  # `room.what`
     cron: str
     run: Tick
     work: Work
+
+    @property
+    def task_name(self) -> str:
+        """What a tick is called in the queue."""
+        return stored_name(self.name)
+
+
+def stored_name(name: str) -> str:
+    """What the database calls the function that is registered as `room.what`.
+
+    Version 0.1 stored the function's module, so this form stays wherever the function moves: what
+    waits there is found by an upgraded hub, and by an older worker that still runs beside it.
+    """
+    room, dot, what = name.partition(".")
+    if not dot or not room or not what or "." in what:
+        raise ValueError(f"A registered function is called room.what, not {name!r}.")
+    return f"bascule.{room}.jobs.{what}"
 
 
 SWEEP = "jobs.sweep"  # the queue's own
@@ -59,15 +76,16 @@ def task(name: str, work: Work = Work.RUNS) -> Callable[[Job[P]], Job[P]]:
     return register
 
 
-def every(cron: str, work: Work = Work.CLOCK) -> Callable[[Tick], Tick]:
+def every(cron: str, name: str, work: Work = Work.CLOCK) -> Callable[[Tick], Tick]:
     """Registers a coroutine function `(hub)` that runs at each tick (UTC), once for all workers.
 
     A tick that comes while the last one still runs waits for it; more than one does not pile up.
-    `cron` has five fields, or six, the last for seconds.
+    `cron` has five fields, or six, the last for seconds. `name` is `room.what`: ticks wait in the
+    database under it, so it never changes, wherever the function moves.
     """
 
     def register(run: Tick) -> Tick:
-        name = f"{run.__module__}.{run.__qualname__}"
+        stored_name(name)
         _new(name)
         PERIODIC[name] = Periodic(name, cron, run, work)
         return run

@@ -133,8 +133,9 @@ def _register(app: App) -> None:
     for name, one in TASKS.items():
         _add(app, name, one.run)
     for periodic in PERIODIC.values():
-        added = _add(app, periodic.name, periodic.run, ticks=True)
-        app.periodic(cron=periodic.cron, lock=periodic.name, queueing_lock=periodic.name)(added)
+        name = periodic.task_name
+        added = _add(app, name, periodic.run, ticks=True)
+        app.periodic(cron=periodic.cron, lock=name, queueing_lock=name)(added)
     sweep = _add(app, SWEEP, _sweep, ticks=True)
     app.periodic(cron="7 3 * * *", queueing_lock=SWEEP)(sweep)
 

@@ -39,7 +39,7 @@ async def survey_streams(hub: Hub, connection_id: str, run_ids: list[int]) -> No
     await survey(hub, UUID(connection_id), run_ids)
 
 
-@every("* * * * *")
+@every("* * * * *", "mirror.start_due")
 async def start_due(hub: Hub) -> None:
     """Starts what is due: each connection's schedule moves on as its runs are queued, or not at
     all. So whatever ends this job in the middle, the rest is due still; and one connection that
@@ -60,12 +60,12 @@ async def start_due(hub: Hub) -> None:
                 log.exception("What is due of the connection %s could not be started.", number)
 
 
-@every("* * * * * */5")
+@every("* * * * * */5", "mirror.resume_what_was_held_up")
 async def resume_what_was_held_up(hub: Hub) -> None:
     await resume(hub)
 
 
-@subscribe("*")
+@subscribe("*", name="mirror.fetch_what_changed")
 async def fetch_what_changed(
     hub: Hub, connection: Connection, documents: list[DocumentChange]
 ) -> None:
@@ -83,7 +83,7 @@ async def fetch_what_changed(
         await start_runs(hub, connection, names=names, trigger="webhook", pause=PAUSE)
 
 
-@every("30 4 * * *", Work.HOUSEKEEPING)
+@every("30 4 * * *", "mirror.forget_old_runs", Work.HOUSEKEEPING)
 async def forget_old_runs(hub: Hub) -> None:
     async with hub.db.connection() as conn:
         await conn.execute(
@@ -97,7 +97,7 @@ async def forget_old_runs(hub: Hub) -> None:
         await forget_days(conn, KEPT_DAYS)
 
 
-@every("17 * * * *", Work.HOUSEKEEPING)
+@every("17 * * * *", "mirror.count_quiet_runs", Work.HOUSEKEEPING)
 async def count_quiet_runs(hub: Hub) -> None:
     """Runs that changed nothing become counts; in batches, for other work to come between."""
     counted = AT_ONCE

@@ -39,7 +39,7 @@ async def match(hub: Hub, two_way_id: int) -> None:
     await matching.prepare(hub, two_way_id)
 
 
-@subscribe("Customer", "Supplier", "Address", "Contact")
+@subscribe("Customer", "Supplier", "Address", "Contact", name="twoway.refetch")
 async def refetch(hub: Hub, connection: Connection, documents: list[DocumentChange]) -> None:
     doctype = documents[0].doctype
     told = {one.name: one.modified for one in documents if one.event != TRASH}
@@ -52,7 +52,7 @@ async def refetch(hub: Hub, connection: Connection, documents: list[DocumentChan
         await pull.refetch(hub, connection, doctype, sorted(news), "webhook")
 
 
-@every("* * * * * */2")
+@every("* * * * * */2", "twoway.wake_waiting")
 async def wake_waiting(hub: Hub) -> None:
     async with hub.db.session() as session:
         await wake.wake(hub, session)
@@ -61,13 +61,13 @@ async def wake_waiting(hub: Hub) -> None:
             await wake.wake(hub, session, connection)
 
 
-@every("* * * * *")
+@every("* * * * *", "twoway.start_what_lies")
 async def start_what_lies(hub: Hub) -> None:
     async with hub.db.session() as session:
         await wake.start_what_lies(hub, session)
 
 
-@every("* * * * *")
+@every("* * * * *", "twoway.start_due_polls")
 async def start_due_polls(hub: Hub) -> None:
     """The next look is due from the moment on that this one is started, so it starts once."""
     now = datetime.now(UTC)
@@ -84,7 +84,7 @@ async def start_due_polls(hub: Hub) -> None:
             await pull.start_poll(hub, session, two_way)
 
 
-@every("50 4 * * *", Work.HOUSEKEEPING)
+@every("50 4 * * *", "twoway.forget_old_exchanges", Work.HOUSEKEEPING)
 async def forget_old_exchanges(hub: Hub) -> None:
     async with hub.db.session() as session:
         await attempts.forget_old(session)
