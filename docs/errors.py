@@ -87,7 +87,7 @@ def _anchor(beginning: str) -> str:
 def _heading(link: str) -> str:
     """The title of the page or of its part that this leads to."""
     page, _, part = link.partition("#")
-    headings = re.findall(r"^#+ (.+)$", (HERE / page).read_text(), re.MULTILINE)
+    headings: list[str] = re.findall(r"^#+ (.+)$", (HERE / page).read_text(), re.MULTILINE)
     if not part:
         return headings[0]
     for heading in headings:
