@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo install test attack soak bench pictures lint setup chromium pgbouncer proxies generator lock clean
+.PHONY: demo install test quick attack soak bench pictures lint setup chromium pgbouncer proxies generator lock clean
 
 demo: setup
 	$(BIN)/bascule demo
@@ -22,8 +22,15 @@ install: setup
 	@echo "$(PREFIX)/bin/bascule is the command bascule of this checkout."
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Your PATH lacks $(PREFIX)/bin; add it: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; esac
 
+# Everything; or what lies in tests/inbox and names that room: make test ROOM=inbox
 test: lint chromium pgbouncer proxies generator
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal $(if $(ROOM),--room $(ROOM))
+
+# What is asked again and again while one works. It leaves out what takes a browser, what kills processes, what starts
+# the hub or its command in processes of their own, and what is heavy; `make test` has all of it.
+QUICK := not browser and not kills and not processes and not heavy
+quick: lint
+	$(BIN)/pytest -n 2 --dist worksteal -m "$(QUICK)" $(if $(ROOM),--room $(ROOM))
 
 # What was tried against a hub, and what of it got through: the table of docs/security.md.
 attack: setup generator

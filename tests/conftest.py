@@ -32,9 +32,22 @@ from bascule.store.vault import Vault
 from tests.kit.api import Api
 from tests.kit.database import FreshSettings, on_database, remove, run
 from tests.kit.hub import RunningHub, hub_fixture
+from tests.kit.lanes import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_ignore_collect,
+)
 from tests.kit.people import Browse, Make, People, Sit, Sql
 from tests.kit.site import Erp, site_fixture
 from tests.kit.visitors import Visitor
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_ignore_collect",
+]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -161,6 +174,16 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 async def hub(settings: Settings) -> AsyncIterator[Hub]:
     async with open_hub(settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def kills() -> None:
+    """Asked for by what starts processes that are killed: its tests have the marker `kills`."""
+
+
+@pytest.fixture(scope="session")
+def processes() -> None:
+    """Likewise, of what starts the hub or its command in processes of their own."""
 
 
 running_hub = hub_fixture("function")

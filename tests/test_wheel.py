@@ -19,6 +19,8 @@ import yaml
 from bascule import __version__
 from tests.kit.database import remove
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parent.parent
 UV = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
 PATIENCE = 300

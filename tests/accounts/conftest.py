@@ -12,6 +12,7 @@ from bascule.accounts.people import users
 from bascule.accounts.sign_in.bearer_tokens import start_family
 from bascule.accounts.tables import RefreshFamily
 from tests.accounts.walking import Way
+from tests.kit import connecting
 from tests.kit.hub import RunningHub, hub_fixture
 from tests.kit.people import People
 from tests.kit.visitors import Somebody, Visitor
@@ -85,16 +86,6 @@ def crew(running_hub: RunningHub, admin: Visitor) -> Crew:
 
 def connect(visitor: Visitor, **values: Any) -> Any:
     """A connection to a site that is not there, which nobody looks at."""
-    body = {
-        "name": "A site",
-        "api_url": "https://erp.invalid",
-        "api_key": f"key-{uuid4().hex}",
-        "api_secret": f"secret-{uuid4().hex}",
-        "schedule": "manual",
-        "test_connection": False,
-        "start_sync": False,
-        **values,
-    }
-    answer = visitor.post("/api/connectors/erpnext/setup", body)
-    assert answer.status == 201, answer
-    return answer.json
+    found = {"name": "A site", "api_url": "https://erp.invalid"}
+    found |= {"api_key": f"key-{uuid4().hex}", "api_secret": f"secret-{uuid4().hex}"}
+    return connecting.connect(visitor, **{**found, **values})

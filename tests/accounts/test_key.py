@@ -140,6 +140,7 @@ def start_rotation(settings: Settings, **more: str) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.kills
 async def test_killed_in_the_middle_both_keys_open_everything_and_the_next_run_ends_it(
     hub: Hub, kept: Settings
 ) -> None:

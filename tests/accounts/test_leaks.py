@@ -17,6 +17,7 @@ from bascule.hub import Hub
 from tests.accounts.conftest import Crew, connect
 from tests.accounts.site import some_site
 from tests.accounts.walking import WAYS
+from tests.kit.connecting import SETUP
 from tests.kit.hub import RunningHub
 from tests.kit.people import Make, People
 from tests.kit.visitors import Somebody, Visitor, next_address
@@ -120,7 +121,7 @@ def done(running_hub: RunningHub, told: Told, admin: Visitor) -> Done:
         assert visitor.patch(path, way_in).status == 400
         assert visitor.patch(path, {"api_secret": [SITE_SECRET]}).status == 422
         setup = {"api_url": site_url, "test_connection": True, **way_in}
-        assert visitor.post("/api/connectors/erpnext/setup", setup).status == 400
+        assert visitor.post(SETUP, setup).status == 400
         mine = {"erpnext_url": site_url, "erpnext_api_key": "k", "erpnext_api_secret": ERP_SECRET}
         mine |= {"nextcloud_url": "https://c.example.com", "nextcloud_password": CLOUD_PASSWORD}
         assert visitor.put("/api/auth/settings", mine).status == 200

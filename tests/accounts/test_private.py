@@ -14,6 +14,7 @@ from tests.accounts.conftest import Crew, connect
 from tests.accounts.walking import GUARDED, Way
 from tests.api.listener import Listener
 from tests.kit.api import Answer
+from tests.kit.connecting import try_to_connect
 from tests.kit.hub import RunningHub
 from tests.kit.people import Make, People, Sql
 from tests.kit.visitors import Visitor
@@ -333,17 +334,7 @@ def test_a_private_slug_cannot_be_chosen_and_is_not_to_be_guessed(
 ) -> None:
     """Whoever tries names for a connection of their own would find out which are taken."""
     editor = make_person("editor").visit()
-    answer = editor.post(
-        "/api/connectors/erpnext/setup",
-        {
-            "name": "Mine",
-            "slug": "mine",
-            "api_url": "http://127.0.0.1:1",
-            "api_key": "k",
-            "api_secret": "s",
-            "test_connection": False,
-        },
-    )
+    answer = try_to_connect(editor, name="Mine", slug="mine")
     assert answer.status == 422
     assert "slug" in answer.json["fields"]
     slugs = {connect(editor, name="Mine", test_connection=False)["slug"] for _ in range(3)}

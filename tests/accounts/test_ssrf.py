@@ -9,6 +9,7 @@ import pytest
 from tests.accounts.conftest import connect
 from tests.accounts.site import SomeSite, some_site
 from tests.kit.api import Answer
+from tests.kit.connecting import SETUP
 from tests.kit.hub import RunningHub
 from tests.kit.people import Make
 from tests.kit.visitors import Visitor
@@ -51,7 +52,7 @@ def by_settings(visitor: Visitor, url: str) -> Answer:
 def by_setup(visitor: Visitor, url: str) -> Answer:
     """A connection, which is tried before it is saved."""
     body = {"name": "x", "api_url": url, "api_key": "key", "api_secret": "secret"}
-    return visitor.post("/api/connectors/erpnext/setup", {**body, "allow_http": True})
+    return visitor.post(SETUP, {**body, "allow_http": True})
 
 
 def by_change(visitor: Visitor, url: str) -> Answer:
@@ -211,7 +212,7 @@ def test_nor_by_a_connection_that_is_not_tried_and_leads_there_later(
     body |= {"allow_http": True}
     leads_to("93.184.216.34")
     untried = {"test_connection": False, "start_sync": False}
-    made = editor.post("/api/connectors/erpnext/setup", body | untried)
+    made = editor.post(SETUP, body | untried)
     if host == "127.0.0.1":
         assert not_allowed(made)
         return

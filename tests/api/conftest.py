@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
+from tests.kit import connecting
 from tests.kit.api import Api
 from tests.kit.hub import hub_fixture
 from tests.kit.waiting import until
@@ -19,19 +19,9 @@ def connect(api: Api, erpnext_sandbox: Any) -> Iterator[Callable[..., Any]]:
     made: list[str] = []
 
     def setup(**values: Any) -> Any:
-        body = {
-            "name": f"Acme {uuid4().hex[:8]}",
-            "api_url": erpnext_sandbox.url,
-            "api_key": erpnext_sandbox.api_key,
-            "api_secret": erpnext_sandbox.api_secret,
-            "schedule": "manual",
-            "start_sync": False,
-            **values,
-        }
-        answer = api.post("/api/connectors/erpnext/setup", body)
-        assert answer.status == 201, answer.body
-        made.append(answer.json["id"])
-        return answer.json
+        new = connecting.connect(api, erpnext_sandbox, **values)
+        made.append(new["id"])
+        return new
 
     yield setup
     for connector in made:

@@ -6,7 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from bascule.connections.frequency import DEFAULT
 from bascule.sandbox import SandboxThread
+from tests.kit import connecting
 from tests.kit.api import Api
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
@@ -31,17 +33,9 @@ def without_worker(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
 
 
 def connect(api: Api, site: Any, name: str = "Acme", **values: Any) -> str:
-    body = {
-        "name": name,
-        "api_url": site.url,
-        "api_key": site.api_key,
-        "api_secret": site.api_secret,
-        "start_sync": False,
-        **values,
-    }
-    answer = api.post("/api/connectors/erpnext/setup", body)
-    assert answer.status == 201, answer.body
-    return str(answer.json["slug"])
+    """By the schedule that a connection has which is told of none."""
+    made = connecting.connect(api, site, **{"name": name, "schedule": DEFAULT, **values})
+    return str(made["slug"])
 
 
 def needs(api: Api) -> list[Any]:

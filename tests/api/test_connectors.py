@@ -8,20 +8,10 @@ from uuid import uuid4
 import pytest
 
 from tests.kit.api import Api
+from tests.kit.connecting import NOWHERE, SETUP, try_to_connect, way_in
 from tests.kit.hub import RunningHub
 
 Connect = Callable[..., Any]
-
-
-def credentials(sandbox: Any, **more: Any) -> dict[str, Any]:
-    return {
-        "api_url": sandbox.url,
-        "api_key": sandbox.api_key,
-        "api_secret": sandbox.api_secret,
-        "schedule": "manual",
-        "start_sync": False,
-        **more,
-    }
 
 
 def test_a_site_is_connected_and_says_who_the_hub_is_there(connect: Connect) -> None:
@@ -39,9 +29,7 @@ def test_a_site_is_connected_and_says_who_the_hub_is_there(connect: Connect) -> 
 def test_a_new_connection_is_minutes_old_at_most_unless_told_otherwise(
     api: Api, connect: Connect, erpnext_sandbox: Any
 ) -> None:
-    way_in = credentials(erpnext_sandbox)
-    del way_in["schedule"]
-    answer = api.post("/api/connectors/erpnext/setup", way_in)
+    answer = api.post(SETUP, way_in(erpnext_sandbox) | {"start_sync": False})
     assert answer.status == 201, answer.body
     try:
         assert answer.json["schedule"] == "every 15 minutes"
@@ -86,10 +74,7 @@ def test_no_answer_holds_a_secret(
     api: Api, connect: Connect, erpnext_sandbox: Any, running_hub: RunningHub
 ) -> None:
     made = connect()
-    wrong = api.post(
-        "/api/connectors/erpnext/setup",
-        credentials(erpnext_sandbox, api_secret="wr0ng-s3cret-value"),
-    )
+    wrong = try_to_connect(api, erpnext_sandbox, api_secret="wr0ng-s3cret-value")
     paths = ["", f"/{made['id']}", "/status", f"/{made['slug']}/streams", f"/{made['id']}/runs"]
     said = b"".join(api.get(f"/api/connectors{path}").body for path in paths) + wrong.body
     assert erpnext_sandbox.api_secret.encode() not in said
@@ -106,8 +91,7 @@ def test_no_answer_holds_a_secret(
 
 def test_wrong_credentials_are_told_and_nothing_is_saved(api: Api, erpnext_sandbox: Any) -> None:
     name = f"Wrong {uuid4().hex[:8]}"
-    body = credentials(erpnext_sandbox, api_secret="not-the-secret", name=name)
-    answer = api.post("/api/connectors/erpnext/setup", body)
+    answer = try_to_connect(api, erpnext_sandbox, api_secret="not-the-secret", name=name)
     assert answer.status == 400
     assert answer.json["check"]["health"] == "refused"
     assert answer.json["next_step"]
@@ -115,8 +99,7 @@ def test_wrong_credentials_are_told_and_nothing_is_saved(api: Api, erpnext_sandb
 
 
 def test_a_site_that_is_not_there_is_told(api: Api) -> None:
-    body = {"api_url": "http://127.0.0.1:1", "api_key": "k", "api_secret": "s"}
-    answer = api.post("/api/connectors/erpnext/setup", body)
+    answer = api.post(SETUP, NOWHERE)
     assert answer.status == 400
     assert answer.json["check"]["health"] == "down"
 
@@ -162,7 +145,7 @@ def test_a_user_of_few_rights_is_connected_and_told_what_is_missing(
 def test_what_cannot_be_taken_is_named(
     api: Api, erpnext_sandbox: Any, wrong: dict[str, Any], field: str
 ) -> None:
-    answer = api.post("/api/connectors/erpnext/setup", credentials(erpnext_sandbox, **wrong))
+    answer = try_to_connect(api, erpnext_sandbox, **wrong)
     assert answer.status == 422, answer.body
     assert field in answer.json["fields"]
     assert isinstance(answer.json["detail"], str)
@@ -177,8 +160,7 @@ def test_a_slug_is_made_of_the_name_and_never_twice(connect: Connect) -> None:
 
 @pytest.mark.parametrize("slug", ["select", "bascule"])
 def test_a_slug_that_is_spoken_for_is_refused(api: Api, erpnext_sandbox: Any, slug: str) -> None:
-    body = credentials(erpnext_sandbox, slug=slug)
-    assert api.post("/api/connectors/erpnext/setup", body).status in (409, 422)
+    assert try_to_connect(api, erpnext_sandbox, slug=slug).status in (409, 422)
 
 
 def test_a_schema_that_is_somebody_s_is_never_taken(
@@ -191,7 +173,7 @@ def test_a_schema_that_is_somebody_s_is_never_taken(
             await conn.execute(f"CREATE SCHEMA {theirs}")
 
     running_hub.run(make())
-    taken = api.post("/api/connectors/erpnext/setup", credentials(erpnext_sandbox, slug=theirs))
+    taken = try_to_connect(api, erpnext_sandbox, slug=theirs)
     assert taken.status == 409
     assert connect(name=theirs)["slug"] == f"{theirs}_2"
 
@@ -259,9 +241,8 @@ def test_a_connection_moves_to_another_address_with_credentials_for_it(
 ) -> None:
     made = connect()
     address = erpnext_sandbox.url.replace("127.0.0.1", "localhost")
-    moved = credentials(erpnext_sandbox, api_url=address)
-    way_in = {name: moved[name] for name in ("api_url", "api_key", "api_secret")}
-    answer = api.patch(f"/api/connectors/{made['id']}", way_in)
+    moved = way_in(erpnext_sandbox) | {"api_url": address}
+    answer = api.patch(f"/api/connectors/{made['id']}", moved)
     assert (answer.status, answer.json["api_url"]) == (200, address)
 
 

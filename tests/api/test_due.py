@@ -19,7 +19,7 @@ from bascule.connections.schedules import PROOFS, SYNCS, Timetable, all_due, pha
 from bascule.connections.tables import Connection
 from bascule.mirror.jobs import start_due
 from bascule.mirror.tables import Run, Stream
-from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 from tests.kit.waiting import until_async
@@ -32,17 +32,8 @@ def quiet_hub(fresh_settings: FreshSettings) -> Iterator[RunningHub]:
         yield running
 
 
-def connect(hub: RunningHub, name: str) -> Any:
-    body: dict[str, Any]
-    body = {"name": name, "api_url": "http://127.0.0.1:1", "api_key": "k", "api_secret": "s"}
-    body |= {"schedule": "manual", "start_sync": False, "test_connection": False}
-    answer = Api(hub.url, hub.token).post("/api/connectors/erpnext/setup", body)
-    assert answer.status == 201, answer.body
-    return answer.json
-
-
 def test_many_workers_take_what_is_due_once(quiet_hub: RunningHub) -> None:
-    made = [connect(quiet_hub, name) for name in ("One", "Two", "Three")]
+    made = [connect(quiet_hub.api, name=name) for name in ("One", "Two", "Three")]
     ids = [UUID(one["id"]) for one in made]
     now = datetime(2001, 1, 1, 12, 0, tzinfo=UTC)  # earlier than anything else is planned for
 
@@ -112,6 +103,7 @@ asyncio.run(go())
 """
 
 
+@pytest.mark.kills
 def test_a_worker_killed_in_a_round_leaves_the_rest_of_it_due(quiet_hub: RunningHub) -> None:
     """What a round has begun with is queued whole, what it has not is due still."""
     round_ = Round(quiet_hub, 6)
@@ -150,7 +142,9 @@ class Round:
 
     def __init__(self, hub: RunningHub, many: int) -> None:
         self.hub = hub
-        self.numbers = [UUID(connect(hub, f"Site {number}")["id"]) for number in range(many)]
+        self.numbers = [
+            UUID(connect(hub.api, name=f"Site {number}")["id"]) for number in range(many)
+        ]
         hub.run(self._plan())
 
     async def _plan(self) -> None:

@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from bascule import __version__
 from bascule.sandbox import SandboxThread
 from bascule.system.certificate import Looked
+from tests.kit import connecting
 from tests.kit.api import Api
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
@@ -73,10 +74,8 @@ def watched(fresh_settings: FreshSettings, https: int, erpnext_snapshot: Any) ->
 
 def connect(api: Api, site: Any, **other: Any) -> None:
     """As `sized`, with a mirror of one DocType."""
-    way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
-    more = {"name": "Sized", "schedule": "manual", "streams": ["Warehouse"]}
-    made = api.post("/api/connectors/erpnext/setup", {**way_in, **more, **other})
-    assert made.status == 201, made.body
+    values = {"name": "Sized", "streams": ["Warehouse"], "start_sync": True, **other}
+    connecting.connect(api, site, **values)
     assert api.post("/api/connectors/sync", {"wait": 60}).json["finished"]
 
 

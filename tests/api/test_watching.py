@@ -14,9 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from bascule.sandbox import SandboxThread
 from bascule.telemetry import COUNTED, tracing
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 from tests.kit.site import Erp
+from tests.kit.two_way import confirm, pairs_are_proposed
 from tests.kit.waiting import until
 
 TOKEN = "a token for metrics and nothing else"
@@ -73,9 +75,7 @@ def watched(fresh_settings: FreshSettings, collector: Collector, site: Any) -> I
         RunningHub(settings) as running,
     ):
         api = Api(running.url, running.token)
-        way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
-        more = {"name": "Watched", "schedule": "manual", "streams": ["Warehouse"]}
-        assert api.post("/api/connectors/erpnext/setup", {**way_in, **more}).status == 201
+        connect(api, site, name="Watched", streams=["Warehouse"], start_sync=True)
         done = api.post("/api/connectors/sync", {"wait": 60}).json
         assert done["finished"], done
         site.faults.add("maintenance", path="/api/", times=30)
@@ -83,9 +83,8 @@ def watched(fresh_settings: FreshSettings, collector: Collector, site: Any) -> I
         site.faults.clear()
         at = "/api/connectors/watched/two-way/customers"
         until(lambda: api.post(f"{at}/begin", {"own_field": False}).status == 200, "not begun")
-        until(lambda: api.get(f"{at}/matches").json["ready"], "no preview")
-        assert api.post(f"{at}/confirm").status == 200
-        until(lambda: api.get(at).json["last_poll_at"], "no look")
+        pairs_are_proposed(api, at)
+        confirm(api, at)
         made = {"name": "Traced", "customerGroup": "Consumers", "country": "Netherlands"}
         number = api.post("/api/customers", made).json["id"]
         until(

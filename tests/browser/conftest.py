@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from bascule.accounts.people import users
 from bascule.accounts.sign_in.password_sign_in import welcome
+from tests.kit.connecting import connect
 from tests.kit.hub import RunningHub, hub_fixture
 from tests.kit.site import site_fixture
 from tests.kit.visitors import PASSWORD
@@ -151,18 +152,8 @@ def person(hub: RunningHub) -> Callable[[str], str]:
 def connected(hub: RunningHub, site: Any) -> str:
     """The site, connected and pulled; its slug."""
     api = hub.api
-    made = api.post(
-        "/api/connectors/erpnext/setup",
-        {
-            "name": "The Shop",
-            "api_url": site.url,
-            "api_key": site.api_key,
-            "api_secret": site.api_secret,
-            "schedule": "manual",
-            "streams": ["inventory", "orders", "suppliers", "customers"],
-            "start_sync": False,
-        },
-    ).json
+    streams = ["inventory", "orders", "suppliers", "customers"]
+    made = connect(api, site, name="The Shop", streams=streams)
     done = api.post("/api/connectors/sync", {"connector_id": made["id"], "wait": 120}).json
     assert all(run["outcome"] == "done" for run in done["runs"]), done
     return str(made["slug"])

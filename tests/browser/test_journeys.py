@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.hub import RunningHub
 from tests.kit.visitors import PASSWORD
 
@@ -353,9 +354,7 @@ def test_the_first_site_appears_where_somebody_waits_for_its_data(
     page = viewer.go("/data")
     expect(page.get_by_text("Nothing to look at yet")).to_be_visible()
     page.evaluate("window.notReloaded = true")
-    new = {"name": "The Shop", "api_url": site.url, "schedule": "manual", "streams": ["Warehouse"]}
-    new |= {"api_key": site.api_key, "api_secret": site.api_secret}
-    assert Api(hub.url, hub.token).post("/api/connectors/erpnext/setup", new).status == 201
+    connect(hub.api, site, name="The Shop", streams=["Warehouse"], start_sync=True)
     expect(page.get_by_role("heading", name="The Shop")).to_be_visible()
     assert page.evaluate("window.notReloaded")
 

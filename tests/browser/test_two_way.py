@@ -11,8 +11,10 @@ from playwright.sync_api import Page, expect
 from bascule.sandbox import SandboxThread
 from tests.browser.conftest import Visit
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.hub import RunningHub
 from tests.kit.site import Erp
+from tests.kit.two_way import turn_on
 from tests.kit.waiting import until
 
 Start = Callable[..., Visit]
@@ -51,30 +53,13 @@ def api(hub: RunningHub) -> Api:
 
 @pytest.fixture
 def connected(api: Api, site: Any) -> str:
-    made = api.post(
-        "/api/connectors/erpnext/setup",
-        {
-            "name": "The Shop",
-            "api_url": site.url,
-            "api_key": site.api_key,
-            "api_secret": site.api_secret,
-            "schedule": "manual",
-            "streams": [],
-            "start_sync": False,
-        },
-    )
-    assert made.status == 201, made.body
-    return str(made.json["slug"])
+    return str(connect(api, site, name="The Shop", streams=[])["slug"])
 
 
 @pytest.fixture
 def synced(api: Api, connected: str) -> str:
     """The connector with two-way sync of customers on, and its customers here."""
-    at = f"/api/connectors/{connected}/two-way/customers"
-    assert api.post(f"{at}/begin", {"own_field": True}).status == 200
-    until(lambda: api.get(f"{at}/matches").json["ready"])
-    assert api.post(f"{at}/confirm").status == 200
-    until(lambda: api.get(at).json["last_poll_at"])
+    turn_on(api, connected)
     return connected
 
 

@@ -16,7 +16,7 @@ __all__ = ["machine"]
 
 
 @pytest.fixture(scope="session")
-def make_bascule() -> Iterator[Callable[..., Bascule]]:
+def make_bascule(processes: None) -> Iterator[Callable[..., Bascule]]:
     """Commands with a data folder of their own; PostgreSQL cannot enter pytest's as root."""
     made: list[Bascule] = []
 

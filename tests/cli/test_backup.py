@@ -22,8 +22,10 @@ from bascule.store.vault import fingerprint
 from tests.cli.test_serving import read_document
 from tests.kit.api import Api
 from tests.kit.command import Bascule, Said
+from tests.kit.connecting import connect
 from tests.kit.database import remove
 from tests.kit.site import Erp
+from tests.kit.two_way import turn_on
 from tests.kit.waiting import until
 
 PATIENCE = 180
@@ -48,7 +50,7 @@ class Up:
 
 
 @pytest.fixture
-def ups() -> Iterator[Callable[[Bascule], Up]]:
+def ups(kills: None) -> Iterator[Callable[[Bascule], Up]]:
     running: list[Up] = []
 
     def start(bascule: Bascule) -> Up:
@@ -63,21 +65,6 @@ def ups() -> Iterator[Callable[[Bascule], Up]]:
 
 
 CUSTOMER = {"customerGroup": "Consumers", "country": "Netherlands", "email": "a@b.example"}
-
-
-def as_shop(site: Any) -> dict[str, Any]:
-    """Of which little is mirrored."""
-    way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
-    return {**way_in, "name": "Shop", "schedule": "manual", "streams": ["Warehouse"]}
-
-
-def turn_on(api: Api, slug: str, records: str, *, own_field: bool) -> None:
-    at = f"/api/connectors/{slug}/two-way/{records}"
-    begun = api.post(f"{at}/begin", {"own_field": own_field})
-    assert begun.status == 200, begun.body
-    until(lambda: api.get(f"{at}/matches").json["ready"], "the preview was not made")
-    assert api.post(f"{at}/confirm").status == 200
-    until(lambda: api.get(at).json["last_poll_at"], "the first look did not end")
 
 
 def made(api: Api, records: str, **values: Any) -> int:
@@ -120,8 +107,7 @@ def test_lost_data_folder_comes_back_elsewhere_and_two_way_sync_makes_no_double(
         first = ups(lost)
         token = lost("token").out.strip()
         api = first.asked_by(token)
-        connected = api.post("/api/connectors/erpnext/setup", as_shop(site))
-        assert connected.status == 201, connected.body
+        connect(api, site, name="Shop", streams=["Warehouse"], start_sync=True)
         turn_on(api, "shop", "customers", own_field=True)
         turn_on(api, "shop", "suppliers", own_field=False)
         kept = made(api, "customers", name="Kept", **CUSTOMER)

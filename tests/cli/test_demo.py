@@ -22,6 +22,8 @@ import pytest
 from bascule.cli.demo.site import SITE_PORT
 from tests.kit.command import Bascule
 
+pytestmark = pytest.mark.kills
+
 
 @pytest.fixture(scope="module")
 def demo(make_bascule: Callable[..., Bascule]) -> Bascule:

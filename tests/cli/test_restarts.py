@@ -12,9 +12,13 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.kit.api import Api
 from tests.kit.command import Bascule, way_in
 from tests.kit.waiting import until
+
+pytestmark = pytest.mark.kills
 
 RESTARTS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 

@@ -23,7 +23,7 @@ from tests.kit.waiting import until
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., tuple["subprocess.Popen[str]", Any]]]:
+def start(kills: None) -> Iterator[Callable[..., tuple["subprocess.Popen[str]", Any]]]:
     """Starts a verb with --json and reads the one document that it begins with."""
     running: list[subprocess.Popen[str]] = []
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
+from tests.kit import connecting
 from tests.kit.desk import Desk, Page  # noqa: F401
 from tests.kit.hub import RunningHub, hub_fixture
 from tests.kit.people import People
@@ -38,24 +38,13 @@ def connect(admin_desk: Desk, site: Any) -> Iterator[Connect]:
     made: list[tuple[Desk, str]] = []
 
     def setup(by: Desk = admin_desk, *, start: bool = False, **values: Any) -> Any:
-        body = {
-            "name": f"Acme {uuid4().hex[:8]}",
-            "api_url": site.url,
-            "api_key": site.api_key,
-            "api_secret": site.api_secret,
-            "schedule": "manual",
-            "streams": ["suppliers"],
-            "start_sync": False,
-            **values,
-        }
-        answer = by.visitor.post("/api/connectors/erpnext/setup", body)
-        assert answer.status == 201, answer.body
-        made.append((by, answer.json["slug"]))
-        at = f"/api/connectors/{answer.json['slug']}"
+        new = connecting.connect(by.visitor, site, **{"streams": ["suppliers"], **values})
+        made.append((by, new["slug"]))
+        at = f"/api/connectors/{new['slug']}"
         assert by.visitor.post(f"{at}/streams", {"doctype": "Warehouse"}).status == 201
         if start:
-            by.visitor.post("/api/connectors/sync", {"connector_id": answer.json["slug"]})
-        return answer.json
+            by.visitor.post("/api/connectors/sync", {"connector_id": new["slug"]})
+        return new
 
     yield setup
     site.faults.clear()

@@ -26,6 +26,7 @@ from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.jobs.registry import PERIODIC
 from tests.kit.api import Api
+from tests.kit.connecting import NOWHERE, connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 from tests.kit.waiting import until
@@ -174,14 +175,8 @@ def make_end(running_hub: RunningHub, api: Api) -> Callable[..., End]:
     """A connection to a site that is not there; only its webhooks come."""
 
     def make(secret: str = "s3cret-of-the-hook") -> End:
-        way_in = {"api_url": "http://127.0.0.1:1", "api_key": "key", "api_secret": "secret"}
-        options = {"test_connection": False, "start_sync": False, "schedule": "manual"}
-        made = api.post(
-            "/api/connectors/erpnext/setup",
-            {"name": f"Acme {uuid4().hex[:8]}", **way_in, **options},
-        )
-        assert made.status == 201, made.body
-        connection = UUID(made.json["id"])
+        made = connect(api)
+        connection = UUID(made["id"])
         token = uuid4().hex
 
         async def save() -> None:
@@ -191,13 +186,13 @@ def make_end(running_hub: RunningHub, api: Api) -> Callable[..., End]:
                     WebhookEndpoint(
                         connection_id=connection,
                         token=token,
-                        site_url=way_in["api_url"],
+                        site_url=NOWHERE["api_url"],
                         secret_encrypted=sealed,
                     )
                 )
 
         running_hub.run(save())
-        return End(running_hub, connection, made.json["slug"], token, secret)
+        return End(running_hub, connection, made["slug"], token, secret)
 
     return make
 

@@ -22,6 +22,8 @@ from bascule.settings import Settings
 from tests.inbox.conftest import connected, send
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.kills
+
 SECRET = "s3cret-of-the-hook"
 SENDERS = 8
 

@@ -11,7 +11,9 @@ from bascule.jobs.registry import PERIODIC
 from bascule.sandbox import SandboxThread
 from tests.inbox.conftest import site_asks
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.hub import RunningHub
+from tests.kit.two_way import turn_on
 from tests.kit.waiting import until
 
 FIELD = "Customer-bascule_id"
@@ -39,12 +41,7 @@ class Shop:
         return [row["name"] for row in found["data"] if "bascule" in row["name"]]
 
     def two_way(self) -> None:
-        at = f"{self.at}/two-way/customers"
-        begun = self.api.post(f"{at}/begin", {})
-        assert begun.status == 200, begun.body
-        until(lambda: self.api.get(f"{at}/matches").json["ready"])
-        assert self.api.post(f"{at}/confirm").status == 200
-        until(lambda: self.api.get(at).json["last_poll_at"])
+        turn_on(self.api, self.slug)
 
     def cleanup(self, number: int) -> Any:
         """As the list has it; None once it is done."""
@@ -70,16 +67,8 @@ def shop(running_hub: RunningHub, api: Api, the_site: Any) -> Iterator[Callable[
     made: list[Shop] = []
 
     def shop() -> Shop:
-        body = {
-            "name": (slug := f"shop_{uuid4().hex[:8]}"),
-            "slug": slug,
-            "api_url": the_site.url,
-            "api_key": the_site.api_key,
-            "api_secret": the_site.api_secret,
-            "schedule": "manual",
-            "start_sync": False,
-        }
-        assert api.post("/api/connectors/erpnext/setup", body).status == 201
+        slug = f"shop_{uuid4().hex[:8]}"
+        connect(api, the_site, name=slug, slug=slug)
         one = Shop(running_hub, api, the_site, slug)
         told = api.ask("PUT", f"{one.at}/webhooks", {"doctypes": ["Customer"]})
         assert told.status == 200, told.body

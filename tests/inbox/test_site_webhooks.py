@@ -15,6 +15,7 @@ from bascule.inbox.frappe import monitor
 from bascule.sandbox import SandboxThread
 from tests.inbox.conftest import EAR, send, site_asks
 from tests.kit.api import Api
+from tests.kit.connecting import connect, way_in
 from tests.kit.hub import RunningHub
 from tests.kit.waiting import until
 
@@ -83,15 +84,7 @@ def shop(erpnext_snapshot: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def connected(running_hub: RunningHub, api: Api, shop: Any) -> Iterator[Connected]:
-    body = {
-        "name": f"Shop {uuid4().hex[:8]}",
-        "api_url": shop.url,
-        "api_key": shop.api_key,
-        "api_secret": shop.api_secret,
-        "schedule": "manual",
-        "start_sync": False,
-    }
-    made = api.post("/api/connectors/erpnext/setup", body).json
+    made = connect(api, shop)
     yield Connected(running_hub, api, shop, UUID(made["id"]), made["slug"])
     api.delete(f"/api/connectors/{made['slug']}/webhooks")
     assert api.delete(f"/api/connectors/{made['slug']}").status == 200
@@ -340,16 +333,7 @@ def test_removed_ones_are_gone_there_and_refused_here(connected: Connected) -> N
 def test_a_site_that_does_not_let_the_hub_make_webhooks_says_which_role_is_missing(
     running_hub: RunningHub, api: Api, shop: Any
 ) -> None:
-    user = shop.users["readonly"]
-    body = {
-        "name": f"Reader {uuid4().hex[:8]}",
-        "api_url": shop.url,
-        "api_key": user.api_key,
-        "api_secret": user.api_secret,
-        "schedule": "manual",
-        "start_sync": False,
-    }
-    slug = api.post("/api/connectors/erpnext/setup", body).json["slug"]
+    slug = connect(api, shop, **way_in(shop, "readonly"))["slug"]
     answer = api.ask("PUT", f"/api/connectors/{slug}/webhooks", {"doctypes": ["Supplier"]})
     assert answer.status == 400
     assert "System Manager" in answer.json["next_step"]
@@ -378,16 +362,7 @@ def test_what_cannot_be_is_refused_at_its_field(
 
 
 def test_a_site_elsewhere_needs_an_address_that_it_can_reach(api: Api) -> None:
-    body = {
-        "name": f"Elsewhere {uuid4().hex[:8]}",
-        "api_url": "https://erp.example.com",
-        "api_key": "key",
-        "api_secret": "secret",
-        "schedule": "manual",
-        "test_connection": False,
-        "start_sync": False,
-    }
-    slug = api.post("/api/connectors/erpnext/setup", body).json["slug"]
+    slug = connect(api, api_url="https://erp.example.com")["slug"]
     for base_url in (None, "http://127.0.0.1:8003", "http://localhost:8003"):
         answer = api.ask("PUT", f"/api/connectors/{slug}/webhooks", {"base_url": base_url})
         assert (answer.status, list(answer.json["fields"])) == (422, ["base_url"])

@@ -10,7 +10,9 @@ from tests.jobs.crew import Workers
 
 
 @pytest.fixture
-async def workers(hub: Hub, database_url: str, tmp_path: Path) -> AsyncIterator[Workers]:
+async def workers(
+    hub: Hub, database_url: str, tmp_path: Path, kills: None
+) -> AsyncIterator[Workers]:
     async with hub.db.connection() as connection:
         await connection.execute(
             "CREATE TABLE public.traces (id bigserial, what text, key text, pid int, "

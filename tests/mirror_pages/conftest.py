@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.api import Headers
+from tests.kit.connecting import connect
 from tests.kit.desk import Desk, Page
 from tests.kit.hub import RunningHub, hub_fixture
 from tests.kit.people import Sit
@@ -80,18 +81,7 @@ def slug(running_hub: RunningHub, site: Any) -> str:
     user.create("Item", **item, item_code=HOSTILE, item_name="Odd wheel")
     user.create("Item", **item, item_code="Doomed", item_name="Gone soon")
     admin = running_hub.api
-    body = {
-        "name": "Acme Reading",
-        "api_url": site.url,
-        "api_key": site.api_key,
-        "api_secret": site.api_secret,
-        "schedule": "manual",
-        "streams": STREAMS,
-        "start_sync": False,
-    }
-    made = admin.post("/api/connectors/erpnext/setup", body)
-    assert made.status == 201, made.body
-    connector = made.json["slug"]
+    connector = connect(admin, site, name="Acme Reading", streams=STREAMS)["slug"]
     for _ in range(2):
         asked = {"connector_id": connector, "wait": 120}
         runs = admin.post("/api/connectors/sync", asked).json["runs"]

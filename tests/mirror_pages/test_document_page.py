@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from tests.kit.connecting import connect
 from tests.kit.desk import Desk
 from tests.mirror_pages.conftest import HOSTILE, MARKUP, Reader, link, links, table, twin
 
@@ -109,16 +110,7 @@ def test_a_private_connections_data_is_nobody_elses(
 ) -> None:
     editor = make_person("editor")
     owner = Desk(editor, browse(editor))
-    body = {
-        "name": "Mine alone",
-        "api_url": site.url,
-        "api_key": site.api_key,
-        "api_secret": site.api_secret,
-        "schedule": "manual",
-        "start_sync": False,
-        "shared": False,
-    }
-    made = owner.visitor.post("/api/connectors/erpnext/setup", body).json
+    made = connect(owner.visitor, site, name="Mine alone", shared=False)
     mine = f"/data/{made['slug']}"
     assert "Nothing is here yet" in owner.open(mine).text
     for path in ("", "/item", "/item/CRT-001"):

@@ -7,9 +7,11 @@ import pytest
 
 from bascule.sandbox import SandboxThread
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 from tests.kit.site import Erp
+from tests.kit.two_way import turn_on
 from tests.kit.waiting import until
 from tests.openapi.stage import Stage
 
@@ -29,16 +31,7 @@ def stage(fresh_settings: FreshSettings, erpnext_snapshot: Any) -> Iterator[Stag
 
 
 def _pulled(api: Api, site: Any) -> tuple[str, list[int]]:
-    made = api.post(
-        "/api/connectors/erpnext/setup",
-        {
-            "name": "The Shop",
-            "api_url": site.url,
-            "api_key": site.api_key,
-            "api_secret": site.api_secret,
-            "schedule": "manual",
-        },
-    ).json
+    made = connect(api, site, name="The Shop", start_sync=True)
 
     def done() -> list[Any] | None:
         runs = [api.get(f"/api/runs/{number}").json for number in made["run_ids"]]
@@ -54,11 +47,7 @@ def _kept_the_same(api: Api, site: Any, slug: str) -> None:
     """
     erp = Erp(site)
     for records, doctype in (("customers", "Customer"), ("suppliers", "Supplier")):
-        at = f"/api/connectors/{slug}/two-way/{records}"
-        assert api.post(f"{at}/begin", {}).status == 200
-        _until(api, f"{at}/matches", lambda told: told["ready"])
-        assert api.post(f"{at}/confirm").status == 200
-        _until(api, at, lambda told: told["last_poll_at"])
+        turn_on(api, slug, records)
         group, one = "supplierGroup", "Rubber"
         if records == "customers":
             group, one = "customerGroup", "Consumers"

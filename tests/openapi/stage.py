@@ -28,6 +28,7 @@ from bascule.sync.records import keep_here_alone
 from bascule.sync.tables import Conflict, Record, TwoWay
 from tests.accounts.authenticator import Authenticator
 from tests.kit.api import Api
+from tests.kit.connecting import connect, way_in
 from tests.kit.hub import RunningHub
 
 PASSWORD = "four words that rhyme"
@@ -351,24 +352,10 @@ class Stage:
         return self._connect(who.bearer if who.role == "editor" else self.running.token)
 
     def _connect(self, token: str) -> str:
-        answer = Api(self.running.url, token).post(
-            "/api/connectors/erpnext/setup",
-            {
-                "name": f"Acme {uuid4().hex[:8]}",
-                "streams": ["suppliers"],
-                "test_connection": False,
-                "start_sync": False,
-                "schedule": "manual",
-                **self.way_in,
-            },
-        )
-        assert answer.status == 201, answer.body
-        return str(answer.json["slug"])
+        api = Api(self.running.url, token)
+        made = connect(api, self.site, streams=["suppliers"], test_connection=False)
+        return str(made["slug"])
 
     @property
     def way_in(self) -> dict[str, str]:
-        return {
-            "api_url": self.site.url,
-            "api_key": self.site.api_key,
-            "api_secret": self.site.api_secret,
-        }
+        return way_in(self.site)

@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-m", "bascule.sandbox"]
 
 
 @pytest.fixture
-def start() -> Iterator[Any]:
+def start(kills: None) -> Iterator[Any]:
     running = []
 
     def start(*arguments: Any) -> Any:

@@ -29,6 +29,8 @@ from bascule.hub import Hub
 from tests.kit.waiting import until
 from tests.security.hub_process import HubProcess, head_of, hub_process, request
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 PASSWORD = "rather long 4 a horse"

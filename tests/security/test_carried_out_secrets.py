@@ -18,6 +18,7 @@ from bascule.store.base import Base
 from bascule.store.key_rotation import encrypted_columns
 from tests.accounts.site import SomeSite, some_site
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 
@@ -60,26 +61,17 @@ def admin(hub: RunningHub) -> Api:
 @pytest.fixture(scope="module")
 def shop(admin: Api, site: Any) -> Any:
     """A connection with webhooks on its site."""
-    body = {
-        "name": "The Shop",
-        "api_url": site.url,
-        "api_key": site.api_key,
-        "api_secret": site.api_secret,
-        "schedule": "manual",
-        "start_sync": False,
-        "streams": ["Warehouse"],
-    }
-    made = admin.post("/api/connectors/erpnext/setup", body)
-    assert made.status == 201, made.body
-    webhooks = admin.ask("PUT", f"/api/connectors/{made.json['slug']}/webhooks", ONLY_CUSTOMERS)
+    made = connect(admin, site, name="The Shop", streams=["Warehouse"])
+    webhooks = admin.ask("PUT", f"/api/connectors/{made['slug']}/webhooks", ONLY_CUSTOMERS)
     assert webhooks.status == 200, webhooks.body
-    _left_behind(admin, site, {**body, "name": "Left behind"})
-    return made.json
+    _left_behind(admin, site)
+    return made
 
 
-def _left_behind(admin: Api, site: Any, body: Any) -> None:
+def _left_behind(admin: Api, site: Any) -> None:
     """A connection deleted while its site did not answer: what it left there waits for that."""
-    at = f"/api/connectors/{admin.post('/api/connectors/erpnext/setup', body).json['slug']}"
+    made = connect(admin, site, name="Left behind", streams=["Warehouse"])
+    at = f"/api/connectors/{made['slug']}"
     assert admin.ask("PUT", f"{at}/webhooks", ONLY_CUSTOMERS).status == 200
     site.faults.add("maintenance")
     assert admin.delete(at).json["cleanup"]["next_try_at"]

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from bascule.sandbox import SandboxThread
+from tests.kit import connecting
 from tests.kit.api import Answer, Api
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
@@ -28,18 +28,8 @@ def site(erpnext_snapshot: Any) -> Iterator[Any]:
 
 
 def connect(api: Api, site: Any, *streams: str) -> str:
-    body = {
-        "name": f"Shop {uuid4().hex[:6]}",
-        "api_url": site.url,
-        "api_key": site.api_key,
-        "api_secret": site.api_secret,
-        "schedule": "manual",
-        "start_sync": False,
-        "streams": ["Warehouse", *streams],
-    }
-    made = api.post("/api/connectors/erpnext/setup", body)
-    assert made.status == 201, made.body
-    return f"/api/connectors/{made.json['slug']}"
+    made = connecting.connect(api, site, streams=["Warehouse", *streams])
+    return f"/api/connectors/{made['slug']}"
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from bascule.inbox.tables import WebhookEndpoint
 from bascule.mirror.jobs import run_stream, start_due
 from tests.accounts.site import SomeSite, some_site
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 
@@ -58,18 +59,8 @@ class Leaver:
     def __init__(self, hub: RunningHub, url: str) -> None:
         self.hub, self.api = hub, hub.somebody("editor")
         self.id = int(self.api.get("/api/auth/me").json["id"])
-        body = {
-            "name": "Mine alone",
-            "api_url": url,
-            "api_key": "key",
-            "api_secret": "secret",
-            "schedule": "hourly",
-            "test_connection": False,
-            "start_sync": False,
-        }
-        made = self.api.post("/api/connectors/erpnext/setup", body)
-        assert made.status == 201, made.body
-        self.connection, self.slug = made.json["id"], made.json["slug"]
+        made = connect(self.api, name="Mine alone", api_url=url, schedule="hourly")
+        self.connection, self.slug = made["id"], made["slug"]
         asked = {"connector_id": self.connection}
         self.runs = self.api.post("/api/connectors/sync", asked).json["run_ids"]
         self.sql(

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.kit.api import Answer
+from tests.kit.connecting import connect
 from tests.kit.visitors import Somebody, Visitor
 
 Ask = Callable[[Visitor, Somebody], Answer]
@@ -139,20 +140,11 @@ def test_a_token_for_writing_does_not_do_what_only_admins_may(
     writing = stranger.with_token(make_token(boss, scope="write"))
     ruling = stranger.with_token(make_token(boss, scope="admin"))
     assert writing.get("/api/users").status == 200  # it reads all that its owner reads
-    setup = {
-        "name": f"Shop {uuid4().hex[:6]}",
-        "api_url": "https://erp.invalid",
-        "api_key": "k",
-        "api_secret": "s",
-        "schedule": "manual",
-        "test_connection": False,
-        "start_sync": False,
-    }
-    made = writing.post("/api/connectors/erpnext/setup", setup)
-    assert made.status == 201 and made.json["shared"] is False, made
-    shared = ruling.post("/api/connectors/erpnext/setup", {**setup, "name": "For all"})
-    assert shared.status == 201 and shared.json["shared"] is True, shared
-    at = f"/api/connectors/{shared.json['slug']}"
+    made = connect(writing, api_url="https://erp.invalid")
+    assert made["shared"] is False, made
+    shared = connect(ruling, api_url="https://erp.invalid", name="For all")
+    assert shared["shared"] is True, shared
+    at = f"/api/connectors/{shared['slug']}"
     refused = writing.patch(at, {"api_url": "http://127.0.0.1:2", "api_secret": "s"})
     assert refused.status == 403, refused
     people = writing.delete("/api/users/1/tokens/1")

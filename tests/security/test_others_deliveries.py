@@ -16,6 +16,7 @@ from bascule.inbox.frappe.payload import read
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 from bascule.inbox.ingest import IncomingDelivery, ingest_buffer
 from bascule.sandbox import SandboxThread
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 
@@ -35,16 +36,7 @@ def ends(hub: RunningHub, erpnext_snapshot: Any) -> Iterator[Endpoints]:
     admin, made = hub.somebody("admin"), {}
     with SandboxThread(erpnext_snapshot) as site:
         for name, secret in (("Attacker", ATTACKERS), ("Victim", VICTIMS)):
-            body = {
-                "name": name,
-                "api_url": site.url,
-                "api_key": site.api_key,
-                "api_secret": site.api_secret,
-                "schedule": "manual",
-                "start_sync": False,
-                "streams": ["Warehouse"],
-            }
-            connection = admin.post("/api/connectors/erpnext/setup", body).json
+            connection = connect(admin, site, name=name, streams=["Warehouse"])
             order = {"doctypes": ["Customer"], "secret": secret}
             at = f"/api/connectors/{connection['slug']}/webhooks"
             address = admin.ask("PUT", at, order).json["addresses"]["Customer"]

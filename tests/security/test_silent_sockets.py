@@ -14,6 +14,8 @@ from bascule.hub import Hub
 from bascule.settings import Settings
 from tests.security.hub_process import HubProcess, head_of, hub_process, request, until_over
 
+pytestmark = pytest.mark.processes
+
 SILENT = 1_100
 SMALL = 100_000  # bytes of a log
 

@@ -19,6 +19,8 @@ from bascule.hub import Hub
 from bascule.store.database import DOWNLOADS
 from tests.security.hub_process import HubProcess, head_of, hub_process, request, until_over
 
+pytestmark = pytest.mark.processes
+
 ROWS, WIDE = 16_000, 1_000  # 16 MB, more than sockets hold
 FILE = "/api/connectors/attacked/rows/large.csv"
 

@@ -9,6 +9,7 @@ import pytest
 from bascule.sandbox import SandboxThread
 from bascule.sandbox.upgrade import upgraded
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.hub import RunningHub, hub_fixture
 from tests.kit.site import Erp
 
@@ -45,8 +46,4 @@ def erp(site_of_16: Any) -> Erp:
 @pytest.fixture(scope="module")
 def at(api: Api, site_of_16: Any) -> str:
     """The path of the connector, whose streams are pulled by hand."""
-    way_in = {"api_url": site_of_16.url, "api_key": site_of_16.api_key, "schedule": "manual"}
-    way_in |= {"api_secret": site_of_16.api_secret, "name": "Sixteen", "start_sync": False}
-    made = api.post("/api/connectors/erpnext/setup", way_in)
-    assert made.status == 201, made.body
-    return f"/api/connectors/{made.json['slug']}"
+    return f"/api/connectors/{connect(api, site_of_16, name='Sixteen')['slug']}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.kit.api import Api
 from tests.kit.site import Erp
+from tests.kit.two_way import turn_on
 from tests.kit.waiting import until
 from tests.sixteen.conftest import MIRRORED
 
@@ -55,12 +56,7 @@ def test_what_changes_there_is_told_by_webhooks(api: Api, at: str, erp: Erp) -> 
 def test_a_customer_is_kept_the_same_with_its_address_and_contact(
     api: Api, at: str, erp: Erp
 ) -> None:
-    way = f"{at}/two-way/customers"
-    begun = api.post(f"{way}/begin", {"own_field": True})
-    assert begun.status == 200, begun.body
-    until(lambda: api.get(f"{way}/matches").json["ready"], "the preview was not made")
-    assert api.post(f"{way}/confirm").status == 200
-    until(lambda: api.get(way).json["last_poll_at"], "the first look did not end")
+    turn_on(api, at.rpartition("/")[2])
     number = api.post("/api/customers", ANN).json["id"]
 
     def settled() -> Any:

@@ -11,7 +11,7 @@ from tests.store.hubs import Hubs
 
 
 @pytest.fixture
-def hubs(open_folder: Path) -> Iterator[Hubs]:
+def hubs(open_folder: Path, kills: None) -> Iterator[Hubs]:
     made = Hubs(open_folder)
     yield made
     made.end()

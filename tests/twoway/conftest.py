@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from bascule.sandbox import SandboxThread
+from tests.kit import two_way
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 from tests.kit.waiting import until
@@ -16,20 +18,7 @@ from tests.twoway.both_sides import There, Workers
 @pytest.fixture
 def connected(api: Api, site: Any) -> str:
     """The slug of a connector to the site."""
-    made = api.post(
-        "/api/connectors/erpnext/setup",
-        {
-            "name": "The Shop",
-            "api_url": site.url,
-            "api_key": site.api_key,
-            "api_secret": site.api_secret,
-            "schedule": "manual",
-            "streams": [],
-            "start_sync": False,
-        },
-    )
-    assert made.status == 201, made.body
-    return str(made.json["slug"])
+    return str(connect(api, site, name="The Shop", streams=[])["slug"])
 
 
 def sync_now(api: Api) -> None:
@@ -43,15 +32,7 @@ def turn_on(api: Api, connected: str) -> Callable[..., str]:
     """Two-way sync of a record type, with the pairs that are proposed; the connector's slug."""
 
     def turn_on(records: str = "customers", own_field: bool = True, **settings: Any) -> str:
-        at = f"/api/connectors/{connected}/two-way/{records}"
-        if settings:
-            assert api.patch(at, settings).status == 200
-        begun = api.post(f"{at}/begin", {"own_field": own_field})
-        assert begun.status == 200, begun.body
-        until(lambda: api.get(f"{at}/matches").json["ready"], "the preview was not made")
-        confirmed = api.post(f"{at}/confirm")
-        assert confirmed.status == 200, confirmed.body
-        until(lambda: api.get(at).json["last_poll_at"], "the first look did not end")
+        two_way.turn_on(api, connected, records, own_field=own_field, **settings)
         return connected
 
     return turn_on
@@ -75,7 +56,7 @@ def synced(api: Api) -> Callable[..., Any]:
 
 @pytest.fixture
 def shop(
-    fresh_settings: FreshSettings, erpnext_snapshot: Any
+    fresh_settings: FreshSettings, erpnext_snapshot: Any, kills: None
 ) -> Iterator[Callable[..., tuple[Api, There, Workers]]]:
     """A hub whose workers are processes of their own, with two-way sync of customers on."""
     thread = SandboxThread(erpnext_snapshot)
@@ -91,17 +72,9 @@ def shop(
             opened.append(workers)
             workers.start()
             api = Api(running.url, running.token)
-            way_in = {"api_url": site.url, "api_key": site.api_key}
-            way_in |= {"api_secret": site.api_secret, "name": "The Shop"}
-            more_said = {"schedule": "manual", "streams": [], "start_sync": False}
-            made = api.post("/api/connectors/erpnext/setup", {**way_in, **more_said})
-            at = f"/api/connectors/{made.json['slug']}/two-way/customers"
+            slug = connect(api, site, name="The Shop", streams=[])["slug"]
             defaults = {"customerGroup": "Consumers", "country": "Netherlands"}
-            assert api.patch(at, {"defaults": defaults}).status == 200
-            assert api.post(f"{at}/begin", {"own_field": own_field}).status == 200
-            until(lambda: api.get(f"{at}/matches").json["ready"])
-            assert api.post(f"{at}/confirm").status == 200
-            until(lambda: api.get(at).json["last_poll_at"])
+            two_way.turn_on(api, slug, own_field=own_field, defaults=defaults)
             return api, There(thread, site), workers
 
         yield open_it

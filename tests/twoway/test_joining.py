@@ -7,6 +7,7 @@ import pytest
 
 from tests.kit.api import Api
 from tests.kit.site import Erp
+from tests.kit.two_way import confirm
 from tests.kit.waiting import until
 
 
@@ -74,11 +75,10 @@ def test_a_record_that_is_kept_here_alone_is_joined_from_its_page(
     at = f"/api/connectors/{connected}/two-way/customers"
     assert api.patch(at, {"policy": "erpnext"}).status == 200
     assert api.post(f"{at}/begin", {"own_field": True}).status == 200
-    until(lambda: api.get(f"{at}/matches").json["ready"])
+    until(lambda: api.get(f"{at}/matches").json["ready"], "the preview was not made")
     [row] = api.get(f"{at}/matches", decision="send").json["matches"]
     assert api.post(f"{at}/matches", {"id": row["id"], "decision": "leave"}).status == 200
-    assert api.post(f"{at}/confirm").status == 200
-    until(lambda: api.get(at).json["last_poll_at"])
+    confirm(api, at)
     page = api.get(f"/customers/{number}").body.decode()
     assert f'action="/customers/{number}/join"' in page
     joined = api.post(f"/api/customers/{number}/join", {"document": name, "connector": connected})

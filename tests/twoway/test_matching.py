@@ -7,6 +7,7 @@ import pytest
 
 from tests.kit.api import Api
 from tests.kit.site import Erp
+from tests.kit.two_way import begin, confirm
 from tests.kit.waiting import until
 
 HERE = {"customerGroup": "Consumers"}
@@ -22,9 +23,7 @@ class Turning:
     def begin(self, **settings: Any) -> None:
         if settings:
             assert self.api.patch(self.at, settings).status == 200
-        begun = self.api.post(f"{self.at}/begin", {"own_field": True})
-        assert begun.status == 200, begun.body
-        until(lambda: self.api.get(f"{self.at}/matches").json["ready"])
+        begin(self.api, self.at)
 
     def matches(self, **wanted: Any) -> Any:
         return self.api.get(f"{self.at}/matches", limit=500, **wanted).json
@@ -39,8 +38,7 @@ class Turning:
         assert decided.status == 200, decided.body
 
     def confirm(self) -> None:
-        assert self.api.post(f"{self.at}/confirm").status == 200
-        until(lambda: self.api.get(self.at).json["last_poll_at"], "the first look did not end")
+        confirm(self.api, self.at)
 
     def off(self) -> None:
         assert self.api.delete(self.at).status == 200

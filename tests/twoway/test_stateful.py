@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from bascule.sandbox import SandboxThread
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
-from tests.kit.waiting import until
+from tests.kit.two_way import turn_on
 from tests.twoway.both_sides import There, Workers
 from tests.twoway.stories import Asking, World
 
@@ -30,7 +31,10 @@ POLICIES = ("ask", "erpnext", "hub", "newest")
 
 @pytest.fixture
 def world(
-    fresh_settings: FreshSettings, erpnext_snapshot: Any, request: pytest.FixtureRequest
+    fresh_settings: FreshSettings,
+    erpnext_snapshot: Any,
+    request: pytest.FixtureRequest,
+    kills: None,
 ) -> Iterator[World]:
     """Of the kind of records that the test names."""
     thread = SandboxThread(erpnext_snapshot)
@@ -51,17 +55,10 @@ def opened(
     running: RunningHub, thread: SandboxThread, site: Any, workers: Workers, kind: str
 ) -> World:
     api = Api(running.url, running.token)
-    way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
-    more = {"name": "The Shop", "schedule": "manual", "streams": [], "start_sync": False}
-    slug = api.post("/api/connectors/erpnext/setup", {**way_in, **more}).json["slug"]
-    at, doctype = f"/api/connectors/{slug}/two-way/{kind}", kind[:-1].title()
+    slug, doctype = connect(api, site, name="The Shop", streams=[])["slug"], kind[:-1].title()
     group = {"Customer": "Consumers", "Supplier": "Rubber"}[doctype]
     defaults = {f"{kind[:-1]}Group": group, "country": "Netherlands"}
-    assert api.patch(at, {"defaults": defaults}).status == 200
-    assert api.post(f"{at}/begin", {"own_field": True}).status == 200
-    until(lambda: api.get(f"{at}/matches").json["ready"])
-    assert api.post(f"{at}/confirm").status == 200
-    until(lambda: api.get(at).json["last_poll_at"])
+    turn_on(api, slug, kind, defaults=defaults)
     by_hand = {"doctypes": [doctype, "Address", "Contact"], "secret": SECRET.decode()}
     answer = api.ask("PUT", f"/api/connectors/{slug}/webhooks", by_hand)
     assert answer.status == 200, answer.body

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from bascule.sandbox import SandboxThread
+from tests.kit import two_way
 from tests.kit.api import Api
+from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
 from tests.kit.hub import RunningHub
 from tests.kit.site import Erp
@@ -42,15 +44,9 @@ def api(fresh_settings: FreshSettings) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def connector(api: Api, site: Any) -> str:
     """The slug of a connector with two-way sync of both kinds on."""
-    way_in = {"api_url": site.url, "api_key": site.api_key, "api_secret": site.api_secret}
-    more = {"name": "The Shop", "schedule": "manual", "streams": [], "start_sync": False}
-    slug = str(api.post("/api/connectors/erpnext/setup", {**way_in, **more}).json["slug"])
+    slug = str(connect(api, site, name="The Shop", streams=[])["slug"])
     for records in ("customers", "suppliers"):
-        at = f"/api/connectors/{slug}/two-way/{records}"
-        assert api.post(f"{at}/begin", {"own_field": True}).status == 200
-        until(lambda at=at: api.get(f"{at}/matches").json["ready"])
-        assert api.post(f"{at}/confirm").status == 200
-        until(lambda at=at: api.get(at).json["last_poll_at"])
+        two_way.turn_on(api, slug, records)
     return slug
 
 
