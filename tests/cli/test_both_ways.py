@@ -111,7 +111,7 @@ def test_records_are_kept_the_same_and_decided_about_from_the_shell(
     assert attention.code == 1
     assert "1 customer changed here and in ERPNext: 1 field to decide." in attention.out
     settled = machine(
-        "records", "settle", "customers", number, "there", "--field", "website", "--json"
+        "records", "resolve", "customers", number, "there", "--field", "website", "--json"
     )
     assert settled.code == 0, settled
     assert settled.json["website"] == "https://there.example.com"
@@ -156,7 +156,7 @@ def test_webhooks_are_set_up_watched_mended_and_removed_from_the_shell(
     attention = machine("attention", "--json")
     assert attention.code == 1
     assert [need["kind"] for need in attention.json["needs"]] == ["worker", "webhooks"]
-    assert machine("webhooks", "mend", "--json").json["changed"] == [hook["name"]]
+    assert machine("webhooks", "fix", "--json").json["changed"] == [hook["name"]]
     assert kinds(machine) == ["worker"]
     assert machine("webhooks", "rotate", "--json").json["both_secrets_until"]
     assert machine("webhooks", "retry").code == 0

@@ -58,7 +58,7 @@ def test_every_verb_says_whom_it_is_for() -> None:
         assert VERBS[verb] == "machine", verb
 
 
-ON_WEBHOOKS = ("set-up", "check", "mend", "rotate", "retry", "remove", "clear")
+ON_WEBHOOKS = ("set-up", "check", "fix", "mend", "rotate", "retry", "remove", "clear")
 ON_TWO_WAY = ("check", "begin", "matches", "confirm", "off")
 # Enough to reach the hub; of what is not there, or it would be done.
 WORDS: dict[str, list[str]] = {
@@ -93,6 +93,7 @@ WORDS: dict[str, list[str]] = {
     "records show": ["customers", "1"],
     "records sync": ["customers"],
     "records conflicts": [],
+    "records resolve": ["customers", "1", "here"],
     "records settle": ["customers", "1", "here"],
     "records retry": [],
     "records do": ["customers", "1", "retry"],

@@ -31,7 +31,7 @@ class NeedAnswer(BaseModel):
                 "next_step": "Mend them, which sets them up again.",
                 "page": "/connectors/acme_trading/webhooks",
                 "mend": "Mend the webhooks",
-                "command": "bascule webhooks mend acme_trading",
+                "command": "bascule webhooks fix --connection acme_trading",
                 "also": [],
             }
         }

@@ -1,4 +1,4 @@
-"""`records`: customers and suppliers that are kept the same with ERPNext, and what one decides."""
+"""`records`: customers and suppliers in sync with ERPNext, and the decisions about one of them."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from bascule.sync.queries import Whole
     from bascule.sync.schemas import ConflictAnswer, RecordAnswer
 
-app = typer.Typer(help="Records both ways: list, show, sync, conflicts, settle, retry, decide.")
+app = typer.Typer(
+    help="Records in two-way sync: list, show, sync, conflicts, resolve, retry, do, join."
+)
 
 Type = Annotated[str, typer.Argument(metavar="TYPE", help="customers or suppliers.")]
 AnyType = Annotated[
@@ -36,7 +38,7 @@ SYNC_PATIENCE = 3600  # seconds
 @app.callback(invoke_without_command=True)
 @verb("viewer", group="records")
 async def list_types(context: typer.Context, as_json: AsJson = False) -> int:
-    """Records that are kept the same. Without a command: how many there are, and in which state."""
+    """Records in two-way sync. Without a command: how many there are, and in which state."""
     if context.invoked_subcommand is not None:
         return Exit.DONE
     from bascule.sync.queries import counts
@@ -57,7 +59,7 @@ async def list_types(context: typer.Context, as_json: AsJson = False) -> int:
         return Exit.DONE
     for plural, one in told.items():
         on = ", ".join(f"{slug} ({status})" for slug, status in one["connectors"].items())
-        out.print(f"[bold]{plural}[/]  {escape(on) or 'kept the same with no connection'}")
+        out.print(f"[bold]{plural}[/]  {escape(on) or 'in sync with no connection'}")
         states = [f"{count:,} {state}" for state, count in sorted(one["counts"].items())]
         out.print(f"  {', '.join(states) or 'There are none.'}")
     if not ways:
@@ -69,7 +71,9 @@ async def list_types(context: typer.Context, as_json: AsJson = False) -> int:
 @verb("viewer", group="records")
 async def list_(
     kind: Type,
-    search: Annotated[str, typer.Option("--search", "-s", help="Words that are all in it.")] = "",
+    search: Annotated[
+        str, typer.Option("--search", "-s", help="Words that a record has to contain.")
+    ] = "",
     state: Annotated[
         str | None,
         typer.Option(help="in_sync, sending, waiting, attention, conflict, local or deleted."),
@@ -78,7 +82,7 @@ async def list_(
         str | None, typer.Option("--connection", "-c", help="A connection's slug or id.")
     ] = None,
     after: Annotated[
-        str | None, typer.Option(help="Go on behind these: 'next' of the answer before.")
+        str | None, typer.Option(help="Start after this cursor: 'next' of the page before.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
     as_json: AsJson = False,
@@ -127,7 +131,7 @@ async def list_(
 @app.command("show")
 @verb("viewer", group="records")
 async def show_(kind: Type, number: Number, as_json: AsJson = False) -> int:
-    """One record: its fields, how it stands, what is open about it, and what happened last."""
+    """One record: its fields, its status, its open conflicts, and what happened last."""
     from bascule.sync.conflicts import open_conflicts
     from bascule.sync.history import history_of
     from bascule.sync.queries import find
@@ -164,14 +168,14 @@ async def show_(kind: Type, number: Number, as_json: AsJson = False) -> int:
 async def sync(
     kind: Type,
     whole: Annotated[
-        bool, typer.Option("--whole", help="Look at everything, not only at what changed.")
+        bool, typer.Option("--whole", help="Compare all documents, not only those that changed.")
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
-    """Ask ERPNext now for what changed, and wait for what that brings.
+    """Fetch what changed in ERPNext now, and wait until it is applied.
 
-    Exits with 1 where a site could not be asked.
+    Exits with 1 where a site could not be reached.
     """
     from bascule.cli.serve import working
     from bascule.sync.receive.sync_now import sync_now
@@ -184,7 +188,7 @@ async def sync(
         told = await sync_now(hub, of, by, whole=whole, wait=SYNC_PATIENCE)
     if not told.connectors and not told.errors:
         raise Refused(
-            f"{of.label} are kept the same with no connection.",
+            f"{of.label} are in sync with no connection.",
             next_step="'bascule two-way check' is the first step to turn it on.",
         )
     if as_json:
@@ -202,10 +206,10 @@ async def sync(
 @verb("viewer", group="records")
 async def conflicts(
     kind: AnyType = None,
-    before: Annotated[int | None, typer.Option(help="Only those older than this id.")] = None,
+    before: Annotated[int | None, typer.Option(help="Only conflicts older than this id.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Fields that are different on both sides and nobody has decided about, newest first."""
+    """Open conflicts: fields that differ on both sides, newest first."""
     from bascule.sync.conflicts import open_conflicts
     from bascule.sync.record_types import record_type
     from bascule.sync.schemas import ConflictAnswer, Conflicts
@@ -218,7 +222,7 @@ async def conflicts(
         document(told.model_dump(mode="json"))
     elif told.conflicts:
         _tell_conflicts(told.conflicts)
-        out.print("  → 'bascule records settle TYPE NUMBER here' (or there, base) decides.")
+        out.print("  → 'bascule records resolve TYPE NUMBER here' (or there, base) decides.")
     else:
         out.print("Nothing is open.")
     return Exit.DONE
@@ -226,22 +230,25 @@ async def conflicts(
 
 @app.command()
 @verb("editor", group="records")
-async def settle(
+async def resolve(
     kind: Type,
     number: Number,
     choice: Annotated[
         str,
         typer.Argument(
-            metavar="CHOICE", help="here, there, base (what both had before), or value."
+            metavar="CHOICE",
+            help="here, there (ERPNext), base (what both had before), or value.",
         ),
     ],
     field: Annotated[
         str | None, typer.Option("--field", "-f", help="Only this field; all, if left out.")
     ] = None,
-    value: Annotated[str | None, typer.Option(help="What it shall be, with 'value'.")] = None,
+    value: Annotated[
+        str | None, typer.Option(help="The value to set, with the choice 'value'.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Decide what is different on both sides. The values that lose stay in the record's history."""
+    """Resolve the conflicts of a record. Values that lose stay in the record's history."""
     from bascule.sync import conflicts as decided
     from bascule.sync.record_types import record_type
 
@@ -259,16 +266,19 @@ async def settle(
     return Exit.DONE
 
 
+app.command("settle", hidden=True)(resolve)  # its name in 0.1
+
+
 @app.command()
 @verb("editor", group="records")
 async def retry(
     kind: AnyType = None,
     remedy: Annotated[
-        str | None, typer.Option(help="Only those that wait for this: down, credentials, ...")
+        str | None, typer.Option(help="Only those that failed in this way: down, credentials, ...")
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Try all again that wait or need attention; the hub's worker sends them."""
+    """Try all records again that wait or need attention; the hub's worker sends them."""
     from bascule.sync.conflicts import retry_all
     from bascule.sync.record_types import record_type
 
@@ -297,11 +307,11 @@ async def do(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
-    """Decide about one that waits or needs attention.
+    """Decide about a record that waits or needs attention.
 
-    retry: now. send: it is kept here alone; make it there. give_up: it becomes what ERPNext has.
-    recreate: it was deleted there; make it again. delete_anyway, disable_instead: of a deletion
-    that was not carried out. accept: what ERPNext did not keep is kept here alone.
+    retry: send it now. send: it is local only; create it in ERPNext. give_up: take what ERPNext
+    has. recreate: it was deleted in ERPNext; create it again. delete_anyway, disable_instead: for
+    a deletion that was not carried out. accept: keep local only what ERPNext did not store.
     """
     from bascule.sync.conflicts import act as decide
     from bascule.sync.record_types import record_type
@@ -328,7 +338,7 @@ async def join_(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Join a record that has no document with one that is there: both go on as one."""
+    """Pair a record that has no document with a document that exists: both become one."""
     from bascule.sync.pairing.joining import join_with
     from bascule.sync.record_types import record_type
 

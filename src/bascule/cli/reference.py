@@ -32,6 +32,8 @@ def reference() -> str:
 
 def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     for name, child in getattr(command, "commands", {}).items():
+        if child.hidden:
+            continue
         yield f"{path} {name}", child
         yield from _walk(f"{path} {name}", child)
 

@@ -1,4 +1,4 @@
-"""`webhooks`: whether a connection's webhooks arrive; set up, mended, removed."""
+"""`webhooks`: whether a connection's webhooks arrive; set up, fixed, removed."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bascule.inbox.frappe.schemas import WebhooksAnswer
     from bascule.inbox.frappe.site_webhooks import Brought
 
-app = typer.Typer(help="Webhooks of a connection: set up, check, mend, rotate, remove.")
+app = typer.Typer(help="Webhooks of a connection: set up, check, fix, rotate, retry, remove.")
 
 _COLOURS = {
     "arriving": "green",
@@ -95,7 +95,7 @@ async def set_up(
 @app.command()
 @verb("editor", group="webhooks")
 async def check(connection: Of = None, as_json: AsJson = False) -> int:
-    """Ask the site how its webhooks are and what it could not deliver. Writes nothing there.
+    """Ask the site for its webhooks and for failed deliveries. Writes nothing there.
 
     Exits with 1 where something is wrong.
     """
@@ -106,17 +106,20 @@ async def check(connection: Of = None, as_json: AsJson = False) -> int:
 
 @app.command()
 @verb("editor", group="webhooks")
-async def mend(connection: Of = None, as_json: AsJson = False) -> int:
-    """Make what is missing on the site, set what was altered, remove what is there twice."""
+async def fix(connection: Of = None, as_json: AsJson = False) -> int:
+    """Create webhooks missing on the site, reset altered ones, remove duplicates."""
     from bascule.inbox.frappe import setup
 
     return await _do(setup.mend, connection, as_json=as_json)
 
 
+app.command("mend", hidden=True)(fix)  # its name in 0.1
+
+
 @app.command()
 @verb("editor", group="webhooks")
 async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
-    """Give them another secret, here and on the site; the old one is accepted for an hour more."""
+    """Replace their secret, here and on the site. The old one is accepted for one more hour."""
     from bascule.inbox.frappe import setup
 
     async with acting_hub() as (hub, viewer):
@@ -128,7 +131,7 @@ async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
 @app.command()
 @verb("editor", group="webhooks")
 async def retry(connection: Of = None, as_json: AsJson = False) -> int:
-    """Tell again of deliveries that could not be worked off; the hub's worker does it."""
+    """Dispatch failed deliveries again; the hub's worker does it."""
     from bascule.inbox.dispatch import try_failed_again
 
     async with acting_hub() as (hub, viewer):
@@ -179,7 +182,7 @@ async def remove(
     connection: Of = None,
     only_here: Annotated[
         bool,
-        typer.Option("--only-here", help="Do not ask the site, which is gone; forget them here."),
+        typer.Option("--only-here", help="The site does not exist any more: do not ask it."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
