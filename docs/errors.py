@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bascule.problems import PROBLEMS
+
 HERE = Path(__file__).parent
 ROOMS = HERE.parent / "src" / "bascule"
 # Helpers that make an error out of texts in this order.
@@ -39,7 +41,12 @@ def main() -> None:
     if wrong:
         sys.exit("docs/errors.toml: " + "; ".join(wrong))
     symptoms.refuse_what_leads_nowhere()
-    print("\n\n".join(part.strip() for part in [plan["introduction"], symptoms.index(), *parts]))
+    print(
+        "\n\n".join(
+            part.strip()
+            for part in [plan["introduction"], symptoms.index(), _problem_types(), *parts]
+        )
+    )
 
 
 class Symptoms:
@@ -94,6 +101,15 @@ def _heading(link: str) -> str:
         if re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") == part:
             return f"{headings[0]}: {heading}"
     sys.exit(f"docs/errors.toml: a symptom leads to {link}, and there is no such heading")
+
+
+def _problem_types() -> str:
+    about = (
+        "## Problem types\n\nOver HTTP each error is `application/problem+json`. Its `type` tells a"
+        " program which kind it is, and never changes."
+    )
+    rows = [f"| `{one.type}` | {one.status} | {one.title} |" for one in PROBLEMS]
+    return "\n".join([f"{about}\n", "| `type` | `status` | `title` |", "|---|---|---|", *rows])
 
 
 def errors_of(path: Path) -> list[Error]:

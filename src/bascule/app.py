@@ -35,9 +35,9 @@ ABOUT = """Mirrors ERPNext sites into PostgreSQL.
 Every route wants `Authorization: Bearer <token>`, but for `/health`, those that sign you in, and
 where signed webhooks arrive: `bascule token` prints one, `POST /api/auth/login` gives one for a
 name and a password; see [accounts](accounts.md). Viewers read, editors sync and change, admins look
-after people and credentials. What cannot be done is answered with `{"detail", "next_step"}`;
-`fields` names each value that is wrong. Wherever a connector is named, its slug does as well as its
-id.
+after people and credentials. An error is `application/problem+json` (RFC 9457): `type`, `title`,
+`status`, `detail`, and beside them `next_step`, and `fields`, which names each wrong value.
+Wherever a connector is named, its slug does as well as its id.
 """
 LARGEST_BODY = 1_000_000  # bytes
 

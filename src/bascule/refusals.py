@@ -1,10 +1,9 @@
-"""How every refusal and failure leaves the API: `{"detail", "next_step"}`, and wrong `fields`.
+"""Errors as HTTP answers: a problem (see `problems`) for programs, a page for people.
 
-The only place that knows both our errors and HTTP's numbers. Nothing of a request is echoed but
-what an error says in its own words.
+The only place that knows both our errors and HTTP's statuses. No part of a request is echoed,
+except what an error quotes in its own message.
 """
 
-import json
 import logging
 from contextlib import suppress
 from typing import Any
@@ -18,7 +17,7 @@ from fastapi.responses import RedirectResponse
 from psycopg_pool import PoolClosed, PoolTimeout
 from starlette.exceptions import HTTPException
 
-from bascule import frappe
+from bascule import frappe, problems
 from bascule.accounts.access import READING, get_hub, require_user
 from bascule.accounts.origin import local_path
 from bascule.accounts.reauthentication import passkey_options
@@ -26,6 +25,7 @@ from bascule.connections.answers import CheckAnswer
 from bascule.connections.service import CheckFailed
 from bascule.errors import (
     Busy,
+    CodeNeeded,
     Conflict,
     Forbidden,
     HubError,
@@ -35,30 +35,34 @@ from bascule.errors import (
     Unauthenticated,
     Unconfirmed,
 )
+from bascule.problems import ProblemType
 from bascule.store import StoreError
 from bascule.ui import render
 from bascule.ui.headers import HEADERS
 
 log = logging.getLogger(__name__)
 
-# The first that fits. A saved site that does not answer as one is a bad gateway; one that was only
-# proposed (CheckFailed) is a bad request.
-STATUSES: tuple[tuple[type[Exception], int], ...] = (
-    (Unauthenticated, 401),
-    (Forbidden, 403),
-    (TooMany, 429),
-    (Busy, 503),
-    (NoSuch, 404),
-    (Conflict, 409),
-    (Invalid, 422),
-    (HubError, 400),
-    (StoreError, 503),
-    (frappe.NotFound, 404),
-    (frappe.Unavailable, 502),
-    (frappe.Timeout, 502),
-    (frappe.TLSFailure, 502),
-    (frappe.NotAFrappeSite, 502),
-    (frappe.FrappeError, 400),
+# The first class that fits decides. A saved site that does not answer is a bad gateway; a proposed
+# one (CheckFailed) is a bad request.
+PROBLEMS: tuple[tuple[type[Exception], ProblemType], ...] = (
+    (CodeNeeded, problems.CODE_NEEDED),
+    (Unauthenticated, problems.UNAUTHENTICATED),
+    (Unconfirmed, problems.CONFIRMATION_NEEDED),
+    (Forbidden, problems.FORBIDDEN),
+    (TooMany, problems.TOO_MANY),
+    (Busy, problems.BUSY),
+    (NoSuch, problems.NOT_FOUND),
+    (Conflict, problems.CONFLICT),
+    (Invalid, problems.INVALID),
+    (CheckFailed, problems.CHECK_FAILED),
+    (HubError, problems.BAD_REQUEST),
+    (StoreError, problems.UNAVAILABLE),
+    (frappe.NotFound, problems.SITE_NOT_FOUND),
+    (frappe.Unavailable, problems.SITE_UNREACHABLE),
+    (frappe.Timeout, problems.SITE_UNREACHABLE),
+    (frappe.TLSFailure, problems.SITE_UNREACHABLE),
+    (frappe.NotAFrappeSite, problems.SITE_UNREACHABLE),
+    (frappe.FrappeError, problems.SITE_REFUSED),
 )
 DATABASE_GONE = (
     psycopg.OperationalError,
@@ -88,25 +92,19 @@ HTTP_STEPS = {
 }
 
 
-def answer(
-    status: int, detail: str, next_step: str, headers: dict[str, str] | None = None, **more: Any
-) -> Response:
-    # ASCII only: an error may speak of text that UTF-8 cannot hold.
-    body = json.dumps({"detail": detail, "next_step": next_step, **more}).encode("ascii")
-    return Response(body, status, headers, "application/json")
-
-
 def refused(
     request: Request,
-    status: int,
+    problem: ProblemType,
     what: str,
     next_step: str,
     headers: dict[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """JSON for a program, a page for a person in a browser."""
+    """A problem for a program, a page for a person in a browser."""
+    status = problem.status
     if not is_page(request):
-        return answer(status, what, next_step, headers, **more)
+        body = problems.body(problem, what, next_step, **more)
+        return Response(body, status, headers, problems.MEDIA_TYPE)
     title = PAGE_TITLES.get(status, "That did not work")
     page = render(request, "ui/error.html", status, title=title, what=what, next_step=next_step)
     page.headers.update(headers or {})
@@ -118,8 +116,8 @@ async def _said(request: Request, error: Exception) -> Response:
         return _to_sign_in(request)
     if isinstance(error, Unconfirmed) and is_page(request):
         return await _to_confirm(request, error)
-    status = next(number for kind, number in STATUSES if isinstance(error, kind))
-    headers = {"WWW-Authenticate": 'Bearer realm="bascule"'} if status == 401 else None
+    problem = next(problem for kind, problem in PROBLEMS if isinstance(error, kind))
+    headers = {"WWW-Authenticate": 'Bearer realm="bascule"'} if problem.status == 401 else None
     if isinstance(error, TooMany | Busy):
         headers = {"Retry-After": str(error.retry_after)}
     more: dict[str, Any] = {}
@@ -130,7 +128,7 @@ async def _said(request: Request, error: Exception) -> Response:
     step: str = error.next_step  # type: ignore[attr-defined]
     if isinstance(error, NoSuch) and is_page(request) and step.startswith("GET /"):
         step = GONE
-    return refused(request, status, str(error), step, headers, **more)
+    return refused(request, problem, str(error), step, headers, **more)
 
 
 def is_page(request: Request) -> bool:
@@ -182,7 +180,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
     step = "Correct what is named and send it again; GET /openapi.json tells what is taken."
     if is_page(request):
         step = "Go back, correct what is named, and try again."
-    return refused(request, 422, f"This request cannot be taken: {said}.", step, fields=fields)
+    what = f"This request cannot be taken: {said}."
+    return refused(request, problems.INVALID, what, step, fields=fields)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -194,14 +193,15 @@ async def _http(request: Request, error: Exception) -> Response:
             await require_user(request, get_hub(request), None)
         step = "Go back, or start from the first page."
         what = PAGE_WORDS.get(error.status_code, what)
-    return refused(request, error.status_code, what, step, dict(error.headers or {}))
+    problem = problems.of_status(error.status_code)
+    return refused(request, problem, what, step, dict(error.headers or {}))
 
 
 async def _database_gone(request: Request, error: Exception) -> Response:
     log.error("The database cannot be reached: %s", type(error).__name__)
     return refused(
         request,
-        503,
+        problems.UNAVAILABLE,
         "The hub's database cannot be reached.",
         "Try again in a moment; 'bascule doctor' on the hub's machine tells what is wrong.",
         {"Retry-After": "5"},
@@ -212,7 +212,7 @@ async def _busy(request: Request, error: Exception) -> Response:
     log.error("All connections to the database were taken for too long")
     return refused(
         request,
-        503,
+        problems.BUSY,
         "The hub has more to do at once than it can.",
         "Try again in a moment; 'bascule doctor' on the hub's machine tells who holds it up.",
         {"Retry-After": "5"},
@@ -222,7 +222,7 @@ async def _busy(request: Request, error: Exception) -> Response:
 async def _unstorable(request: Request, error: Exception) -> Response:
     return refused(
         request,
-        422,
+        problems.INVALID,
         "A value in this request cannot be stored or compared.",
         "Leave out characters and numbers that are out of the ordinary.",
     )
@@ -231,7 +231,7 @@ async def _unstorable(request: Request, error: Exception) -> Response:
 async def _unforeseen(request: Request, error: Exception) -> Response:
     return refused(
         request,
-        500,
+        problems.FAILED,
         "The hub failed at this; the fault is its own.",
         "Try again; if it stays, look at the hub's log and report what it says.",
         dict(HEADERS),  # such an answer leaves outside of every middleware

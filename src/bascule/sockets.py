@@ -14,7 +14,6 @@ goes, then the one that was not read for longest. Only where all are being serve
 refused, with 503.
 """
 
-import json
 import logging
 import time
 from collections import OrderedDict
@@ -26,6 +25,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bascule import problems
 from bascule.accounts.origin import network_of
 from bascule.settings import Network
 
@@ -222,12 +222,13 @@ class GuardedProtocol(H11Protocol):
             if self.cycle.response_started:
                 self.transport.abort()
                 return
-        body = json.dumps({"detail": detail, "next_step": next_step}).encode()
+        problem = {503: problems.BUSY, 408: problems.REQUEST_TIMEOUT}[status]
+        body = problems.body(problem, detail, next_step)
         self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n"
             b"retry-after: 5\r\nconnection: close\r\n\r\n%s"
             % (status, {503: b"Service Unavailable", 408: b"Request Timeout"}[status],
-               len(body), body)
+               problems.MEDIA_TYPE.encode(), len(body), body)
         )  # fmt: skip
         self.transport.close()
         self.loop.call_later(LINGERS, self.transport.abort)

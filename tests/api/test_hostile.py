@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from bascule import problems
 from tests.kit.api import Api
 
 IN_PATH = re.compile(r"\{(\w+)(?::path)?\}")
@@ -73,10 +74,17 @@ def filled(path: str, **names: str) -> str:
 AGREED = {"/api/auth/settings/erpnext/test": {"detail": "ERPNext credentials not configured"}}
 
 
+KINDS = {(one.type, one.title) for one in problems.PROBLEMS}
+
+
 def told(answer: Any, path: str = "") -> bool:
     if answer.status < 400 or answer.json == AGREED.get(path):
         return True
-    return answer.status < 500 and {"detail", "next_step"} <= answer.json.keys()
+    said = answer.json
+    assert answer.headers["content-type"] == problems.MEDIA_TYPE, answer
+    assert (said["type"], said["title"]) in KINDS, said
+    assert said["status"] == answer.status, said
+    return answer.status < 500 and {"detail", "next_step"} <= said.keys()
 
 
 @pytest.mark.parametrize("weird", WEIRD)
@@ -127,7 +135,7 @@ def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
 
 def test_what_is_echoed_is_json_and_never_a_page(api: Api) -> None:
     answer = api.get("/api/connectors/<script>alert(1)</script>")
-    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-type"] == "application/problem+json"
     assert b"<script>" not in answer.body
 
 
