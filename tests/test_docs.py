@@ -104,6 +104,17 @@ def test_every_error_is_documented_as_it_is_said() -> None:
     assert made.stdout == written, "run: python docs/errors.py > docs/errors.md"
 
 
+def test_table_of_permissions_is_what_the_rooms_declare() -> None:
+    made = subprocess.run(
+        [sys.executable, ROOT / "docs" / "permissions.py", "--print"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    written = (ROOT / "docs" / "accounts.md").read_text()
+    assert made.stdout == written, "run: python docs/permissions.py"
+
+
 def test_links_between_the_documents_lead_somewhere() -> None:
     for page in PAGES:
         for target, heading in LINK.findall(page.read_text()):

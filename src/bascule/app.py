@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bascule import __version__, refusals
 from bascule.accounts.access import require, require_user
 from bascule.accounts.origin import is_https
+from bascule.accounts.permissions import DATA_READ
 from bascule.accounts.tokens import ensure_admin
 from bascule.asked import refuse_unknown
 from bascule.audit.middleware import Recorder
@@ -91,7 +92,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
     app.add_api_route(
         "/openapi.json",
         app.openapi,
-        dependencies=[Depends(require("viewer"))],
+        dependencies=[Depends(require(DATA_READ))],
         include_in_schema=False,
     )
     refusals.install(app)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from bascule.accounts.people import users
+from bascule.accounts.permissions import BUILT_IN_ROLES
 from bascule.accounts.sign_in.bearer_tokens import start_family
 from bascule.accounts.tables import RefreshFamily
 from tests.accounts.walking import Way
@@ -70,7 +71,7 @@ class Crew:
 @pytest.fixture(scope="session")
 def crew(running_hub: RunningHub, admin: Visitor) -> Crew:
     make_person = People(running_hub).make
-    members = {role: make_person(role) for role in ("viewer", "editor", "admin")}
+    members = {role: make_person(role) for role in BUILT_IN_ROLES}
     members["deactivated"] = make_person("admin")
     token = admin.post("/api/auth/tokens", {"name": "reading", "scope": "read"}).json["token"]
     assert admin.patch(f"/api/users/{members['deactivated'].id}", {"active": False}).status == 200

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bascule.accounts.access import ROLES
+from bascule.accounts.permissions import BUILT_IN_ROLES as ROLES
 from tests.accounts.conftest import Crew, connect
 from tests.accounts.walking import GUARDED, Way
 from tests.api.listener import Listener

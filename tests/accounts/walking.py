@@ -8,6 +8,7 @@ from typing import Any
 from fastapi.routing import iter_route_contexts
 
 from bascule.accounts.access import Require
+from bascule.accounts.permissions import Permission
 from bascule.app import create_app
 from tests.kit.api import Answer
 from tests.kit.visitors import Visitor
@@ -44,11 +45,11 @@ UNKNOWN = {
 
 @dataclass(frozen=True)
 class Way:
-    """A method and a path; `needs`: the roles that its dependencies ask for."""
+    """A method and a path; `needs`: the permissions that its dependencies ask for."""
 
     method: str
     path: str
-    needs: tuple[str, ...]
+    needs: tuple[Permission, ...]
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -80,7 +81,9 @@ def every_way() -> list[Way]:
     found = []
     for route in iter_route_contexts(create_app().routes):
         for method in sorted((route.methods or set()) - {"HEAD"}):
-            needed = [call.role for call in _calls(route.dependant) if isinstance(call, Require)]
+            needed = [
+                call.permission for call in _calls(route.dependant) if isinstance(call, Require)
+            ]
             found.append(Way(method, str(route.path), tuple(dict.fromkeys(needed))))
     return found
 

@@ -174,9 +174,9 @@ def test_a_viewer_who_was_invited_looks_and_does_not_sync(
         headers={"Origin": vera.url},
     )
     assert refused.status == 403
-    assert "needs the role editor" in refused.text()
+    assert "needs the permission sync.run" in refused.text()
     vera.go("/people")
-    expect(here.get_by_text("needs the role admin")).to_be_visible()
+    expect(here.get_by_text("needs the permission people.manage")).to_be_visible()
     vera.shoot("refused")
 
     # What an admin takes away is gone at once.

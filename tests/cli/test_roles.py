@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import typer.main
 
-from bascule.accounts.access import ROLES
 from bascule.accounts.people import users
+from bascule.accounts.permissions import BUILT_IN_ROLES, named
 from bascule.accounts.tokens import issue_token
 from bascule.cli import app
-from bascule.cli.identity import NEEDED
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import connect_site
 from bascule.hub import open_hub
+from bascule.permissions import load
 from bascule.settings import Settings
 from tests.kit.command_in_process import Run
 
@@ -48,12 +48,13 @@ VERBS = dict(verbs(typer.main.get_command(app)))
 
 def test_every_verb_says_whom_it_is_for() -> None:
     assert len(VERBS) > 25
-    assert set(VERBS.values()) <= set(NEEDED)
+    permissions = {each.name for each in load()}
+    assert set(VERBS.values()) <= permissions | {"machine", "anybody"}
     for verb, needed in VERBS.items():
         if verb.startswith("users"):
-            assert needed == ("machine" if verb in POWERS else "admin"), verb
+            assert needed == ("machine" if verb in POWERS else "people.manage"), verb
         elif verb in OURS:
-            assert needed == "editor", verb
+            assert named(needed).scope == "write", verb
     for verb in ("up", "serve", "worker", "token", "rotate-key", "psql", "doctor"):
         assert VERBS[verb] == "machine", verb
 
@@ -115,7 +116,7 @@ ASKED = [verb for verb, needed in VERBS.items() if needed != "anybody"]
 @pytest.fixture
 def tokens(machine: Run) -> dict[str, str]:
     made: dict[str, str] = {}
-    for role in ROLES:
+    for role in BUILT_IN_ROLES:
         assert machine("users", "invite", role + "-one", "--role", role).code == 0
         made[role] = machine("token", "--user", role + "-one").out.strip()
     made["reading"] = machine("token", "--user", "admin-one", "--read").out.strip()
@@ -138,14 +139,14 @@ def test_each_role_may_what_the_verb_says_and_no_more(machine: Run, tokens: dict
             elif who == "nobody":
                 assert said.code == 2, case
                 assert "opens nothing here" in said.err, case
-            elif who == "reading" and needed != "viewer":
+            elif who == "reading" and named(needed).scope != "read":
                 assert said.code == 2, case
                 assert "may only read" in said.err, case
-            elif who in ROLES and ROLES.index(who) < ROLES.index(needed):
+            elif who in BUILT_IN_ROLES and who not in named(needed).roles:
                 assert said.code == 2, case
-                assert f"needs the role {needed}" in said.err, case
+                assert f"needs the permission {needed}" in said.err, case
             else:
-                assert "needs the role" not in said.err, case
+                assert "needs the permission" not in said.err, case
                 assert "may only read" not in said.err, case
             assert token not in said.out + said.err
 

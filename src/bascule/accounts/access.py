@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
@@ -16,19 +16,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from bascule.accounts.origin import address_of, refuse_cross_site
+from bascule.accounts.permissions import (
+    ACCOUNT_OWN,
+    BUILT_IN_ROLES,
+    DATA_READ,
+    PEOPLE_MANAGE,
+    SERVICES_OWN,
+    SITES_ALLOW,
+    Permission,
+    has_permission,
+)
 from bascule.accounts.reauthentication import confirm, confirm_with_passkey, confirmed_at
 from bascule.accounts.sessions import COOKIE, cookie_of, csrf_of, session_of
 from bascule.accounts.sign_in.bearer_tokens import user_of_access_token
 from bascule.accounts.sign_in.second_factor import has_factor
 from bascule.accounts.tables import User
-from bascule.accounts.tokens import HELD_TO, PREFIX, opened_by
+from bascule.accounts.tokens import PREFIX, opened_by, widest_scope
 from bascule.audit.counted import count
 from bascule.errors import Forbidden, Unauthenticated, Unconfirmed
 from bascule.events.live import position
 from bascule.hub import Hub
 
-Role = Literal["viewer", "editor", "admin"]
-ROLES: tuple[Role, ...] = ("viewer", "editor", "admin")  # each may what those before it may
 READING = {"GET", "HEAD"}
 CONFIRMED_FOR = timedelta(minutes=10)  # after a password was given
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -77,70 +85,74 @@ async def require_user(
         async with hub.db.session() as session:
             told = request.state.via == "session" and request.state.session.factor_told
             user.lacks_factor = not told and not await has_factor(session, user)
-        user.held_to = "editor" if user.lacks_factor else user.held_to
+        user.held_to = "write" if user.lacks_factor else user.held_to
     request.state.user = user
     return user
 
 
 def needs_factor(hub: Hub, user: User) -> bool:
-    """Whether they have to have an app or a passkey; until then they are as an editor."""
-    return hub.settings.second_factor == "admins" and user.role == "admin"
+    """Whether the settings want a second factor of them: of who has any permission of an admin's.
+    Without one they are held to the permissions of the scope `write`.
+    """
+    return hub.settings.second_factor == "admins" and widest_scope(user) == "admin"
 
 
 CurrentUser = Annotated[User, Depends(require_user)]
 
 
 class Require:
-    """A dependency that lets in who has this role, or more; see `require`."""
+    """A dependency that lets in who has this permission; see `require`."""
 
-    def __init__(self, role: Role) -> None:
-        self.role = role
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
 
     async def __call__(self, user: CurrentUser) -> User:
-        refuse_below(self.role, user)
+        refuse_without(self.permission, user)
         return user
 
 
 @cache
-def require(role: Role) -> Callable[..., Awaitable[User]]:
+def require(permission: Permission) -> Callable[..., Awaitable[User]]:
     """For `Depends`: the user, or Forbidden. Every route has one; a test reads which."""
-    return Require(role)
+    return Require(permission)
 
 
-Viewer = Annotated[User, Depends(require("viewer"))]
-Editor = Annotated[User, Depends(require("editor"))]
-Admin = Annotated[User, Depends(require("admin"))]
+MayUseAccount = Annotated[User, Depends(require(ACCOUNT_OWN))]
+MayRead = Annotated[User, Depends(require(DATA_READ))]
+MayKeepServices = Annotated[User, Depends(require(SERVICES_OWN))]
+MayManagePeople = Annotated[User, Depends(require(PEOPLE_MANAGE))]
+MayAllowSites = Annotated[User, Depends(require(SITES_ALLOW))]
 
 
-def refuse_below(role: Role, user: User) -> None:
-    if user.held_to and user.lacks_factor and not has_role(user, role):
+def refuse_without(permission: Permission, user: User) -> None:
+    """Forbidden, with what is missing and who can give it."""
+    if user.may(permission):
+        return
+    if not has_permission(user.role, user.role_permissions, permission):
+        raise Forbidden(
+            f"This needs the permission {permission.name}, which your role, {user.role}, does not "
+            "have.",
+            next_step="Ask an admin: they give roles on the page People, or with 'bascule users "
+            f"role {user.username} {_least_role_with(permission)}'.",
+        )
+    if user.lacks_factor:
         raise Forbidden(
             "On this hub admins have a second factor, and you have none yet.",
             next_step="Set an authenticator app up, on the page My settings, Second factor, or "
             "with POST /api/auth/second-factor; or add a passkey there.",
         )
-    if user.held_to and not has_role(user, role) and role_allows(user.role, role):
-        raise Forbidden(
-            f"This token changes what an {user.held_to} may; this needs the role {role}.",
-            next_step=f"Make one with the scope {role}, if that is what it is for.",
-        )
-    if not has_role(user, role):
-        raise Forbidden(
-            f"This needs the role {role}; you are {_article(user.role)}.",
-            next_step="Ask an admin: they give roles on the page People, or with 'bascule users "
-            f"role {user.username} {role}'.",
-        )
+    raise Forbidden(
+        f"This needs the permission {permission.name}, which a token of the scope {user.held_to} "
+        "does not have.",
+        next_step=f"Make one with the scope {permission.scope}, if that is what it is for.",
+    )
 
 
-def has_role(user: User, role: Role) -> bool:
-    return role_allows(user.role, role) and role_allows(user.held_to or user.role, role)
+def _least_role_with(permission: Permission) -> str:
+    return next(role for role in BUILT_IN_ROLES if role in permission.roles)
 
 
-def role_allows(held: str, role: Role) -> bool:
-    return held in ROLES[ROLES.index(role) :]
-
-
-async def require_person(request: Request, user: CurrentUser) -> User:
+async def require_person(request: Request, user: MayUseAccount) -> User:
     """Somebody who signed in with a password. A machine's token must not make itself another."""
     if request.state.via == "token":
         raise Forbidden(
@@ -153,7 +165,7 @@ async def require_person(request: Request, user: CurrentUser) -> User:
 ThePerson = Annotated[User, Depends(require_person)]
 
 
-async def require_confirmed(request: Request, hub: TheHub, user: CurrentUser) -> User:
+async def require_confirmed(request: Request, hub: TheHub, user: MayUseAccount) -> User:
     """A person who gave their password within the last minutes: at sign-in, with POST
     /api/auth/confirm, or in this form (`confirm_password`, `confirm_passkey`). For what leads to a
     person's powers, so that neither a machine's token nor a browser left alone gives them.
@@ -216,7 +228,7 @@ def hold_to_scope(user: User, scope: str) -> None:
             "This token may only read.",
             next_step="Make one with the scope write, if that is what it is for.",
         )
-    user.held_to = HELD_TO.get(scope, "")
+    user.held_to = scope
 
 
 async def _user_of_bearer(
@@ -259,7 +271,3 @@ async def _csrf_sent(request: Request) -> bytes:
     if sent is None and request.headers.get("content-type", "").startswith(FORMS):
         sent = (await request.form()).get("csrf_token")
     return sent.encode("utf-8", "surrogatepass") if isinstance(sent, str) else b""
-
-
-def _article(role: str) -> str:
-    return f"an {role}" if role[:1] in "aeiou" else f"a {role}"

@@ -5,7 +5,6 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from bascule.accounts.access import Role
 from bascule.accounts.tables import ApiToken, User
 
 PERSON: dict[str, Any] = {
@@ -26,7 +25,7 @@ class Person(BaseModel):
     id: int
     username: str
     email: str | None
-    role: str = Field(description="admin, editor or viewer")
+    role: str = Field(description="viewer, editor, accountant or admin, or a role of your own")
     active: bool
     has_password: bool = Field(description="false: invited, or reset, and not been here since.")
     created_at: datetime
@@ -69,7 +68,7 @@ class NewPerson(BaseModel):
 
     username: str = Field(max_length=200)
     email: str | None = Field(default=None, max_length=300)
-    role: Role = "viewer"
+    role: str = Field(default="viewer", max_length=100)
 
 
 class PersonChange(BaseModel):
@@ -79,7 +78,7 @@ class PersonChange(BaseModel):
         extra="forbid", json_schema_extra={"example": {"role": "viewer", "active": True}}
     )
 
-    role: Role = Field(default_factory=lambda: "viewer")
+    role: str = Field(default_factory=lambda: "viewer", max_length=100)
     active: bool = Field(default_factory=bool)
     email: str | None = Field(default_factory=lambda: None, max_length=300)
 

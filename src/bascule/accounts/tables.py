@@ -1,11 +1,13 @@
 """People, how they sign in, and the tokens that their machines hold. Secrets are kept as hashes."""
 
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from bascule.accounts.permissions import Permission, has_permission, named
 from bascule.store.base import Base, encrypted, made_here
 
 
@@ -25,15 +27,16 @@ class User(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(unique=True)
     email: Mapped[str | None] = mapped_column(unique=True)
-    role: Mapped[str] = mapped_column(server_default="viewer")  # admin, editor, viewer
+    role: Mapped[str] = mapped_column(server_default="viewer")
     active: Mapped[bool] = mapped_column(server_default="true")
     password_hash: Mapped[str | None]  # Argon2id; None: no password was chosen yet
     version: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_sign_in_at: Mapped[datetime | None]
-    # No column: the role that a token, or a missing second factor, lets them have at most.
+    # No columns. `held_to`: the scope to which a token, or a missing second factor, holds them.
     held_to = ""
     lacks_factor = False
+    role_permissions: ClassVar[list[str] | None] = None
 
     # Their own ERPNext and Nextcloud; secret and password are Fernet, see bascule.store.vault.
     erpnext_url: Mapped[str | None] = mapped_column(String(512))
@@ -46,6 +49,12 @@ class User(Base):
     nextcloud_password: Mapped[str | None] = mapped_column(
         Text, info=encrypted("password of Nextcloud", beside="nextcloud_url")
     )
+
+    def may(self, permission: Permission | str) -> bool:
+        """By their role, and by the token that they act with. Templates give the name."""
+        return has_permission(
+            self.role, self.role_permissions, named(permission), held_to=self.held_to
+        )
 
 
 class ApiToken(Base):

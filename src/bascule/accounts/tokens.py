@@ -11,15 +11,12 @@ from sqlalchemy import delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.accounts.permissions import SCOPES, Scope, permissions_of
 from bascule.accounts.tables import ApiToken, User
 from bascule.errors import Invalid, NoSuch
 from bascule.events.live import publish
 
 PREFIX = "bsc_"  # lets secret scanners, and people, see what a leaked string is
-SCOPES = ("read", "write", "admin")  # each may what those before it may
-# Of each role the widest that a token of theirs may have.
-WIDEST = {"viewer": "read", "editor": "write", "admin": "admin"}
-HELD_TO = {"write": "editor"}  # as which role, at most, it changes things
 LASTS = timedelta(days=90)
 LONGEST = timedelta(days=366)
 SOON = timedelta(days=7)
@@ -61,7 +58,7 @@ async def issue_token(
     Invalid: the scope is wider than their role, or the end is past or more than a year away.
     """
     owner = user or await ensure_admin(session)
-    scope = scope or WIDEST[owner.role]
+    scope = scope or widest_scope(owner)
     expires_at = expires_at or datetime.now(UTC) + LASTS
     _check(owner, scope, expires_at)
     token = PREFIX + secrets.token_urlsafe(32)
@@ -81,7 +78,13 @@ async def issue_token(
 
 def scopes_of(owner: User) -> tuple[str, ...]:
     """What a token of theirs may be given, the least first."""
-    return SCOPES[: SCOPES.index(WIDEST[owner.role]) + 1]
+    return SCOPES[: SCOPES.index(widest_scope(owner)) + 1]
+
+
+def widest_scope(owner: User) -> Scope:
+    """The widest of the scopes that their role's permissions have."""
+    having = permissions_of(owner.role, owner.role_permissions)
+    return max((each.scope for each in having), key=SCOPES.index)
 
 
 def _check(owner: User, scope: str, expires_at: datetime) -> None:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.attention.items import Kind, Need, needs_of
 
 router = APIRouter(prefix="/api/needs", tags=["Needs attention"])
@@ -83,7 +83,7 @@ class Needs(BaseModel):
 
 
 @router.get("", name="needs")
-async def needs(hub: TheHub, user: Viewer) -> Needs:
+async def needs(hub: TheHub, user: MayRead) -> Needs:
     """What needs attention, in all that you may see: sites, runs, records, webhooks, credentials.
     Asks no site.
     """

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import Role, has_role
+from bascule.accounts.permissions import Permission
 from bascule.accounts.tables import User
 from bascule.hub import Hub
 
@@ -33,7 +33,7 @@ KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
 @dataclass(frozen=True)
 class Mend:
     """The button that takes it away: it leads to `href`, or with `post` does it there at once.
-    `role`: who may.
+    `permission`: what it takes.
     """
 
     label: str
@@ -41,7 +41,7 @@ class Mend:
     post: bool = False
     values: Mapping[str, str] = field(default_factory=dict)
     icon: str = ""
-    role: Role = "editor"
+    permission: Permission = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ async def needs_of(hub: Hub, session: AsyncSession, viewer: User | None) -> list
     found.sort(key=lambda need: KINDS.index(need.kind))
     return _by_cause(
         need
-        if need.mend is None or viewer is None or has_role(viewer, need.mend.role)
+        if need.mend is None or viewer is None or viewer.may(need.mend.permission)
         else replace(need, mend=None)
         for need in found
     )

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import Admin, TheHub
+from bascule.accounts.access import TheHub
 from bascule.accounts.downloads import REFUSALS, Download
+from bascule.audit.dependencies import MayReadAudit
 from bascule.audit.entries import Wanted, entries, recorded
 from bascule.spreadsheets import disarmed
 
@@ -86,7 +87,7 @@ Asked = Annotated[Wanted, Depends(wanted)]
 @router.get("/api/audit")
 async def audit(
     hub: TheHub,
-    user: Admin,
+    user: MayReadAudit,
     asked: Asked,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     before: Annotated[
@@ -108,7 +109,7 @@ async def audit(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **REFUSALS},
 )
-async def audit_csv(hub: TheHub, user: Admin, asked: Asked) -> Download:
+async def audit_csv(hub: TheHub, user: MayReadAudit, asked: Asked) -> Download:
     """The same as a file, without pages."""
 
     async def lines() -> AsyncGenerator[str]:

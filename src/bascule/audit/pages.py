@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from bascule.accounts.access import Admin, TheHub
+from bascule.accounts.access import TheHub
 from bascule.accounts.people.users import list_people
+from bascule.audit.dependencies import MayReadAudit
 from bascule.audit.entries import Wanted, connections_seen, entries
 from bascule.audit.labels import GROUPS, WORDS, told, words_of
 from bascule.ui import is_htmx, page_url, render
@@ -21,7 +22,7 @@ Asked = Annotated[str, Query(max_length=300)]
 async def audit_page(
     request: Request,
     hub: TheHub,
-    user: Admin,
+    user: MayReadAudit,
     person: Annotated[str, Query(alias="user", max_length=300)] = "",
     action: Asked = "",
     connection: Asked = "",

@@ -56,7 +56,7 @@ def verb(
 ) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """A function, async or not, as a verb: its answer is the exit code, its errors two lines.
 
-    `needed` is the role that it takes, see `identity`; a test reads it off what comes back.
+    `needed` is the permission that it takes, see `identity`; a test reads it off what comes back.
     """
 
     def made(function: Callable[..., Any]) -> Callable[..., None]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from bascule.cli.exit_codes import Refused
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from bascule.settings import Settings
 
 log = logging.getLogger(__name__)
-# machine: for its owner alone, with no token; anybody: nothing of the hub is touched.
-Needed = Literal["viewer", "editor", "admin", "machine", "anybody"]
-NEEDED = get_args(Needed)
+# The name of a permission; or machine: for its owner alone, with no token; or anybody: nothing of
+# the hub is touched.
+Needed = str
 _said: ContextVar[tuple[str, Needed]] = ContextVar("said")  # the verb that runs, and what it needs
 _row: ContextVar[int] = ContextVar("row")  # its own in the journal
 
@@ -50,14 +50,17 @@ async def acting_hub(
     What changes something is noted in the journal as it begins, and how it ended with the values
     that it changed; `of`: whom or what it is done to, besides a connection, see `acted_on`.
     """
+    from bascule.accounts.permissions import named
     from bascule.audit.changes import noting
     from bascule.audit.entries import record
     from bascule.hub import open_hub
+    from bascule.permissions import load
 
     verb, needed = _said.get()
+    load()
     async with open_hub(settings) as hub:
         user = await _user(hub, needed)
-        if needed == "viewer":
+        if needed not in ("machine", "anybody") and named(needed).scope == "read":
             yield hub, user
             return
         async with hub.db.session() as session:
@@ -107,7 +110,8 @@ def _login() -> str:
 
 
 async def _user(hub: "Hub", needed: Needed) -> "User | None":
-    from bascule.accounts.access import hold_to_scope, refuse_below
+    from bascule.accounts.access import hold_to_scope, refuse_without
+    from bascule.accounts.permissions import named
     from bascule.accounts.tokens import opened_by
     from bascule.errors import Unauthenticated
 
@@ -123,9 +127,9 @@ async def _user(hub: "Hub", needed: Needed) -> "User | None":
             "of this machine.",
         )
     user, scope = found
-    if needed in ("viewer", "editor", "admin"):
-        refuse_below(needed, user)
-        if needed != "viewer":
+    if needed not in ("machine", "anybody"):
+        refuse_without(named(needed), user)
+        if named(needed).scope != "read":
             hold_to_scope(user, scope)
-            refuse_below(needed, user)
+            refuse_without(named(needed), user)
     return user

@@ -50,20 +50,20 @@ BOTH_WAYS = "Both ways"
 RUN = "Run it"
 UPKEEP = "Look after it"
 
-# Each with the role that it needs.
+# Each with the permission that it needs.
 VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
     START: (
         (command.demo, "anybody"),
-        (connect.connect, "editor"),
-        (check.check, "editor"),
+        (connect.connect, "connections.edit"),
+        (check.check, "connections.edit"),
     ),
     MIRROR: (
-        (sync.sync, "editor"),
-        (sync.verify, "editor"),
-        (status.status, "viewer"),
-        (status.logs, "viewer"),
-        (cancel.cancel, "editor"),
-        (export.export, "viewer"),
+        (sync.sync, "sync.run"),
+        (sync.verify, "sync.run"),
+        (status.status, "data.read"),
+        (status.logs, "data.read"),
+        (cancel.cancel, "sync.run"),
+        (export.export, "data.read"),
     ),
     RUN: (
         (serve.up, "machine"),
@@ -72,15 +72,15 @@ VERBS: dict[str, tuple[tuple[Callable[..., Any], Needed], ...]] = {
         (serve.sandbox, "anybody"),
     ),
     UPKEEP: (
-        (attention.attention, "viewer"),
+        (attention.attention, "data.read"),
         (doctor.doctor, "machine"),
-        (system.system, "admin"),
+        (system.system, "system.read"),
         (backup.backup, "machine"),
         (backup.restore, "machine"),
         (maintenance.token, "machine"),
         (rotate_key.rotate_key, "machine"),
-        (change.change, "editor"),
-        (connect.disconnect, "editor"),
+        (change.change, "connections.edit"),
+        (connect.disconnect, "connections.edit"),
     ),
 }
 for panel, verbs in VERBS.items():

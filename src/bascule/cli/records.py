@@ -36,7 +36,7 @@ SYNC_PATIENCE = 3600  # seconds
 
 
 @app.callback(invoke_without_command=True)
-@verb("viewer", group="records")
+@verb("data.read", group="records")
 async def list_types(context: typer.Context, as_json: AsJson = False) -> int:
     """Records in two-way sync. Without a command: how many there are, and in which state."""
     if context.invoked_subcommand is not None:
@@ -68,7 +68,7 @@ async def list_types(context: typer.Context, as_json: AsJson = False) -> int:
 
 
 @app.command("list")
-@verb("viewer", group="records")
+@verb("data.read", group="records")
 async def list_(
     kind: Type,
     search: Annotated[
@@ -129,7 +129,7 @@ async def list_(
 
 
 @app.command("show")
-@verb("viewer", group="records")
+@verb("data.read", group="records")
 async def show_(kind: Type, number: Number, as_json: AsJson = False) -> int:
     """One record: its fields, its status, its open conflicts, and what happened last."""
     from bascule.sync.conflicts import open_conflicts
@@ -164,7 +164,7 @@ async def show_(kind: Type, number: Number, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("editor", group="records")
+@verb("records.edit", group="records")
 async def sync(
     kind: Type,
     whole: Annotated[
@@ -203,7 +203,7 @@ async def sync(
 
 
 @app.command()
-@verb("viewer", group="records")
+@verb("data.read", group="records")
 async def conflicts(
     kind: AnyType = None,
     before: Annotated[int | None, typer.Option(help="Only conflicts older than this id.")] = None,
@@ -229,7 +229,7 @@ async def conflicts(
 
 
 @app.command()
-@verb("editor", group="records")
+@verb("records.edit", group="records")
 async def resolve(
     kind: Type,
     number: Number,
@@ -270,7 +270,7 @@ app.command("settle", hidden=True)(resolve)  # its name in 0.1
 
 
 @app.command()
-@verb("editor", group="records")
+@verb("records.edit", group="records")
 async def retry(
     kind: AnyType = None,
     remedy: Annotated[
@@ -293,7 +293,7 @@ async def retry(
 
 
 @app.command()
-@verb("editor", group="records")
+@verb("records.edit", group="records")
 async def do(
     kind: Type,
     number: Number,
@@ -326,7 +326,7 @@ async def do(
 
 
 @app.command("join")
-@verb("editor", group="records")
+@verb("records.edit", group="records")
 async def join_(
     kind: Type,
     number: Number,

@@ -31,7 +31,7 @@ _MEANT = {
 
 
 @app.callback(invoke_without_command=True)
-@verb("viewer", group="two-way")
+@verb("data.read", group="two-way")
 async def list_two_ways(context: typer.Context, as_json: AsJson = False) -> int:
     """Two-way sync. Without a command: where it is on, how it goes, and by which policy."""
     if context.invoked_subcommand is not None:
@@ -66,7 +66,7 @@ async def list_two_ways(context: typer.Context, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("editor", group="two-way")
+@verb("two_way.manage", group="two-way")
 async def check(kind: Type, connection: Of = None, as_json: AsJson = False) -> int:
     """Ask the site which fields it can hold, and try each right that is needed.
 
@@ -98,7 +98,7 @@ async def check(kind: Type, connection: Of = None, as_json: AsJson = False) -> i
 
 
 @app.command()
-@verb("editor", group="two-way")
+@verb("two_way.manage", group="two-way")
 async def begin(
     kind: Type,
     connection: Of = None,
@@ -137,7 +137,7 @@ async def begin(
 
 
 @app.command()
-@verb("viewer", group="two-way")
+@verb("data.read", group="two-way")
 async def matches(
     kind: Type,
     connection: Of = None,
@@ -170,7 +170,7 @@ async def matches(
 
 
 @app.command()
-@verb("editor", group="two-way")
+@verb("two_way.manage", group="two-way")
 async def decide(
     kind: Type,
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="As 'matches' shows it.")],
@@ -198,7 +198,7 @@ async def decide(
 
 
 @app.command()
-@verb("editor", group="two-way")
+@verb("two_way.manage", group="two-way")
 async def confirm(
     kind: Type, connection: Of = None, yes: Yes = False, as_json: AsJson = False
 ) -> int:
@@ -215,7 +215,7 @@ async def confirm(
 
 
 @app.command()
-@verb("editor", group="two-way")
+@verb("two_way.manage", group="two-way")
 async def restored(
     kind: Type,
     choice: Annotated[
@@ -243,7 +243,7 @@ async def restored(
 
 
 @app.command()
-@verb("editor", group="two-way")
+@verb("two_way.manage", group="two-way")
 async def off(kind: Type, connection: Of = None, yes: Yes = False, as_json: AsJson = False) -> int:
     """Turn it off: nothing is read or written any more. What is here stays."""
     from bascule.sync.record_types import record_type

@@ -31,7 +31,7 @@ _COLOURS = {
 
 
 @app.callback(invoke_without_command=True)
-@verb("viewer", group="webhooks")
+@verb("data.read", group="webhooks")
 async def list_webhooks(
     context: typer.Context, connection: Of = None, as_json: AsJson = False
 ) -> int:
@@ -59,7 +59,7 @@ async def list_webhooks(
 
 
 @app.command("set-up")
-@verb("editor", group="webhooks")
+@verb("connections.edit", group="webhooks")
 async def set_up(
     connection: Of = None,
     doctype: Annotated[
@@ -93,7 +93,7 @@ async def set_up(
 
 
 @app.command()
-@verb("editor", group="webhooks")
+@verb("connections.edit", group="webhooks")
 async def check(connection: Of = None, as_json: AsJson = False) -> int:
     """Ask the site for its webhooks and for failed deliveries. Writes nothing there.
 
@@ -105,7 +105,7 @@ async def check(connection: Of = None, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("editor", group="webhooks")
+@verb("connections.edit", group="webhooks")
 async def fix(connection: Of = None, as_json: AsJson = False) -> int:
     """Create webhooks missing on the site, reset altered ones, remove duplicates."""
     from bascule.inbox.frappe import setup
@@ -117,7 +117,7 @@ app.command("mend", hidden=True)(fix)  # its name in 0.1
 
 
 @app.command()
-@verb("editor", group="webhooks")
+@verb("connections.edit", group="webhooks")
 async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
     """Replace their secret, here and on the site. The old one is accepted for one more hour."""
     from bascule.inbox.frappe import setup
@@ -129,7 +129,7 @@ async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("editor", group="webhooks")
+@verb("connections.edit", group="webhooks")
 async def retry(connection: Of = None, as_json: AsJson = False) -> int:
     """Dispatch failed deliveries again; the hub's worker does it."""
     from bascule.inbox.dispatch import try_failed_again
@@ -145,7 +145,7 @@ async def retry(connection: Of = None, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("editor", group="webhooks")
+@verb("connections.edit", group="webhooks")
 async def clear(
     connection: Of = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -177,7 +177,7 @@ async def clear(
 
 
 @app.command()
-@verb("editor", group="webhooks")
+@verb("connections.edit", group="webhooks")
 async def remove(
     connection: Of = None,
     only_here: Annotated[

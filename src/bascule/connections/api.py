@@ -7,12 +7,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from bascule.accounts.access import CurrentUser, Editor, TheHub, require
+from bascule.accounts.access import CurrentUser, TheHub, require
+from bascule.accounts.permissions import DATA_READ
 from bascule.audit.entries import about
 from bascule.connections.answers import CheckAnswer, Connector
 from bascule.connections.deleting import delete_connection
 from bascule.connections.deleting_answers import DeletedAnswer, LeavingAnswer
+from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.on_site import leaving
+from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.service import (
     find_connection,
     recheck,
@@ -40,26 +43,25 @@ async def named_in_path(
 
 
 TheConnection = Annotated[Connection, Depends(named_in_path)]
-VIEWER = [Depends(require("viewer"))]
-EDITOR = [Depends(require("editor"))]
+TO_READ = [Depends(require(DATA_READ))]
 IN_USE: dict[int | str, dict[str, Any]] = {
     409: {"description": "Somebody is reading or writing the mirror, so it cannot be dropped."}
 }
 
 
-@router.get("/types", dependencies=VIEWER)
+@router.get("/types", dependencies=TO_READ)
 async def connector_types() -> ConnectorTypes:
     """The kinds of sites that can be connected, each with its form and where to find its values."""
     return ConnectorTypes(types=TYPES, categories=CATEGORIES)
 
 
-@router.get("/{connector}", dependencies=VIEWER)
+@router.get("/{connector}", dependencies=TO_READ)
 async def one_connector(connection: TheConnection) -> Connector:
     """One of them, without its secret."""
     return Connector.of(connection)
 
 
-@router.post("/{connector}/test", dependencies=EDITOR)
+@router.post("/{connector}/test", dependencies=[Depends(require(CONNECTIONS_EDIT))])
 async def test_connector(hub: TheHub, connection: TheConnection) -> CheckAnswer:
     """Asks the site again: who the hub is there, and what it may read. A site that refuses or is
     down is an answer too: 200 with `ok: false`.
@@ -67,7 +69,7 @@ async def test_connector(hub: TheHub, connection: TheConnection) -> CheckAnswer:
     return CheckAnswer.of(await recheck(hub, connection))
 
 
-@router.get("/{connector}/deletion", dependencies=VIEWER)
+@router.get("/{connector}/deletion", dependencies=TO_READ)
 async def before_deletion(hub: TheHub, connection: TheConnection) -> LeavingAnswer:
     """What a deletion would remove from the site, and what would become of the records that are
     kept the same with it. Asks no site.
@@ -79,7 +81,7 @@ async def before_deletion(hub: TheHub, connection: TheConnection) -> LeavingAnsw
 @router.delete("/{connector}", responses=IN_USE)
 async def delete_connector(
     hub: TheHub,
-    user: Editor,
+    user: MayEditConnections,
     connection: TheConnection,
     drop_mirror: Annotated[
         bool, Query(description="Drop the mirror's schema too; false leaves it where it is.")

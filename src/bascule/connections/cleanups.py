@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import Role, refuse_below
+from bascule.accounts.access import refuse_without
 from bascule.accounts.allowed_sites.allowlist import reach_of
+from bascule.accounts.permissions import Permission
 from bascule.accounts.tables import User
 from bascule.attention.items import Mend, Need, finds_needs
 from bascule.backoff import Backoff
 from bascule.connections.on_site import OnSite, remove
+from bascule.connections.permissions import CONNECTIONS_EDIT, CONNECTIONS_MANAGE
 from bascule.connections.sites import unpooled_site
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.errors import Conflict, HubError, NoSuch
@@ -72,9 +74,9 @@ async def find_cleanup(session: AsyncSession, number: int, viewer: User | None) 
     return found
 
 
-def who_decides(cleanup: SiteCleanup) -> Role:
+def who_decides(cleanup: SiteCleanup) -> Permission:
     """Who may end it, of those who may know of it: who might delete the connection."""
-    return "admin" if cleanup.shared else "editor"
+    return CONNECTIONS_MANAGE if cleanup.shared else CONNECTIONS_EDIT
 
 
 async def try_now(hub: Hub, number: int, *, by: User | None) -> Tried:
@@ -103,7 +105,7 @@ async def give_up(hub: Hub, number: int, *, by: User | None) -> SiteCleanup:
 
 def _refuse(by: User | None, cleanup: SiteCleanup) -> None:
     if by is not None:
-        refuse_below(who_decides(cleanup), by)
+        refuse_without(who_decides(cleanup), by)
 
 
 async def attempt(hub: Hub, number: int) -> Tried:
@@ -219,6 +221,6 @@ def _need(cleanup: SiteCleanup) -> Need:
         what=f"Still on its site: {what_remains(cleanup)}.{why}",
         next_step=step,
         page="/connectors",
-        mend=Mend(label, to, post=True, role=who_decides(cleanup)),
+        mend=Mend(label, to, post=True, permission=who_decides(cleanup)),
         command=f"bascule cleanups {verb} {cleanup.id}",
     )

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.audit.entries import entry_of
 from bascule.connections.cleanups import give_up, list_cleanups, try_now
+from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.tables import SiteCleanup
 
 router = APIRouter(prefix="/api/cleanups", tags=["Connectors"])
@@ -77,7 +78,7 @@ class TriedCleanup(BaseModel):
 
 
 @router.get("")
-async def cleanups(hub: TheHub, user: Viewer) -> Cleanups:
+async def cleanups(hub: TheHub, user: MayRead) -> Cleanups:
     """What deleted connectors have left on their sites because those could not be reached. The hub
     tries again by itself for a week.
     """
@@ -89,7 +90,7 @@ async def cleanups(hub: TheHub, user: Viewer) -> Cleanups:
 
 @router.post("/{cleanup}/retry")
 async def retry_cleanup(
-    request: Request, hub: TheHub, user: Editor, cleanup: Number
+    request: Request, hub: TheHub, user: MayEditConnections, cleanup: Number
 ) -> TriedCleanup:
     """Tries it at once. Of a connector that all shared: admins."""
     entry_of(request).object = str(cleanup)
@@ -103,7 +104,7 @@ async def retry_cleanup(
 
 @router.delete("/{cleanup}")
 async def give_up_cleanup(
-    request: Request, hub: TheHub, user: Editor, cleanup: Number
+    request: Request, hub: TheHub, user: MayEditConnections, cleanup: Number
 ) -> CleanupAnswer:
     """Forgets it with its credentials: what is on the site stays there. Of a connector that all
     shared: admins.

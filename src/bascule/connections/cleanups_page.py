@@ -4,10 +4,11 @@ page of connectors.
 
 from fastapi import APIRouter, Request, Response
 
-from bascule.accounts.access import Editor, TheHub
+from bascule.accounts.access import TheHub
 from bascule.audit.entries import entry_of
 from bascule.connections.cleanups import give_up, try_now, what_remains
 from bascule.connections.cleanups_api import Number
+from bascule.connections.dependencies import MayEditConnections
 from bascule.errors import Conflict
 from bascule.ui import back_to
 
@@ -16,7 +17,9 @@ BACK = "/connectors"
 
 
 @pages.post("/retry", name="retry_cleanup")
-async def retry_form(request: Request, hub: TheHub, user: Editor, cleanup: Number) -> Response:
+async def retry_form(
+    request: Request, hub: TheHub, user: MayEditConnections, cleanup: Number
+) -> Response:
     entry_of(request).object = str(cleanup)
     try:
         tried = await try_now(hub, cleanup, by=user)
@@ -29,7 +32,9 @@ async def retry_form(request: Request, hub: TheHub, user: Editor, cleanup: Numbe
 
 
 @pages.post("/give-up", name="give_up_cleanup")
-async def give_up_form(request: Request, hub: TheHub, user: Editor, cleanup: Number) -> Response:
+async def give_up_form(
+    request: Request, hub: TheHub, user: MayEditConnections, cleanup: Number
+) -> Response:
     gone = await give_up(hub, cleanup, by=user)
     entry_of(request).object = gone.name
     return back_to(BACK, f"Given up; left on the site of {gone.name}: {what_remains(gone)}.")

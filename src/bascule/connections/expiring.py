@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import has_role
+from bascule.accounts.permissions import ACCOUNT_OWN
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import ending_soon
 from bascule.attention.items import Mend, Need, finds_needs
@@ -26,7 +26,7 @@ async def tokens_that_end(hub: Hub, session: AsyncSession, viewer: User | None) 
             next_step="Make another of the same name and give it to what uses this one; or revoke "
             "it, if nothing does.",
             page="/settings#tokens-title",
-            mend=Mend("Make another", "/settings#tokens-title", icon="key", role="viewer"),
+            mend=Mend("Make another", "/settings#tokens-title", icon="key", permission=ACCOUNT_OWN),
         )
         for token in (await ending_soon(session, viewer) if viewer else [])
         if (ends := token.expires_at) is not None
@@ -39,8 +39,8 @@ async def old_secrets(hub: Hub, session: AsyncSession, viewer: User | None) -> l
     days = hub.settings.api_secret_days
     found = []
     for connection in await list_connections(session, viewer) if days else []:
-        role = who_decides(connection)
-        if connection.health == "refused" or not (viewer is None or has_role(viewer, role)):
+        needed = who_decides(connection)
+        if connection.health == "refused" or not (viewer is None or viewer.may(needed)):
             continue
         try:
             since = hub.vault.encrypted_at(connection.api_secret_encrypted)
@@ -57,7 +57,7 @@ async def old_secrets(hub: Hub, session: AsyncSession, viewer: User | None) -> l
                 next_step="It goes on working. To renew it, generate keys for the hub's user in "
                 "ERPNext (My Settings, API Access), and give both to the hub.",
                 page=page,
-                mend=Mend("Renew the secret", page, icon="key", role=role),
+                mend=Mend("Renew the secret", page, icon="key", permission=needed),
                 command=f"bascule change {connection.slug} --credentials",
             )
         )

@@ -7,10 +7,10 @@ them. Those of somebody who is active are nobody else's to know of.
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import has_role
 from bascule.accounts.people.users import find_active, find_person
 from bascule.accounts.tables import User
 from bascule.connections.deleting import Deleted, delete_connection
+from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid
 from bascule.events.live import publish
@@ -40,7 +40,7 @@ async def hand_over(
     """
     user, connections = await left_by(session, who, lock=True)
     heir = await find_active(session, to)
-    if not has_role(heir, "editor"):
+    if not heir.may(CONNECTIONS_EDIT):
         raise Invalid(
             f"{heir.username} is a viewer, and connections are an editor's or an admin's.",
             next_step="Hand them over to somebody else, or make them an editor first.",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import ConfirmedPerson, TheHub, require
 from bascule.accounts.people.api import UserId, note
+from bascule.accounts.permissions import PEOPLE_MANAGE
 from bascule.audit.entries import entry_of
 from bascule.connections.left import delete_left, hand_over, left_by
 from bascule.connections.tables import Connection
@@ -18,7 +19,7 @@ from bascule.connections.tables import Connection
 router = APIRouter(
     prefix="/api/users/{user}/connections",
     tags=["People"],
-    dependencies=[Depends(require("admin"))],
+    dependencies=[Depends(require(PEOPLE_MANAGE))],
 )
 ACTIVE: dict[int | str, dict[str, Any]] = {
     409: {"description": "They are active: their private connections are theirs alone."}

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, has_role
+from bascule.accounts.access import ConfirmedPerson, MayManagePeople, TheHub
 from bascule.accounts.people.api import UserId, note
 from bascule.accounts.people.users import list_people
 from bascule.audit.entries import entry_of
 from bascule.connections.left import delete_left, hand_over, left_by
+from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.hub import Hub
 from bascule.ui import back_to, render
@@ -18,7 +19,9 @@ pages = APIRouter(include_in_schema=False)
 
 
 @pages.get("/people/{person}/left")
-async def left_page(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+async def left_page(
+    request: Request, hub: TheHub, user: MayManagePeople, person: UserId
+) -> Response:
     return await _left(request, hub, person)
 
 
@@ -26,7 +29,7 @@ async def left_page(request: Request, hub: TheHub, user: Admin, person: UserId) 
 async def hand_over_form(
     request: Request,
     hub: TheHub,
-    user: Admin,
+    user: MayManagePeople,
     _: ConfirmedPerson,
     person: UserId,
     to: Annotated[str, Form(max_length=300)] = "",
@@ -44,7 +47,9 @@ async def hand_over_form(
 
 
 @pages.post("/people/{person}/left/delete", name="delete_left_connections")
-async def delete_form(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+async def delete_form(
+    request: Request, hub: TheHub, user: MayManagePeople, person: UserId
+) -> Response:
     owner, deleted = await delete_left(hub, person)
     note(request, owner)
     said = f"{plural(len(deleted), 'connection')} of {owner.username}: deleted, with the mirrors."
@@ -58,7 +63,9 @@ async def _left(
         async with hub.db.session() as session:
             owner, connections = await left_by(session, person)
             heirs = [
-                one for one in await list_people(session) if one.active and has_role(one, "editor")
+                one
+                for one in await list_people(session)
+                if one.active and one.may(CONNECTIONS_EDIT)
             ]
     except Conflict:  # they are active again, and this is nobody else's to look at
         return back_to(f"/people/{person}", "They are active: their connections go on.")

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, true
 
-from bascule.accounts.access import Role, has_role, refuse_below
+from bascule.accounts.access import refuse_without
+from bascule.accounts.permissions import Permission
 from bascule.accounts.tables import User
+from bascule.connections.permissions import CONNECTIONS_EDIT, CONNECTIONS_MANAGE
 from bascule.connections.tables import Connection
 from bascule.errors import Forbidden, Invalid
 
@@ -33,13 +35,13 @@ def shared_unless_said(maker: User | None, wanted: bool | None) -> bool:
         if wanted is False:
             owner_of_private(maker)
         return True
-    refuse_below("editor", maker)
-    if wanted and not has_role(maker, "admin"):
+    refuse_without(CONNECTIONS_EDIT, maker)
+    if wanted and not maker.may(CONNECTIONS_MANAGE):
         raise Forbidden(
             "Only an admin may connect a site for everybody.",
             next_step="Leave 'shared' out to connect it for yourself, or ask an admin.",
         )
-    return has_role(maker, "admin") if wanted is None else wanted
+    return maker.may(CONNECTIONS_MANAGE) if wanted is None else wanted
 
 
 def owner_of_private(maker: User | None) -> int:
@@ -57,8 +59,8 @@ def refuse_change(by: User | None, connection: Connection, changes: Mapping[str,
     """Editors change a shared connection but for its way in and whom it is for; owners all."""
     if by is None:
         return
-    refuse_below("editor", by)
-    if has_role(by, "admin"):
+    refuse_without(CONNECTIONS_EDIT, by)
+    if by.may(CONNECTIONS_MANAGE):
         return
     if connection.shared and (named := sorted((WAY_IN | {"shared"}) & changes.keys())):
         raise Forbidden(
@@ -75,7 +77,7 @@ def refuse_change(by: User | None, connection: Connection, changes: Mapping[str,
 def refuse_delete(by: User | None, connection: Connection) -> None:
     if by is None:
         return
-    refuse_below(who_decides(connection), by)
+    refuse_without(who_decides(connection), by)
 
 
 def refuse_way_in(by: User | None, connection: Connection) -> None:
@@ -83,13 +85,13 @@ def refuse_way_in(by: User | None, connection: Connection) -> None:
     to say who may change the way there.
     """
     if by is not None:
-        refuse_below(who_decides(connection), by)
+        refuse_without(who_decides(connection), by)
 
 
 def may_delete(by: User, connection: Connection) -> bool:
-    return has_role(by, who_decides(connection))
+    return by.may(who_decides(connection))
 
 
-def who_decides(connection: Connection) -> Role:
+def who_decides(connection: Connection) -> Permission:
     """Who may delete it or change its way in, of those who may know of it."""
-    return "admin" if connection.shared else "editor"
+    return CONNECTIONS_MANAGE if connection.shared else CONNECTIONS_EDIT

@@ -10,11 +10,11 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from bascule.accounts.access import has_role
 from bascule.accounts.tables import User
 from bascule.connections.check import CheckReport
 from bascule.connections.forms import missing_fields, read_form, refuse_wrong, wrong_fields
 from bascule.connections.frequency import parts_of, zones
+from bascule.connections.permissions import CONNECTIONS_MANAGE
 from bascule.connections.service import CheckFailed
 from bascule.connections.trying import Group, Trial, groups_of, helping_roles
 from bascule.connections.types import GROUPS, ConnectorType, FormField
@@ -118,7 +118,7 @@ class Form:
 def blank(kind: ConnectorType, user: User) -> Form:
     """A new connection's form, with what is usual filled in."""
     values = {each.name: each.default for each in kind.fields}
-    may_share = has_role(user, "admin")
+    may_share = user.may(CONNECTIONS_MANAGE)
     return Form(kind, {**values, "shared": may_share}, f"/connectors/new/{kind.id}", may_share)
 
 

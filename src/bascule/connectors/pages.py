@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.audit.entries import about, unrecorded
 from bascule.connections.cleanups import list_cleanups, who_decides
+from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.forms import new_connection, type_named
 from bascule.connections.trying import try_out
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorType, find_types
@@ -33,7 +34,7 @@ Words = Annotated[str, Query(max_length=200)]
 
 @pages.get("/connectors")
 async def connectors_page(
-    request: Request, hub: TheHub, user: Viewer, search: Words = "", category: Words = ""
+    request: Request, hub: TheHub, user: MayRead, search: Words = "", category: Words = ""
 ) -> Response:
     async with hub.db.session() as session:
         page = await page_of(session, await find(session, user, Asked()), limit=FEW)
@@ -44,7 +45,7 @@ async def connectors_page(
         "connectors/connectors.html",
         found=dict(zip(page.connections, page.statuses, strict=True)),
         everything=page.everything,
-        cleanups=[(each, has_role(user, who_decides(each))) for each in cleanups],
+        cleanups=[(each, user.may(who_decides(each))) for each in cleanups],
         types=find_types(search, category),
         categories=CATEGORIES,
         signs=SIGNS,
@@ -62,13 +63,13 @@ NEW = "connectors/new.html"
 
 
 @pages.get("/connectors/new/{kind}")
-async def new_connector_page(request: Request, user: Editor, kind: TheType) -> Response:
+async def new_connector_page(request: Request, user: MayEditConnections, kind: TheType) -> Response:
     return show(request, NEW, blank(kind, user))
 
 
 @pages.post("/connectors/new/{kind}/validate", dependencies=[Depends(unrecorded)])
 async def validate_new_connector(
-    request: Request, hub: TheHub, user: Editor, kind: TheType
+    request: Request, hub: TheHub, user: MayEditConnections, kind: TheType
 ) -> Response:
     """What is wrong so far. A field that was left asks this, and takes what is about it."""
     form = await filled(request, blank(kind, user))
@@ -78,7 +79,7 @@ async def validate_new_connector(
 
 @pages.post("/connectors/new/{kind}/test")
 async def test_new_connector(
-    request: Request, hub: TheHub, user: Editor, kind: TheType
+    request: Request, hub: TheHub, user: MayEditConnections, kind: TheType
 ) -> Response:
     """Asks the site, and saves nothing."""
     form = await filled(request, blank(kind, user))
@@ -93,7 +94,9 @@ async def test_new_connector(
 
 
 @pages.post("/connectors/new/{kind}", name="set_up_erpnext")
-async def connect_page(request: Request, hub: TheHub, user: Editor, kind: TheType) -> Response:
+async def connect_page(
+    request: Request, hub: TheHub, user: MayEditConnections, kind: TheType
+) -> Response:
     form = await filled(request, blank(kind, user))
     try:
         return await _connect(request, hub, user, form)
@@ -103,7 +106,7 @@ async def connect_page(request: Request, hub: TheHub, user: Editor, kind: TheTyp
         return show(request, NEW, form, 422)
 
 
-async def _connect(request: Request, hub: TheHub, user: Editor, form: Form) -> Response:
+async def _connect(request: Request, hub: TheHub, user: MayEditConnections, form: Form) -> Response:
     form.judge(hub.settings)
     connection, report, runs = await set_up(
         hub,

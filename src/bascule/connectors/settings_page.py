@@ -5,13 +5,15 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from psycopg.sql import SQL
 
-from bascule.accounts.access import Editor, TheHub, has_role
+from bascule.accounts.access import TheHub
 from bascule.accounts.tables import User
 from bascule.audit.entries import about, unrecorded
 from bascule.connections.api import TheConnection
+from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.finding import MOST_FOUND
 from bascule.connections.forms import host_of, type_named
 from bascule.connections.frequency import parts_of
+from bascule.connections.permissions import CONNECTIONS_MANAGE
 from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
 from bascule.connections.trying import try_changed
@@ -32,7 +34,7 @@ ADMINS_ONLY = "Only an admin may change this of a connection that is shared."
 
 @pages.get("")
 async def settings_page(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> Response:
     form = _saved(connection, user)
     form.listed = await _mirrored_warehouses(hub, connection)
@@ -41,7 +43,7 @@ async def settings_page(
 
 @pages.post("/validate", dependencies=[Depends(unrecorded)])
 async def validate_settings(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> Response:
     """What is wrong so far."""
     form = await filled(request, _saved(connection, user))
@@ -51,7 +53,7 @@ async def validate_settings(
 
 @pages.post("/test")
 async def test_settings(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> Response:
     """Asks the site with what is typed, and what is saved where nothing is. Nothing is changed."""
     form = await filled(request, _saved(connection, user))
@@ -67,7 +69,7 @@ async def test_settings(
 
 @pages.post("", name="change_connector")
 async def save_settings(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> Response:
     form = await filled(request, _saved(connection, user))
     here = f"/connectors/{connection.slug}"
@@ -93,7 +95,7 @@ def _saved(connection: Connection, user: User) -> Form:
     fields = [_as_saved(each, connection) for each in kind.fields if each.type != "presets"]
     # Of the credentials, only the encrypted ones are there to read.
     values = {each.name: getattr(connection, each.name, "") for each in fields}
-    may_share = has_role(user, "admin")
+    may_share = user.may(CONNECTIONS_MANAGE)
     fixed = WAY_IN | {"shared"} if connection.shared and not may_share else set()
     return Form(
         kind.model_copy(update={"fields": fields}),

@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.downloads import REFUSALS, Download
 from bascule.accounts.tables import User
 from bascule.audit.entries import recorded
-from bascule.connections.api import VIEWER, TheConnection
+from bascule.connections.api import TO_READ, TheConnection
 from bascule.connections.tables import Connection
 from bascule.data.export import MEDIA_TYPES, Format, export_rows
 from bascule.data.relation import OPERATORS, BadQuery
@@ -25,7 +25,7 @@ from bascule.data.search import LONGEST
 from bascule.hub import Hub
 from bascule.mirror.views import VIEWS, View
 
-router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"], dependencies=VIEWER)
+router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"], dependencies=TO_READ)
 # What is asked with these names is about the page; every other name is a filter.
 OUR_NAMES = {"sort", "after", "limit", "columns", "exact", "search"}
 FILTERS = (
@@ -168,7 +168,7 @@ class Asked:
 
 def asked(
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     filters: Annotated[dict[str, str], Depends(filters_of)],
     sort: Sort = None,

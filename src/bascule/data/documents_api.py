@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import TheHub
-from bascule.connections.api import VIEWER, TheConnection
+from bascule.connections.api import TO_READ, TheConnection
 from bascule.connections.kept import Kept, kept_of
 from bascule.data.catalogue import mirrored
 from bascule.data.documents import Document, find_document
@@ -15,7 +15,7 @@ from bascule.mirror.examples import RELATIONS
 from bascule.mirror.schemas import WithheldField
 from bascule.mirror.streams.settings import streams_of
 
-router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"], dependencies=VIEWER)
+router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"], dependencies=TO_READ)
 DocType = Annotated[
     str, Path(description="A DocType or its table.", max_length=200, examples=["Item"])
 ]

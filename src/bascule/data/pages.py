@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
 from bascule.connections.kept import kept_of
@@ -82,7 +82,7 @@ async def _relations(hub: Hub, connection: Connection) -> list[Mirrored]:
 
 
 @pages.get("")
-async def data_page(request: Request, hub: TheHub, user: Viewer, asked: APageOfThem) -> Response:
+async def data_page(request: Request, hub: TheHub, user: MayRead, asked: APageOfThem) -> Response:
     """What all connections have, or where they are too many for that, which there are."""
     async with hub.db.session() as session:
         found = await listed(session, user, asked)
@@ -106,7 +106,7 @@ async def data_page(request: Request, hub: TheHub, user: Viewer, asked: APageOfT
 async def data_of_connector(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     among: bool = False,
 ) -> Response:
@@ -126,7 +126,7 @@ async def data_of_connector(
 
 @pages.get("/{connector}/{relation}")
 async def relation_page(
-    request: Request, hub: TheHub, user: Viewer, connection: TheConnection, relation: str
+    request: Request, hub: TheHub, user: MayRead, connection: TheConnection, relation: str
 ) -> Response:
     relations = await _relations(hub, connection)
     tables = Tables(relations)
@@ -206,7 +206,7 @@ async def _keep_choice(
 async def document_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     doctype: str,
     name: str,

@@ -11,8 +11,10 @@ from fastapi.security import HTTPAuthorizationCredentials
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.requests import HTTPConnection
 
-from bascule.accounts.access import TheHub, Viewer, bearer, require_user
+from bascule.accounts.access import MayRead, TheHub, bearer, require_user
+from bascule.accounts.permissions import PEOPLE_MANAGE
 from bascule.accounts.tables import User
+from bascule.audit.permissions import AUDIT_READ
 from bascule.errors import HubError
 from bascule.events.listening import Live
 from bascule.events.live import Happened, position, told_since
@@ -47,7 +49,7 @@ def live_of(connection: HTTPConnection) -> Live:
 async def events(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     live: Annotated[Live, Depends(live_of)],
     after: Annotated[
@@ -91,7 +93,7 @@ async def _stream(hub: Hub, live: Live, user: User, after: int | None, still: St
                 yield format_sse_event(event="reset", data_str="{}", id=str(newest))
             for event in missed or []:
                 told.add(event.id or 0)
-                if event.shown_to(user.id, user.role):
+                if _is_shown(event, user):
                     yield _formatted(event)
         look_again = time.monotonic() + HEARTBEAT
         while not watcher.ended:
@@ -107,8 +109,13 @@ async def _stream(hub: Hub, live: Live, user: User, after: int | None, still: St
                 user, look_again = now, time.monotonic() + HEARTBEAT
                 yield KEEPALIVE_COMMENT
             for event in arrived:
-                if event.id not in told and event.shown_to(user.id, user.role):
+                if event.id not in told and _is_shown(event, user):
                     yield _formatted(event)
+
+
+def _is_shown(event: Happened, user: User) -> bool:
+    audit, people = user.may(AUDIT_READ), user.may(PEOPLE_MANAGE)
+    return event.shown_to(user.id, audit=audit, people=people)
 
 
 def _concerns(event: Happened, user: User) -> bool:

@@ -70,13 +70,14 @@ class Happened:
     private_to: int | None
     data: dict[str, Any]
 
-    def shown_to(self, user_id: int, role: str) -> bool:
+    def shown_to(self, user_id: int, *, audit: bool, people: bool) -> bool:
+        """`audit`, `people`: whether they may read the audit log, and look after people."""
         if self.private_to is not None and self.private_to != user_id:
             return False
         if self.kind == "audit":
-            return role == "admin"
+            return audit
         if self.kind == "user":
-            return role == "admin" or self.data.get("user_id") == user_id
+            return people or self.data.get("user_id") == user_id
         return True
 
     def text(self) -> str:

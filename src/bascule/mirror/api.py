@@ -9,16 +9,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request
 
-from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub, require
 from bascule.accounts.tables import User
 from bascule.audit.entries import about, entry_of
 from bascule.connections.answers import CheckAnswer, Connector
-from bascule.connections.api import EDITOR, VIEWER, TheConnection
+from bascule.connections.api import TO_READ, TheConnection
+from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.fields import NewConnection
 from bascule.connections.service import find_connection, list_connections
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.mirror import setup
+from bascule.mirror.dependencies import MayManageStreams, MaySync
+from bascule.mirror.permissions import STREAMS_MANAGE
 from bascule.mirror.runs.cancel import cancel_run, cancel_runs
 from bascule.mirror.runs.execution import logs_of, run_of, runs_of
 from bascule.mirror.runs.logs import SHOWN, Level, Words, newest_of_connection
@@ -73,7 +76,9 @@ DEPENDED_ON: Responses = {409: {"description": "Others depend on its table."}}
     responses=SETUP_REFUSED,
     tags=["Connectors"],
 )
-async def set_up_erpnext(request: Request, hub: TheHub, user: Editor, body: Setup) -> SetupAnswer:
+async def set_up_erpnext(
+    request: Request, hub: TheHub, user: MayEditConnections, body: Setup
+) -> SetupAnswer:
     """Connects an ERPNext site: tries the credentials, saves them encrypted, and starts to pull.
 
     A site that does not let the hub in is 400 with `check`, and nothing is saved. One that lets it
@@ -100,7 +105,7 @@ async def set_up_erpnext(request: Request, hub: TheHub, user: Editor, body: Setu
 
 @router.patch("/api/connectors/{connector}", responses=CHANGE_REFUSED, tags=["Connectors"])
 async def change_connector(
-    hub: TheHub, user: Editor, connection: TheConnection, body: ConnectorChange
+    hub: TheHub, user: MayEditConnections, connection: TheConnection, body: ConnectorChange
 ) -> Connector:
     """Changes what is named. A changed address or credential is tried; 400 changes nothing. Of a
     connector that is shared, only admins change address and credentials.
@@ -112,7 +117,7 @@ async def change_connector(
 
 @router.post("/api/connectors/sync", status_code=202, responses=UNKNOWN, tags=["Sync"])
 async def sync(
-    hub: TheHub, user: Editor, body: Annotated[SyncRequest | None, Body()] = None
+    hub: TheHub, user: MaySync, body: Annotated[SyncRequest | None, Body()] = None
 ) -> Started:
     """Pulls what changed: of one connector or of all, all streams or some. Answers at once with
     the runs, or after `wait` seconds at most. No stream is pulled twice at a time.
@@ -145,7 +150,7 @@ async def sync(
 @router.post("/api/connectors/{connector}/verify", status_code=202, tags=["Sync"])
 async def verify(
     hub: TheHub,
-    user: Editor,
+    user: MaySync,
     connection: TheConnection,
     body: Annotated[VerifyRequest | None, Body()] = None,
 ) -> Started:
@@ -195,7 +200,7 @@ async def stream_in_path(
 TheStream = Annotated[Stream, Depends(stream_in_path)]
 
 
-@router.get("/api/connectors/{connector}/streams", dependencies=VIEWER, tags=["Streams"])
+@router.get("/api/connectors/{connector}/streams", dependencies=TO_READ, tags=["Streams"])
 async def streams(hub: TheHub, connection: TheConnection) -> Streams:
     """The DocTypes that this connector mirrors, on or off."""
     async with hub.db.session() as session:
@@ -203,7 +208,7 @@ async def streams(hub: TheHub, connection: TheConnection) -> Streams:
         return Streams(streams=[StreamAnswer.of(stream, connection) for stream in found])
 
 
-@router.get("/api/connectors/{connector}/streams/{stream}", dependencies=VIEWER, tags=["Streams"])
+@router.get("/api/connectors/{connector}/streams/{stream}", dependencies=TO_READ, tags=["Streams"])
 async def one_stream(connection: TheConnection, stream: TheStream) -> StreamAnswer:
     """How one of them is mirrored, and how it went last."""
     return StreamAnswer.of(stream, connection)
@@ -211,7 +216,7 @@ async def one_stream(connection: TheConnection, stream: TheStream) -> StreamAnsw
 
 @router.post("/api/connectors/{connector}/streams", status_code=201, tags=["Streams"])
 async def add_stream(
-    hub: TheHub, user: Editor, connection: TheConnection, body: NewStream
+    hub: TheHub, user: MayManageStreams, connection: TheConnection, body: NewStream
 ) -> Streams:
     """Mirrors a DocType too, by its name, or all those of a preset. One that is there is switched
     on. It is pulled with the next sync. For a connector that all share an editor adds what trade
@@ -223,7 +228,11 @@ async def add_stream(
 
 @router.patch("/api/connectors/{connector}/streams/{stream}", tags=["Streams"])
 async def change_one_stream(
-    hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream, body: StreamChange
+    hub: TheHub,
+    user: MayManageStreams,
+    connection: TheConnection,
+    stream: TheStream,
+    body: StreamChange,
 ) -> StreamAnswer:
     """Switches a stream on or off, filters it, leaves fields out or renames them. The next sync
     brings the tables in line.
@@ -235,7 +244,7 @@ async def change_one_stream(
 
 @router.delete(
     "/api/connectors/{connector}/streams/{stream}",
-    dependencies=EDITOR,
+    dependencies=[Depends(require(STREAMS_MANAGE))],
     responses=DEPENDED_ON,
     tags=["Streams"],
 )
@@ -248,7 +257,7 @@ async def delete_one_stream(
     return gone
 
 
-@router.get("/api/connectors/{connector}/runs", dependencies=VIEWER, tags=["Runs"])
+@router.get("/api/connectors/{connector}/runs", dependencies=TO_READ, tags=["Runs"])
 async def runs(
     hub: TheHub,
     connection: TheConnection,
@@ -265,7 +274,7 @@ async def runs(
     return Runs(runs=page, next=page[-1].id if len(found) > limit else None, quiet=quiet)
 
 
-@router.get("/api/connectors/{connector}/logs", dependencies=VIEWER, tags=["Runs"])
+@router.get("/api/connectors/{connector}/logs", dependencies=TO_READ, tags=["Runs"])
 async def connector_log(
     hub: TheHub,
     connection: TheConnection,
@@ -282,14 +291,14 @@ async def connector_log(
 
 
 @router.get("/api/runs/{run}", tags=["Runs"])
-async def one_run(hub: TheHub, user: Viewer, run: RunId) -> RunAnswer:
+async def one_run(hub: TheHub, user: MayRead, run: RunId) -> RunAnswer:
     """What was attempted and what came of it; while it runs, how far it is."""
     async with hub.db.session() as session:
         return (await with_doctypes(session, [await run_of(session, run, user)]))[0]
 
 
 @router.post("/api/runs/{run}/cancel", responses=HAS_ENDED, tags=["Runs"])
-async def cancel_one_run(request: Request, hub: TheHub, user: Editor, run: RunId) -> RunAnswer:
+async def cancel_one_run(request: Request, hub: TheHub, user: MaySync, run: RunId) -> RunAnswer:
     """Ends a run: one that waits at once, one that goes within seconds, also while its site does
     not answer. What is here stays, and the next run of the stream goes on where it was.
     """
@@ -306,7 +315,7 @@ async def cancel_one_run(request: Request, hub: TheHub, user: Editor, run: RunId
 
 @router.post("/api/connectors/{connector}/cancel", tags=["Runs"])
 async def cancel_all_runs(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MaySync, connection: TheConnection
 ) -> Cancelled:
     """Ends all runs of a connector that wait or go."""
     runs = await cancel_runs(hub, connection, by=user)
@@ -318,7 +327,7 @@ async def cancel_all_runs(
 @router.get("/api/runs/{run}/logs", tags=["Runs"])
 async def logs(
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     run: RunId,
     after: Annotated[int, Query(ge=0, le=BIGGEST, description="The last line that you have.")] = 0,
 ) -> Logs:

@@ -6,9 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
 from bascule.attention.items import Mend, Need, finds_needs
+from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.sharing import who_decides
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
+from bascule.mirror.permissions import SYNC_RUN
 from bascule.mirror.schemas import Attention
 from bascule.mirror.status.overview import statuses_of
 from bascule.mirror.status.roster import troubled
@@ -64,14 +66,23 @@ def _mend(connection: Connection, one: Attention) -> Mend:
     at = f"/connectors/{connection.slug}"
     match one.mend:
         case "credentials":
-            role = who_decides(connection)
-            return Mend("Mend the credentials", f"{at}/settings", icon="key", role=role)
+            needed = who_decides(connection)
+            return Mend("Mend the credentials", f"{at}/settings", icon="key", permission=needed)
         case "test":
-            return Mend("Try now", f"{at}/test", post=True, icon="refresh")
+            return Mend(
+                "Try now", f"{at}/test", post=True, icon="refresh", permission=CONNECTIONS_EDIT
+            )
         case "rights":
-            return Mend("Try again", f"{at}/sync", post=True, icon="refresh")
+            return Mend("Try again", f"{at}/sync", post=True, icon="refresh", permission=SYNC_RUN)
         case "repair":
             values = {"repair": "on"}
-            return Mend("Repair", f"{at}/verify", post=True, values=values, icon="shield-check")
+            return Mend(
+                "Repair",
+                f"{at}/verify",
+                post=True,
+                values=values,
+                icon="shield-check",
+                permission=SYNC_RUN,
+            )
         case "sync":
-            return Mend("Sync now", f"{at}/sync", post=True, icon="refresh")
+            return Mend("Sync now", f"{at}/sync", post=True, icon="refresh", permission=SYNC_RUN)

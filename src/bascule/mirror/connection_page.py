@@ -11,12 +11,13 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.audit.entries import entry_of
 from bascule.connections.api import TheConnection
 from bascule.connections.check import told_together
 from bascule.connections.deleting import delete_connection
+from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.on_site import Leaving, leaving
 from bascule.connections.service import recheck
 from bascule.connections.sharing import may_delete
@@ -26,6 +27,7 @@ from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.inbox.tables import WebhookEndpoint
 from bascule.mirror.attention import named
+from bascule.mirror.dependencies import MaySync
 from bascule.mirror.runs.cancel import cancel_runs
 from bascule.mirror.runs.manual_runs import begin
 from bascule.mirror.runs.quiet import quiet_days
@@ -51,7 +53,7 @@ RunNumber = Annotated[int | None, Query(ge=1, le=BIGGEST)]
 async def connection_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     before: RunNumber = None,
     open: RunNumber = None,
@@ -90,7 +92,7 @@ async def connection_page(
         full=full,
         leaving=ends,
         offers_webhooks=offered,
-        **_rights(user, connection),
+        may_delete=may_delete(user, connection),
     )
 
 
@@ -120,10 +122,6 @@ def _failed_together(streams: Sequence[Stream]) -> dict[str, Any]:
     }
 
 
-def _rights(user: User, connection: Connection) -> dict[str, bool]:
-    return {"may_edit": has_role(user, "editor"), "may_delete": may_delete(user, connection)}
-
-
 def page_of(connection: Connection) -> str:
     return f"/connectors/{connection.slug}"
 
@@ -137,19 +135,19 @@ async def begun(
 
 
 @pages.post("/sync")
-async def sync(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+async def sync(hub: TheHub, user: MaySync, connection: TheConnection) -> Response:
     return await begun(hub, user, connection, "sync", None, page_of(connection))
 
 
 @pages.post("/resync")
-async def resync(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+async def resync(hub: TheHub, user: MaySync, connection: TheConnection) -> Response:
     return await begun(hub, user, connection, "full", None, page_of(connection))
 
 
 @pages.post("/verify")
 async def verify(
     hub: TheHub,
-    user: Editor,
+    user: MaySync,
     connection: TheConnection,
     repair: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
@@ -158,7 +156,7 @@ async def verify(
 
 
 @pages.post("/left-off", name="try_left_off")
-async def try_left_off(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+async def try_left_off(hub: TheHub, user: MaySync, connection: TheConnection) -> Response:
     to = page_of(connection)
     try:
         tried = await try_again(hub, connection, by=user, trigger="page")
@@ -174,7 +172,7 @@ async def try_left_off(hub: TheHub, user: Editor, connection: TheConnection) -> 
 
 @pages.post("/cancel", name="cancel_all_runs")
 async def cancel(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MaySync, connection: TheConnection
 ) -> Response:
     runs = await cancel_runs(hub, connection, by=user)
     entry_of(request).detail["runs"] = len(runs)
@@ -185,7 +183,9 @@ async def cancel(
 
 
 @pages.post("/test")
-async def test_connector(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+async def test_connector(
+    hub: TheHub, user: MayEditConnections, connection: TheConnection
+) -> Response:
     report = await recheck(hub, connection)
     again = await go_on(hub, connection) if report.health == "ok" else []
     if report.ok:
@@ -201,7 +201,7 @@ async def test_connector(hub: TheHub, user: Editor, connection: TheConnection) -
 @pages.post("/delete")
 async def delete_connector(
     hub: TheHub,
-    user: Editor,
+    user: MayEditConnections,
     connection: TheConnection,
     typed: Annotated[str, Form(max_length=100)] = "",
     keep: Annotated[str, Form(max_length=10)] = "",

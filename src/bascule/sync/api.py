@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
-from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.audit.entries import about, entry_of
 from bascule.hub import Hub
 from bascule.sync import conflicts, queries, records
+from bascule.sync.dependencies import MayEditRecords
 from bascule.sync.fields import RecordType
 from bascule.sync.history import history_of
 from bascule.sync.pairing import joining
@@ -71,7 +72,7 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
     @router.get("", name=f"list_{kind.plural}")
     async def list_records(
         hub: TheHub,
-        user: Viewer,
+        user: MayRead,
         search: Annotated[str, Query(max_length=200, description="Words that are all in it.")] = "",
         state: Annotated[
             str | None,
@@ -102,7 +103,7 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
     async def create(
         request: Request,
         hub: TheHub,
-        user: Editor,
+        user: MayEditRecords,
         body: new_body,  # type: ignore[valid-type]
     ) -> RecordAnswer:
         """Saved at once, and sent to ERPNext in the background: `sync.state` tells how that goes.
@@ -117,7 +118,7 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
     async def change_by_id(
         request: Request,
         hub: TheHub,
-        user: Editor,
+        user: MayEditRecords,
         body: _with_id(changed_body),  # type: ignore[valid-type]
     ) -> RecordAnswer:
         """The same as with its id in the address. `erpnextId` alone names the record that is kept
@@ -133,14 +134,14 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
         return _answer(request, await _change(hub, kind, number, values, user))
 
     @router.post("/retry", name=f"retry_{kind.plural}")
-    async def retry_all(hub: TheHub, user: Editor) -> Retried:
+    async def retry_all(hub: TheHub, user: MayEditRecords) -> Retried:
         """Tries all again that wait or need attention."""
         return Retried(retried=await conflicts.retry_all(hub, kind, by=user))
 
     @router.post("/sync/enhanced", name=f"sync_{kind.plural}")
     async def sync_enhanced(
         hub: TheHub,
-        user: Editor,
+        user: MayEditRecords,
         whole: Annotated[bool, Query(description="Look at everything, not at changes.")] = True,
         wait: Annotated[int, Query(ge=0, le=120, description="Seconds to wait.")] = 30,
     ) -> Enhanced:
@@ -150,7 +151,7 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
         return await sync_now(hub, kind, user, whole=whole, wait=wait)
 
     @router.get("/conflicts", name=f"conflicts_of_{kind.plural}")
-    async def open_conflicts(hub: TheHub, user: Viewer, before: Before = None) -> Conflicts:
+    async def open_conflicts(hub: TheHub, user: MayRead, before: Before = None) -> Conflicts:
         """Fields that both sides changed and nobody has decided about, newest first."""
         async with hub.db.session() as session:
             found = await conflicts.open_conflicts(session, user, kind=kind, before=before)
@@ -161,7 +162,7 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
     changed_body, one = body_of(kind, new=False), kind.name
 
     @router.get("/{number}", name=f"read_{one}")
-    async def read(hub: TheHub, user: Viewer, number: Number) -> RecordAnswer:
+    async def read(hub: TheHub, user: MayRead, number: Number) -> RecordAnswer:
         async with hub.db.session() as session:
             return RecordAnswer.of(await queries.find(session, kind, number, user))
 
@@ -169,7 +170,7 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
     async def change(
         request: Request,
         hub: TheHub,
-        user: Editor,
+        user: MayEditRecords,
         number: Number,
         body: changed_body,  # type: ignore[valid-type]
     ) -> RecordAnswer:
@@ -180,7 +181,7 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
     async def delete(
         request: Request,
         hub: TheHub,
-        user: Editor,
+        user: MayEditRecords,
         number: Number,
         there: Annotated[
             str | None,
@@ -194,13 +195,15 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
         return _answer(request, await records.delete(hub, kind, number, by=user, there=there))
 
     @router.post("/{number}/restore", name=f"restore_{one}")
-    async def restore(request: Request, hub: TheHub, user: Editor, number: Number) -> RecordAnswer:
+    async def restore(
+        request: Request, hub: TheHub, user: MayEditRecords, number: Number
+    ) -> RecordAnswer:
         """Takes a deletion back."""
         return _answer(request, await undelete.restore(hub, kind, number, by=user))
 
     @router.post("/{number}/join", name=f"join_{one}", responses=CONFLICT)
     async def join(
-        request: Request, hub: TheHub, user: Editor, number: Number, body: Join
+        request: Request, hub: TheHub, user: MayEditRecords, number: Number, body: Join
     ) -> RecordAnswer:
         """Joins a record that has no document with one that is there: both go on as one, and what
         differs is a conflict. Another record that has the document gives it over.
@@ -214,7 +217,7 @@ def _of_one(router: APIRouter, kind: RecordType) -> None:
     async def act(
         request: Request,
         hub: TheHub,
-        user: Editor,
+        user: MayEditRecords,
         number: Number,
         act: Annotated[str, Path(max_length=30, examples=["retry"])],
     ) -> RecordAnswer:
@@ -231,7 +234,7 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
     one = kind.name
 
     @router.get("/{number}/history", name=f"history_of_{one}")
-    async def history(hub: TheHub, user: Viewer, number: Number, before: Before = None) -> History:
+    async def history(hub: TheHub, user: MayRead, number: Number, before: Before = None) -> History:
         """Every value it ever had and why, newest first."""
         async with hub.db.session() as session:
             whole = await queries.find(session, kind, number, user)
@@ -241,7 +244,7 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
 
     @router.get("/{number}/exchanges", name=f"exchanges_of_{one}")
     async def exchanges(
-        hub: TheHub, user: Viewer, number: Number, before: Before = None
+        hub: TheHub, user: MayRead, number: Number, before: Before = None
     ) -> Exchanges:
         """What was said to ERPNext about it and heard from there, newest first."""
         async with hub.db.session() as session:
@@ -251,7 +254,7 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
         return Exchanges(exchanges=told, next=told[-1].id if len(found) > 100 else None)
 
     @router.get("/{number}/conflicts", name=f"conflicts_of_{one}")
-    async def its_conflicts(hub: TheHub, user: Viewer, number: Number) -> Conflicts:
+    async def its_conflicts(hub: TheHub, user: MayRead, number: Number) -> Conflicts:
         async with hub.db.session() as session:
             whole = await queries.find(session, kind, number, user)
             found = await conflicts.open_conflicts(session, user, record_id=whole.record.id)
@@ -259,7 +262,7 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
 
     @router.post("/{number}/conflicts", name=f"settle_all_of_{one}", responses=CONFLICT)
     async def settle_all(
-        request: Request, hub: TheHub, user: Editor, number: Number, body: SettleAll
+        request: Request, hub: TheHub, user: MayEditRecords, number: Number, body: SettleAll
     ) -> RecordAnswer:
         """Decides all fields that are open at once."""
         return _answer(request, await conflicts.settle_all(hub, kind, number, body.choice, by=user))
@@ -268,7 +271,7 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
     async def settle(
         request: Request,
         hub: TheHub,
-        user: Editor,
+        user: MayEditRecords,
         number: Number,
         field: Annotated[str, Path(max_length=40, examples=["phone"])],
         body: Settle,

@@ -13,6 +13,7 @@ from bascule.attention.items import Kind, Mend, Need, finds_needs
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.sync.conflicts import open_conflicts
+from bascule.sync.permissions import RECORDS_EDIT
 from bascule.sync.queries import Whole, of_numbers, visible_to
 from bascule.sync.record_types import RECORD_TYPES
 from bascule.sync.tables import Conflict, Link, Record
@@ -189,7 +190,7 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
             + (_to_decide(fields[kind.name]) if state == "conflict" else ""),
             next_step=told.next_step,
             page=told.page,
-            mend=Mend(told.mend, told.page) if told.mend else None,
+            mend=Mend(told.mend, told.page, permission=RECORDS_EDIT) if told.mend else None,
             command=told.command.format(kind.plural),
         )
         for kind in RECORD_TYPES.values()

@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.sync import attention, conflicts
 from bascule.sync.api import Before
+from bascule.sync.dependencies import MayEditRecords
 from bascule.sync.record_types import record_type
 from bascule.sync.schemas import ConflictAnswer, Conflicts, RecordAnswer, Retried
 
@@ -32,7 +33,7 @@ class AttentionAnswer(BaseModel):
 
 
 @router.get("/conflicts", name="all_conflicts")
-async def all_conflicts(hub: TheHub, user: Viewer, before: Before = None) -> Conflicts:
+async def all_conflicts(hub: TheHub, user: MayRead, before: Before = None) -> Conflicts:
     """Fields that both sides changed and nobody has decided about, of records of every type,
     newest first.
     """
@@ -42,7 +43,7 @@ async def all_conflicts(hub: TheHub, user: Viewer, before: Before = None) -> Con
 
 
 @router.get("/attention", name="all_attention")
-async def all_attention(hub: TheHub, user: Viewer) -> AttentionAnswer:
+async def all_attention(hub: TheHub, user: MayRead) -> AttentionAnswer:
     """Records that wait to be sent, or need somebody first, by what is the matter with them."""
     async with hub.db.session() as session:
         found = await attention.groups(session, user)
@@ -63,7 +64,7 @@ async def all_attention(hub: TheHub, user: Viewer) -> AttentionAnswer:
 @router.post("/attention/retry", name="retry_attention")
 async def retry_attention(
     hub: TheHub,
-    user: Editor,
+    user: MayEditRecords,
     remedy: Annotated[
         str | None, Query(max_length=30, description="Those alone that wait for this.")
     ] = None,

@@ -11,7 +11,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import refuse_below
+from bascule.accounts.access import refuse_without
 from bascule.accounts.tables import User
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
@@ -22,6 +22,7 @@ from bascule.hub import Hub
 from bascule.sync.fields import RecordType, same
 from bascule.sync.history import add_change
 from bascule.sync.mapping import Mapped, check_values, check_whole, mapped, unmapped
+from bascule.sync.permissions import RECORDS_EDIT
 from bascule.sync.queries import Whole, find
 from bascule.sync.tables import Conflict, Link, Outbox, Record, TwoWay
 
@@ -359,4 +360,4 @@ def name_of(by: User | None) -> str:
 
 def may_edit(by: User | None) -> None:
     if by is not None:
-        refuse_below("editor", by)
+        refuse_without(RECORDS_EDIT, by)

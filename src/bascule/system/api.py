@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from bascule.accounts.access import Admin, TheHub
+from bascule.accounts.access import TheHub
+from bascule.system.dependencies import MayReadSystem
 from bascule.system.schemas import SystemAnswer
 from bascule.system.status import look
 
@@ -10,7 +11,7 @@ router = APIRouter(tags=["System"])
 
 
 @router.get("/api/system", name="system")
-async def system(hub: TheHub, user: Admin) -> SystemAnswer:
+async def system(hub: TheHub, user: MayReadSystem) -> SystemAnswer:
     """Sizes, memory, workers, what waits for them, edits that are not sent, the certificate of the
     public address, and what is new in this version. Asks no site.
     """

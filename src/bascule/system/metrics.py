@@ -18,11 +18,12 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from sqlalchemy import select
 
-from bascule.accounts.access import Require, TheHub, bearer, refuse_below, require_user
+from bascule.accounts.access import Require, TheHub, bearer, refuse_without, require_user
 from bascule.accounts.tables import User
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.jobs.processes import counts_of_all, write_counts
+from bascule.system.permissions import SYSTEM_READ
 from bascule.system.schemas import SystemAnswer
 from bascule.system.status import look
 from bascule.telemetry import COUNTED
@@ -40,7 +41,9 @@ SELECT (SELECT count(*) FROM bascule.conflicts WHERE settled_at IS NULL),
 
 
 class Scraper(Require):
-    """An admin; None: who has the token for metrics, and is told of every connection."""
+    """Who may read the system; None: who has the token for metrics, and is told of every
+    connection.
+    """
 
     async def __call__(  # type: ignore[override]
         self,
@@ -53,11 +56,11 @@ class Scraper(Require):
         if token is not None and hmac.compare_digest(given, token.get_secret_value().encode()):
             return None
         user = await require_user(request, hub, credentials)
-        refuse_below(self.role, user)
+        refuse_without(self.permission, user)
         return user
 
 
-scraper = Scraper("admin")
+scraper = Scraper(SYSTEM_READ)
 
 
 @router.get("/metrics")

@@ -7,13 +7,14 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import Admin, TheHub, require
+from bascule.accounts.access import MayAllowSites, TheHub, require
 from bascule.accounts.allowed_sites.allowlist import allow, allowed_sites, forbid
+from bascule.accounts.permissions import SITES_ALLOW
 from bascule.accounts.tables import AllowedSite
 from bascule.audit.entries import entry_of
 
 router = APIRouter(
-    prefix="/api/allowed-sites", tags=["People"], dependencies=[Depends(require("admin"))]
+    prefix="/api/allowed-sites", tags=["People"], dependencies=[Depends(require(SITES_ALLOW))]
 )
 
 
@@ -45,7 +46,9 @@ async def list_allowed_sites(hub: TheHub) -> AllowedAnswers:
 
 
 @router.post("", status_code=201)
-async def allow_site(request: Request, hub: TheHub, user: Admin, body: AllowSite) -> AllowedAnswer:
+async def allow_site(
+    request: Request, hub: TheHub, user: MayAllowSites, body: AllowSite
+) -> AllowedAnswer:
     """Lets editors connect to an address in the hub's own network. What an admin connects there is
     allowed without this.
     """

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from bascule.accounts.access import Admin, TheHub
+from bascule.accounts.access import MayAllowSites, TheHub
 from bascule.accounts.allowed_sites.allowlist import allow, allowed_sites, forbid
 from bascule.accounts.people.users import list_people
 from bascule.audit.entries import entry_of
@@ -18,12 +18,14 @@ Typed = Annotated[str, Form(max_length=2000)]
 
 
 @pages.get(HERE)
-async def allowed_sites_page(request: Request, hub: TheHub, user: Admin) -> Response:
+async def allowed_sites_page(request: Request, hub: TheHub, user: MayAllowSites) -> Response:
     return await _page(request, hub)
 
 
 @pages.post(HERE, name="allow_site")
-async def allow_form(request: Request, hub: TheHub, user: Admin, address: Typed = "") -> Response:
+async def allow_form(
+    request: Request, hub: TheHub, user: MayAllowSites, address: Typed = ""
+) -> Response:
     try:
         async with hub.db.session() as session:
             allowed = await allow(session, address, user)
@@ -34,7 +36,9 @@ async def allow_form(request: Request, hub: TheHub, user: Admin, address: Typed 
 
 
 @pages.post(HERE + "/forbid", name="forbid_site")
-async def forbid_form(request: Request, hub: TheHub, user: Admin, place: Typed = "") -> Response:
+async def forbid_form(
+    request: Request, hub: TheHub, user: MayAllowSites, place: Typed = ""
+) -> Response:
     async with hub.db.session() as session:
         forbidden = await forbid(session, place)
     entry_of(request).object = forbidden.place

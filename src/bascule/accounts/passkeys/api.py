@@ -7,7 +7,13 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, ThePerson, Viewer
+from bascule.accounts.access import (
+    ConfirmedPerson,
+    MayManagePeople,
+    MayUseAccount,
+    TheHub,
+    ThePerson,
+)
 from bascule.accounts.origin import network_of
 from bascule.accounts.passkeys import registration
 from bascule.accounts.passkeys.relying_party import bound_to, place_of
@@ -78,35 +84,33 @@ class PasskeyName(BaseModel):
 
 
 @router.get(HERE)
-async def my_passkeys(hub: TheHub, user: Viewer) -> Passkeys:
+async def my_passkeys(hub: TheHub, user: MayUseAccount) -> Passkeys:
     """Your passkeys, the oldest first."""
     async with hub.db.session() as session:
         return Passkeys.of(await registration.passkeys_of(session, user))
 
 
 @router.post(f"{HERE}/begin", responses=NOT_HERE)
-async def begin_passkey(
-    request: Request, hub: TheHub, user: Viewer, person: ConfirmedPerson
-) -> PasskeyBegun:
+async def begin_passkey(request: Request, hub: TheHub, user: ConfirmedPerson) -> PasskeyBegun:
     """What a browser needs to make one. It is good for 10 minutes, once, for this sign-in."""
     place, network = place_of(hub, request), network_of(request.state.address)
     async with hub.db.session() as session:
         options = await registration.begin_to_add(
-            session, person, place, bound_to=bound_to(request), network=network
+            session, user, place, bound_to=bound_to(request), network=network
         )
     return PasskeyBegun(options=options)
 
 
 @router.post(HERE, status_code=201, responses=NOT_HERE)
 async def add_passkey(
-    request: Request, hub: TheHub, user: Viewer, person: ConfirmedPerson, body: NewPasskey
+    request: Request, hub: TheHub, user: ConfirmedPerson, body: NewPasskey
 ) -> MadePasskey:
     """Adds it. From now on the password alone does not let you in; a passkey alone does, where its
     device sees that it is you.
     """
     made, codes = await registration.add(
         hub,
-        person,
+        user,
         place_of(hub, request),
         json.dumps(body.credential),
         name=body.name,
@@ -118,26 +122,24 @@ async def add_passkey(
 
 @router.patch(f"{HERE}/{{passkey}}")
 async def rename_passkey(
-    hub: TheHub, user: Viewer, person: ThePerson, passkey: PasskeyId, body: PasskeyName
+    hub: TheHub, user: ThePerson, passkey: PasskeyId, body: PasskeyName
 ) -> PasskeyAnswer:
     async with hub.db.session() as session:
-        found = await registration.rename(session, person, passkey, body.name)
+        found = await registration.rename(session, user, passkey, body.name)
         return PasskeyAnswer.model_validate(found)
 
 
 @router.delete(f"{HERE}/{{passkey}}", responses=ONLY)
-async def remove_passkey(
-    hub: TheHub, user: Viewer, person: ConfirmedPerson, passkey: PasskeyId
-) -> PasskeyAnswer:
+async def remove_passkey(hub: TheHub, user: ConfirmedPerson, passkey: PasskeyId) -> PasskeyAnswer:
     """It opens nothing any more. The answer is what it was."""
     async with hub.db.session() as session:
-        found = await registration.remove(session, person, passkey)
+        found = await registration.remove(session, user, passkey)
         return PasskeyAnswer.model_validate(found)
 
 
 @router.delete("/api/users/{user}/passkeys", tags=["People"], responses=NONE)
 async def remove_passkeys_of_user(
-    request: Request, hub: TheHub, admin: Admin, person: ConfirmedPerson, user: UserId
+    request: Request, hub: TheHub, admin: MayManagePeople, person: ConfirmedPerson, user: UserId
 ) -> Person:
     """All of somebody who lost their devices: they sign in with what else they have."""
     return await act_on_person(request, hub, user, registration.remove_all)

@@ -10,7 +10,13 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, ThePerson, Viewer
+from bascule.accounts.access import (
+    ConfirmedPerson,
+    MayManagePeople,
+    MayUseAccount,
+    TheHub,
+    ThePerson,
+)
 from bascule.accounts.cookies import read_cookie, set_cookie
 from bascule.accounts.origin import address_of, network_of, refuse_cross_site
 from bascule.accounts.passkeys import authentication, registration
@@ -69,21 +75,19 @@ async def sign_in_with_passkey(
 
 
 @pages.get(HERE)
-async def passkeys_page(request: Request, hub: TheHub, user: Viewer) -> Response:
+async def passkeys_page(request: Request, hub: TheHub, user: MayUseAccount) -> Response:
     return await _page(request, hub, user)
 
 
 @pages.post(f"{HERE}/begin", name="begin_passkey")
-async def begin_form(
-    request: Request, hub: TheHub, user: Viewer, person: ConfirmedPerson
-) -> Response:
+async def begin_form(request: Request, hub: TheHub, user: ConfirmedPerson) -> Response:
     """The page with what the browser needs to make one."""
     try:
         place = place_of(hub, request)
         async with hub.db.session() as session:
             options = await registration.begin_to_add(
                 session,
-                person,
+                user,
                 place,
                 bound_to=bound_to(request),
                 network=network_of(request.state.address),
@@ -97,15 +101,14 @@ async def begin_form(
 async def add_form(
     request: Request,
     hub: TheHub,
-    user: Viewer,
-    person: ConfirmedPerson,
+    user: ConfirmedPerson,
     name: Typed = "",
     credential: Signed = "",
 ) -> Response:
     try:
         place = place_of(hub, request)
         made, codes = await registration.add(
-            hub, person, place, credential, name=name or "Passkey", bound_to=bound_to(request)
+            hub, user, place, credential, name=name or "Passkey", bound_to=bound_to(request)
         )
     except (Invalid, Conflict) as refused:
         return back_to(HERE, str(refused), kind="failed", next_step=refused.next_step)
@@ -116,11 +119,11 @@ async def add_form(
 
 @pages.post(f"{HERE}/{{passkey}}/name", name="rename_passkey")
 async def rename_form(
-    hub: TheHub, user: Viewer, person: ThePerson, passkey: PasskeyId, name: Typed = ""
+    hub: TheHub, user: ThePerson, passkey: PasskeyId, name: Typed = ""
 ) -> Response:
     try:
         async with hub.db.session() as session:
-            found = await registration.rename(session, person, passkey, name)
+            found = await registration.rename(session, user, passkey, name)
             said = f"It is called “{found.name}” now."
     except Invalid as refused:
         return back_to(HERE, str(refused), kind="failed", next_step=refused.next_step)
@@ -128,12 +131,10 @@ async def rename_form(
 
 
 @pages.post(f"{HERE}/{{passkey}}/remove", name="remove_passkey")
-async def remove_form(
-    hub: TheHub, user: Viewer, person: ConfirmedPerson, passkey: PasskeyId
-) -> Response:
+async def remove_form(hub: TheHub, user: ConfirmedPerson, passkey: PasskeyId) -> Response:
     try:
         async with hub.db.session() as session:
-            name = (await registration.remove(session, person, passkey)).name
+            name = (await registration.remove(session, user, passkey)).name
     except NoSuch:
         return RedirectResponse(HERE, 303)
     except Conflict as refused:
@@ -143,7 +144,7 @@ async def remove_form(
 
 @pages.post("/people/{person}/passkeys/remove", name="remove_passkeys_of_user")
 async def remove_form_of_person(
-    request: Request, hub: TheHub, user: Admin, me: ConfirmedPerson, person: UserId
+    request: Request, hub: TheHub, user: MayManagePeople, me: ConfirmedPerson, person: UserId
 ) -> Response:
     found = await remove_passkeys_of_user(request, hub, user, me, person)
     return back_to(f"/people/{person}", f"The passkeys of {found.username} are removed.")

@@ -15,6 +15,7 @@ from bascule.accounts.access import (
 )
 from bascule.accounts.origin import public_url
 from bascule.accounts.people import users
+from bascule.accounts.permissions import PEOPLE_MANAGE
 from bascule.accounts.schemas import (
     Invitation,
     ListedPerson,
@@ -33,7 +34,9 @@ from bascule.accounts.tokens import count_tokens, revoke_token, tokens_of
 from bascule.audit.entries import entry_of
 from bascule.hub import Hub
 
-router = APIRouter(prefix="/api/users", tags=["People"], dependencies=[Depends(require("admin"))])
+router = APIRouter(
+    prefix="/api/users", tags=["People"], dependencies=[Depends(require(PEOPLE_MANAGE))]
+)
 Responses = dict[int | str, dict[str, Any]]
 TAKEN: Responses = {409: {"description": "The name or the e-mail address is somebody else's."}}
 LAST: Responses = {

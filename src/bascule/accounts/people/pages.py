@@ -8,7 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, get_hub, refuse_unconfirmed
+from bascule.accounts.access import (
+    ConfirmedPerson,
+    MayManagePeople,
+    TheHub,
+    get_hub,
+    refuse_unconfirmed,
+)
 from bascule.accounts.people import users
 from bascule.accounts.people.api import UserId, invitation, note
 from bascule.accounts.schemas import Invitation
@@ -35,7 +41,7 @@ ROLE_WORDS = {
 async def people_page(
     request: Request,
     hub: TheHub,
-    user: Admin,
+    user: MayManagePeople,
     search: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
@@ -65,7 +71,7 @@ async def people_page(
 
 
 @pages.get("/people/invite")
-async def invite_page(request: Request, user: Admin) -> Response:
+async def invite_page(request: Request, user: MayManagePeople) -> Response:
     return _invite_form(request, {"role": "viewer"})
 
 
@@ -73,7 +79,7 @@ async def invite_page(request: Request, user: Admin) -> Response:
 async def invite_form(
     request: Request,
     hub: TheHub,
-    user: Admin,
+    user: MayManagePeople,
     _: ConfirmedPerson,
     username: Typed = "",
     email: Typed = "",
@@ -90,7 +96,9 @@ async def invite_form(
 
 
 @pages.get("/people/{person}")
-async def person_page(request: Request, hub: TheHub, user: Admin, person: UserId) -> Response:
+async def person_page(
+    request: Request, hub: TheHub, user: MayManagePeople, person: UserId
+) -> Response:
     return await _person(request, hub, person)
 
 
@@ -98,7 +106,7 @@ async def person_page(request: Request, hub: TheHub, user: Admin, person: UserId
 async def change_form(
     request: Request,
     hub: TheHub,
-    user: Admin,
+    user: MayManagePeople,
     _: ConfirmedPerson,
     person: UserId,
     role: Typed = "",
@@ -116,7 +124,7 @@ async def change_form(
 
 @pages.post("/people/{person}/active", name="change_user")
 async def active_form(
-    request: Request, hub: TheHub, user: Admin, person: UserId, active: Typed = ""
+    request: Request, hub: TheHub, user: MayManagePeople, person: UserId, active: Typed = ""
 ) -> Response:
     wanted = active == "yes"
     if wanted:
@@ -137,7 +145,7 @@ async def active_form(
 
 @pages.post("/people/{person}/invite", name="invite_user_again")
 async def invite_again_form(
-    request: Request, hub: TheHub, user: Admin, _: ConfirmedPerson, person: UserId
+    request: Request, hub: TheHub, user: MayManagePeople, _: ConfirmedPerson, person: UserId
 ) -> Response:
     try:
         async with hub.db.session() as session:
@@ -149,7 +157,7 @@ async def invite_again_form(
 
 @pages.post("/people/{person}/reset", name="reset_user")
 async def reset_form(
-    request: Request, hub: TheHub, user: Admin, _: ConfirmedPerson, person: UserId
+    request: Request, hub: TheHub, user: MayManagePeople, _: ConfirmedPerson, person: UserId
 ) -> Response:
     try:
         async with hub.db.session() as session:
@@ -161,7 +169,7 @@ async def reset_form(
 
 @pages.post("/people/{person}/tokens/{token}/revoke", name="revoke_token_of_user")
 async def revoke_form(
-    request: Request, hub: TheHub, user: Admin, person: UserId, token: TokenId
+    request: Request, hub: TheHub, user: MayManagePeople, person: UserId, token: TokenId
 ) -> Response:
     async with hub.db.session() as session:
         owner = await users.find_person(session, person)
@@ -171,7 +179,7 @@ async def revoke_form(
 
 
 @pages.get("/people/{person}/{rest:path}")
-async def person_again(user: Admin, person: UserId, rest: str) -> Response:
+async def person_again(user: MayManagePeople, person: UserId, rest: str) -> Response:
     """Who signs in again on the way to a form comes back by its address."""
     return RedirectResponse(f"/people/{person}", 303)
 

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import ROLES
 from bascule.accounts.known_devices import forget_devices_of
+from bascule.accounts.permissions import BUILT_IN_ROLES
 from bascule.accounts.sessions import end_sessions_of
 from bascule.accounts.sign_in.bearer_tokens import revoke_refresh_tokens
 from bascule.accounts.sign_in.half_sign_in import end_halves_of
@@ -205,8 +205,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
         clean["email"] = plain_name(values["email"] or "") or None
         if clean["email"] and not EMAIL.fullmatch(clean["email"]):
             wrong["email"] = "is no e-mail address"
-    if "role" in values and values["role"] not in ROLES:
-        wrong["role"] = f"is none of {', '.join(ROLES)}"
+    if "role" in values and values["role"] not in BUILT_IN_ROLES:
+        wrong["role"] = f"is none of {', '.join(BUILT_IN_ROLES)}"
     if wrong:
         said = "; ".join(f"{name} {why}" for name, why in wrong.items())
         raise Invalid(

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, Viewer
+from bascule.accounts.access import ConfirmedPerson, MayManagePeople, MayUseAccount, TheHub
 from bascule.accounts.people.api import UserId, act_on_person
 from bascule.accounts.provider.identities import identity_of, unbind
 from bascule.accounts.schemas import Person
@@ -42,7 +42,7 @@ class ProviderState(BaseModel):
 
 
 @router.get(HERE)
-async def my_provider(hub: TheHub, user: Viewer) -> ProviderState:
+async def my_provider(hub: TheHub, user: MayUseAccount) -> ProviderState:
     """Whether you sign in by your company's OpenID Connect provider, and as whom there. Connecting
     it needs a browser: the page My settings.
     """
@@ -58,16 +58,16 @@ async def my_provider(hub: TheHub, user: Viewer) -> ProviderState:
 
 
 @router.delete(HERE, responses=ONLY)
-async def disconnect_provider(hub: TheHub, user: Viewer, person: ConfirmedPerson) -> ProviderState:
+async def disconnect_provider(hub: TheHub, user: ConfirmedPerson) -> ProviderState:
     """From now on you do not sign in by it."""
     async with hub.db.session() as session:
-        await unbind(session, person)
+        await unbind(session, user)
     return await my_provider(hub, user)
 
 
 @router.delete("/api/users/{user}/provider", tags=["People"], responses=NONE)
 async def disconnect_user(
-    request: Request, hub: TheHub, admin: Admin, person: ConfirmedPerson, user: UserId
+    request: Request, hub: TheHub, admin: MayManagePeople, person: ConfirmedPerson, user: UserId
 ) -> Person:
     """Somebody does not sign in by the company's provider any more, until they connect it again."""
     return await act_on_person(request, hub, user, partial(unbind, by_admin=True))

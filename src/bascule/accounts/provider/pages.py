@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, Viewer
+from bascule.accounts.access import ConfirmedPerson, MayManagePeople, TheHub
 from bascule.accounts.origin import address_of
 from bascule.accounts.people.api import UserId
 from bascule.accounts.provider.api import disconnect_user
@@ -99,12 +99,10 @@ async def from_provider(
 
 
 @pages.post(HERE, name="connect_provider")
-async def connect_form(
-    request: Request, hub: TheHub, user: Viewer, person: ConfirmedPerson
-) -> Response:
+async def connect_form(request: Request, hub: TheHub, user: ConfirmedPerson) -> Response:
     """A page that leads on by itself: a form's own redirect may not leave the hub."""
     try:
-        where, cookie = await leave(hub, request, CONNECT, next="/settings", user=person)
+        where, cookie = await leave(hub, request, CONNECT, next="/settings", user=user)
     except (ProviderFailed, Invalid) as failed:
         return back_to("/settings", str(failed), kind="failed", next_step=failed.next_step)
     response = render(request, "accounts/leaving.html", where=where, name=hub.settings.oidc_name)
@@ -113,10 +111,10 @@ async def connect_form(
 
 
 @pages.post(f"{HERE}/off", name="disconnect_provider")
-async def disconnect_form(hub: TheHub, user: Viewer, person: ConfirmedPerson) -> Response:
+async def disconnect_form(hub: TheHub, user: ConfirmedPerson) -> Response:
     try:
         async with hub.db.session() as session:
-            await unbind(session, person)
+            await unbind(session, user)
     except NoSuch:
         return RedirectResponse("/settings", 303)
     except Conflict as refused:
@@ -127,7 +125,7 @@ async def disconnect_form(hub: TheHub, user: Viewer, person: ConfirmedPerson) ->
 
 @pages.post("/people/{person}/provider/off", name="disconnect_user")
 async def disconnect_form_of_person(
-    request: Request, hub: TheHub, user: Admin, me: ConfirmedPerson, person: UserId
+    request: Request, hub: TheHub, user: MayManagePeople, me: ConfirmedPerson, person: UserId
 ) -> Response:
     found = await disconnect_user(request, hub, user, me, person)
     return back_to(f"/people/{person}", f"{found.username} is disconnected.")

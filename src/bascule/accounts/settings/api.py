@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.access import MayKeepServices, MayUseAccount, TheHub
 from bascule.accounts.settings.integration import (
     NotConfigured,
     change_settings,
@@ -80,14 +80,14 @@ NOT_YET: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("")
-async def my_settings(user: Viewer) -> SettingsAnswer:
+async def my_settings(user: MayUseAccount) -> SettingsAnswer:
     """Your own, without the secrets."""
     return SettingsAnswer.model_validate(shown(user))
 
 
 @router.put("")
 async def change_my_settings(
-    hub: TheHub, user: Editor, body: Annotated[SettingsChange, Body()]
+    hub: TheHub, user: MayKeepServices, body: Annotated[SettingsChange, Body()]
 ) -> SettingsAnswer:
     """Changes what is named and leaves the rest; an empty text clears a field."""
     changes = body.model_dump(exclude_none=True)
@@ -95,7 +95,9 @@ async def change_my_settings(
 
 
 @router.post("/erpnext/test", response_model=TestPassed | TestFailed, responses=NOT_YET)
-async def test_my_erpnext(hub: TheHub, user: Editor) -> TestPassed | TestFailed | JSONResponse:
+async def test_my_erpnext(
+    hub: TheHub, user: MayKeepServices
+) -> TestPassed | TestFailed | JSONResponse:
     """Signs in to your ERPNext with what is stored. A site that refuses, or is down, is an answer
     too: 200 with `success: false`. 400: address, key or secret is not there yet.
     """

@@ -10,7 +10,13 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from bascule.accounts.access import ConfirmedPerson, Editor, TheHub, ThePerson, Viewer
+from bascule.accounts.access import (
+    ConfirmedPerson,
+    MayKeepServices,
+    MayUseAccount,
+    TheHub,
+    ThePerson,
+)
 from bascule.accounts.origin import public_url
 from bascule.accounts.passkeys.registration import passkeys_of
 from bascule.accounts.provider.identities import identity_of
@@ -63,7 +69,7 @@ SCOPES = {
 
 
 @pages.get(HERE)
-async def settings_page(request: Request, hub: TheHub, user: Viewer) -> Response:
+async def settings_page(request: Request, hub: TheHub, user: MayUseAccount) -> Response:
     return await _page(request, hub, user)
 
 
@@ -71,8 +77,7 @@ async def settings_page(request: Request, hub: TheHub, user: Viewer) -> Response
 async def password_form(
     request: Request,
     hub: TheHub,
-    user: Viewer,
-    person: ThePerson,
+    user: ThePerson,
     old_password: Typed = "",
     new_password: Typed = "",
     again: Typed = "",
@@ -82,7 +87,7 @@ async def password_form(
     keep = cookie_of(request, hub)
     address = request.state.address
     try:
-        await change_password(hub, person, old_password, new_password, address=address, keep=keep)
+        await change_password(hub, user, old_password, new_password, address=address, keep=keep)
     except TooMany as refused:
         page = await _page(request, hub, user, refused=refused)
         page.headers["Retry-After"] = str(refused.retry_after)
@@ -98,17 +103,15 @@ async def password_form(
 
 
 @pages.post(HERE + "/sign-out-elsewhere", name="sign_out_elsewhere")
-async def sign_out_form(request: Request, hub: TheHub, user: Viewer, person: ThePerson) -> Response:
+async def sign_out_form(request: Request, hub: TheHub, user: ThePerson) -> Response:
     async with hub.db.session() as session:
-        await end_all_sign_ins(session, person, keep=cookie_of(request, hub))
+        await end_all_sign_ins(session, user, keep=cookie_of(request, hub))
     return back_to(HERE, "Everywhere else you are signed out.")
 
 
 @pages.post(HERE + "/sessions/{session}/end", name="end_one_sign_in")
-async def end_session_form(
-    hub: TheHub, user: Viewer, person: ThePerson, session: SignInId
-) -> Response:
-    await end_sign_in(hub, person, session)
+async def end_session_form(hub: TheHub, user: ThePerson, session: SignInId) -> Response:
+    await end_sign_in(hub, user, session)
     return back_to(HERE, "That one is signed out.")
 
 
@@ -116,13 +119,12 @@ async def end_session_form(
 async def token_form(
     request: Request,
     hub: TheHub,
-    user: Viewer,
-    person: ConfirmedPerson,
+    user: ConfirmedPerson,
     name: Typed = "",
     scope: Typed = "",
     days: Typed = "90",
 ) -> Response:
-    wrong = _wrong_token(person, name, scope)
+    wrong = _wrong_token(user, name, scope)
     if days not in LIFETIMES:
         wrong["days"] = "is none of those to choose from"
     if wrong:
@@ -131,7 +133,7 @@ async def token_form(
     ends = datetime.now(UTC) + timedelta(days=int(days))
     name = name.strip()
     async with hub.db.session() as session:
-        token = await issue_token(session, name, person, scope=scope, expires_at=ends)
+        token = await issue_token(session, name, user, scope=scope, expires_at=ends)
     hub_url = public_url(request, hub.settings)
     return render(
         request,
@@ -146,14 +148,16 @@ async def token_form(
 
 
 @pages.post(HERE + "/tokens/{token}/revoke", name="delete_token")
-async def revoke_form(request: Request, hub: TheHub, user: Viewer, token: TokenId) -> Response:
+async def revoke_form(
+    request: Request, hub: TheHub, user: MayUseAccount, token: TokenId
+) -> Response:
     async with hub.db.session() as session:
         name = (await revoke_token(session, user, token)).name
     return back_to(HERE, f"The token “{name}” is revoked.")
 
 
 @pages.post(HERE + "/erpnext/test", name="test_my_erpnext")
-async def test_form(request: Request, hub: TheHub, user: Editor) -> Response:
+async def test_form(request: Request, hub: TheHub, user: MayKeepServices) -> Response:
     """The page with the verdict in it, what ERPNext said last; htmx takes the verdict alone."""
     try:
         found, said = await test_erpnext(hub, user)
@@ -174,7 +178,7 @@ async def test_form(request: Request, hub: TheHub, user: Editor) -> Response:
 async def place_form(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayKeepServices,
     place: Place,
 ) -> Response:
     """What is typed replaces what is kept; a secret that is left empty stays."""
@@ -191,13 +195,13 @@ async def place_form(
 
 
 @pages.post(HERE + "/{place}/clear", name="change_my_settings")
-async def clear_form(hub: TheHub, user: Editor, place: Place) -> Response:
+async def clear_form(hub: TheHub, user: MayKeepServices, place: Place) -> Response:
     await change_settings(hub, user, dict.fromkeys(FIELDS[place], ""))
     return back_to(HERE, f"Your {PLACES[place]} is cleared.")
 
 
 @pages.get(HERE + "/{rest:path}")
-async def settings_again(user: Viewer, rest: str) -> Response:
+async def settings_again(user: MayUseAccount, rest: str) -> Response:
     """Who signs in again on the way to a form comes back by its address."""
     return RedirectResponse(HERE, 303)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import select
 
-from bascule.accounts.access import CONFIRMED_FOR, ConfirmedPerson, TheHub, ThePerson, Viewer
+from bascule.accounts.access import CONFIRMED_FOR, ConfirmedPerson, MayUseAccount, TheHub, ThePerson
 from bascule.accounts.origin import address_of
 from bascule.accounts.reauthentication import confirm
 from bascule.accounts.schemas import (
@@ -91,7 +91,9 @@ def _signed_in(user: User, issued: bearer_tokens.Issued) -> SignedIn:
 
 
 @router.post("/logout", responses=NOT_SIGNED_IN)
-async def logout(request: Request, response: Response, hub: TheHub, user: Viewer) -> SignedOut:
+async def logout(
+    request: Request, response: Response, hub: TheHub, user: MayUseAccount
+) -> SignedOut:
     """Ends this sign-in: its access and refresh tokens, or the browser's session."""
     if request.state.via == "token":
         raise Conflict(
@@ -107,32 +109,32 @@ async def logout(request: Request, response: Response, hub: TheHub, user: Viewer
 
 
 @router.get("/me")
-async def me(user: Viewer) -> Person:
+async def me(user: MayUseAccount) -> Person:
     """Who you are here."""
     return Person.of(user)
 
 
 @router.post("/confirm", responses=TOO_MANY)
 async def confirm_password(
-    request: Request, hub: TheHub, user: Viewer, person: ThePerson, body: PasswordOnceMore
+    request: Request, hub: TheHub, user: ThePerson, body: PasswordOnceMore
 ) -> Confirmed:
     """Your password once more. For 10 minutes this sign-in may then do what leads to a person's
     powers: invite, reset and change people, make API tokens. So does a new sign-in.
     """
-    moment = await confirm(request, hub, person, body.password)
+    moment = await confirm(request, hub, user, body.password)
     return Confirmed(confirmed_until=moment + CONFIRMED_FOR)
 
 
 @router.post("/password", responses=TOO_MANY)
 async def password(
-    request: Request, hub: TheHub, user: Viewer, person: ThePerson, body: PasswordChange
+    request: Request, hub: TheHub, user: ThePerson, body: PasswordChange
 ) -> PasswordChanged:
     """Changes your own password. All other sessions and all access tokens end, this one's too; a
     browser stays signed in.
     """
     changed = await change_password(
         hub,
-        person,
+        user,
         body.old_password,
         body.new_password,
         address=request.state.address,
@@ -142,7 +144,7 @@ async def password(
 
 
 @router.get("/sessions")
-async def sessions(request: Request, hub: TheHub, user: Viewer) -> Sessions:
+async def sessions(request: Request, hub: TheHub, user: MayUseAccount) -> Sessions:
     """The browsers and programs that you are signed in with, the one seen last first."""
     async with hub.db.session() as session:
         found = await signed_in_with(request, session, user)
@@ -150,38 +152,34 @@ async def sessions(request: Request, hub: TheHub, user: Viewer) -> Sessions:
 
 
 @router.delete("/sessions/{session}")
-async def end_one_sign_in(
-    hub: TheHub, user: Viewer, person: ThePerson, session: SignInId
-) -> SignedOut:
+async def end_one_sign_in(hub: TheHub, user: ThePerson, session: SignInId) -> SignedOut:
     """Signs one of your browsers or programs out."""
-    await end_sign_in(hub, person, session)
+    await end_sign_in(hub, user, session)
     return SignedOut()
 
 
 @router.get("/tokens")
-async def tokens(hub: TheHub, user: Viewer) -> Tokens:
+async def tokens(hub: TheHub, user: MayUseAccount) -> Tokens:
     """Your API tokens, without what they say."""
     async with hub.db.session() as session:
         return Tokens.of(await tokens_of(session, user))
 
 
 @router.post("/tokens", status_code=201)
-async def make_token(
-    hub: TheHub, user: Viewer, person: ConfirmedPerson, body: NewToken
-) -> MadeToken:
+async def make_token(hub: TheHub, user: ConfirmedPerson, body: NewToken) -> MadeToken:
     """An API token for a machine: it acts as you, and is shown this once. Who holds an API token
     cannot make another with it. It ends in 90 days unless told otherwise.
     """
     async with hub.db.session() as session:
         token = await issue_token(
-            session, body.name.strip(), person, scope=body.scope, expires_at=body.expires_at
+            session, body.name.strip(), user, scope=body.scope, expires_at=body.expires_at
         )
         kept = await session.scalar(select(ApiToken).where(ApiToken.token_hash == hash_of(token)))
         return MadeToken(**TokenAnswer.model_validate(kept).model_dump(), token=token)
 
 
 @router.delete("/tokens/{token}")
-async def delete_token(hub: TheHub, user: Viewer, token: TokenId) -> TokenAnswer:
+async def delete_token(hub: TheHub, user: MayUseAccount, token: TokenId) -> TokenAnswer:
     """Revokes one of your API tokens. The answer is what it was."""
     async with hub.db.session() as session:
         return TokenAnswer.model_validate(await revoke_token(session, user, token))

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.access import MayUseAccount, TheHub
 from bascule.accounts.origin import address_of, local_path, network_of, refuse_cross_site
 from bascule.accounts.passkeys.authentication import FACTOR, any_there, begin
 from bascule.accounts.passkeys.registration import passkeys_of
@@ -149,7 +149,7 @@ async def _code_page(
 
 
 @pages.post("/sign-out", name="logout")
-async def sign_out(request: Request, hub: TheHub, user: Viewer) -> Response:
+async def sign_out(request: Request, hub: TheHub, user: MayUseAccount) -> Response:
     response = back_to("/sign-in", "You are signed out.")
     await end_session(hub, request, response)
     return response

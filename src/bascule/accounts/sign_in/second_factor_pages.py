@@ -9,7 +9,13 @@ import segno
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bascule.accounts.access import Admin, ConfirmedPerson, TheHub, Viewer, needs_factor
+from bascule.accounts.access import (
+    ConfirmedPerson,
+    MayManagePeople,
+    MayUseAccount,
+    TheHub,
+    needs_factor,
+)
 from bascule.accounts.passkeys.registration import passkeys_of
 from bascule.accounts.people.api import UserId
 from bascule.accounts.sign_in import second_factor
@@ -25,17 +31,15 @@ Typed = Annotated[str, Form(max_length=1000)]
 
 
 @pages.get(HERE)
-async def factor_page(request: Request, hub: TheHub, user: Viewer) -> Response:
+async def factor_page(request: Request, hub: TheHub, user: MayUseAccount) -> Response:
     return await _page(request, hub, user)
 
 
 @pages.post(HERE, name="begin_second_factor")
-async def begin_form(
-    request: Request, hub: TheHub, user: Viewer, person: ConfirmedPerson
-) -> Response:
+async def begin_form(request: Request, hub: TheHub, user: ConfirmedPerson) -> Response:
     try:
         async with hub.db.session() as session:
-            begun = await second_factor.begin(hub, session, person)
+            begun = await second_factor.begin(hub, session, user)
     except Conflict:
         return RedirectResponse(HERE, 303)
     return await _page(request, hub, user, begun=begun)
@@ -43,36 +47,34 @@ async def begin_form(
 
 @pages.post(f"{HERE}/confirm", name="turn_on_second_factor")
 async def confirm_form(
-    request: Request, hub: TheHub, user: Viewer, person: ConfirmedPerson, code: Typed = ""
+    request: Request, hub: TheHub, user: ConfirmedPerson, code: Typed = ""
 ) -> Response:
     try:
         async with hub.db.session() as session:
-            codes = await second_factor.turn_on(hub, session, person, code)
+            codes = await second_factor.turn_on(hub, session, user, code)
     except Conflict:
         return RedirectResponse(HERE, 303)
     except Invalid as refused:
         async with hub.db.session() as session:
-            begun = await second_factor.begun(hub, session, person)
+            begun = await second_factor.begun(hub, session, user)
         return await _page(request, hub, user, begun=begun, wrong=refused.fields["code"])
     return await _page(request, hub, user, codes=codes)
 
 
 @pages.post(f"{HERE}/recovery-codes", name="renew_recovery_codes")
-async def recovery_form(
-    request: Request, hub: TheHub, user: Viewer, person: ConfirmedPerson
-) -> Response:
+async def recovery_form(request: Request, hub: TheHub, user: ConfirmedPerson) -> Response:
     async with hub.db.session() as session:
-        if not await second_factor.has_factor(session, person):
+        if not await second_factor.has_factor(session, user):
             return RedirectResponse(HERE, 303)
-        codes = await second_factor.new_recovery_codes(session, person)
+        codes = await second_factor.new_recovery_codes(session, user)
     return await _page(request, hub, user, codes=codes)
 
 
 @pages.post(f"{HERE}/off", name="turn_off_second_factor")
-async def off_form(hub: TheHub, user: Viewer, person: ConfirmedPerson) -> Response:
+async def off_form(hub: TheHub, user: ConfirmedPerson) -> Response:
     try:
         async with hub.db.session() as session:
-            await second_factor.turn_off(session, person)
+            await second_factor.turn_off(session, user)
     except NoSuch:
         return RedirectResponse(HERE, 303)
     return back_to(HERE, "Your authenticator app is turned off.", kind="note")
@@ -80,7 +82,7 @@ async def off_form(hub: TheHub, user: Viewer, person: ConfirmedPerson) -> Respon
 
 @pages.post("/people/{person}/second-factor/off", name="turn_off_factor_of_user")
 async def off_form_of_person(
-    request: Request, hub: TheHub, user: Admin, me: ConfirmedPerson, person: UserId
+    request: Request, hub: TheHub, user: MayManagePeople, me: ConfirmedPerson, person: UserId
 ) -> Response:
     found = await turn_off_factor_of_user(request, hub, user, me, person)
     return back_to(f"/people/{person}", f"The authenticator app of {found.username} is turned off.")

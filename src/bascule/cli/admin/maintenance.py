@@ -35,7 +35,7 @@ async def token(
 ) -> int:
     """Print a new token for the API. It is shown this once; only a hash of it is kept."""
     from bascule.accounts.people.users import find_active
-    from bascule.accounts.tokens import WIDEST, ensure_admin, issue_token
+    from bascule.accounts.tokens import ensure_admin, issue_token, widest_scope
     from bascule.cli.identity import acting_hub
 
     if read and scope not in (None, "read"):
@@ -43,7 +43,7 @@ async def token(
     ends = datetime.now(UTC) + timedelta(days=days)
     async with acting_hub(of=user or "") as (hub, _), hub.db.session() as session:
         owner = await (ensure_admin(session) if user is None else find_active(session, user))
-        scope = "read" if read else scope or WIDEST[owner.role]
+        scope = "read" if read else scope or widest_scope(owner)
         issued = await issue_token(session, name, owner, scope=scope, expires_at=ends)
         username = owner.username
     if as_json:

@@ -21,7 +21,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.callback(invoke_without_command=True)
-@verb("admin", group="users")
+@verb("people.manage", group="users")
 async def list_users(context: typer.Context, as_json: AsJson = False) -> int:
     """People. Without a command: everybody, their role, and when they were here last."""
     if context.invoked_subcommand is not None:
@@ -85,7 +85,7 @@ async def role(
 
 
 @app.command()
-@verb("admin", group="users")
+@verb("people.manage", group="users")
 async def deactivate(name: Name, yes: Yes = False, as_json: AsJson = False) -> int:
     """Switch an account off: its sessions and access tokens end, its API tokens open nothing."""
     confirm(f"Deactivate {name} and end their sessions", yes=yes)
@@ -100,7 +100,7 @@ async def activate(name: Name, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("admin", group="users")
+@verb("people.manage", group="users")
 async def left(
     name: Name,
     hand_over_to: Annotated[

@@ -16,7 +16,7 @@ Number = Annotated[int, typer.Argument(metavar="NUMBER", help="As 'bascule clean
 
 
 @app.callback(invoke_without_command=True)
-@verb("viewer", group="cleanups")
+@verb("data.read", group="cleanups")
 async def list_cleanups(context: typer.Context, as_json: AsJson = False) -> int:
     """What deleted connections left on their sites. Without a command: what is still there.
 
@@ -57,7 +57,7 @@ def _when(next_try_at: datetime | None) -> str:
 
 
 @app.command()
-@verb("editor", group="cleanups")
+@verb("connections.edit", group="cleanups")
 async def retry(number: Number, as_json: AsJson = False) -> int:
     """Try it at once. Exits with 3 when the site does not let go of it."""
     from bascule.connections.cleanups import try_now
@@ -83,7 +83,7 @@ async def retry(number: Number, as_json: AsJson = False) -> int:
 
 
 @app.command("give-up")
-@verb("editor", group="cleanups")
+@verb("connections.edit", group="cleanups")
 async def end(
     number: Number,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -18,7 +18,7 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="https://host:po
 
 
 @app.callback(invoke_without_command=True)
-@verb("admin", group="sites")
+@verb("sites.allow", group="sites")
 async def list_sites(context: typer.Context, as_json: AsJson = False) -> int:
     """Addresses in the hub's own network. Without a command: those that editors may connect to."""
     if context.invoked_subcommand is not None:
@@ -39,7 +39,7 @@ async def list_sites(context: typer.Context, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("admin", group="sites")
+@verb("sites.allow", group="sites")
 async def allow(address: Address, as_json: AsJson = False) -> int:
     """Let editors connect to an address on the hub's machine or in a private network.
 
@@ -53,7 +53,7 @@ async def allow(address: Address, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("admin", group="sites")
+@verb("sites.allow", group="sites")
 async def forbid(
     address: Address,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -32,7 +32,7 @@ Name = Annotated[str, typer.Argument(metavar="STREAM", help="A DocType or a pres
 
 
 @app.callback(invoke_without_command=True)
-@verb("viewer", group="streams")
+@verb("data.read", group="streams")
 async def list_streams(
     context: typer.Context, connection: Of = None, as_json: AsJson = False
 ) -> int:
@@ -86,7 +86,7 @@ async def list_streams(
 
 
 @app.command()
-@verb("editor", group="streams")
+@verb("streams.manage", group="streams")
 async def add(names: Names, connection: Of = None, as_json: AsJson = False) -> int:
     """Mirror more: any DocType by its name, custom ones too, or a preset."""
     from bascule.mirror.streams.settings import add_streams
@@ -98,7 +98,7 @@ async def add(names: Names, connection: Of = None, as_json: AsJson = False) -> i
 
 
 @app.command("try-again")
-@verb("editor", group="streams")
+@verb("streams.manage", group="streams")
 async def try_left_off(connection: Of = None, as_json: AsJson = False) -> int:
     """Add what was left off because the user might not read it, if it may be read by now."""
     from dataclasses import asdict
@@ -118,21 +118,21 @@ async def try_left_off(connection: Of = None, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@verb("editor", group="streams")
+@verb("streams.manage", group="streams")
 async def on(names: Names, connection: Of = None, as_json: AsJson = False) -> int:
     """Switch streams on; their next sync goes on where it was."""
     return await _change(names, connection, {"enabled": True}, as_json=as_json)
 
 
 @app.command()
-@verb("editor", group="streams")
+@verb("streams.manage", group="streams")
 async def off(names: Names, connection: Of = None, as_json: AsJson = False) -> int:
     """Switch streams off; their tables stay as they are."""
     return await _change(names, connection, {"enabled": False}, as_json=as_json)
 
 
 @app.command("filter")
-@verb("editor", group="streams")
+@verb("streams.manage", group="streams")
 async def filter_(
     stream: Name,
     filters: Annotated[
@@ -152,7 +152,7 @@ async def filter_(
 
 
 @app.command()
-@verb("editor", group="streams")
+@verb("streams.manage", group="streams")
 async def omit(
     stream: Name,
     fields: Annotated[
@@ -166,7 +166,7 @@ async def omit(
 
 
 @app.command()
-@verb("editor", group="streams")
+@verb("streams.manage", group="streams")
 async def rename(
     stream: Name,
     renames: Annotated[
@@ -189,7 +189,7 @@ async def rename(
 
 
 @app.command()
-@verb("editor", group="streams")
+@verb("streams.manage", group="streams")
 async def remove(
     names: Names,
     connection: Of = None,

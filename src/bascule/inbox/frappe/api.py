@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
 
-from bascule.accounts.access import Editor, TheHub, require
+from bascule.accounts.access import TheHub, require
 from bascule.accounts.origin import public_url
+from bascule.accounts.permissions import DATA_READ
 from bascule.connections.api import TheConnection
+from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox.dispatch import try_failed_again
@@ -29,7 +31,7 @@ from bascule.inbox.frappe.site_webhooks import Brought
 from bascule.inbox.frappe.status import deliveries_of, standing_of
 
 router = APIRouter(prefix="/api/connectors/{connector}/webhooks", tags=["Webhooks"])
-VIEWER = [Depends(require("viewer"))]
+TO_READ = [Depends(require(DATA_READ))]
 BIGGEST = 2**63 - 1  # of a bigint
 Responses = dict[int | str, dict[str, Any]]
 AT_THE_SITE: Responses = {
@@ -39,7 +41,7 @@ AT_THE_SITE: Responses = {
 }
 
 
-@router.get("", dependencies=VIEWER)
+@router.get("", dependencies=TO_READ)
 async def webhooks(hub: TheHub, connection: TheConnection) -> WebhooksAnswer:
     """Whether this connector's webhooks arrive, and what is wrong with them. Asks no site."""
     return await _shown(hub, connection)
@@ -49,7 +51,7 @@ async def webhooks(hub: TheHub, connection: TheConnection) -> WebhooksAnswer:
 async def set_up_webhooks(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayEditConnections,
     connection: TheConnection,
     body: Annotated[WebhooksOrder | None, Body()] = None,
 ) -> WebhooksAnswer:
@@ -66,7 +68,7 @@ async def set_up_webhooks(
 @router.delete("", responses=AT_THE_SITE)
 async def remove_webhooks(
     hub: TheHub,
-    user: Editor,
+    user: MayEditConnections,
     connection: TheConnection,
     at_the_site: Annotated[
         bool,
@@ -84,7 +86,9 @@ async def remove_webhooks(
 
 
 @router.post("/check", responses=AT_THE_SITE)
-async def check_webhooks(hub: TheHub, user: Editor, connection: TheConnection) -> WebhooksAnswer:
+async def check_webhooks(
+    hub: TheHub, user: MayEditConnections, connection: TheConnection
+) -> WebhooksAnswer:
     """Asks the site how its webhooks are, what it could not deliver, and what changed there without
     a word. It is asked every quarter of an hour too. Writes nothing there.
     """
@@ -93,7 +97,9 @@ async def check_webhooks(hub: TheHub, user: Editor, connection: TheConnection) -
 
 
 @router.post("/mend", responses=AT_THE_SITE)
-async def mend_webhooks(hub: TheHub, user: Editor, connection: TheConnection) -> WebhooksAnswer:
+async def mend_webhooks(
+    hub: TheHub, user: MayEditConnections, connection: TheConnection
+) -> WebhooksAnswer:
     """Makes what is missing on the site, sets what was altered, removes what is there twice."""
     return await _shown(hub, connection, await setup.mend(hub, connection))
 
@@ -101,7 +107,7 @@ async def mend_webhooks(hub: TheHub, user: Editor, connection: TheConnection) ->
 @router.post("/rotate", responses=AT_THE_SITE)
 async def rotate_secret_of_webhooks(
     hub: TheHub,
-    user: Editor,
+    user: MayEditConnections,
     connection: TheConnection,
     body: Annotated[NewSecret | None, Body()] = None,
 ) -> WebhooksAnswer:
@@ -115,7 +121,7 @@ async def rotate_secret_of_webhooks(
 
 @router.post("/orphans", responses=AT_THE_SITE)
 async def orphans(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> Orphans:
     """Asks the site for webhooks that lead to this hub and belong to no connector, such as those
     of one that was deleted. Each is refused, and others wait behind it in the site's queue.
@@ -127,7 +133,7 @@ async def orphans(
 
 @router.delete("/orphans", responses=AT_THE_SITE)
 async def remove_orphaned_webhooks(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> RemovedAnswer:
     """Removes those from the site. For a connector that all share it needs an admin."""
     here = public_url(request, hub.settings)
@@ -136,7 +142,7 @@ async def remove_orphaned_webhooks(
     return RemovedAnswer(removed=removed)
 
 
-@router.get("/deliveries", dependencies=VIEWER)
+@router.get("/deliveries", dependencies=TO_READ)
 async def deliveries(
     hub: TheHub,
     connection: TheConnection,
@@ -158,7 +164,7 @@ async def deliveries(
 
 @router.post("/deliveries/retry")
 async def retry_deliveries(
-    hub: TheHub, user: Editor, connection: TheConnection
+    hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> RetriedDeliveries:
     """Tells again of what could not be worked off, and at once of what waits for a later try."""
     return RetriedDeliveries(deliveries=await try_failed_again(hub, connection.id))

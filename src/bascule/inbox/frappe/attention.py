@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
 from bascule.attention.items import Mend, Need, finds_needs
+from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
@@ -59,6 +60,8 @@ def _need(connection: Connection, mend: status.Mend, troubles: list[Trouble]) ->
         what=what,
         next_step=first.next_step,
         page=page,
-        mend=Mend(label, f"{page}/{mend}", post=True, icon="refresh") if label else None,
+        mend=Mend(label, f"{page}/{mend}", post=True, icon="refresh", permission=CONNECTIONS_EDIT)
+        if label
+        else None,
         cause=what,
     )

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.origin import public_url
 from bascule.connections.api import TheConnection
+from bascule.connections.dependencies import MayEditConnections
+from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.sharing import who_decides
 from bascule.connections.tables import Connection
 from bascule.errors import HubError, Invalid
@@ -36,7 +38,7 @@ Ticked = Annotated[str, Form(max_length=10)]
 async def webhooks_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     before: Annotated[int | None, Query(ge=1, le=BIGGEST)] = None,
     state: DeliveryState | None = None,
@@ -48,7 +50,7 @@ async def webhooks_page(
 async def set_up_form(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayEditConnections,
     connection: TheConnection,
     doctypes: Typed = "",
     insert: Ticked = "",
@@ -73,7 +75,7 @@ async def set_up_form(
 
 
 @pages.post("/check", name="check_webhooks")
-async def check_form(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+async def check_form(hub: TheHub, user: MayEditConnections, connection: TheConnection) -> Response:
     await check(hub, connection)
     async with hub.db.session() as session:
         troubles = (await standing_of(session, connection)).troubles
@@ -83,7 +85,7 @@ async def check_form(hub: TheHub, user: Editor, connection: TheConnection) -> Re
 
 
 @pages.post("/mend", name="mend_webhooks")
-async def mend_form(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+async def mend_form(hub: TheHub, user: MayEditConnections, connection: TheConnection) -> Response:
     try:
         done = await setup.mend(hub, connection)
     except (HubError, FrappeError) as refused:
@@ -93,7 +95,7 @@ async def mend_form(hub: TheHub, user: Editor, connection: TheConnection) -> Res
 
 @pages.post("/rotate", name="rotate_secret_of_webhooks")
 async def rotate_form(
-    hub: TheHub, user: Editor, connection: TheConnection, secret: Typed = ""
+    hub: TheHub, user: MayEditConnections, connection: TheConnection, secret: Typed = ""
 ) -> Response:
     try:
         await setup.rotate(hub, connection, secret or None, by=user)
@@ -104,7 +106,7 @@ async def rotate_form(
 
 
 @pages.post("/retry", name="retry_deliveries")
-async def retry_form(hub: TheHub, user: Editor, connection: TheConnection) -> Response:
+async def retry_form(hub: TheHub, user: MayEditConnections, connection: TheConnection) -> Response:
     count = await try_failed_again(hub, connection.id)
     if not count:
         return back_to(_at(connection), "Nothing waits for another attempt.", kind="note")
@@ -114,7 +116,7 @@ async def retry_form(hub: TheHub, user: Editor, connection: TheConnection) -> Re
 
 @pages.post("/remove", name="remove_webhooks")
 async def remove_form(
-    hub: TheHub, user: Editor, connection: TheConnection, only_here: Ticked = ""
+    hub: TheHub, user: MayEditConnections, connection: TheConnection, only_here: Ticked = ""
 ) -> Response:
     try:
         removed = await setup.remove(hub, connection, by=user, at_the_site=not only_here)
@@ -127,7 +129,7 @@ async def remove_form(
 
 @pages.post("/orphans", name="orphans")
 async def orphans_form(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> Response:
     """Looks for them, and shows what was found on the same page."""
     try:
@@ -143,7 +145,7 @@ async def orphans_form(
 
 @pages.post("/clear", name="remove_orphaned_webhooks")
 async def clear_form(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection
+    request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> Response:
     try:
         here = public_url(request, hub.settings)
@@ -200,9 +202,9 @@ async def _page(
         orphans=orphans,
         wrong=wrong,
         known_url=_known_url(request, hub, connection),
-        may_edit=has_role(request.state.user, "editor"),
-        may_set_up=has_role(request.state.user, who_decides(connection)),
-        who=who_decides(connection),
+        may_edit=request.state.user.may(CONNECTIONS_EDIT),
+        may_set_up=request.state.user.may(who_decides(connection)),
+        who="admin" if connection.shared else "editor",
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.downloads import Download
 from bascule.accounts.tables import User
 from bascule.audit.entries import recorded
@@ -23,7 +23,7 @@ pages = APIRouter(prefix="/connectors/{connector}", include_in_schema=False)
 async def log_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     level: Level = "info",
     words: Words = "",
@@ -43,7 +43,7 @@ async def log_page(
 
 @pages.get("/log.txt", dependencies=[Depends(recorded)])
 async def download_log_of_connector(
-    hub: TheHub, user: Viewer, connection: TheConnection
+    hub: TheHub, user: MayRead, connection: TheConnection
 ) -> Response:
     return text_file(hub, user, connection, f"{connection.slug}-log.txt")
 

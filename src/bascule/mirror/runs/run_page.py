@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.audit.entries import about, entry_of, recorded
 from bascule.connections.service import find_connection
 from bascule.errors import Conflict
+from bascule.mirror.dependencies import MaySync
 from bascule.mirror.runs.cancel import cancel_run
 from bascule.mirror.runs.execution import run_of
 from bascule.mirror.runs.log_page import text_file
@@ -30,7 +31,7 @@ KINDS = {
 async def run_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     run: RunId,
     level: Level = "info",
     words: Words = "",
@@ -58,12 +59,11 @@ async def run_page(
         shown=SHOWN,
         level=level,
         words=words,
-        may_edit=has_role(user, "editor"),
     )
 
 
 @pages.post("/cancel", name="cancel_one_run")
-async def cancel(request: Request, hub: TheHub, user: Editor, run: RunId) -> Response:
+async def cancel(request: Request, hub: TheHub, user: MaySync, run: RunId) -> Response:
     async with hub.db.session() as session:
         found = await run_of(session, run, user)
         about(request, await find_connection(session, found.connection_id, user))
@@ -77,7 +77,7 @@ async def cancel(request: Request, hub: TheHub, user: Editor, run: RunId) -> Res
 
 
 @pages.get("/log.txt", dependencies=[Depends(recorded)])
-async def download_log(request: Request, hub: TheHub, user: Viewer, run: RunId) -> Response:
+async def download_log(request: Request, hub: TheHub, user: MayRead, run: RunId) -> Response:
     async with hub.db.session() as session:
         found = await run_of(session, run, user)
         about(request, await find_connection(session, found.connection_id, user))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from bascule.accounts.access import TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.connections.answers import Connector, Connectors
 from bascule.mirror.schemas import StatusAnswer
 from bascule.mirror.status.roster import MOST, Asked, Roster, find, page_of
@@ -15,7 +15,7 @@ router = APIRouter()
 
 async def a_page(
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     search: Annotated[
         str,
         Query(max_length=200, description="Words in the name, the slug, the address or the group."),

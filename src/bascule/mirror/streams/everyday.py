@@ -7,7 +7,6 @@ of people, mail and what somebody made themselves, are an admin's to share.
 
 from collections.abc import Iterable
 
-from bascule.accounts.access import has_role
 from bascule.accounts.tables import User
 from bascule.connections.sharing import who_decides
 from bascule.connections.tables import Connection
@@ -42,7 +41,7 @@ EVERYDAY = frozenset(
 
 def refuse_doctypes(by: User | None, connection: Connection, doctypes: Iterable[str]) -> None:
     """Forbidden where somebody brings a DocType of these before all who is not to decide that."""
-    if by is None or has_role(by, who_decides(connection)):
+    if by is None or by.may(who_decides(connection)):
         return
     if strange := sorted(set(doctypes) - EVERYDAY):
         raise Forbidden(

@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.accounts.access import Editor, TheHub
+from bascule.accounts.access import TheHub
 from bascule.connections.api import TheConnection
+from bascule.mirror.dependencies import MaySync
 from bascule.mirror.streams.left_off import try_again
 
 router = APIRouter(prefix="/api/connectors/{connector}/left-off", tags=["Streams"])
@@ -31,7 +32,7 @@ class TriedLeftOff(BaseModel):
 
 
 @router.post("", responses=NONE_LEFT)
-async def try_left_off(hub: TheHub, user: Editor, connection: TheConnection) -> TriedLeftOff:
+async def try_left_off(hub: TheHub, user: MaySync, connection: TheConnection) -> TriedLeftOff:
     """Asks the site for what was wanted of this connector and left off, because its user might not
     read it: what may be read by now becomes a stream and is pulled.
     """

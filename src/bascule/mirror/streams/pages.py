@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.connections.api import TheConnection
 from bascule.connections.finding import found_doctypes
 from bascule.connections.service import open_site
@@ -14,6 +14,7 @@ from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.mirror.api import TheStream
 from bascule.mirror.connection_page import RunNumber, begun, page_of
+from bascule.mirror.dependencies import MayManageStreams, MaySync
 from bascule.mirror.runs.manual_runs import begin
 from bascule.mirror.runs.quiet import quiet_days
 from bascule.mirror.runs.run_batches import last_proofs, stream_rounds, under_way
@@ -36,7 +37,7 @@ Long = Annotated[str, Form(max_length=100_000)]
 async def new_streams_page(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayManageStreams,
     connection: TheConnection,
     words: Annotated[str, Query(max_length=140, alias="doctype")] = "",
 ) -> Response:
@@ -78,7 +79,11 @@ def _missing(there: dict[str, bool]) -> list[tuple[Preset, list[str]]]:
 
 @pages.post("")
 async def add_stream(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection, doctype: Short = ""
+    request: Request,
+    hub: TheHub,
+    user: MayManageStreams,
+    connection: TheConnection,
+    doctype: Short = "",
 ) -> Response:
     """Adds a DocType or all those of a preset, and pulls them at once."""
     try:
@@ -97,7 +102,7 @@ async def add_stream(
 async def stream_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     stream: TheStream,
     before: RunNumber = None,
@@ -141,7 +146,6 @@ async def _page(
         pending=pending(connection, stream),
         limits=limits(stream),
         fields=list(fields.values()),
-        may_edit=has_role(request.state.user, "editor"),
     )
 
 
@@ -153,7 +157,7 @@ def _page_of(connection: Connection, stream: Stream) -> str:
 async def change_one_stream(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayManageStreams,
     connection: TheConnection,
     stream: TheStream,
     filters: Long = "",
@@ -176,7 +180,11 @@ async def change_one_stream(
 
 @pages.post("/{stream}/switch")
 async def switch_stream(
-    hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream, on: Short = ""
+    hub: TheHub,
+    user: MayManageStreams,
+    connection: TheConnection,
+    stream: TheStream,
+    on: Short = "",
 ) -> Response:
     """On or off. Its tables stay; the next sync of a stream that is on goes on where it was."""
     changed = await change_stream(hub, connection, stream, {"enabled": bool(on)}, by=user)
@@ -191,7 +199,7 @@ async def switch_stream(
 
 @pages.post("/{stream}/sync")
 async def sync_stream(
-    hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream, full: Short = ""
+    hub: TheHub, user: MaySync, connection: TheConnection, stream: TheStream, full: Short = ""
 ) -> Response:
     kind, to = "full" if full else "sync", _page_of(connection, stream) if full else ""
     return await begun(hub, user, connection, kind, [stream.doctype], to or page_of(connection))
@@ -199,7 +207,7 @@ async def sync_stream(
 
 @pages.post("/{stream}/verify")
 async def verify_stream(
-    hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream, repair: Short = ""
+    hub: TheHub, user: MaySync, connection: TheConnection, stream: TheStream, repair: Short = ""
 ) -> Response:
     kind = "repair" if repair else "verify"
     return await begun(hub, user, connection, kind, [stream.doctype], page_of(connection))
@@ -207,7 +215,7 @@ async def verify_stream(
 
 @pages.post("/{stream}/remove")
 async def delete_one_stream(
-    hub: TheHub, user: Editor, connection: TheConnection, stream: TheStream
+    hub: TheHub, user: MayManageStreams, connection: TheConnection, stream: TheStream
 ) -> Response:
     await delete_stream(hub, connection, stream)
     said = f"{stream.doctype} is mirrored no longer; its table {stream.table_name} is dropped."

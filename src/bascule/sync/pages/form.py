@@ -12,12 +12,13 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 
-from bascule.accounts.access import Editor, TheHub
+from bascule.accounts.access import TheHub
 from bascule.accounts.tables import User
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid
 from bascule.hub import Hub
 from bascule.sync import queries, records
+from bascule.sync.dependencies import MayEditRecords
 from bascule.sync.fields import LONGEST, USUAL_LENGTH, Field, RecordType
 from bascule.sync.history import history_of
 from bascule.sync.mapping import Mapped, mapped, unmapped
@@ -192,13 +193,13 @@ async def _blank(
 
 
 async def new_page(
-    request: Request, hub: TheHub, user: Editor, kind: TheKind, connector: Slug = ""
+    request: Request, hub: TheHub, user: MayEditRecords, kind: TheKind, connector: Slug = ""
 ) -> Response:
     form, on = await _blank(hub, kind, user, connector)
     return _show(request, kind, form, on=on)
 
 
-async def create(request: Request, hub: TheHub, user: Editor, kind: TheKind) -> Response:
+async def create(request: Request, hub: TheHub, user: MayEditRecords, kind: TheKind) -> Response:
     typed = await request.form()
     connector = str(typed.get("connector") or "")[:100]
     form, on = await _blank(hub, kind, user, connector)
@@ -219,7 +220,7 @@ async def create(request: Request, hub: TheHub, user: Editor, kind: TheKind) -> 
 async def edit_page(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayEditRecords,
     kind: TheKind,
     number: Number,
     since: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
@@ -239,7 +240,7 @@ async def edit_page(
 
 
 async def save(
-    request: Request, hub: TheHub, user: Editor, kind: TheKind, number: Number
+    request: Request, hub: TheHub, user: MayEditRecords, kind: TheKind, number: Number
 ) -> Response:
     async with hub.db.session() as session:
         whole = await queries.find(session, kind, number, user)

@@ -5,13 +5,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.connections.service import list_connections
 from bascule.sync import attention, conflicts, queries
+from bascule.sync.dependencies import MayEditRecords
 from bascule.sync.fields import Field, RecordType
 from bascule.sync.pages.labels import BROUGHT, state_of
 from bascule.sync.pages.labels import shown as shown_value
 from bascule.sync.pages.record_type import TheKind
+from bascule.sync.permissions import RECORDS_EDIT
 from bascule.sync.queries import Wanted, Whole, cursor_of, position_of
 from bascule.sync.receive.sync_now import sync_now
 from bascule.sync.setup.settings import two_ways
@@ -52,7 +54,7 @@ class Filter:
 async def list_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     kind: TheKind,
     search: Annotated[str, Query(max_length=200)] = "",
     state: Annotated[str, Query(pattern=f"^({'|'.join(STATES)})?$")] = "",
@@ -93,7 +95,7 @@ async def list_page(
         columns=_columns(kind, shown),
         text_of=shown_value,
         connections=connections,
-        may_edit=has_role(user, "editor"),
+        may_edit=user.may(RECORDS_EDIT),
     )
 
 
@@ -127,7 +129,7 @@ def _filters(
     ]
 
 
-async def sync(hub: TheHub, user: Editor, kind: TheKind) -> Response:
+async def sync(hub: TheHub, user: MayEditRecords, kind: TheKind) -> Response:
     told = await sync_now(hub, kind, user, whole=False, wait=PATIENCE)
     path = f"/{kind.plural}"
     if told.errors:
@@ -146,7 +148,7 @@ async def sync(hub: TheHub, user: Editor, kind: TheKind) -> Response:
     return back_to(path, said)
 
 
-async def retry(hub: TheHub, user: Editor, kind: TheKind) -> Response:
+async def retry(hub: TheHub, user: MayEditRecords, kind: TheKind) -> Response:
     count = await conflicts.retry_all(hub, kind, by=user)
     if not count:
         return back_to(f"/{kind.plural}", "Nothing waits to be sent.", kind="note")

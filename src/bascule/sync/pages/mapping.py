@@ -5,13 +5,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from bascule.accounts.access import Editor, TheHub
+from bascule.accounts.access import TheHub
 from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
+from bascule.sync.dependencies import MayManageTwoWay
 from bascule.sync.fields import Field, RecordType
 from bascule.sync.mapping import Mapped, mapped
 from bascule.sync.pages.setup import PREFIX, Short, Typed, page_of, show
@@ -25,7 +26,7 @@ pages = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 @pages.post("/settings", name="change_two_way")
 async def save_settings(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
+    request: Request, hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind
 ) -> Response:
     said = {name: str(value) for name, value in (await request.form()).items()}
     minutes = said.get("poll_minutes", "")
@@ -45,7 +46,7 @@ async def save_settings(
 
 @pages.post("/fields", name="change_two_way")
 async def save_field(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
+    request: Request, hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind
 ) -> Response:
     """Adds a field, or changes one that there is."""
     said = {name: str(value) for name, value in (await request.form()).items()}
@@ -64,7 +65,7 @@ async def save_field(
 @pages.post("/fields/remove", name="change_two_way")
 async def remove_field(
     hub: TheHub,
-    user: Editor,
+    user: MayManageTwoWay,
     connection: TheConnection,
     kind: TheKind,
     name: Short = "",

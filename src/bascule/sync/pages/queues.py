@@ -4,11 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.attention.items import needs_of
 from bascule.sync import attention, conflicts
+from bascule.sync.dependencies import MayEditRecords
 from bascule.sync.pages.labels import REMEDIES, shown, standing
 from bascule.sync.pages.record import Before
+from bascule.sync.permissions import RECORDS_EDIT
 from bascule.sync.record_types import record_type
 from bascule.ui import back_to, page_url, render
 from bascule.ui.filters import plural
@@ -19,7 +21,7 @@ MOST_NEEDS = 50  # the rest is found by its state among the connections
 
 @pages.get("/conflicts")
 async def conflicts_page(
-    request: Request, hub: TheHub, user: Viewer, before: Before = None
+    request: Request, hub: TheHub, user: MayRead, before: Before = None
 ) -> Response:
     async with hub.db.session() as session:
         found, older = await attention.undecided(session, user, before=before)
@@ -32,12 +34,12 @@ async def conflicts_page(
         before=before,
         twin=page_url("/api/conflicts", before=before),
         shown=shown,
-        may_edit=has_role(user, "editor"),
+        may_edit=user.may(RECORDS_EDIT),
     )
 
 
 @pages.get("/attention")
-async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Response:
+async def attention_page(request: Request, hub: TheHub, user: MayRead) -> Response:
     async with hub.db.session() as session:
         groups = await attention.groups(session, user)
         needs = await needs_of(hub, session, user)
@@ -54,13 +56,13 @@ async def attention_page(request: Request, hub: TheHub, user: Viewer) -> Respons
         needs=elsewhere[:MOST_NEEDS],
         more_needs=len(elsewhere) - MOST_NEEDS,
         remedies=REMEDIES,
-        may_edit=has_role(user, "editor"),
+        may_edit=user.may(RECORDS_EDIT),
     )
 
 
 @pages.post("/attention/retry", name="retry_attention")
 async def retry(
-    hub: TheHub, user: Editor, remedy: Annotated[str, Form(max_length=30)] = ""
+    hub: TheHub, user: MayEditRecords, remedy: Annotated[str, Form(max_length=30)] = ""
 ) -> Response:
     count = await conflicts.retry_all(hub, None, by=user, remedy=remedy or None)
     if not count:

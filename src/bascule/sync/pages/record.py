@@ -6,14 +6,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.audit.entries import entry_of
+from bascule.connections.permissions import CONNECTIONS_MANAGE
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.sync import attention, conflicts, queries, records
+from bascule.sync.dependencies import MayEditRecords
 from bascule.sync.fields import Field, RecordType
 from bascule.sync.history import history_of
 from bascule.sync.pages.form import GROUPS
@@ -29,6 +31,7 @@ from bascule.sync.pages.labels import (
 )
 from bascule.sync.pages.record_type import Number, TheKind, note, page_of
 from bascule.sync.pairing import joining
+from bascule.sync.permissions import RECORDS_EDIT, TWO_WAY_MANAGE
 from bascule.sync.queries import BIGGEST, Whole
 from bascule.sync.receive import undelete
 from bascule.sync.receive.withheld import unread
@@ -87,7 +90,7 @@ class Past:
 async def record_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     kind: TheKind,
     number: Number,
     before: Before = None,
@@ -127,7 +130,7 @@ async def record_page(
         tried=tried,
         url=site_url(whole),
         on_delete=ON_DELETE,
-        may_edit=has_role(user, "editor"),
+        may_edit=user.may(RECORDS_EDIT),
         may_map=_may_map(user, whole),
     )
 
@@ -145,7 +148,9 @@ def _could_join(whole: Whole, could_send: list[Connection]) -> list[Connection]:
 
 def _may_map(user: User, whole: Whole) -> bool:
     connection = whole.connection
-    return connection is not None and has_role(user, "admin" if connection.shared else "editor")
+    return connection is not None and user.may(
+        CONNECTIONS_MANAGE if connection.shared else TWO_WAY_MANAGE
+    )
 
 
 async def _past(session: AsyncSession, whole: Whole, before: int | None, tried: int | None) -> Past:
@@ -183,7 +188,7 @@ def _groups(whole: Whole) -> list[tuple[str, list[Shown]]]:
 async def act(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayEditRecords,
     kind: TheKind,
     number: Number,
     act: Annotated[str, Path(max_length=30)],
@@ -205,7 +210,7 @@ async def act(
 async def join(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayEditRecords,
     kind: TheKind,
     number: Number,
     document: Annotated[str, Form(max_length=255)] = "",
@@ -226,7 +231,7 @@ async def join(
 async def delete(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayEditRecords,
     kind: TheKind,
     number: Number,
     there: Short = "",
@@ -240,7 +245,7 @@ async def delete(
 
 
 async def restore(
-    request: Request, hub: TheHub, user: Editor, kind: TheKind, number: Number
+    request: Request, hub: TheHub, user: MayEditRecords, kind: TheKind, number: Number
 ) -> Response:
     whole = await undelete.restore(hub, kind, number, by=user)
     note(request, whole)
@@ -250,7 +255,7 @@ async def restore(
 async def settle(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayEditRecords,
     kind: TheKind,
     number: Number,
     field: Annotated[str, Path(max_length=40)],
@@ -277,7 +282,7 @@ async def settle(
 async def settle_all(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayEditRecords,
     kind: TheKind,
     number: Number,
     choice: Short = "",

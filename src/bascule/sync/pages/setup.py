@@ -8,17 +8,20 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import Editor, TheHub, Viewer, has_role
+from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
+from bascule.connections.permissions import CONNECTIONS_MANAGE
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid, NoSuch
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
+from bascule.sync.dependencies import MayEditRecords, MayManageTwoWay
 from bascule.sync.fields import DIRECTIONS, KINDS, RecordType
 from bascule.sync.mapping import Mapped, mapped
 from bascule.sync.pages.labels import BROUGHT, ON_DELETE, POLICIES, shown
 from bascule.sync.pairing import confirmation, matching
+from bascule.sync.permissions import TWO_WAY_MANAGE
 from bascule.sync.queries import BIGGEST
 from bascule.sync.receive import after_restore
 from bascule.sync.receive.pull import start_poll
@@ -94,7 +97,7 @@ After = Annotated[int, Query(ge=0, le=BIGGEST)]
 async def two_way_page(
     request: Request,
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     kind: TheKind,
     decision: Decision = "",
@@ -144,8 +147,8 @@ async def show(
         brought=[
             f"{summary[name]:,} {word}" for name, word in BROUGHT.items() if summary.get(name)
         ],
-        may_edit=has_role(user, "editor"),
-        may_set_up=has_role(user, "admin" if connection.shared else "editor"),
+        may_edit=user.may(TWO_WAY_MANAGE),
+        may_set_up=user.may(CONNECTIONS_MANAGE if connection.shared else TWO_WAY_MANAGE),
         shown=shown,
         names={"policies": POLICIES, "on_delete": ON_DELETE, "kinds": KIND_NAMES,
                "directions": DIRECTION_NAMES, "by": BY},
@@ -181,7 +184,7 @@ def page_of(connection: Connection, kind: RecordType) -> str:
 
 @pages.post("/check", name="check_two_way")
 async def check(
-    request: Request, hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
+    request: Request, hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind
 ) -> Response:
     """Asks the site, and writes nothing there."""
     try:
@@ -196,7 +199,7 @@ async def check(
 async def begin(
     request: Request,
     hub: TheHub,
-    user: Editor,
+    user: MayManageTwoWay,
     connection: TheConnection,
     kind: TheKind,
     company: Short = "",
@@ -216,7 +219,7 @@ async def begin(
 @pages.post("/decide", name="decide_match")
 async def decide(
     hub: TheHub,
-    user: Editor,
+    user: MayManageTwoWay,
     connection: TheConnection,
     kind: TheKind,
     match: Annotated[int, Form(ge=0, le=BIGGEST)] = 0,
@@ -234,7 +237,9 @@ async def decide(
 
 
 @pages.post("/confirm", name="confirm_two_way")
-async def confirm(hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind) -> Response:
+async def confirm(
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind
+) -> Response:
     to = page_of(connection, kind)
     try:
         await confirmation.confirm(hub, connection, kind, by=user)
@@ -249,7 +254,7 @@ async def confirm(hub: TheHub, user: Editor, connection: TheConnection, kind: Th
 
 @pages.post("/restored", name="decide_after_restore")
 async def decide_after_restore(
-    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind, choice: Short = ""
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind, choice: Short = ""
 ) -> Response:
     to = page_of(connection, kind)
     try:
@@ -261,7 +266,9 @@ async def decide_after_restore(
 
 
 @pages.post("/off", name="end_two_way")
-async def turn_off(hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind) -> Response:
+async def turn_off(
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind
+) -> Response:
     to = page_of(connection, kind)
     try:
         await settings.turn_off(hub, connection, kind, by=user)
@@ -271,7 +278,9 @@ async def turn_off(hub: TheHub, user: Editor, connection: TheConnection, kind: T
 
 
 @pages.post("/sync", name="sync_two_way")
-async def sync(hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind) -> Response:
+async def sync(
+    hub: TheHub, user: MayEditRecords, connection: TheConnection, kind: TheKind
+) -> Response:
     to = page_of(connection, kind)
     async with hub.db.session() as session:
         two_way = await settings.find_two_way(session, connection, kind)

@@ -8,11 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import Editor, TheHub, Viewer
+from bascule.accounts.access import MayRead, TheHub
 from bascule.audit.entries import entry_of
 from bascule.connections.api import TheConnection
 from bascule.connections.tables import Connection
 from bascule.sync.api import CONFLICT
+from bascule.sync.dependencies import MayManageTwoWay
 from bascule.sync.fields import RecordType
 from bascule.sync.pairing import confirmation, matching
 from bascule.sync.queries import BIGGEST
@@ -51,7 +52,7 @@ TheKind = Annotated[RecordType, Depends(kind_in_path)]
 
 @router.get("/{records}", name="read_two_way")
 async def read_two_way(
-    hub: TheHub, user: Viewer, connection: TheConnection, kind: TheKind
+    hub: TheHub, user: MayRead, connection: TheConnection, kind: TheKind
 ) -> TwoWayAnswer:
     """Whether these records are kept the same with the site, how, and where each field lives."""
     async with hub.db.session() as session:
@@ -62,7 +63,7 @@ async def read_two_way(
 
 @router.patch("/{records}", name="change_two_way")
 async def change_two_way(
-    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind, body: TwoWayChange
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind, body: TwoWayChange
 ) -> TwoWayAnswer:
     """Changes what is named. `mapping` lists the fields that you add, and of the others those that
     you change. On a connector that all share: admins.
@@ -74,7 +75,7 @@ async def change_two_way(
 
 @router.post("/{records}/check", name="check_two_way")
 async def check_two_way(
-    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind
 ) -> Checked:
     """Asks the site which fields it can hold. Writes nothing there."""
     two_way, found = await settings.ask_the_site(hub, connection, kind, by=user)
@@ -83,7 +84,7 @@ async def check_two_way(
 
 @router.post("/{records}/begin", name="begin_two_way", responses=CONFLICT)
 async def begin_two_way(
-    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind, body: Begin
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind, body: Begin
 ) -> TwoWayAnswer:
     """The first of two steps: pairs what both sides have, for you to look at. Nothing is written to
     the site but the hub's own field, if you let it add one.
@@ -95,7 +96,7 @@ async def begin_two_way(
 @router.get("/{records}/matches", name="matches_two_way")
 async def matches(
     hub: TheHub,
-    user: Viewer,
+    user: MayRead,
     connection: TheConnection,
     kind: TheKind,
     decision: Annotated[str | None, Query(pattern="^(pair|bring|send|leave)$")] = None,
@@ -113,7 +114,7 @@ async def matches(
 
 @router.post("/{records}/matches", name="decide_match")
 async def decide_match(
-    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind, body: Decide
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind, body: Decide
 ) -> Preview:
     """Changes what becomes of one row of the preview; a record may be paired with any document."""
     await matching.decide(
@@ -124,7 +125,7 @@ async def decide_match(
 
 @router.post("/{records}/confirm", name="confirm_two_way", responses=CONFLICT)
 async def confirm_two_way(
-    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind
 ) -> TwoWayAnswer:
     """The second step: turns two-way sync on with these pairs. From now on the hub writes to the
     site.
@@ -135,7 +136,7 @@ async def confirm_two_way(
 
 @router.post("/{records}/restored", name="decide_after_restore", responses=CONFLICT)
 async def decide_after_restore(
-    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind, body: AfterRestore
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind, body: AfterRestore
 ) -> Decided:
     """After the site was restored from an older state: of all records that it has otherwise than
     was agreed on, or has no more, either ours is sent again (`here`) or theirs is taken (`there`).
@@ -146,7 +147,7 @@ async def decide_after_restore(
 
 @router.delete("/{records}", name="end_two_way")
 async def end_two_way(
-    hub: TheHub, user: Editor, connection: TheConnection, kind: TheKind
+    hub: TheHub, user: MayManageTwoWay, connection: TheConnection, kind: TheKind
 ) -> TwoWayAnswer:
     """Turns it off: nothing is read or written any more. What is here stays."""
     two_way = await settings.turn_off(hub, connection, kind, by=user)

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.accounts.access import refuse_below
+from bascule.accounts.access import refuse_without
 from bascule.accounts.tables import User
+from bascule.connections.permissions import CONNECTIONS_MANAGE
 from bascule.connections.service import open_site
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
@@ -22,6 +23,7 @@ from bascule.hub import Hub
 from bascule.sync.fields import Field, RecordType, clean
 from bascule.sync.mapping import checked_entries, fields_with, unchecked
 from bascule.sync.merge import POLICIES
+from bascule.sync.permissions import TWO_WAY_MANAGE
 from bascule.sync.setup import site_fields
 from bascule.sync.tables import Match, TwoWay
 
@@ -277,7 +279,7 @@ async def turn_off(
 def may_set_up(by: User | None, connection: Connection) -> None:
     """Admins for a connection that all share, as it lets the hub write there; its owner else."""
     if by is not None:
-        refuse_below("admin" if connection.shared else "editor", by)
+        refuse_without(CONNECTIONS_MANAGE if connection.shared else TWO_WAY_MANAGE, by)
 
 
 async def _tell(session: AsyncSession, connection: Connection, change: str) -> None:
