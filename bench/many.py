@@ -13,9 +13,7 @@ from typing import Any
 import aiohttp
 
 from bascule import jobs
-from bascule.connections.deleting import delete_connection
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection
+from bascule.connections.deletion import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
@@ -23,6 +21,8 @@ from bascule.jobs import run_worker
 from bascule.mirror.runs.start import start_runs
 from bascule.mirror.streams.settings import add_streams
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import create_connection
 
 AT_ONCE = 4  # as many requests as a connection has under way
 TIMES = 3

@@ -14,9 +14,7 @@ from psycopg.sql import SQL
 
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app
-from bascule.connections.deleting import delete_connection
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection
+from bascule.connections.deletion import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.mirror.schema.columns import Column, Shape
@@ -24,6 +22,8 @@ from bascule.mirror.schema.migration import ensure_indexes, ensure_tables
 from bascule.mirror.views import rebuild_views
 from bascule.serving import serving
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import create_connection
 
 COLUMNS = {
     "name": 'text collate "C"',

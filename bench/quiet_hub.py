@@ -18,7 +18,6 @@ from typing import Any
 from sqlalchemy import select
 
 from bascule import jobs
-from bascule.connections.fields import NewConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
@@ -28,6 +27,7 @@ from bascule.mirror.runs.start import start_runs
 from bascule.mirror.setup import set_up
 from bascule.mirror.streams.presets import PRESETS
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection
 
 NOT_ENDED = "SELECT count(*) FROM bascule.runs WHERE outcome IN ('queued', 'running')"
 FAILED = """

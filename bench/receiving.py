@@ -16,9 +16,7 @@ from typing import Any
 
 from bascule import jobs
 from bascule.app import create_app
-from bascule.connections.deleting import delete_connection
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection
+from bascule.connections.deletion import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.inbox.tables import WebhookEndpoint
@@ -26,6 +24,8 @@ from bascule.job_modules import JOB_MODULES
 from bascule.jobs import run_worker
 from bascule.serving import serving
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import create_connection
 
 PATIENCE = 120.0  # seconds to work off what was kept
 

@@ -17,9 +17,7 @@ import aiohttp
 from psycopg.sql import SQL, Identifier, Literal
 
 from bascule import jobs
-from bascule.connections.deleting import delete_connection
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection
+from bascule.connections.deletion import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
@@ -29,6 +27,8 @@ from bascule.mirror.runs.start import start_runs
 from bascule.mirror.streams.settings import add_streams
 from bascule.mirror.tables import Run
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import create_connection
 from bench.rows import COLUMNS, DOCTYPE, SPOILT, other_here
 
 CHANGED = 10

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from bascule import problems
-from bascule.connections.answers import CheckAnswer
+from bascule.connections.schemas import CheckAnswer
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -8,7 +8,7 @@ JOB_MODULES = [
     "bascule.mirror.jobs",
     "bascule.sync.jobs",
     "bascule.inbox.jobs",
-    "bascule.connections.jobs",
+    "bascule.sites.cleanup.jobs",
     "bascule.inbox.frappe.removal",
     "bascule.sync.setup.leaving",
     "bascule.events.jobs",

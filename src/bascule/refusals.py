@@ -21,8 +21,7 @@ from bascule import frappe, problems
 from bascule.accounts.access import READING, get_hub, require_user
 from bascule.accounts.origin import local_path
 from bascule.accounts.reauthentication import passkey_options
-from bascule.connections.answers import CheckAnswer
-from bascule.connections.service import CheckFailed
+from bascule.connections.schemas import CheckAnswer
 from bascule.errors import (
     Busy,
     CodeNeeded,
@@ -36,6 +35,7 @@ from bascule.errors import (
     Unconfirmed,
 )
 from bascule.problems import ProblemType
+from bascule.sites.service import CheckFailed
 from bascule.store import StoreError
 from bascule.ui import render
 from bascule.ui.headers import HEADERS

@@ -26,14 +26,11 @@ from bascule.accounts.sign_in.second_factor_pages import pages as factor_pages
 from bascule.attention.api import router as needs
 from bascule.audit.api import router as journal
 from bascule.audit.pages import pages as audit_page
-from bascule.connections import cleanups as of_deleted
 from bascule.connections import expiring as of_credentials
 from bascule.connections import worker_attention as of_the_queue
 from bascule.connections.api import router as connections
-from bascule.connections.cleanups_api import router as cleanups
-from bascule.connections.cleanups_page import pages as cleanups_page
-from bascule.connections.left_api import router as left
-from bascule.connections.left_page import pages as left_page
+from bascule.connections.left_behind.api import router as left
+from bascule.connections.left_behind.pages import pages as left_page
 from bascule.connectors.home_page import pages as home
 from bascule.connectors.pages import pages as connectors
 from bascule.connectors.settings_page import pages as connector_settings
@@ -54,6 +51,9 @@ from bascule.mirror.runs.run_page import pages as run_page
 from bascule.mirror.status.roster_api import router as rosters
 from bascule.mirror.streams.left_off_api import router as left_off
 from bascule.mirror.streams.pages import pages as stream_page
+from bascule.sites.cleanup import cleanups as of_deleted
+from bascule.sites.cleanup.api import router as cleanups
+from bascule.sites.cleanup.pages import pages as cleanups_page
 from bascule.sync import attention as of_records
 from bascule.sync import kept as records_kept
 from bascule.sync.api import routers as two_way
@@ -94,5 +94,5 @@ PAGES += [data, log_page, webhooks_page, *record_pages]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
 NEEDS = [of_the_queue, of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
 NEEDS += [of_deleted]
-# Who keeps a site's documents besides the mirror; each says so to `connections.kept`.
+# Who keeps a site's documents besides the mirror; each says so to `sites.kept`.
 KEEPERS = [records_kept]

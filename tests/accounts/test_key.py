@@ -15,11 +15,11 @@ from bascule.accounts.people import users
 from bascule.accounts.settings.integration import change_settings
 from bascule.accounts.sign_in.bearer_tokens import start_family, user_of_access_token
 from bascule.accounts.tables import User
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import connect_site
 from bascule.errors import Conflict, Invalid
 from bascule.hub import Hub, open_hub
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import connect_site
 from bascule.store.errors import WrongKey
 from bascule.store.key_rotation import encrypted_columns, rotate
 from bascule.store.vault import Vault, load_vault, make_key

@@ -6,10 +6,10 @@ from typing import Any
 import jsonschema_rs
 
 from bascule.app import create_app
-from bascule.connections.check import NEEDS
 from bascule.mirror.streams.presets import PRESETS
 from bascule.reference import markdown
 from bascule.settings import Settings
+from bascule.sites.check import NEEDS
 from tests.kit.api import Api
 
 

@@ -16,6 +16,8 @@ from bascule.connections.service import connect_site
 from bascule.hub import open_hub
 from bascule.permissions import load
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import connect_site
 from tests.kit.command_in_process import Run
 
 EVERY = {"viewer": "streams", "editor": "sync", "admin": "users"}

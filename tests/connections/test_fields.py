@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bascule.connections.fields import checked, slug_of
 from bascule.errors import Invalid
 from bascule.reach import may_connect
+from bascule.sites.fields import checked, slug_of
 
 ANYWHERE = may_connect(private_networks=True, loopback=True)
 

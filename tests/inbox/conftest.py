@@ -14,8 +14,6 @@ import pytest
 from sqlalchemy import select
 
 from bascule.backoff import Backoff
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
@@ -25,6 +23,8 @@ from bascule.inbox.tables import WebhookEndpoint
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.jobs.registry import PERIODIC
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import create_connection
 from tests.kit.api import Api
 from tests.kit.connecting import NOWHERE, connect
 from tests.kit.database import FreshSettings

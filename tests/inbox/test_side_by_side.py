@@ -7,11 +7,11 @@ from contextlib import suppress
 
 import pytest
 
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import create_connection
 from bascule.hub import Hub
 from bascule.inbox.frappe import monitor
 from bascule.inbox.tables import WebhookEndpoint
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import create_connection
 
 SITES = 6
 

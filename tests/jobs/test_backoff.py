@@ -5,12 +5,13 @@ import pytest
 
 from bascule.accounts.throttle import PACES
 from bascule.backoff import Backoff
-from bascule.connections import circuit, cleanups
+from bascule.connections import circuit
 from bascule.events import listening
 from bascule.frappe._http import session
 from bascule.inbox import dispatch
 from bascule.jobs import worker
 from bascule.mirror.pull import patience
+from bascule.sites.cleanup import cleanups
 from bascule.sync.send import insert
 
 

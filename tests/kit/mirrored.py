@@ -10,7 +10,6 @@ from urllib.parse import quote
 import pytest
 from psycopg import sql
 
-from bascule.connections.fields import NewConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.job_modules import JOB_MODULES
@@ -20,6 +19,7 @@ from bascule.mirror.runs.execution import carry_out, run_of
 from bascule.mirror.runs.start import start_runs
 from bascule.mirror.setup import set_up
 from bascule.mirror.tables import Run, Stream
+from bascule.sites.fields import NewConnection
 
 
 class Mirrored:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bascule.connections.service import find_connection
+from bascule.connections.queries import find_connection
 from bascule.mirror.setup import change
 from bascule.mirror.streams.settings import find_stream
 from tests.mirror.following import is_equal, some_of_it_is_here, tells_how_it_ended, together

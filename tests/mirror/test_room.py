@@ -9,7 +9,6 @@ import pytest
 
 import bascule.rooms  # noqa: F401 - all of them tell what needs somebody
 from bascule.attention.items import needs_of
-from bascule.connections.fields import NewConnection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load, run_worker
@@ -19,6 +18,7 @@ from bascule.mirror.runs.start import start_runs
 from bascule.mirror.setup import set_up
 from bascule.mirror.streams.settings import streams_of
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection
 from tests.kit.mirrored import Mirrored
 from tests.kit.waiting import until_async
 

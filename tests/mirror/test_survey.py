@@ -5,13 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bascule.connections.sites import pool_of
 from bascule.mirror.pull.survey import survey
 from bascule.mirror.runs.execution import carry_out
 from bascule.mirror.runs.start import start_runs
 from bascule.mirror.schema.table_schemas import LAID_OVER, forget_shapes, shape_for
 from bascule.mirror.streams.settings import add_streams, find_stream
 from bascule.mirror.tables import Stream
+from bascule.sites.pool import pool_of
 from tests.kit.waiting import until_async
 
 NAMES = ["Brand", "Customer", "Item Price", "Purchase Order", "Sales Order", "Supplier"]

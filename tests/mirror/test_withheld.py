@@ -5,8 +5,6 @@ from typing import Any
 
 from psycopg import sql
 
-from bascule.connections.check import check_site
-from bascule.connections.sites import pool_of
 from bascule.data.documents import find_document
 from bascule.data.documents_api import DocumentAnswer
 from bascule.frappe import Site
@@ -14,6 +12,8 @@ from bascule.mirror.schema.table_schemas import forget_shapes
 from bascule.mirror.schemas import StreamAnswer
 from bascule.mirror.streams.settings import add_streams, find_stream
 from bascule.sandbox.upgrade import upgraded
+from bascule.sites.check import check_site
+from bascule.sites.pool import pool_of
 from tests.mirror.following import is_equal, log_of
 
 ALL = dict.fromkeys(("read", "write", "create", "delete", "submit", "cancel", "report"), 1)

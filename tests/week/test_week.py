@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from bascule.connections.fields import NewConnection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.job_modules import JOB_MODULES
@@ -21,6 +20,7 @@ from bascule.mirror.setup import set_up
 from bascule.mirror.streams.settings import streams_of
 from bascule.mirror.tables import Run
 from bascule.sandbox.server import SandboxThread
+from bascule.sites.fields import NewConnection
 from tests.week.comparing import differing
 from tests.week.operations import OPERATIONS, Operation, prepared
 from tests.week.small_company import small_company

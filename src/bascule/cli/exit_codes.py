@@ -145,11 +145,11 @@ def explained(error: BaseException) -> tuple[str, str, Exit]:
     # Only now: nobody waits for these before something went wrong.
     from pydantic import ValidationError
 
-    from bascule.connections.service import CheckFailed
     from bascule.data.export import ExportFailed
     from bascule.errors import HubError, Invalid
     from bascule.frappe import FrappeError
     from bascule.refusals import DATABASE_GONE
+    from bascule.sites.service import CheckFailed
     from bascule.store import StoreError
 
     if isinstance(error, ValidationError):

@@ -41,7 +41,7 @@ async def list_webhooks(
     """
     if context.invoked_subcommand is not None:
         return Exit.DONE
-    from bascule.connections.service import connections_named
+    from bascule.connections.queries import connections_named
     from bascule.inbox.frappe.schemas import WebhooksAnswer
     from bascule.inbox.frappe.status import standing_of
 

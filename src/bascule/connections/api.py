@@ -22,6 +22,8 @@ from bascule.connections.service import (
 )
 from bascule.connections.tables import Connection
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorTypes
+from bascule.sites.on_site import leaving
+from bascule.sites.service import recheck
 
 router = APIRouter(prefix="/api/connectors", tags=["Connectors"])
 

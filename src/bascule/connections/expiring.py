@@ -8,7 +8,7 @@ from bascule.accounts.permissions import ACCOUNT_OWN
 from bascule.accounts.tables import User
 from bascule.accounts.tokens import ending_soon
 from bascule.attention.items import Mend, Need, finds_needs
-from bascule.connections.service import list_connections
+from bascule.connections.queries import list_connections
 from bascule.connections.sharing import who_decides
 from bascule.hub import Hub
 from bascule.store import StoreError

@@ -6,11 +6,11 @@ Made for forms in the browser and for programs that want to know what is wrong b
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from bascule.connections.fields import NewConnection, checked, text
 from bascule.connections.frequency import joined
 from bascule.connections.types import ConnectorType, FormField
 from bascule.errors import Invalid, NoSuch
 from bascule.settings import Settings
+from bascule.sites.fields import NewConnection, checked, text
 
 LONGEST_DOCTYPE = 140
 MOST_STREAMS = 200

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.connections.check import NEEDS
 from bascule.connections.examples import TYPE
-from bascule.connections.fields import MOST_CONCURRENCY, MOST_LOOKBACK_DAYS, MOST_PROOF_DAYS
 from bascule.connections.frequency import CHOICES, DEFAULT
+from bascule.sites.check import NEEDS
+from bascule.sites.fields import MOST_CONCURRENCY, MOST_LOOKBACK_DAYS, MOST_PROOF_DAYS
 
 FieldKind = Literal[
     "text", "url", "password", "switch", "number", "schedule", "presets", "warehouses"

@@ -11,7 +11,6 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from bascule.accounts.tables import User
-from bascule.connections.check import CheckReport
 from bascule.connections.forms import missing_fields, read_form, refuse_wrong, wrong_fields
 from bascule.connections.frequency import parts_of, zones
 from bascule.connections.permissions import CONNECTIONS_MANAGE
@@ -21,6 +20,9 @@ from bascule.connections.types import GROUPS, ConnectorType, FormField
 from bascule.errors import Conflict, HubError, Invalid
 from bascule.mirror.streams.presets import PRESETS
 from bascule.settings import Settings
+from bascule.sites.check import CheckReport
+from bascule.sites.service import CheckFailed
+from bascule.sites.trial import Group, Trial, groups_of, helping_roles
 from bascule.ui import is_htmx, render
 
 MENDABLE = (Invalid, CheckFailed, Conflict)  # by who fills in the form, so it is shown again

@@ -9,7 +9,6 @@ from bascule.audit.entries import about, unrecorded
 from bascule.connections.cleanups import list_cleanups, who_decides
 from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.forms import new_connection, type_named
-from bascule.connections.trying import try_out
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorType, find_types
 from bascule.connectors.form import MENDABLE, Form, blank, filled, onwards, show
 from bascule.errors import Invalid
@@ -17,6 +16,8 @@ from bascule.mirror.setup import set_up
 from bascule.mirror.status.roster import Asked, find, page_of
 from bascule.mirror.status.roster_page import FEW
 from bascule.mirror.streams.left_off import told
+from bascule.sites.cleanup.cleanups import list_cleanups, who_decides
+from bascule.sites.trial import try_out
 from bascule.ui import back_to, render
 from bascule.ui.filters import plural
 

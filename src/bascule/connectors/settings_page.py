@@ -16,7 +16,6 @@ from bascule.connections.frequency import parts_of
 from bascule.connections.permissions import CONNECTIONS_MANAGE
 from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
-from bascule.connections.trying import try_changed
 from bascule.connections.types import TYPES, FormField
 from bascule.connectors.form import MENDABLE, Form, filled, onwards, show
 from bascule.data.relation import BadQuery, conditions, find_relation
@@ -25,6 +24,8 @@ from bascule.hub import Hub
 from bascule.mirror.setup import change
 from bascule.mirror.streams.pending import what_follows
 from bascule.mirror.streams.settings import streams_of
+from bascule.sites.choices import MOST_FOUND
+from bascule.sites.trial import try_changed
 from bascule.ui import back_to
 
 pages = APIRouter(prefix="/connectors/{connector}/settings", include_in_schema=False)

@@ -14,6 +14,7 @@ from bascule.data.documents import Document, find_document
 from bascule.mirror.examples import RELATIONS
 from bascule.mirror.schemas import WithheldField
 from bascule.mirror.streams.settings import streams_of
+from bascule.sites.kept import Kept, kept_of
 
 router = APIRouter(prefix="/api/connectors/{connector}", tags=["Rows"], dependencies=TO_READ)
 DocType = Annotated[

@@ -12,7 +12,6 @@ from fastapi.responses import RedirectResponse
 from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
-from bascule.connections.kept import kept_of
 from bascule.connections.tables import Connection
 from bascule.data.catalogue import Mirrored, Tables, mirrored
 from bascule.data.chosen_columns import Chosen, choose, chosen_by, forget
@@ -39,6 +38,7 @@ from bascule.errors import NoSuch
 from bascule.hub import Hub
 from bascule.mirror.status.roster_page import APageOfThem, listed
 from bascule.mirror.streams.settings import streams_of
+from bascule.sites.kept import kept_of
 from bascule.ui import render
 
 pages = APIRouter(prefix="/data", include_in_schema=False)

@@ -54,6 +54,7 @@ from bascule.mirror.streams.settings import (
     streams_of,
 )
 from bascule.mirror.tables import OVER, Stream
+from bascule.sites.fields import NewConnection
 
 router = APIRouter()
 BIGGEST = 2**63 - 1  # of a bigint

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bascule.connections.helping import step_to_read
 from bascule.connections.tables import Circuit, Connection
 from bascule.mirror.schemas import Attention
 from bascule.mirror.tables import Stream
+from bascule.sites.roles import step_to_read
 
 PATIENCE = timedelta(minutes=10)  # a schedule that is later than this is not a busy minute
 MOST_NAMED = 4

@@ -38,6 +38,9 @@ from bascule.mirror.status.overview import statuses_of
 from bascule.mirror.streams.left_off import try_again
 from bascule.mirror.streams.settings import streams_of
 from bascule.mirror.tables import Stream
+from bascule.sites.check import told_together
+from bascule.sites.on_site import Leaving, leaving
+from bascule.sites.service import recheck
 from bascule.ui import back_to, is_htmx, render
 from bascule.ui.filters import plural
 

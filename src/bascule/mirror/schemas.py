@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from bascule.connections.answers import CheckAnswer, Connector, Page
 from bascule.connections.examples import CHECK, CONNECTOR
 from bascule.connections.frequency import DEFAULT
+from bascule.connections.schemas import CheckAnswer, Connector, Page
 from bascule.connections.tables import Connection
 from bascule.mirror.examples import LINE, RUN, STATUS, STREAM
 from bascule.mirror.streams.pending import limits, pending

@@ -7,9 +7,6 @@ from typing import Any
 from sqlalchemy import update
 
 from bascule.accounts.tables import User
-from bascule.connections.check import CheckReport
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import change_connection, connect_site
 from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
@@ -28,6 +25,9 @@ from bascule.mirror.streams.presets import (
 from bascule.mirror.streams.settings import add_streams, change_stream, streams_of
 from bascule.mirror.tables import Stream
 from bascule.mirror.views import rebuild_views
+from bascule.sites.check import CheckReport
+from bascule.sites.fields import NewConnection
+from bascule.sites.service import change_connection, connect_site
 
 SHOWN_BY = {"include_disabled", "warehouse_filter"}  # what the views ask of a connection
 

@@ -1,10 +1,10 @@
-"""The record that a document of a site is kept the same with; `connections.kept` leads to it."""
+"""The record that a document of a site is kept the same with; `sites.kept` leads to it."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.connections.kept import Kept, finds_kept
 from bascule.connections.tables import Connection
+from bascule.sites.kept import Kept, finds_kept
 from bascule.sync.record_types import RECORD_TYPES
 from bascule.sync.tables import Link, TwoWay
 

@@ -171,7 +171,7 @@ async def _worker(hub: "Hub") -> list[Finding]:
 
 
 async def _connections(hub: "Hub") -> list[Finding]:
-    from bascule.connections.service import list_connections
+    from bascule.connections.queries import list_connections
 
     async with hub.db.session() as session:
         every = await list_connections(session, None)
@@ -194,9 +194,9 @@ async def _connections(hub: "Hub") -> list[Finding]:
 
 async def _connection(hub: "Hub", connection: "Connection") -> list[Finding]:
     """What its site says now, and then what is not a consequence of that."""
-    from bascule.connections.check import told_together
-    from bascule.connections.service import recheck
     from bascule.mirror.status.overview import statuses_of
+    from bascule.sites.check import told_together
+    from bascule.sites.service import recheck
 
     what = f"Connection {connection.slug}"
     report = await recheck(hub, connection)

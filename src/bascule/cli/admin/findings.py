@@ -32,7 +32,7 @@ async def one_address(hub: "Hub") -> list[Finding]:
     """Where everybody seems to come from one address near the hub, that is a proxy's: then who
     guesses at passwords slows everybody down, and the audit does not tell from where.
     """
-    from bascule.connections.address import is_loopback
+    from bascule.sites.address import is_loopback
 
     async with hub.db.connection() as conn:
         row = await (await conn.execute(_SEEN)).fetchone()
@@ -87,9 +87,9 @@ async def sign_in_service(settings: "Settings") -> list[Finding]:
 async def orphaned_webhooks(hub: "Hub", connection: "Connection") -> list[Finding]:
     """Those on the site that lead to this hub and belong to none of its connections."""
     from bascule.cli.admin.users import hub_address
-    from bascule.connections.service import open_site
     from bascule.frappe import FrappeError
     from bascule.inbox.frappe.orphans import orphans_if_told
+    from bascule.sites.pool import open_site
 
     try:
         async with open_site(hub, connection) as site:

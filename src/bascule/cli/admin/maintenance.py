@@ -124,7 +124,7 @@ def _psql() -> str:
 
 
 async def _schemas(hub: "Hub", connection: str | None) -> list[str]:
-    from bascule.connections.service import find_connection, list_connections
+    from bascule.connections.queries import find_connection, list_connections
 
     async with hub.db.session() as session:
         if connection is not None:

@@ -40,7 +40,7 @@ def refuse_weak_key(
     """Whoever reaches a hub from outside, also through a proxy, may come by what it encrypts."""
     from urllib.parse import urlsplit
 
-    from bascule.connections.address import is_loopback
+    from bascule.sites.address import is_loopback
 
     weakness = vault.weakness()
     outside = "" if is_loopback(host) else f"listen on {host}"

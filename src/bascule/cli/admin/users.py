@@ -116,8 +116,8 @@ async def left(
 
     They are at rest: nothing is asked of their sites. What is in them is not shown.
     """
-    from bascule.connections.left import delete_left, hand_over, left_by
-    from bascule.connections.left_api import DeletedConnections, LeftConnections
+    from bascule.connections.left_behind.api import DeletedConnections, LeftConnections
+    from bascule.connections.left_behind.handover import delete_left, hand_over, left_by
 
     if hand_over_to and delete:
         raise Refused("Handed over or deleted: both is not possible.", next_step="Choose one.")

@@ -71,11 +71,12 @@ async def change(
     Another address or other credentials are tried first; if the site refuses them, nothing is
     saved.
     """
-    from bascule.connections.answers import Connector
-    from bascule.connections.service import find_connection, recheck
+    from bascule.connections.queries import find_connection
+    from bascule.connections.schemas import Connector
     from bascule.mirror import setup
     from bascule.mirror.streams.pending import what_follows
     from bascule.mirror.streams.settings import streams_of
+    from bascule.sites.service import recheck
 
     given: dict[str, Any] = {
         "api_url": url,

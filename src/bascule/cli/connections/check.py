@@ -15,8 +15,8 @@ from bascule.cli.prompts import AllowHttp, CaBundle, Key, Secret, Url, ask_for_m
 from bascule.cli.terminal import AsJson, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
-    from bascule.connections.check import CheckReport
     from bascule.frappe import Site
+    from bascule.sites.check import CheckReport
 
 
 async def check(
@@ -46,9 +46,9 @@ async def check(
     Of a saved connection it reads what is mirrored, else everything that comes ready made. Exits
     with 3 when the site refuses, is not reached, or keeps something back that is wanted.
     """
-    from bascule.connections.answers import CheckAnswer
-    from bascule.connections.check import NEEDS, check_site
+    from bascule.connections.schemas import CheckAnswer
     from bascule.frappe.executed_sql import ExecutedSQL, collect_sql
+    from bascule.sites.check import NEEDS, check_site
 
     executed: list[ExecutedSQL] = []
     async with AsyncExitStack() as closing:
@@ -109,7 +109,7 @@ async def _sample(site: "Site", doctype: str) -> Sample:
 
 def _named(only: list[str] | None) -> list[str]:
     """Presets however they are written; whatever is none is taken for a DocType."""
-    from bascule.connections.check import NEEDS
+    from bascule.sites.check import NEEDS
 
     plain = {name: name.strip().lower().replace("-", "_").replace(" ", "_") for name in only or []}
     return [known if known in NEEDS else name for name, known in plain.items()]
@@ -146,9 +146,9 @@ def tell_report(report: "CheckReport") -> None:
 
 
 def _site(url: str, key: str, secret: str, *, allow_http: bool, ca_bundle: str | None) -> "Site":
-    from bascule.connections.fields import checked
     from bascule.frappe import Site
     from bascule.settings import get_settings
+    from bascule.sites.fields import checked
 
     settings = get_settings()
     plain = allow_http or settings.allow_http
@@ -168,8 +168,9 @@ def _site(url: str, key: str, secret: str, *, allow_http: bool, ca_bundle: str |
 @asynccontextmanager
 async def _saved_site(connection: str) -> AsyncIterator[tuple["Site", list[str], list[str]]]:
     """The site, and which DocTypes and warehouses are mirrored of it."""
-    from bascule.connections.check import wanted_by
-    from bascule.connections.service import find_connection, open_site
+    from bascule.connections.queries import find_connection
+    from bascule.sites.check import wanted_by
+    from bascule.sites.pool import open_site
 
     async with acting_hub() as (hub, viewer):
         async with hub.db.session() as session:

@@ -56,10 +56,10 @@ async def connect(
     """
     from bascule.cli.runs.display import outcomes
     from bascule.cli.runs.progress import work_off
-    from bascule.connections.answers import CheckAnswer, Connector
-    from bascule.connections.fields import NewConnection
+    from bascule.connections.schemas import CheckAnswer, Connector
     from bascule.mirror.setup import set_up
     from bascule.mirror.streams.left_off import told, without_left_off
+    from bascule.sites.fields import NewConnection
 
     wanted = {
         "inventory": inventory,
@@ -150,12 +150,12 @@ async def disconnect(
     What the hub made on the site is listed, and removed there. Where the site does not answer, the
     hub tries again for a week: 'bascule cleanups'.
     """
-    from bascule.connections.deleting import delete_connection
-    from bascule.connections.deleting_answers import DeletedAnswer
-    from bascule.connections.on_site import leaving
-    from bascule.connections.service import find_connection
+    from bascule.connections.deletion import delete_connection
+    from bascule.connections.deletion_schemas import DeletedAnswer
+    from bascule.connections.queries import find_connection
     from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load
+    from bascule.sites.on_site import leaving
 
     load(JOB_MODULES)  # with them come those who know what was made on a site
 

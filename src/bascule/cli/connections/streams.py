@@ -39,7 +39,7 @@ async def list_streams(
     """What is mirrored. Without a command: every stream, its rows and how it went last."""
     if context.invoked_subcommand is not None:
         return Exit.DONE
-    from bascule.connections.service import connections_named
+    from bascule.connections.queries import connections_named
     from bascule.mirror.proof.labels import proof_line
     from bascule.mirror.schemas import StreamAnswer
     from bascule.mirror.streams.settings import streams_of
@@ -242,7 +242,7 @@ def parse_filter(text: str) -> list[Any]:
 
 async def one_connection(hub: "Hub", viewer: "User | None", named: str | None) -> "Connection":
     """The one that is named; without a name, the only one there is."""
-    from bascule.connections.service import find_connection, list_connections
+    from bascule.connections.queries import find_connection, list_connections
 
     async with hub.db.session() as session:
         if named is not None:

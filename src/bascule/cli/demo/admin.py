@@ -37,7 +37,7 @@ async def the_admin(hub: "Hub", url: str, memory: "Memory", folder: Path) -> Adm
     from bascule.accounts.people.users import first_link
     from bascule.accounts.tokens import ensure_admin
     from bascule.cli.admin.users import link_to
-    from bascule.connections.address import is_loopback
+    from bascule.sites.address import is_loopback
 
     token = await _token(hub, memory)
     async with hub.db.session() as session:

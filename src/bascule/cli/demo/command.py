@@ -151,10 +151,10 @@ async def _connect(hub: "Hub", site: "Site") -> "tuple[Connection, list[int]]":
     Its company was made anew and may stand on another day than last time, so what is here is gone
     over from the start: that is as quick as the first pull, and leaves nothing old behind.
     """
-    from bascule.connections.fields import NewConnection
-    from bascule.connections.service import NoSuchConnection, find_connection
+    from bascule.connections.queries import NoSuchConnection, find_connection
     from bascule.mirror.runs.start import start_runs
     from bascule.mirror.setup import change, set_up
+    from bascule.sites.fields import NewConnection
 
     try:
         async with hub.db.session() as session:

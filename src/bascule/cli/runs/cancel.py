@@ -30,7 +30,7 @@ async def cancel(
     What is here stays, and the next sync goes on where this one was. Only a comparison that goes is
     lost, so that is asked about first.
     """
-    from bascule.connections.service import find_connection
+    from bascule.connections.queries import find_connection
     from bascule.mirror.runs.cancel import cancel_run, cancel_runs, not_ended
     from bascule.mirror.runs.execution import run_of
     from bascule.mirror.status.overview import with_doctypes

@@ -44,7 +44,7 @@ async def status(
     cause are told together. Exits with 0 also when something went wrong; `doctor` is the one that
     judges.
     """
-    from bascule.connections.service import find_connection
+    from bascule.connections.queries import find_connection
     from bascule.mirror.schemas import StatusAnswer
     from bascule.mirror.status.roster import Asked, find, page_of
 
@@ -154,7 +154,7 @@ async def _runs(
 ) -> "list[RunAnswer]":
     from sqlalchemy import select
 
-    from bascule.connections.service import find_connection
+    from bascule.connections.queries import find_connection
     from bascule.connections.sharing import seen_by
     from bascule.connections.tables import Connection
     from bascule.mirror.status.overview import with_doctypes

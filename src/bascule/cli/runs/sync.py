@@ -129,7 +129,7 @@ async def _do(
     quiet: bool,
 ) -> "list[Any]":
     from bascule.cli.runs.progress import work_off
-    from bascule.connections.service import connections_named
+    from bascule.connections.queries import connections_named
     from bascule.mirror.runs.start import start_runs
 
     async with acting_hub(of=", ".join(streams or [])) as (hub, viewer):

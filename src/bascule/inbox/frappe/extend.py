@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox.frappe.setup import mend
 from bascule.inbox.frappe.site_webhooks import EVENTS, doctypes_in, events_at, renewed
 from bascule.inbox.tables import WebhookEndpoint
+from bascule.sites.pool import open_site
 
 
 async def also_tell_of(hub: Hub, connection: Connection, doctypes: Sequence[str]) -> list[str]:

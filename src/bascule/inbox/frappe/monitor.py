@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.resting import at_rest
-from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.events.live import publish
 from bascule.frappe import FrappeError, Site
@@ -23,6 +22,7 @@ from bascule.inbox.frappe.site_queue import waiting
 from bascule.inbox.frappe.site_webhooks import Found, Target, look, renewed
 from bascule.inbox.frappe.unreported import unheard
 from bascule.inbox.tables import WebhookEndpoint
+from bascule.sites.pool import open_site
 
 log = logging.getLogger(__name__)
 AT_ONCE = 10  # sites, or one that does not answer would hold up all behind it

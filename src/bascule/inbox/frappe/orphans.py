@@ -10,14 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import or_, select
 
 from bascule.accounts.tables import User
-from bascule.connections.address import is_loopback
-from bascule.connections.service import open_site
 from bascule.connections.sharing import refuse_way_in
 from bascule.connections.tables import Connection
 from bascule.frappe import NoPermission, NotFound, Site
 from bascule.hub import Hub
 from bascule.inbox.frappe.addresses import PATH
 from bascule.inbox.tables import WebhookEndpoint
+from bascule.sites.address import is_loopback
+from bascule.sites.pool import open_site
 from bascule.store.address_binding import same_place
 
 MOST = 500  # webhooks looked at

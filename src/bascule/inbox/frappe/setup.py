@@ -15,7 +15,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.service import open_site
 from bascule.connections.sharing import refuse_way_in
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
@@ -35,6 +34,7 @@ from bascule.inbox.frappe.site_webhooks import (
 )
 from bascule.inbox.tables import WebhookEndpoint
 from bascule.reach import is_refused
+from bascule.sites.pool import open_site
 from bascule.store.address_binding import same_place
 
 CHANGEOVER = timedelta(hours=1)  # after the site has the new secret; what is under way has the old

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.connections import circuit
 from bascule.connections.circuit import Failed
 from bascule.connections.tables import Circuit, Connection
-from bascule.connections.watching import AtSite
 from bascule.errors import HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError, NoPermission
@@ -20,6 +19,7 @@ from bascule.mirror.pull.attempt import Attempt
 from bascule.mirror.pull.patience import FORGOTTEN, after_failure, again
 from bascule.mirror.runs.start import lock_streams
 from bascule.mirror.tables import Run, RunLog, Stream
+from bascule.sites.watching import AtSite
 from bascule.store import StoreError
 from bascule.store.failures import FAULT
 from bascule.telemetry import count

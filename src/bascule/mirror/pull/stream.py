@@ -7,7 +7,6 @@ Decides what a run has to do from the cursor; how it is done is `full`'s, `incre
 from uuid import UUID
 
 from bascule.connections.tables import Connection
-from bascule.connections.warehouses import without_stock
 from bascule.mirror.proof.findings import Findings
 from bascule.mirror.proof.reconcile import cheapest, count_here, reconcile
 from bascule.mirror.pull import silent_changes
@@ -17,6 +16,7 @@ from bascule.mirror.pull.full import plan_lanes, pull_everything
 from bascule.mirror.pull.incremental import pull_changes
 from bascule.mirror.schema.migration import gather_statistics
 from bascule.mirror.views import rebuild_views
+from bascule.sites.warehouses import without_stock
 from bascule.store import Database
 
 # Documents of a stream that the nightly proof compares by value in one night.

@@ -20,9 +20,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.connections.sites import pool_of
 from bascule.connections.tables import Circuit, Connection
-from bascule.connections.watching import AtSite, watched
 from bascule.events.live import publish_each
 from bascule.frappe import FrappeError, Site, Unavailable, WrongCredentials
 from bascule.hub import Hub
@@ -35,6 +33,8 @@ from bascule.mirror.runs.start import lock_streams, queue, tell
 from bascule.mirror.schema.migration import catalogue_of
 from bascule.mirror.schema.table_schemas import keep_definitions, look_at_definitions
 from bascule.mirror.tables import Run, RunLog, Stream
+from bascule.sites.pool import pool_of
+from bascule.sites.watching import AtSite, watched
 from bascule.store.database import driver_connection
 
 log = logging.getLogger(__name__)

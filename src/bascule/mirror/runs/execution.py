@@ -12,9 +12,7 @@ from bascule.accounts.tables import User
 from bascule.connections import circuit
 from bascule.connections.circuit import TRYING
 from bascule.connections.sharing import seen_by
-from bascule.connections.sites import pool_of
 from bascule.connections.tables import Connection
-from bascule.connections.watching import AtSite, OtherWayIn, watched
 from bascule.errors import HubError, NoSuch
 from bascule.frappe import FrappeError, Invalid, NoPermission, Site
 from bascule.hub import Hub
@@ -30,6 +28,8 @@ from bascule.mirror.schema.table_schemas import forget_definition
 from bascule.mirror.schema.widths import TooWide
 from bascule.mirror.streams.withheld import FieldsWithheld
 from bascule.mirror.tables import OVER, Run, RunLog, Stream
+from bascule.sites.pool import pool_of
+from bascule.sites.watching import AtSite, OtherWayIn, watched
 from bascule.store import StoreError
 from bascule.store.failures import cause_of
 

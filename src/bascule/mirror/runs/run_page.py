@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from bascule.accounts.access import MayRead, TheHub
 from bascule.audit.entries import about, entry_of, recorded
-from bascule.connections.service import find_connection
+from bascule.connections.queries import find_connection
 from bascule.errors import Conflict
 from bascule.mirror.dependencies import MaySync
 from bascule.mirror.runs.cancel import cancel_run

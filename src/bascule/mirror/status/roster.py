@@ -14,7 +14,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.service import list_connections
+from bascule.connections.queries import list_connections
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.mirror.attention import PATIENCE, standing_of

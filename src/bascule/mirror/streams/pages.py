@@ -6,8 +6,6 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from bascule.accounts.access import MayRead, TheHub
 from bascule.connections.api import TheConnection
-from bascule.connections.finding import found_doctypes
-from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import HubError, Invalid
 from bascule.frappe import FrappeError
@@ -25,6 +23,8 @@ from bascule.mirror.streams.pending import limits, pending
 from bascule.mirror.streams.presets import PRESETS, Preset
 from bascule.mirror.streams.settings import add_streams, change_stream, delete_stream, streams_of
 from bascule.mirror.tables import Stream
+from bascule.sites.choices import found_doctypes
+from bascule.sites.pool import open_site
 from bascule.ui import back_to, render
 
 pages = APIRouter(prefix="/connectors/{connector}/streams", include_in_schema=False)

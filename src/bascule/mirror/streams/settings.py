@@ -11,7 +11,6 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid, NoSuch
 from bascule.events.live import publish
@@ -31,6 +30,7 @@ from bascule.mirror.streams.everyday import refuse_doctypes
 from bascule.mirror.streams.presets import PRESET_OF, doctypes_named
 from bascule.mirror.tables import Stream
 from bascule.mirror.views import RESERVED, others_in_the_way, views_aside
+from bascule.sites.pool import open_site
 
 log = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.inbox.frappe.extend import also_tell_of
+from bascule.sites.pool import open_site
 from bascule.sync.fields import RecordType, same
 from bascule.sync.history import add_change
 from bascule.sync.mapping import Mapped, mapped, unchecked

@@ -7,10 +7,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.service import open_site
 from bascule.errors import Conflict, Invalid
 from bascule.frappe import NotFound
 from bascule.hub import Hub
+from bascule.sites.pool import open_site
 from bascule.sync.fields import RecordType
 from bascule.sync.history import add_change
 from bascule.sync.mapping import mapped

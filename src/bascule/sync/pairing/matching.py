@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
+from bascule.sites.pool import open_site
 from bascule.sync.fields import RecordType
 from bascule.sync.mapping import Mapped, mapped
 from bascule.sync.pairing.likeness import collated, key_of

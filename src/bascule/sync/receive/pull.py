@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
-from bascule.connections.watching import AtSite, OtherWayIn, watched
 from bascule.errors import HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
+from bascule.sites.pool import open_site
+from bascule.sites.watching import AtSite, OtherWayIn, watched
 from bascule.sync.receive.import_remote import Pulling, Summary, bring
 from bascule.sync.receive.party import DOCTYPES
 from bascule.sync.remote_changes import look, that_have

@@ -22,11 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections import circuit
 from bascule.connections.circuit import pause
-from bascule.connections.service import open_site
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
 from bascule.frappe import ChangedMeanwhile, FrappeError, NotFound, Site
 from bascule.hub import Hub
+from bascule.sites.pool import open_site
 from bascule.sync.history import add_change
 from bascule.sync.mapping import Mapped
 from bascule.sync.queries import Whole, find

@@ -20,6 +20,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.events.live import publish
 from bascule.hub import Hub
+from bascule.sites.pool import open_site
 from bascule.sync.fields import Field, RecordType, clean
 from bascule.sync.mapping import checked_entries, fields_with, unchecked
 from bascule.sync.merge import POLICIES

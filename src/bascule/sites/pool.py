@@ -106,3 +106,10 @@ def unpooled_site(hub: Hub, connection: Connection, reach: MayConnect) -> Site:
         may_connect=reach,
         versions=connection.versions,
     )
+
+
+@asynccontextmanager
+async def open_site(hub: Hub, connection: Connection) -> AsyncIterator[Site]:
+    """The connection's site, shared by all in this process who speak to it: one limit for all."""
+    async with pool_of(hub).lease(connection) as site:
+        yield site

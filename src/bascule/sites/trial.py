@@ -12,14 +12,14 @@ from typing import Any
 
 from bascule.accounts.allowed_sites.allowlist import reach_of, refuse_inside
 from bascule.accounts.tables import User
-from bascule.connections.check import NEEDS, CheckReport, check_site
-from bascule.connections.fields import NewConnection
-from bascule.connections.finding import found_doctypes, found_warehouses, full_name_of
-from bascule.connections.helping import fewest_roles
-from bascule.connections.service import proposed, unsaved
-from bascule.connections.sites import unpooled_site
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
+from bascule.sites.check import NEEDS, CheckReport, check_site
+from bascule.sites.choices import found_doctypes, found_warehouses, full_name_of
+from bascule.sites.fields import NewConnection
+from bascule.sites.pool import unpooled_site
+from bascule.sites.roles import fewest_roles
+from bascule.sites.service import proposed, unsaved
 
 LISTING = 10.0  # seconds
 

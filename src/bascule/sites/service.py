@@ -1,51 +1,41 @@
-"""Connections made, changed, found, opened: what the API, the commands and jobs share.
+"""Sites connected, changed and asked again: what the API, the commands and jobs share.
 
 Secrets go in encrypted and come out only into a `Site`. Streams and runs are the mirror's.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain, count
 from secrets import token_hex
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from sqlalchemy import ColumnElement, select, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.allowed_sites.allowlist import allow, is_vouched_for, reach_of, refuse_inside
 from bascule.accounts.tables import User
 from bascule.connections import schedules
-from bascule.connections.check import CheckReport, check_site, record_check, wanted_by
-from bascule.connections.fields import SLUG, NewConnection, checked, slug_of
+from bascule.connections.queries import NoSuchConnection, find_connection
 from bascule.connections.sharing import (
     WAY_IN,
     owner_of_private,
     refuse_change,
-    seen_by,
     shared_unless_said,
 )
-from bascule.connections.sites import pool_of, unpooled_site
 from bascule.connections.tables import Connection
-from bascule.errors import Conflict, HubError, Invalid, NoSuch
+from bascule.errors import Conflict, HubError, Invalid
 from bascule.events.live import publish
-from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.reach import MayConnect
+from bascule.sites.check import CheckReport, check_site, record_check, wanted_by
+from bascule.sites.fields import NewConnection, checked, slug_of
+from bascule.sites.pool import unpooled_site
 from bascule.store.address_binding import refuse_moved
 
 SEALED = {"api_key_encrypted", "api_secret_encrypted"}
-
-
-class NoSuchConnection(NoSuch):
-    def __init__(self) -> None:
-        super().__init__(
-            "There is no such connector.",
-            next_step="GET /api/connectors, or 'bascule status', lists the ones there are.",
-        )
 
 
 class CheckFailed(HubError):
@@ -181,38 +171,6 @@ async def proposed(
     return kept, clean
 
 
-async def find_connection(
-    session: AsyncSession, id_or_slug: str | UUID, viewer: User | None
-) -> Connection:
-    """By its id or its slug; NoSuchConnection, also where this viewer may not know of it."""
-    query = select(Connection).where(_named(id_or_slug), seen_by(viewer))
-    found = await session.scalar(query)
-    if found is None:
-        raise NoSuchConnection
-    return found
-
-
-async def list_connections(session: AsyncSession, viewer: User | None) -> list[Connection]:
-    query = select(Connection).where(seen_by(viewer)).order_by(Connection.name)
-    return list((await session.scalars(query)).all())
-
-
-async def connections_named(
-    session: AsyncSession, id_or_slug: str | None, viewer: User | None
-) -> list[Connection]:
-    """The one that is named, as `find_connection` finds it; without a name, all of them."""
-    if id_or_slug:
-        return [await find_connection(session, id_or_slug, viewer)]
-    return await list_connections(session, viewer)
-
-
-@asynccontextmanager
-async def open_site(hub: Hub, connection: Connection) -> AsyncIterator[Site]:
-    """The connection's site, shared by all in this process who speak to it: one limit for all."""
-    async with pool_of(hub).lease(connection) as site:
-        yield site
-
-
 async def recheck(hub: Hub, connection: Connection) -> CheckReport:
     """Asks a saved connection's site again, and keeps what it said."""
     report = await _report(hub, connection, await reach_of(hub, connection.api_url))
@@ -315,14 +273,3 @@ def _plan(connection: Connection) -> None:
     phase = schedules.phase_of(connection.id)
     connection.next_sync_at = schedules.next_time(connection.schedule, now, phase=phase)
     connection.next_verify_at = schedules.next_verify(connection.schedule, now, phase=phase)
-
-
-def _named(id_or_slug: str | UUID) -> ColumnElement[bool]:
-    if isinstance(id_or_slug, UUID):
-        return Connection.id == id_or_slug
-    if SLUG.fullmatch(id_or_slug):
-        return Connection.slug == id_or_slug
-    try:
-        return Connection.id == UUID(id_or_slug)
-    except ValueError:
-        raise NoSuchConnection from None

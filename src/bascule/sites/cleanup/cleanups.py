@@ -25,6 +25,8 @@ from bascule.errors import Conflict, HubError, NoSuch
 from bascule.events.live import NOBODY, publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
+from bascule.sites.on_site import OnSite, remove
+from bascule.sites.pool import unpooled_site
 from bascule.store import StoreError
 
 LASTS = timedelta(days=7)

@@ -13,10 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections import circuit
-from bascule.connections.helping import step_to_read
 from bascule.connections.tables import Connection
-from bascule.connections.warehouses import without_stock
-from bascule.connections.withholding import masked_in_children, withheld_of
 from bascule.events.live import publish
 from bascule.frappe import (
     DocType,
@@ -31,6 +28,9 @@ from bascule.frappe import (
     WrongCredentials,
     listed_name,
 )
+from bascule.sites.roles import step_to_read
+from bascule.sites.warehouses import without_stock
+from bascule.sites.withheld_fields import masked_in_children, withheld_of
 
 T = TypeVar("T")
 

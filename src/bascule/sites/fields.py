@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bascule.connections import schedules
-from bascule.connections.address import site_address
 from bascule.connections.frequency import DEFAULT
 from bascule.errors import Invalid
 from bascule.reach import MayConnect
+from bascule.sites.address import site_address
 
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 # Schemas that are not ours to take, and words that our own addresses use in a slug's place.

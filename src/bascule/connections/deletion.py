@@ -8,15 +8,15 @@ from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.connections.cleanups import FIRST_TRY, LASTS, attempt
-from bascule.connections.on_site import leaving
-from bascule.connections.service import NoSuchConnection
+from bascule.connections.queries import NoSuchConnection
 from bascule.connections.sharing import refuse_delete
-from bascule.connections.sites import pool_of
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.errors import Conflict
 from bascule.events.live import publish
 from bascule.hub import Hub
+from bascule.sites.cleanup.cleanups import FIRST_TRY, LASTS, attempt
+from bascule.sites.on_site import leaving
+from bascule.sites.pool import pool_of
 from bascule.store.database import driver_connection
 
 DELETE_TRIES = 5

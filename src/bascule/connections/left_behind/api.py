@@ -13,7 +13,7 @@ from bascule.accounts.access import ConfirmedPerson, TheHub, require
 from bascule.accounts.people.api import UserId, note
 from bascule.accounts.permissions import PEOPLE_MANAGE
 from bascule.audit.entries import entry_of
-from bascule.connections.left import delete_left, hand_over, left_by
+from bascule.connections.left_behind.handover import delete_left, hand_over, left_by
 from bascule.connections.tables import Connection
 
 router = APIRouter(

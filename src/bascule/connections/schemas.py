@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.connections.check import CheckReport
 from bascule.connections.examples import CHECK, CONNECTOR
 from bascule.connections.tables import Connection
+from bascule.sites.check import CheckReport
 
 
 class ProblemAnswer(BaseModel):

@@ -4,9 +4,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.connections.cleanups_api import CleanupAnswer
-from bascule.connections.deleting import Deleted
-from bascule.connections.on_site import Leaving
+from bascule.connections.deletion import Deleted
+from bascule.sites.cleanup.api import CleanupAnswer
+from bascule.sites.on_site import Leaving
 
 
 class OnSiteAnswer(BaseModel):

@@ -10,6 +10,8 @@ from bascule.connections.cleanups import give_up, try_now, what_remains
 from bascule.connections.cleanups_api import Number
 from bascule.connections.dependencies import MayEditConnections
 from bascule.errors import Conflict
+from bascule.sites.cleanup.api import Number
+from bascule.sites.cleanup.cleanups import give_up, try_now, what_remains
 from bascule.ui import back_to
 
 pages = APIRouter(prefix="/cleanups/{cleanup}", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""What deleted connections have left on their sites, over HTTP; see `cleanups`."""
+"""What deleted connections have left on their sites, over HTTP; see `cleanup.cleanups`."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -11,6 +11,7 @@ from bascule.audit.entries import entry_of
 from bascule.connections.cleanups import give_up, list_cleanups, try_now
 from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.tables import SiteCleanup
+from bascule.sites.cleanup.cleanups import give_up, list_cleanups, try_now
 
 router = APIRouter(prefix="/api/cleanups", tags=["Connectors"])
 Number = Annotated[
