@@ -11,8 +11,6 @@ from bascule.accounts.people import users
 from bascule.accounts.permissions import BUILT_IN_ROLES, named
 from bascule.accounts.tokens import issue_token
 from bascule.cli import app
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import connect_site
 from bascule.hub import open_hub
 from bascule.permissions import load
 from bascule.settings import Settings

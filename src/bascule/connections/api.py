@@ -10,16 +10,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from bascule.accounts.access import CurrentUser, TheHub, require
 from bascule.accounts.permissions import DATA_READ
 from bascule.audit.entries import about
-from bascule.connections.answers import CheckAnswer, Connector
-from bascule.connections.deleting import delete_connection
-from bascule.connections.deleting_answers import DeletedAnswer, LeavingAnswer
+from bascule.connections.deletion import delete_connection
+from bascule.connections.deletion_schemas import DeletedAnswer, LeavingAnswer
 from bascule.connections.dependencies import MayEditConnections
-from bascule.connections.on_site import leaving
 from bascule.connections.permissions import CONNECTIONS_EDIT
-from bascule.connections.service import (
-    find_connection,
-    recheck,
-)
+from bascule.connections.queries import find_connection
+from bascule.connections.schemas import CheckAnswer, Connector
 from bascule.connections.tables import Connection
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorTypes
 from bascule.sites.on_site import leaving

@@ -14,8 +14,6 @@ from bascule.accounts.tables import User
 from bascule.connections.forms import missing_fields, read_form, refuse_wrong, wrong_fields
 from bascule.connections.frequency import parts_of, zones
 from bascule.connections.permissions import CONNECTIONS_MANAGE
-from bascule.connections.service import CheckFailed
-from bascule.connections.trying import Group, Trial, groups_of, helping_roles
 from bascule.connections.types import GROUPS, ConnectorType, FormField
 from bascule.errors import Conflict, HubError, Invalid
 from bascule.mirror.streams.presets import PRESETS

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bascule.accounts.access import MayRead, TheHub
 from bascule.audit.entries import about, unrecorded
-from bascule.connections.cleanups import list_cleanups, who_decides
 from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.forms import new_connection, type_named
 from bascule.connections.types import CATEGORIES, TYPES, ConnectorType, find_types

@@ -10,7 +10,6 @@ from bascule.accounts.tables import User
 from bascule.audit.entries import about, unrecorded
 from bascule.connections.api import TheConnection
 from bascule.connections.dependencies import MayEditConnections
-from bascule.connections.finding import MOST_FOUND
 from bascule.connections.forms import host_of, type_named
 from bascule.connections.frequency import parts_of
 from bascule.connections.permissions import CONNECTIONS_MANAGE

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import TheHub
 from bascule.connections.api import TO_READ, TheConnection
-from bascule.connections.kept import Kept, kept_of
 from bascule.data.catalogue import mirrored
 from bascule.data.documents import Document, find_document
 from bascule.mirror.examples import RELATIONS

@@ -12,11 +12,10 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from bascule.accounts.access import MayRead, TheHub, require
 from bascule.accounts.tables import User
 from bascule.audit.entries import about, entry_of
-from bascule.connections.answers import CheckAnswer, Connector
 from bascule.connections.api import TO_READ, TheConnection
 from bascule.connections.dependencies import MayEditConnections
-from bascule.connections.fields import NewConnection
-from bascule.connections.service import find_connection, list_connections
+from bascule.connections.queries import find_connection, list_connections
+from bascule.connections.schemas import CheckAnswer, Connector
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.mirror import setup

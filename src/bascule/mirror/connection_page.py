@@ -15,11 +15,8 @@ from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.audit.entries import entry_of
 from bascule.connections.api import TheConnection
-from bascule.connections.check import told_together
-from bascule.connections.deleting import delete_connection
+from bascule.connections.deletion import delete_connection
 from bascule.connections.dependencies import MayEditConnections
-from bascule.connections.on_site import Leaving, leaving
-from bascule.connections.service import recheck
 from bascule.connections.sharing import may_delete
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, NoSuch

@@ -8,7 +8,7 @@ from bascule.accounts.access import ConfirmedPerson, MayManagePeople, TheHub
 from bascule.accounts.people.api import UserId, note
 from bascule.accounts.people.users import list_people
 from bascule.audit.entries import entry_of
-from bascule.connections.left import delete_left, hand_over, left_by
+from bascule.connections.left_behind.handover import delete_left, hand_over, left_by
 from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.hub import Hub

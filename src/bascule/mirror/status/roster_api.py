@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from bascule.accounts.access import MayRead, TheHub
-from bascule.connections.answers import Connector, Connectors
+from bascule.connections.schemas import Connector, Connectors
 from bascule.mirror.schemas import StatusAnswer
 from bascule.mirror.status.roster import MOST, Asked, Roster, find, page_of
 from bascule.mirror.status.states import State

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import MayRead, TheHub
 from bascule.audit.entries import entry_of
-from bascule.connections.cleanups import give_up, list_cleanups, try_now
 from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.tables import SiteCleanup
 from bascule.sites.cleanup.cleanups import give_up, list_cleanups, try_now

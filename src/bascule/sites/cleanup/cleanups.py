@@ -17,9 +17,7 @@ from bascule.accounts.permissions import Permission
 from bascule.accounts.tables import User
 from bascule.attention.items import Mend, Need, finds_needs
 from bascule.backoff import Backoff
-from bascule.connections.on_site import OnSite, remove
 from bascule.connections.permissions import CONNECTIONS_EDIT, CONNECTIONS_MANAGE
-from bascule.connections.sites import unpooled_site
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.errors import Conflict, HubError, NoSuch
 from bascule.events.live import NOBODY, publish

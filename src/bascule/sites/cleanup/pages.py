@@ -6,8 +6,6 @@ from fastapi import APIRouter, Request, Response
 
 from bascule.accounts.access import TheHub
 from bascule.audit.entries import entry_of
-from bascule.connections.cleanups import give_up, try_now, what_remains
-from bascule.connections.cleanups_api import Number
 from bascule.connections.dependencies import MayEditConnections
 from bascule.errors import Conflict
 from bascule.sites.cleanup.api import Number

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from bascule.accounts.access import MayRead, TheHub
-from bascule.connections.service import list_connections
+from bascule.connections.queries import list_connections
 from bascule.sync import attention, conflicts, queries
 from bascule.sync.dependencies import MayEditRecords
 from bascule.sync.fields import Field, RecordType

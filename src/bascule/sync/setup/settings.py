@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.access import refuse_without
 from bascule.accounts.tables import User
 from bascule.connections.permissions import CONNECTIONS_MANAGE
-from bascule.connections.service import open_site
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
