@@ -19,7 +19,7 @@ from bascule.app import create_app
 from bascule.connections.deletion import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import run_worker
 from bascule.serving import serving
@@ -70,7 +70,7 @@ async def _kept(hub: Hub, connection: Connection) -> dict[str, Any]:
         await asyncio.sleep(0.1)
         async with hub.db.connection() as conn:
             found = await conn.execute(
-                "SELECT state, count(DISTINCT name) FROM bascule.deliveries"
+                "SELECT state, count(DISTINCT subject) FROM bascule.deliveries"
                 " WHERE connection_id = %s GROUP BY state",
                 [connection.id],
             )

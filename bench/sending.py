@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from bascule.inbox import get_webhook_address
+from bascule.inbox.frappe import get_webhook_address
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 
 OPENED = 32  # connections before the first request

@@ -32,7 +32,7 @@ SELECT extract(epoch FROM e.finished_at - c.at) * 1000, e.ms
 TAKEN = """
 SELECT c.record_id, c.version, extract(epoch FROM (
            SELECT max(d.received_at) FROM bascule.deliveries d
-            WHERE d.name = l.document AND d.received_at <= c.at))
+            WHERE d.subject = l.document AND d.received_at <= c.at))
   FROM bascule.record_changes c JOIN bascule.links l ON l.record_id = c.record_id
  WHERE c.origin = 'erpnext' AND c.changes->'website'->>1 LIKE %s
 """

@@ -38,9 +38,12 @@ from bascule.data.api import router as rows
 from bascule.data.documents_api import router as documents
 from bascule.data.pages import pages as data
 from bascule.events.api import router as events
+from bascule.inbox.api import router as deliveries
 from bascule.inbox.frappe import attention as of_webhooks
 from bascule.inbox.frappe.api import router as webhooks
 from bascule.inbox.frappe.pages import pages as webhooks_page
+from bascule.inbox.frappe.receiving import router as receiving_of_sites
+from bascule.inbox.pages import pages as deliveries_page
 from bascule.inbox.receiving import router as receiving
 from bascule.mirror import attention_items as of_the_mirror
 from bascule.mirror import disk_attention as of_the_disk
@@ -65,8 +68,8 @@ from bascule.system.pages import pages as system_page
 
 # Those who sign in are nobody yet.
 OPEN_ROUTERS: list[APIRouter] = [signing_in]
-# What is signed needs nobody to sign in.
-SIGNED_ROUTERS: list[APIRouter] = [receiving]
+# What is signed needs nobody to sign in. In this order: the second takes every source.
+SIGNED_ROUTERS: list[APIRouter] = [receiving_of_sites, receiving]
 # In this order: /api/connectors/status is no connector's slug.
 ROUTERS: list[APIRouter] = [rosters, mirror, rows, connections, events, journal, auth, users]
 ROUTERS += [
@@ -79,6 +82,7 @@ ROUTERS += [
     two_way_setup,
     attention,
     webhooks,
+    deliveries,
     needs,
     left,
 ]
@@ -90,7 +94,7 @@ PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stre
 PAGES += [allowed_page, left_page, factor_pages, provider_pages, passkey_pages]
 PAGES += [people_pages, settings_pages]
 PAGES += [connector_settings, audit_page, system_page, cleanups_page]
-PAGES += [data, log_page, webhooks_page, *record_pages]
+PAGES += [data, log_page, webhooks_page, deliveries_page, *record_pages]
 # Who tells what needs attention; each says so to `connections.needs` when it is imported.
 NEEDS = [of_the_queue, of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
 NEEDS += [of_deleted]

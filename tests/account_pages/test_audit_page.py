@@ -148,7 +148,8 @@ def test_what_is_done_to_a_record_is_told_in_words_and_leads_to_it(sit: Sit) -> 
 
 def test_whatever_somebody_may_do_has_words() -> None:
     nobody_yet = {"login", "refresh", "sign_in_form", "code_form", "welcome_form"}
-    nobody_yet |= {"receive_webhook", "sign_in_options", "sign_in_with_passkey"}
+    nobody_yet |= {"receive_webhook", "receive_webhook_of_source"}
+    nobody_yet |= {"sign_in_options", "sign_in_with_passkey"}
     only_asks = {"validate_new_connector", "validate_settings"}
     routes = iter_route_contexts(create_app().routes)
     names = {str(one.name) for one in routes if (one.methods or set()) - {"GET", "HEAD"}}

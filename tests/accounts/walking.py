@@ -30,6 +30,7 @@ OPEN = {
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/webhooks/erpnext/{what}"),  # whose right is its signature
+    ("POST", "/api/webhooks/{source}/{address}"),
 }
 IN_PATH = re.compile(r"\{(\w+)(?::path)?\}")
 UNKNOWN = {

@@ -59,7 +59,7 @@ def test_every_verb_says_whom_it_is_for() -> None:
         assert VERBS[verb] == "machine", verb
 
 
-ON_WEBHOOKS = ("set-up", "check", "fix", "mend", "rotate", "retry", "remove", "clear")
+ON_WEBHOOKS = ("set-up", "check", "fix", "mend", "rotate", "retry", "remove", "clear", "deliveries")
 ON_TWO_WAY = ("check", "begin", "matches", "confirm", "off")
 # Enough to reach the hub; of what is not there, or it would be done.
 WORDS: dict[str, list[str]] = {

@@ -17,9 +17,9 @@ from bascule.backoff import Backoff
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
-from bascule.inbox import DocumentChange, get_webhook_address, subscribe
+from bascule.inbox.frappe import DocumentChange, get_webhook_address, subscribe
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load
 from bascule.jobs.registry import PERIODIC
@@ -129,7 +129,7 @@ class End:
             more.setdefault("secret", self.secret)
         return send(self.hub.url, self.path(doctype), body, **more)
 
-    def rows(self, columns: str = "state, doctype, name, event") -> list[tuple[Any, ...]]:
+    def rows(self, columns: str = "state, subject_type, subject, event") -> list[tuple[Any, ...]]:
         return self.sql(
             f"SELECT {columns} FROM bascule.deliveries WHERE connection_id = %s ORDER BY id",
             [self.connection],

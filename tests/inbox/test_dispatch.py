@@ -93,8 +93,9 @@ def test_what_a_dead_job_left_is_told_by_the_next(make_end: Callable[..., End]) 
     """Rows that no job is queued for, as after a job that was cut off."""
     end = make_end()
     end.sql(
-        "INSERT INTO bascule.deliveries (connection_id, what, doctype, name)"
-        " SELECT %s, 'customers', 'Customer', 'Customer ' || n FROM generate_series(1, 1200) n",
+        "INSERT INTO bascule.deliveries (connection_id, source, address, subject_type, subject)"
+        " SELECT %s, 'erpnext', 'customers', 'Customer', 'Customer ' || n"
+        " FROM generate_series(1, 1200) n",
         [end.connection],
     )
     assert {state for state, *_ in end.worked_off()} == {"done"}

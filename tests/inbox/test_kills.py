@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from bascule.hub import Hub
-from bascule.inbox import get_webhook_address
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe import get_webhook_address
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.settings import Settings
 from tests.inbox.conftest import connected, send
 from tests.kit.waiting import until
@@ -102,7 +102,7 @@ async def test_what_was_answered_is_there_after_a_kill(
     assert settings.database_url is not None
     with psycopg.connect(settings.database_url.get_secret_value(), autocommit=True) as conn:
         found = conn.execute(
-            "SELECT name FROM bascule.deliveries WHERE connection_id = %s", [connection]
+            "SELECT subject FROM bascule.deliveries WHERE connection_id = %s", [connection]
         )
         kept = {name for (name,) in found.fetchall()}
         assert set(answered) <= kept

@@ -35,7 +35,7 @@ def test_what_a_real_erpnext_sent_is_taken_with_its_own_headers(
         assert (answer.status, answer.json) == (200, {"kept": True})
         changed = end.send(body + b" ", signature=signature)
         assert changed.status == 401
-    states = end.rows("state, doctype, name")
+    states = end.rows("state, subject_type, subject")
     assert set(states) == {("kept", "Customer", 'Odd "Ü" & \\ Co')} or {
         one[1:] for one in states
     } == {("Customer", 'Odd "Ü" & \\ Co')}
@@ -117,7 +117,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_what_names_no_document_is_kept_with_the_reason(end: End, body: bytes) -> None:
     assert end.send(body).status == 200
-    [(state, name, why, shown)] = end.rows("state, name, error, body")
+    [(state, name, why, shown)] = end.rows("state, subject, error, body")
     assert (state, name) == ("unreadable", None)
     assert why
     assert len(shown) <= 2_000

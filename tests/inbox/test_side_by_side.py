@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 
 from bascule.hub import Hub
-from bascule.inbox.frappe import monitor
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.site import monitor
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.sites.fields import NewConnection
 from bascule.sites.service import create_connection
 

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bascule.inbox import get_webhook_address, validate_webhooks_request
+from bascule.inbox.frappe import get_webhook_address, validate_webhooks_request
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "webhooks.md"
@@ -76,7 +76,9 @@ async def test_the_example_of_the_documentation_does_what_it_says() -> None:
 
 def test_the_check_alone_is_as_the_documentation_says() -> None:
     [example] = re.findall(
-        r"```python\n(from bascule.inbox import is_signed.*?)```", DOCS.read_text(), re.DOTALL
+        r"```python\n(from bascule.inbox.frappe import is_signed.*?)```",
+        DOCS.read_text(),
+        re.DOTALL,
     )
     space: dict[str, Any] = {}
     exec(example, space)

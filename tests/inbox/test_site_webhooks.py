@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bascule.inbox.frappe import monitor
+from bascule.inbox.frappe.site import monitor
 from bascule.sandbox import SandboxThread
 from tests.inbox.conftest import EAR, send, site_asks
 from tests.kit.api import Api
@@ -213,7 +213,7 @@ def test_of_a_site_that_is_down_its_webhooks_are_not_told_of_as_well(
 
 def let_grace_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A grace that is over soon, in the place of the half minute of every day."""
-    monkeypatch.setattr("bascule.inbox.frappe.unreported.GRACE", timedelta(seconds=2))
+    monkeypatch.setattr("bascule.inbox.frappe.site.unreported.GRACE", timedelta(seconds=2))
     time.sleep(2 + 3)  # a site tells its clock in whole seconds
 
 

@@ -21,7 +21,8 @@ from bascule.accounts.tables import Identity, Passkey, RefreshFamily, SecondFact
 from bascule.accounts.tokens import issue_token, tokens_of
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.inbox.frappe.signatures import signature_of
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.tables import WebhookEndpoint
+from bascule.inbox.tables import Delivery
 from bascule.sync.pairing import matching
 from bascule.sync.queries import find
 from bascule.sync.records import keep_here_alone
@@ -148,6 +149,26 @@ class Stage:
                 await session.execute(mine.values(left_off=["Supplier"]))
 
         self.running.run(left_off())
+
+    def failed_delivery(self) -> int:
+        """One that was given up, to be tried again."""
+
+        async def made() -> int:
+            async with self.running.hub.db.session() as session:
+                ours = select(Connection.id).where(Connection.slug == self.connector)
+                failed = Delivery(
+                    connection_id=(await session.scalars(ours)).one(),
+                    source="erpnext",
+                    address="suppliers",
+                    subject_type="Supplier",
+                    subject=self.supplier,
+                    state="failed",
+                )
+                session.add(failed)
+                await session.flush()
+                return failed.id
+
+        return int(self.running.run(made()))
 
     def cleanup(self) -> int:
         """What a connector that all shared has left on the site, to be removed or given up."""

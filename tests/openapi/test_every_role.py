@@ -38,7 +38,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-SIGNED = "/api/webhooks/erpnext/{what}"  # whoever asks: its right is the signature
+# Whoever asks these: their right is the signature.
+SIGNED = ("/api/webhooks/erpnext/{what}", "/api/webhooks/{source}/{address}")
 RECORDS = ("customers", "suppliers")
 ENDLESS = "/api/events"  # its answer has no end, so only its head is looked at
 # Who asks these is signed out by them.
@@ -85,7 +86,7 @@ def test_every_answer_is_as_the_openapi_says(stage: Stage, operation: Any, role:
                 name_what_is_there(stage, case, who)
             keep_off(stage, case)
             headers = {"X-Forwarded-For": next_address()}  # or it would be throttled
-            if real and case.path == SIGNED and isinstance(case.body, dict):
+            if real and case.path in SIGNED and isinstance(case.body, dict):
                 headers |= sign(stage, case)
             if "passkey" in case.path:  # a browser has them at a name alone
                 headers["Host"] = urlsplit(stage.at_a_name).netloc
@@ -137,6 +138,8 @@ def name_what_is_there(stage: Stage, case: Case[Any], who: Person) -> None:
         named["user"] = stage.nobody_active()
     if case.path.endswith("/left-off"):
         stage.leave_off()
+    if "delivery" in named:
+        named["delivery"] = stage.failed_delivery()
     if "cleanup" in named:
         named["cleanup"] = stage.cleanup()
     if "place" in named:
@@ -169,6 +172,7 @@ def name_what_is_there(stage: Stage, case: Case[Any], who: Person) -> None:
         "stream": "Supplier",
         "run": stage.runs[0],
         "relation": "inventory",
+        "source": "erpnext",
         "doctype": "Supplier",
         "name": stage.supplier,
     }.items():

@@ -235,7 +235,7 @@ def test_writing_another_address_beside_any_secret(
 
 async def _rotated(hub: RunningHub, shop: Any) -> bool:
     from bascule.connections.queries import find_connection
-    from bascule.inbox.frappe.setup import rotate
+    from bascule.inbox.frappe.site.setup import rotate
 
     async with hub.hub.db.session() as session:
         connection = await find_connection(session, shop["id"], None)

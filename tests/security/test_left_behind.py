@@ -14,9 +14,9 @@ from bascule.accounts.people import users
 from bascule.accounts.sign_in.bearer_tokens import start_family
 from bascule.connections.queries import find_connection
 from bascule.connections.resting import AtRest
-from bascule.inbox.endpoints import endpoints_of
+from bascule.inbox.frappe.endpoints import endpoints_of
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.mirror.jobs import run_stream, start_due
 from bascule.sites.pool import open_site
 from tests.accounts.site import SomeSite, some_site

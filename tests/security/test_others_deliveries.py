@@ -15,6 +15,7 @@ import pytest
 from bascule.inbox.frappe.payload import read
 from bascule.inbox.frappe.signatures import SIGNATURE, signature_of
 from bascule.inbox.ingest import IncomingDelivery, ingest_buffer
+from bascule.inbox.sources import Arrival
 from bascule.sandbox import SandboxThread
 from tests.kit.connecting import connect
 from tests.kit.database import FreshSettings
@@ -59,7 +60,7 @@ def kept(hub: RunningHub, connection: UUID) -> set[str]:
     assert hub.settings.database_url is not None
     with psycopg.connect(hub.settings.database_url.get_secret_value()) as conn:
         found = conn.execute(
-            "SELECT name FROM bascule.deliveries"
+            "SELECT subject FROM bascule.deliveries"
             " WHERE connection_id = %s AND state <> 'unreadable'",
             [connection],
         )
@@ -88,7 +89,9 @@ def test_what_the_database_refuses_in_one_commit_with_anothers(
 
     def given(secret: str, name: str, what: str) -> IncomingDelivery:
         body = json.dumps({"doctype": "Customer", "name": name}).encode()
-        return IncomingDelivery(ends[secret][0], what, body, read(body, "customers"))
+        return IncomingDelivery(
+            ends[secret][0], "erpnext", Arrival(what, {}, {}, body), read(body, "customers")
+        )
 
     names = [f"{evil!a} {number}" for number in range(40)]
     batch = [given(VICTIMS, name, "customers") for name in names]

@@ -331,7 +331,7 @@ class World:
             "SELECT (SELECT count(*) FROM links WHERE state IN ('sending', 'waiting')),"
             " (SELECT count(*) FROM deliveries WHERE state = 'kept'),"
             " (SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
-            "   AND task_name IN ('twoway.send', 'twoway.poll', 'inbox.work'))"
+            "   AND task_name IN ('twoway.send', 'twoway.poll', 'inbox.dispatch'))"
         )[0]
 
     def _has_tries(self) -> bool:

@@ -118,6 +118,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "mend_webhooks": "Mend the webhooks",
         "rotate_secret_of_webhooks": "Change the webhooks' secret",
         "retry_deliveries": "Try failed deliveries again",
+        "retry_delivery": "Try a failed delivery again",
         "remove_webhooks": "Remove the webhooks",
         "orphans": "Look for webhooks of no connector",
         "remove_orphaned_webhooks": "Remove webhooks of no connector",

@@ -9,7 +9,7 @@ from bascule.cli.exit_codes import Exit, verb
 from bascule.cli.identity import acting_hub
 from bascule.cli.prompts import confirm
 from bascule.cli.runs.sync import nothing_connected
-from bascule.cli.terminal import AsJson, ago, document, err, escape, out
+from bascule.cli.terminal import AsJson, ago, document, err, escape, out, table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bascule.connections.tables import Connection
     from bascule.hub import Hub
     from bascule.inbox.frappe.schemas import WebhooksAnswer
-    from bascule.inbox.frappe.site_webhooks import Brought
+    from bascule.inbox.frappe.site.webhooks import Brought
 
 app = typer.Typer(help="Webhooks of a connection: set up, check, fix, rotate, retry, remove.")
 
@@ -82,8 +82,8 @@ async def set_up(
     hub's user needs the role System Manager there.
     """
     from bascule.cli.admin.users import hub_address
-    from bascule.inbox.frappe import setup
-    from bascule.inbox.frappe.site_webhooks import DOCTYPES, EVENTS
+    from bascule.inbox.frappe.site import setup
+    from bascule.inbox.frappe.site.webhooks import DOCTYPES, EVENTS
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -99,7 +99,7 @@ async def check(connection: Of = None, as_json: AsJson = False) -> int:
 
     Exits with 1 where something is wrong.
     """
-    from bascule.inbox.frappe import monitor
+    from bascule.inbox.frappe.site import monitor
 
     return await _do(monitor.check, connection, as_json=as_json)
 
@@ -108,7 +108,7 @@ async def check(connection: Of = None, as_json: AsJson = False) -> int:
 @verb("connections.edit", group="webhooks")
 async def fix(connection: Of = None, as_json: AsJson = False) -> int:
     """Create webhooks missing on the site, reset altered ones, remove duplicates."""
-    from bascule.inbox.frappe import setup
+    from bascule.inbox.frappe.site import setup
 
     return await _do(setup.mend, connection, as_json=as_json)
 
@@ -120,7 +120,7 @@ app.command("mend", hidden=True)(fix)  # its name in 0.1
 @verb("connections.edit", group="webhooks")
 async def rotate(connection: Of = None, as_json: AsJson = False) -> int:
     """Replace their secret, here and on the site. The old one is accepted for one more hour."""
-    from bascule.inbox.frappe import setup
+    from bascule.inbox.frappe.site import setup
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -145,6 +145,51 @@ async def retry(connection: Of = None, as_json: AsJson = False) -> int:
 
 
 @app.command()
+@verb("data.read", group="webhooks")
+async def deliveries(
+    source: Annotated[
+        str | None, typer.Option(help="Of this source alone, such as erpnext.")
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="kept, done, failed or unreadable.")] = None,
+    connection: Of = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> int:
+    """What services sent to the hub, newest first, and what came of it at each subscriber."""
+    from bascule.connections.queries import connections_named
+    from bascule.inbox.schemas import InboxDelivery, SourceAnswer
+    from bascule.inbox.status import Wanted, deliveries_seen, state_named, status_of_sources
+
+    async with acting_hub() as (hub, viewer), hub.db.session() as session:
+        if connection is not None:
+            connection = (await connections_named(session, connection, viewer))[0].slug
+        wanted = Wanted(source, state_named(state), connection)
+        statuses = await status_of_sources(session, viewer)
+        sources = [SourceAnswer.of(status) for status in statuses]
+        found = await deliveries_seen(session, viewer, wanted, limit)
+        told = [InboxDelivery.of(*each) for each in found]
+    if as_json:
+        shown = [one.model_dump(mode="json") for one in told]
+        document({"sources": [one.model_dump(mode="json") for one in sources], "deliveries": shown})
+        return Exit.DONE
+    for one in sources:
+        last = f"last delivery {ago(one.last_at)}" if one.last_at else "nothing came yet"
+        out.print(
+            f"[bold]{escape(one.label)}[/]  {last}, {one.last_day:,} in 24 hours, "
+            f"{one.kept:,} waiting, {one.failed:,} failed, {one.unreadable:,} unreadable"
+        )
+    listed = table("Id", "Arrived", "Source", "About", "State", "Subscribers")
+    for each in told:
+        about = " ".join(filter(None, (each.subject_type, each.subject, each.event)))
+        outcomes = ", ".join(f"{of.name} {of.state}" for of in each.subscribers)
+        row = str(each.id), ago(each.received_at), each.source, about, each.state, outcomes
+        listed.add_row(*map(escape, row))
+    if told:
+        out.print(listed)
+    return Exit.DONE
+
+
+@app.command()
 @verb("connections.edit", group="webhooks")
 async def clear(
     connection: Of = None,
@@ -153,7 +198,7 @@ async def clear(
 ) -> int:
     """Remove webhooks from the site that lead to this hub and belong to no connection."""
     from bascule.cli.admin.users import hub_address
-    from bascule.inbox.frappe import monitor, orphans
+    from bascule.inbox.frappe.site import monitor, orphans
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)
@@ -188,7 +233,7 @@ async def remove(
     as_json: AsJson = False,
 ) -> int:
     """Remove the webhooks from the site; what still arrives is refused. Polling goes on."""
-    from bascule.inbox.frappe import setup
+    from bascule.inbox.frappe.site import setup
 
     async with acting_hub() as (hub, viewer):
         found = await one_connection(hub, viewer, connection)

@@ -1,16 +1,30 @@
-"""Webhooks that arrive: verified, kept, and then told to whoever listens.
+"""Webhooks that arrive, of any service: verified, kept, and then told to the subscribers.
 
-What is listed here may be used; the modules behind it may change.
+What is listed here may be used; the modules behind it may change. Frappe's own dialect is
+`bascule.inbox.frappe`.
 """
 
-from bascule.inbox.frappe.addresses import get_webhook_address
-from bascule.inbox.frappe.signatures import is_signed, validate_webhooks_request
-from bascule.inbox.subscribers import DocumentChange, subscribe
+from bascule.inbox.endpoints import Endpoint, Endpoints, open_secrets
+from bascule.inbox.sources import (
+    Arrival,
+    InboundEvent,
+    Parsed,
+    Source,
+    Unreadable,
+    register_source,
+)
+from bascule.inbox.subscribers import ALL, subscribe
 
 __all__ = [
-    "DocumentChange",
-    "get_webhook_address",
-    "is_signed",
+    "ALL",
+    "Arrival",
+    "Endpoint",
+    "Endpoints",
+    "InboundEvent",
+    "Parsed",
+    "Source",
+    "Unreadable",
+    "open_secrets",
+    "register_source",
     "subscribe",
-    "validate_webhooks_request",
 ]

@@ -1,25 +1,27 @@
-"""Whose a delivery is: the ends that there are, remembered in this process with their secrets.
+"""The endpoints of a source and their secrets, remembered in this process: no request asks the
+database for them.
 
-Never looked up for each request. What does not match is compared again with what the database says
-by then, so a new secret counts at once, in every process; a taken away one counts no more after
-`OLDEST` seconds.
+A signature that matches none is compared again with what the database says by then, so that a new
+secret counts at once in every process. A secret that was taken away counts for `OLDEST` seconds.
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from bascule.hub import Hub
-from bascule.inbox.frappe.signatures import is_signed
 from bascule.store.errors import WrongKey
 
 log = logging.getLogger(__name__)
 
 OLDEST = 5.0  # seconds that a secret is believed without looking
 PAUSE = 0.25  # seconds between two looks, however many wrong signatures come
-NOBODYS = b"compared with where there is no secret, so that it takes as long"
+NO_SECRET = b"compared with where there is no secret, so that it takes as long"
+
+IsSigned = Callable[[bytes], bool]  # whether a secret made the signature; in constant time
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +32,42 @@ class Endpoint:
 
 
 class Endpoints:
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._ends: list[Endpoint] = []
+    """`read` gives all that there are; it is called again and again, by one at a time."""
+
+    def __init__(self, read: Callable[[], Awaitable[list[Endpoint]]]) -> None:
+        self._read_all = read
+        self._endpoints: list[Endpoint] = []
         self._read_at = float("-inf")  # when the look began whose answer is here
         self._looking: asyncio.Task[None] | None = None
 
-    async def whose(self, token: str | None, body: bytes, signature: str) -> UUID | None:
-        """The connection whose secret made this signature; None: nobody's."""
+    async def signer(
+        self, token: str | None, is_signed: IsSigned, *, signed: bool = True
+    ) -> UUID | None:
+        """The connection of the endpoint with a secret that made this signature; None: there is
+        none. Without `token` all endpoints are tried. `signed`: there is a signature at all, so
+        that a secret of this moment might have made it.
+        """
         asked_at = time.monotonic()
         if self._read_at < asked_at - OLDEST:
             await self._look(asked_at - OLDEST)
-        found = self._signer(token, body, signature)
-        if found is None and signature:
+        found = self._match(token, is_signed)
+        if found is None and signed:
             await self._look(asked_at)
-            found = self._signer(token, body, signature)
+            found = self._match(token, is_signed)
         return found
 
     def forget(self) -> None:
-        """The ends were changed in this process."""
+        """The endpoints were changed in this process."""
         self._read_at = float("-inf")
 
-    def _signer(self, token: str | None, body: bytes, signature: str) -> UUID | None:
-        ends = [end for end in self._ends if token in (None, end.token)]
-        for end in ends:
-            for secret in end.secrets:
-                if is_signed(secret, body, signature):
-                    return end.connection_id
-        if not ends:
-            is_signed(NOBODYS, body, signature)
+    def _match(self, token: str | None, is_signed: IsSigned) -> UUID | None:
+        endpoints = [one for one in self._endpoints if token in (None, one.token)]
+        for endpoint in endpoints:
+            for secret in endpoint.secrets:
+                if is_signed(secret):
+                    return endpoint.connection_id
+        if not endpoints:
+            is_signed(NO_SECRET)
         return None
 
     async def _look(self, since: float) -> None:
@@ -66,42 +75,25 @@ class Endpoints:
         while self._read_at < since:
             if self._looking is None:
                 self._looking = asyncio.create_task(self._read())
-            # Whoever asked may hang up; the others still wait.
+            # The caller may hang up; the others still wait for this look.
             await asyncio.shield(self._looking)
 
     async def _read(self) -> None:
         try:
             await asyncio.sleep(max(0.0, self._read_at + PAUSE - time.monotonic()))
             began = time.monotonic()
-            async with self._hub.db.connection() as conn:
-                found = await conn.execute(
-                    "SELECT connection_id, token, secret_encrypted,"
-                    " CASE WHEN previous_until > now() THEN previous_encrypted END"
-                    " FROM bascule.webhook_ends w WHERE NOT EXISTS ("  # at rest: see `resting`
-                    "SELECT FROM bascule.connections c JOIN bascule.users u ON u.id = c.owner_id"
-                    " WHERE c.id = w.connection_id AND NOT c.shared AND NOT u.active)"
-                )
-                rows = await found.fetchall()
-            self._ends = [
-                Endpoint(connection_id, token, self._opened(connection_id, *sealed))
-                for connection_id, token, *sealed in rows
-            ]
+            self._endpoints = await self._read_all()
             self._read_at = began
         finally:
             self._looking = None
 
-    def _opened(self, connection_id: UUID, *sealed: str | None) -> tuple[bytes, ...]:
-        secrets = []
-        for text in filter(None, sealed):
-            try:
-                secrets.append(self._hub.vault.decrypt(text).encode())
-            except WrongKey as error:
-                log.warning("The webhooks' secret of connection %s: %s", connection_id, error)
-        return tuple(secrets)
 
-
-def endpoints_of(hub: Hub) -> Endpoints:
-    ends: Endpoints | None = hub.shared.get(Endpoints)
-    if ends is None:
-        ends = hub.shared[Endpoints] = Endpoints(hub)
-    return ends
+def open_secrets(hub: Hub, connection_id: UUID, *sealed: str | None) -> tuple[bytes, ...]:
+    """Those that the hub's key opens; what it does not open is told in the log."""
+    secrets = []
+    for text in filter(None, sealed):
+        try:
+            secrets.append(hub.vault.decrypt(text).encode())
+        except WrongKey as error:
+            log.warning("The webhooks' secret of connection %s: %s", connection_id, error)
+    return tuple(secrets)

@@ -1,11 +1,10 @@
 """Deliveries on their way into the database: those that come together are committed together.
 
-Each waits until it is kept, so what was answered 200 is there after any crash. The job that tells
-of them commits with them. One that the database cannot take is refused alone.
+A request waits until its delivery is committed, so what was answered 200 is there after any crash.
+The job that dispatches them commits with them. One that the database cannot take is refused alone.
 """
 
 import asyncio
-import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Coroutine
@@ -17,35 +16,47 @@ import psycopg
 
 from bascule.events.live import publish
 from bascule.hub import Hub
-from bascule.inbox.frappe.payload import Payload
+from bascule.inbox.sources import SOURCES, Arrival, Parsed
+from bascule.store.vault import KEY_LOCK
 
 MOST = 500  # deliveries in one commit
 GATHER = 0.002  # seconds in which others may join a commit, which costs more than they do
 AT_ONCE = 2  # commits: what comes while one is slow does not wait for it
 TOLD_EVERY = 0.3  # seconds between two live events about one connection
 LONGEST_SHOWN = 2_000  # characters of a body that cannot be read
-# What a value brings about, and not the database's state; ValueError: text that is no UTF-8.
+# Errors that come of a value, and not of the database's state; ValueError: text that is no UTF-8.
 UNTAKEN = (psycopg.DataError, psycopg.IntegrityError, ValueError)
 
-# Shared by those who keep, alone by a job that begins: whoever saw that a job waits is waited for
-# by that job, so it never misses what it was not started again for.
+# An ingest holds the lock shared, and a job that begins holds it alone for a moment. An ingest that
+# saw a job waiting queues no other; that job then waits for its commit, and finds its deliveries.
 LOCK_SHARED = """
     SELECT pg_advisory_xact_lock_shared(hashtextextended('inbox:' || id, 0))
       FROM unnest(%(connections)s::uuid[]) AS id
 """
 LOCK_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('inbox:' || %s::uuid, 0))"
-_KEEP = """
+HOLD_KEY = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
+_COLUMNS = {
+    "connection_id": "uuid",
+    "source": "text",
+    "address": "text",
+    "subject_type": "text",
+    "subject": "text",
+    "event": "text",
+    "version": "text",
+    "external_id": "text",
+    "digest": "bytea",
+    "payload_encrypted": "text",
+    "body": "text",
+    "error": "text",
+}
+_KEEP = f"""
     WITH here AS (
         SELECT id FROM bascule.connections WHERE id = ANY(%(connections)s) FOR KEY SHARE),
     given AS (
-        SELECT * FROM unnest(
-            %(connection)s::uuid[], %(what)s::text[], %(doctype)s::text[], %(name)s::text[],
-            %(event)s::text[], %(modified)s::text[], %(digest)s::bytea[], %(body)s::text[],
-            %(error)s::text[]
-        ) AS g (connection_id, what, doctype, name, event, modified, digest, body, error)),
+        SELECT * FROM unnest({", ".join(f"%({name})s::{of}[]" for name, of in _COLUMNS.items())})
+            AS g ({", ".join(_COLUMNS)})),
     kept AS (
-        INSERT INTO bascule.deliveries (connection_id, what, doctype, name, event, modified, digest,
-                                        body, error, state)
+        INSERT INTO bascule.deliveries ({", ".join(_COLUMNS)}, state)
         SELECT given.*, CASE WHEN error IS NULL THEN 'kept' ELSE 'unreadable' END
           FROM given JOIN here ON here.id = given.connection_id
         ON CONFLICT (connection_id, digest) DO NOTHING
@@ -60,12 +71,12 @@ _KEEP = """
 
 @dataclass(frozen=True, slots=True)
 class IncomingDelivery:
-    """`said`: what it says; or why it says nothing, in words."""
+    """`parsed`: what it is about, or in words why nobody can tell."""
 
     connection_id: UUID
-    what: str
-    body: bytes
-    said: Payload | str
+    source: str
+    arrival: Arrival
+    parsed: Parsed | str
 
 
 class IngestBuffer:
@@ -77,11 +88,11 @@ class IngestBuffer:
         self._told: dict[UUID, float] = defaultdict(lambda: float("-inf"))
 
     async def keep(self, given: IncomingDelivery) -> bool:
-        """Returns when it is committed; False: its connection is gone. Raises what keeps the
-        database from it.
+        """Returns when it is committed; False: its connection is gone. Raises the database's error
+        where it cannot be kept.
         """
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if not self._waiting:  # else somebody gathers
+        if not self._waiting:  # else a gathering is under way
             self._start(self._gather())
         self._waiting.append((given, kept))
         return await kept
@@ -91,7 +102,6 @@ class IngestBuffer:
             await asyncio.wait(self._busy)
 
     async def _gather(self) -> None:
-        """Those that come close together go together."""
         while self._waiting:
             await asyncio.sleep(GATHER)
             await self._free.acquire()
@@ -134,24 +144,47 @@ class IngestBuffer:
         try:
             return await self._try_to_commit(batch)
         except psycopg.errors.DeadlockDetected:
-            # With another commit of some of the same; that one has gone on meanwhile.
+            # With another commit of some of the same deliveries, which has succeeded meanwhile.
             return await self._try_to_commit(batch)
 
     async def _try_to_commit(self, batch: list[IncomingDelivery]) -> set[UUID]:
-        values = _columns(batch)
+        connections = {"connections": list({given.connection_id for given in batch})}
         async with self._hub.db.connection() as conn:
+            if any(SOURCES[given.source].keep_payload for given in batch):
+                await conn.execute(HOLD_KEY, {"lock": KEY_LOCK})  # before anything is encrypted
+            values = connections | self._columns(batch)
             async with conn.pipeline():
-                await conn.execute(LOCK_SHARED, values)
+                await conn.execute(LOCK_SHARED, connections)
                 found = await conn.execute(_KEEP, values)
                 rows = await found.fetchall()
             for connection_id, fresh, queued in rows:
                 if fresh and not queued:
-                    await queue_work(self._hub, connection_id, conn)
+                    await queue_dispatch(self._hub, connection_id, conn)
                 await self._tell(connection_id, conn)
         return {connection_id for connection_id, *_ in rows}
 
+    def _columns(self, batch: list[IncomingDelivery]) -> dict[str, list[object]]:
+        rows = [self._row(given) for given in batch]
+        columns = zip(_COLUMNS, zip(*rows, strict=True), strict=True)
+        return {name: list(column) for name, column in columns}
+
+    def _row(self, given: IncomingDelivery) -> tuple[object, ...]:
+        source, arrival, parsed = SOURCES[given.source], given.arrival, given.parsed
+        where = given.connection_id, source.name, arrival.address
+        sealed = self._sealed(arrival.body) if source.keep_payload else None
+        if isinstance(parsed, str):
+            shown = None if source.keep_payload else _shown(arrival.body)
+            return (*where, None, None, "", None, None, None, sealed, shown, parsed)
+        about = parsed.subject_type, parsed.subject, parsed.event, parsed.version
+        digest = parsed.digest(source.name, arrival.body)
+        return (*where, *about, parsed.external_id, digest, sealed, None, None)
+
+    def _sealed(self, body: bytes) -> str:
+        """Latin-1 gives every byte a character, so the very same bytes come back."""
+        return self._hub.vault.encrypt(body.decode("latin-1"))
+
     async def _tell(self, connection_id: UUID, conn: psycopg.AsyncConnection) -> None:
-        """At once, or in a moment about all that come until then."""
+        """Live, for the pages: at once, or in a moment about all that come until then."""
         now = time.monotonic()
         late = self._told[connection_id] + TOLD_EVERY
         if late <= now:
@@ -163,9 +196,13 @@ class IngestBuffer:
 
     async def _tell_later(self, connection_id: UUID, pause: float) -> None:
         await asyncio.sleep(pause)
-        with suppress(psycopg.OperationalError):  # then its pages hear of the next
+        with suppress(psycopg.OperationalError):  # the pages are told of the next one then
             async with self._hub.db.connection() as conn:
                 await publish(conn, "delivery", connection_id=connection_id, keep=False)
+
+
+def _shown(body: bytes) -> str:
+    return body.decode("utf-8", "backslashreplace").replace("\0", "\\0")[:LONGEST_SHOWN]
 
 
 def _fail(batch: list[tuple[IncomingDelivery, asyncio.Future[bool]]], error: Exception) -> None:
@@ -182,10 +219,10 @@ def ingest_buffer(hub: Hub) -> IngestBuffer:
     return keeper
 
 
-async def queue_work(
+async def queue_dispatch(
     hub: Hub, connection_id: UUID, conn: psycopg.AsyncConnection | None = None
 ) -> None:
-    """A job that tells who listens; there is at most one that waits, and one that runs."""
+    """At most one job of a connection waits, and one runs."""
     name = f"inbox:{connection_id}"
     await hub.jobs.defer(
         "inbox.work",
@@ -194,26 +231,3 @@ async def queue_work(
         connection=conn,
         connection_id=str(connection_id),
     )
-
-
-def _columns(batch: list[IncomingDelivery]) -> dict[str, list[object]]:
-    columns: dict[str, list[object]] = {
-        "connections": list({given.connection_id for given in batch}),
-        "connection": [given.connection_id for given in batch],
-        "what": [given.what for given in batch],
-    }
-    rows = [_row(given) for given in batch]
-    names = ("doctype", "name", "event", "modified", "digest", "body", "error")
-    return columns | {
-        name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
-
-
-def _row(given: IncomingDelivery) -> tuple[str | bytes | None, ...]:
-    said = given.said
-    if isinstance(said, str):
-        shown = given.body.decode("utf-8", "backslashreplace").replace("\0", "\\0")
-        return None, None, "", None, None, shown[:LONGEST_SHOWN], said
-    # The same words about the same version say nothing new; without a version they may.
-    digest = hashlib.sha256(given.body).digest() if said.modified else None
-    return said.doctype, said.name, said.event, said.modified, digest, None, None

@@ -1,11 +1,10 @@
-"""The inbox's background work: telling of what arrived, trying again, forgetting."""
+"""The inbox's background work: dispatching what arrived, trying again, forgetting."""
 
 from uuid import UUID
 
 from bascule.hub import Hub
 from bascule.inbox.dispatch import dispatch_due
-from bascule.inbox.frappe.monitor import check_all
-from bascule.inbox.ingest import queue_work
+from bascule.inbox.ingest import queue_dispatch
 from bascule.jobs import Work, every, task
 
 KEPT_DAYS = 30
@@ -13,7 +12,7 @@ MOST_KEPT = 20_000  # deliveries of one connection that are done with
 
 
 @task("inbox.work", Work.PEOPLE)
-async def work(hub: Hub, connection_id: str) -> None:
+async def dispatch(hub: Hub, connection_id: str) -> None:
     await dispatch_due(hub, UUID(connection_id))
 
 
@@ -27,18 +26,12 @@ async def try_again(hub: Hub) -> None:
         )
         due = await found.fetchall()
     for (connection_id,) in due:
-        await queue_work(hub, connection_id)
-
-
-@every("7-59/15 * * * *", "inbox.ask_the_sites", Work.HOUSEKEEPING)
-async def ask_the_sites(hub: Hub) -> None:
-    """Whether their webhooks are still as they should be."""
-    await check_all(hub)
+        await queue_dispatch(hub, connection_id)
 
 
 @every("20 * * * *", "inbox.forget_old_deliveries", Work.HOUSEKEEPING)
 async def forget_old_deliveries(hub: Hub) -> None:
-    """Those that are still to be told stay, however old they are."""
+    """Those that are still to be dispatched stay, however old they are."""
     async with hub.db.connection() as conn:
         await conn.execute(
             """

@@ -1,67 +1,55 @@
-"""Who wants to hear of what arrived. A delivery is told as "look at this document", never with what
-it claims to be in it: values are read from the site.
+"""Who wants to be told of deliveries. A subscriber is called in a worker, and perhaps twice for the
+same delivery, so it looks and compares.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any, TypeVar
 
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.jobs.registry import stored_name
 
 ALL = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentChange:
-    """One document that the site spoke of, however often it did.
-
-    `event` is Frappe's (after_insert, on_change, on_trash, after_rename, ...), empty where it was
-    not told; the latest of several, but on_trash where that was among them: perhaps it is gone.
-    `received_at`: of the earliest, so what was read from the site later holds all of them.
-    `modified`: as the latest has it, for who knows the document of that time already; it is no
-    more to be believed than the rest.
-    """
-
-    doctype: str
-    name: str
-    event: str
-    received_at: datetime
-    modified: str | None = None
-
-
-Subscriber = Callable[[Hub, Connection, list[DocumentChange]], Awaitable[None]]
+Subscriber = Callable[[Hub, Connection, list[Any]], Awaitable[None]]
+S = TypeVar("S", bound=Callable[..., Awaitable[None]])
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    name: str
-    doctypes: frozenset[str]
-    hear: Subscriber
+    name: str  # `room.what`
+    source: str
+    subject_types: frozenset[str]
+    notify: Subscriber
 
-    def wants(self, doctype: str) -> bool:
-        return ALL in self.doctypes or doctype in self.doctypes
+    @property
+    def stored(self) -> str:
+        """By what name a delivery keeps that it still has to be told."""
+        return stored_name(self.name)
+
+    def wants(self, source: str, subject_type: str) -> bool:
+        return source == self.source and (
+            ALL in self.subject_types or subject_type in self.subject_types
+        )
 
 
 SUBSCRIPTIONS: dict[str, Subscription] = {}
 
 
-def subscribe(*doctypes: str, name: str) -> Callable[[Subscriber], Subscriber]:
-    """Registers `async (hub, connection, documents)` for these DocTypes, or for "*".
+def subscribe(source: str, *subject_types: str, name: str) -> Callable[[S], S]:
+    """Registers `async (hub, connection, events)` for these subject types of a source, or for "*".
 
-    It runs in a worker, for one DocType of one connection at a time, with up to 500 documents. It
-    may hear of the same document again, so it looks and compares. What it raises is kept with the
-    deliveries, which it hears again later, with growing pauses; others are not held up by it.
-
-    `name` is `room.what`. A delivery keeps by it who has not heard it yet, so it never changes.
+    `name` is `room.what`. A delivery keeps by it who still has to be told, so it never changes;
+    people read it too. The subscriber is called for one subject type of one
+    connection at a time, with up to 500 events. What it raises is kept with the deliveries, of
+    which it is told again, with growing pauses; others are not held up by it.
     """
 
-    def register(hear: Subscriber) -> Subscriber:
-        stored = stored_name(name)
-        if stored in SUBSCRIPTIONS:
-            raise ValueError(f"{name} listens already.")
-        SUBSCRIPTIONS[stored] = Subscription(stored, frozenset(doctypes), hear)
-        return hear
+    def register(notify: S) -> S:
+        subscription = Subscription(name, source, frozenset(subject_types), notify)
+        if subscription.stored in SUBSCRIPTIONS:
+            raise ValueError(f"There is a subscriber {name!r} already.")
+        SUBSCRIPTIONS[subscription.stored] = subscription
+        return notify
 
     return register

@@ -22,7 +22,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict, NoSuch
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.mirror.attention import named
 from bascule.mirror.dependencies import MaySync
 from bascule.mirror.runs.cancel import cancel_runs

@@ -10,7 +10,7 @@ from bascule.connections.schedules import PROOFS, SYNCS, all_due, take_due
 from bascule.connections.tables import Connection
 from bascule.frappe.side_effects import leads_to
 from bascule.hub import Hub
-from bascule.inbox import DocumentChange, subscribe
+from bascule.inbox.frappe import DocumentChange, subscribe
 from bascule.jobs import Work, every, task
 from bascule.mirror.pull.survey import survey
 from bascule.mirror.runs.execution import carry_out

@@ -11,7 +11,7 @@ from bascule.connections import circuit
 from bascule.connections.resting import at_rest
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.inbox import DocumentChange, subscribe
+from bascule.inbox.frappe import DocumentChange, subscribe
 from bascule.jobs import Work, every, task
 from bascule.store.identity import after_restore
 from bascule.sync.pairing import matching

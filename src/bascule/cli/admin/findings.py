@@ -88,7 +88,7 @@ async def orphaned_webhooks(hub: "Hub", connection: "Connection") -> list[Findin
     """Those on the site that lead to this hub and belong to none of its connections."""
     from bascule.cli.admin.users import hub_address
     from bascule.frappe import FrappeError
-    from bascule.inbox.frappe.orphans import orphans_if_told
+    from bascule.inbox.frappe.site.orphans import orphans_if_told
     from bascule.sites.pool import open_site
 
     try:

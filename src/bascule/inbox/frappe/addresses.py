@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 PATH = "/api/webhooks/erpnext/"
+CONNECTION = "X-Bascule-Connection"  # a header with the token, for who cannot put it in the address
 # Those that people hear of first have their plural, as in the seed of all this: .../customers.
 PLURALS = {
     "customers": "Customer",

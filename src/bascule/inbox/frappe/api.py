@@ -12,9 +12,6 @@ from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox.dispatch import try_failed_again
-from bascule.inbox.frappe import setup
-from bascule.inbox.frappe.monitor import check
-from bascule.inbox.frappe.orphans import find_orphans, remove_orphans
 from bascule.inbox.frappe.schemas import (
     Deliveries,
     DeliveryAnswer,
@@ -27,7 +24,10 @@ from bascule.inbox.frappe.schemas import (
     WebhooksAnswer,
     WebhooksOrder,
 )
-from bascule.inbox.frappe.site_webhooks import Brought
+from bascule.inbox.frappe.site import setup
+from bascule.inbox.frappe.site.monitor import check
+from bascule.inbox.frappe.site.orphans import find_orphans, remove_orphans
+from bascule.inbox.frappe.site.webhooks import Brought
 from bascule.inbox.frappe.status import deliveries_of, standing_of
 
 router = APIRouter(prefix="/api/connectors/{connector}/webhooks", tags=["Webhooks"])

@@ -13,7 +13,7 @@ from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.inbox.frappe import status
 from bascule.inbox.frappe.status import Trouble, troubles_of, wrong_of
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.tables import WebhookEndpoint
 
 LABELS: dict[status.Mend, str] = {
     "mend": "Mend the webhooks",

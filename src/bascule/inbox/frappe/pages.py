@@ -17,12 +17,12 @@ from bascule.errors import HubError, Invalid
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.inbox.dispatch import try_failed_again
-from bascule.inbox.frappe import setup
-from bascule.inbox.frappe.monitor import check
-from bascule.inbox.frappe.orphans import Orphan, find_orphans, remove_orphans
 from bascule.inbox.frappe.schemas import DeliveryState
-from bascule.inbox.frappe.setup import Order, is_loopback
-from bascule.inbox.frappe.site_webhooks import DOCTYPES, EVENTS, OLDER, Brought, doctypes_in
+from bascule.inbox.frappe.site import setup
+from bascule.inbox.frappe.site.monitor import check
+from bascule.inbox.frappe.site.orphans import Orphan, find_orphans, remove_orphans
+from bascule.inbox.frappe.site.setup import Order, is_loopback
+from bascule.inbox.frappe.site.webhooks import DOCTYPES, EVENTS, OLDER, Brought, doctypes_in
 from bascule.inbox.frappe.status import WHEN, Standing, deliveries_of, standing_of
 from bascule.ui import back_to, render
 from bascule.ui.filters import plural

@@ -1,55 +1,39 @@
-"""What a delivery says: which document to look at. Nothing else in it is believed."""
-
-from dataclasses import dataclass
+"""What a site's webhook says: which document to look at. Nothing else in it is believed."""
 
 import msgspec
 
 from bascule.inbox.frappe.addresses import PLURALS, is_at
-
-LONGEST_NAME = 255  # characters; ERPNext's own limit is 140
-
-
-class Unreadable(ValueError):
-    """Why, in the words of who wrote the webhook's template."""
+from bascule.inbox.sources import Parsed, Unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
-    doctype: str
-    name: str
-    event: str  # Frappe's; empty where it was not told
-    modified: str | None  # as the site wrote it
-
-
-class _Body(msgspec.Struct):
+class Payload(msgspec.Struct):
     doctype: str | None = None
     name: str | int | None = None
     event: str | None = None
-    modified: str | None = None
+    modified: str | None = None  # as the site writes it
 
 
-_DECODER = msgspec.json.Decoder(_Body)
+_DECODER = msgspec.json.Decoder(Payload)
 
 
-def read(body: bytes, what: str) -> Payload:
-    """`what`: the last part of the address that it came to. Unreadable, with the reason."""
+def read(body: bytes, address: str) -> Parsed:
+    """`address`: the last part of the path that it came to. Unreadable, with the reason.
+
+    The same words about the same version say nothing new; without a version they may.
+    """
     try:
-        said = _DECODER.decode(body)
+        told = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(
             f"The body is not a JSON object with a document's doctype and name: {error}."
         ) from None
-    doctype = said.doctype or PLURALS.get(what)
+    doctype = told.doctype or PLURALS.get(address)
     if not doctype:
         raise Unreadable("The body does not say which DocType it is about.")
-    if not is_at(what, doctype):
-        raise Unreadable(f"The body is about {doctype[:140]!r}, but the address is of {what!r}.")
-    name = "" if said.name is None else str(said.name)
+    if not is_at(address, doctype):
+        raise Unreadable(f"The body is about {doctype[:140]!r}, but the address is of {address!r}.")
+    name = "" if told.name is None else str(told.name)
     if not name:
         raise Unreadable("The body does not name a document.")
-    for text in (doctype, name, said.event or "", said.modified or ""):
-        if len(text) > LONGEST_NAME:
-            raise Unreadable(f"A value in the body has over {LONGEST_NAME} characters.")
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            raise Unreadable("A value in the body holds what is no text.")
-    return Payload(doctype, name, said.event or "", said.modified or None)
+    version = told.modified or None
+    return Parsed(doctype, name, told.event or "", version, repeatable=version is None)

@@ -5,8 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from bascule.inbox.frappe.setup import Order
-from bascule.inbox.frappe.site_webhooks import DOCTYPES, Brought
+from bascule.inbox.frappe.site.setup import Order
+from bascule.inbox.frappe.site.webhooks import DOCTYPES, Brought
 from bascule.inbox.frappe.status import Standing
 
 Kind = Literal["insert", "update", "delete"]
@@ -221,11 +221,13 @@ class DeliveryAnswer(BaseModel):
     )
 
     id: int
-    what: str = Field(description="The last part of the address that it came to.")
-    doctype: str | None
-    name: str | None
+    what: str = Field(
+        validation_alias="address", description="The last part of the address that it came to."
+    )
+    doctype: str | None = Field(validation_alias="subject_type")
+    name: str | None = Field(validation_alias="subject")
     event: str
-    modified: str | None = Field(description="As the site wrote it.")
+    modified: str | None = Field(validation_alias="version", description="As the site wrote it.")
     body: str | None = Field(description="What came, where it names no document.")
     received_at: datetime
     state: DeliveryState

@@ -15,6 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from bascule.inbox.request_body import read_body
+
 SIGNATURE = "X-Frappe-Webhook-Signature"
 LARGEST = 64 * 1024  # bytes of a body; what a webhook has to say fits into a few hundred
 
@@ -68,20 +70,3 @@ def validate_webhooks_request(
         return guarded
 
     return guard
-
-
-async def read_body(request: Request, largest: int = LARGEST) -> bytes:
-    """HTTPException 413 as soon as it is too long. The endpoint can read it again."""
-    if not hasattr(request, "_body"):
-        parts: list[bytes] = []
-        size = 0
-        async for part in request.stream():
-            size += len(part)
-            if size > largest:
-                raise HTTPException(413, f"A webhook's body may have up to {largest:,} bytes.")
-            parts.append(part)
-        request._body = b"".join(parts)  # where Starlette keeps it for `request.body()`
-    body = await request.body()
-    if len(body) > largest:
-        raise HTTPException(413, f"A webhook's body may have up to {largest:,} bytes.")
-    return body

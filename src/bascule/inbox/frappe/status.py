@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
 from bascule.inbox.frappe.addresses import get_webhook_address
-from bascule.inbox.frappe.site_webhooks import Hook, doctypes_in
-from bascule.inbox.tables import Delivery, WebhookEndpoint
+from bascule.inbox.frappe.site.webhooks import Hook, doctypes_in
+from bascule.inbox.frappe.tables import WebhookEndpoint
+from bascule.inbox.tables import Delivery
 
 State = Literal["off", "waiting", "arriving", "late", "trouble"]
 # Which act on the page takes the trouble away.
@@ -155,13 +156,13 @@ async def _came(
     lately = Delivery.received_at > func.now() - func.make_interval(0, 0, 0, 1)
     query = (
         select(
-            Delivery.doctype,
+            Delivery.subject_type,
             Delivery.event,
             func.max(Delivery.received_at),
             func.count().filter(lately),
         )
         .where(Delivery.connection_id == connection_id, Delivery.state != "unreadable")
-        .group_by(Delivery.doctype, Delivery.event)
+        .group_by(Delivery.subject_type, Delivery.event)
     )
     found = await session.execute(query)
     return {(str(doctype), event): (last, count) for doctype, event, last, count in found.all()}
@@ -329,7 +330,7 @@ async def deliveries_of(
     if state:
         query = query.where(Delivery.state == state)
     if doctype:
-        query = query.where(Delivery.doctype == doctype)
+        query = query.where(Delivery.subject_type == doctype)
     if before is not None:
         query = query.where(Delivery.id < before)
     return list((await session.scalars(query.order_by(Delivery.id.desc()).limit(limit))).all())

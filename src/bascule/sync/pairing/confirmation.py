@@ -16,7 +16,7 @@ from bascule.errors import Conflict, HubError
 from bascule.events.live import publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.inbox.frappe.extend import also_tell_of
+from bascule.inbox.frappe.site.extend import also_tell_of
 from bascule.sites.pool import open_site
 from bascule.sync.fields import RecordType, same
 from bascule.sync.history import add_change

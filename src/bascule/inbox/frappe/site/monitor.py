@@ -6,22 +6,20 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
-import psycopg
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.resting import at_rest
 from bascule.connections.tables import Connection
 from bascule.events.live import publish
 from bascule.frappe import FrappeError, Site
 from bascule.hub import Hub
-from bascule.inbox.frappe.orphans import orphans_if_told
-from bascule.inbox.frappe.site_queue import waiting
-from bascule.inbox.frappe.site_webhooks import Found, Target, look, renewed
-from bascule.inbox.frappe.unreported import unheard
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.dispatch import publish_trouble
+from bascule.inbox.frappe.site.orphans import orphans_if_told
+from bascule.inbox.frappe.site.queue import waiting
+from bascule.inbox.frappe.site.unreported import unheard
+from bascule.inbox.frappe.site.webhooks import Found, Target, look, renewed
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.sites.pool import open_site
 
 log = logging.getLogger(__name__)
@@ -52,7 +50,7 @@ async def check(hub: Hub, connection: Connection) -> None:
         saved.found = {**saved.found, **told}
         saved.checked_at = datetime.now(UTC)
         if changed:
-            await tell(session, connection.id)
+            await publish_trouble(session, connection.id)
         else:
             await publish(session, "delivery", connection_id=connection.id, keep=False)
 
@@ -102,11 +100,3 @@ async def check_all(hub: Hub) -> None:
             log.error("The webhooks of %s could not be looked at.", connection.slug, exc_info=error)
         elif error is not None:
             raise error
-
-
-async def tell(
-    conn_or_session: psycopg.AsyncConnection | AsyncSession, connection_id: UUID
-) -> None:
-    """To its page, and to those that show what needs attention."""
-    await publish(conn_or_session, "delivery", connection_id=connection_id, keep=False)
-    await publish(conn_or_session, "connection", connection_id=connection_id, change="webhooks")

@@ -11,14 +11,14 @@ from bascule.errors import Invalid
 from bascule.frappe import DocType, NotFound, Site
 from bascule.frappe.side_effects import WITHOUT_EVENTS
 from bascule.inbox.frappe.addresses import RENAMES, get_webhook_address
-from bascule.inbox.frappe.conditions import (
+from bascule.inbox.frappe.site.conditions import (
     combined,
     holds,
     of_renames,
     own_user_left_out,
     theirs_in,
 )
-from bascule.inbox.frappe.site_queue import Failure, Queue, failures, waiting
+from bascule.inbox.frappe.site.queue import Failure, Queue, failures, waiting
 
 HookState = Literal["fine", "missing", "disabled", "altered", "touched"]
 

@@ -6,9 +6,9 @@ from sqlalchemy import select
 
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.inbox.frappe.setup import mend
-from bascule.inbox.frappe.site_webhooks import EVENTS, doctypes_in, events_at, renewed
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.site.setup import mend
+from bascule.inbox.frappe.site.webhooks import EVENTS, doctypes_in, events_at, renewed
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.sites.pool import open_site
 
 

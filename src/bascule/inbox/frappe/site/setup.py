@@ -20,9 +20,10 @@ from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid, NoSuch
 from bascule.frappe import Site
 from bascule.hub import Hub
-from bascule.inbox.endpoints import endpoints_of
-from bascule.inbox.frappe.monitor import check, tell
-from bascule.inbox.frappe.site_webhooks import (
+from bascule.inbox.dispatch import publish_trouble
+from bascule.inbox.frappe.endpoints import endpoints_of
+from bascule.inbox.frappe.site.monitor import check
+from bascule.inbox.frappe.site.webhooks import (
     EVENTS,
     Brought,
     Target,
@@ -32,7 +33,7 @@ from bascule.inbox.frappe.site_webhooks import (
     renewed,
     with_renames,
 )
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.reach import is_refused
 from bascule.sites.pool import open_site
 from bascule.store.address_binding import same_place
@@ -191,7 +192,7 @@ async def remove(
         gone = await session.get(WebhookEndpoint, end.id)
         if gone is not None:
             await session.delete(gone)
-        await tell(session, connection.id)
+        await publish_trouble(session, connection.id)
     endpoints_of(hub).forget()
     return removed
 
@@ -241,7 +242,7 @@ async def _bring(hub: Hub, connection: Connection, site: Site, end: WebhookEndpo
             saved.found = {"stamps": done.stamps, "since": max(done.stamps.values())}
             if saved.previous_until is not None:
                 saved.previous_until = datetime.now(UTC) + CHANGEOVER
-        await tell(session, connection.id)
+        await publish_trouble(session, connection.id)
     return done
 
 

@@ -15,7 +15,7 @@ from bascule.connections.tables import Connection
 from bascule.frappe import NoPermission, NotFound, Site
 from bascule.hub import Hub
 from bascule.inbox.frappe.addresses import PATH
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.sites.address import is_loopback
 from bascule.sites.pool import open_site
 from bascule.store.address_binding import same_place

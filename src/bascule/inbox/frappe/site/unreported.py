@@ -11,20 +11,20 @@ from datetime import UTC, datetime, timedelta
 from bascule.frappe import Site
 from bascule.frappe.side_effects import MADE_BY_SQL, MOVED
 from bascule.hub import Hub
-from bascule.inbox.frappe.site_queue import GRACE, Changed, changed_lately
-from bascule.inbox.frappe.site_webhooks import EVERYTHING_AS, Found
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.site.queue import GRACE, Changed, changed_lately
+from bascule.inbox.frappe.site.webhooks import EVERYTHING_AS, Found
+from bascule.inbox.frappe.tables import WebhookEndpoint
 
 TOLD_OF_CHANGES = frozenset({"on_change", "on_update"})
 LONGEST = timedelta(hours=1)  # that anything is waited for
 STILL_COMING = timedelta(minutes=10)  # since the last delivery
 
 _SEEN = """
-SELECT max(modified), max(received_at),
-       max(received_at AT TIME ZONE 'UTC' + %(ahead)s - modified::timestamp)
+SELECT max(version), max(received_at),
+       max(received_at AT TIME ZONE 'UTC' + %(ahead)s - version::timestamp)
            FILTER (WHERE received_at > now() - interval '1 day')
   FROM bascule.deliveries
- WHERE connection_id = %(connection)s AND modified ~ '^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d'"""
+ WHERE connection_id = %(connection)s AND version ~ '^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,9 @@ async def _missed(
 ) -> list[Changed]:
     async with hub.db.connection() as conn:
         heard = await conn.execute(
-            "SELECT name, max(modified) FROM bascule.deliveries"
-            " WHERE connection_id = %s AND doctype = %s AND name = ANY(%s) GROUP BY name",
+            "SELECT subject, max(version) FROM bascule.deliveries"
+            " WHERE connection_id = %s AND subject_type = %s AND subject = ANY(%s)"
+            " GROUP BY subject",
             [end.connection_id, doctype, [one.name for one in changed]],
         )
         last = {str(name): modified for name, modified in await heard.fetchall()}

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.connections.tables import Connection
 from bascule.frappe import Site
 from bascule.hub import Hub
-from bascule.inbox.frappe.site_webhooks import Target, remove_all
-from bascule.inbox.tables import WebhookEndpoint
+from bascule.inbox.frappe.site.webhooks import Target, remove_all
+from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.sites.on_site import OnSite, Removed, finds_on_site, removes, tells_what_becomes
 
 
