@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from bascule.accounts.permissions import BUILT_IN_ROLES
 from tests.kit.desk import Desk, Page
 from tests.kit.visitors import Visitor
 
@@ -18,6 +19,8 @@ def test_somebody_is_invited_by_a_link_that_is_shown_once_and_comes_in(
     sit: Sit, stranger: Visitor
 ) -> None:
     boss, name = sit("admin"), f"nina-{uuid4().hex[:6]}"
+    offered = re.findall(r'name="role" value="(\w+)"', boss.open("/people/invite").html)
+    assert offered == list(BUILT_IN_ROLES)
     made = boss.send("/people/invite", username=name.upper(), email="", role="viewer")
     assert made.status == 201
     assert made.answer.headers["cache-control"] == "no-store"

@@ -178,7 +178,7 @@ class Confirmed(BaseModel):
 class FactorState(BaseModel):
     on: bool = Field(description="A code of an authenticator app is asked for at sign-in.")
     passkeys: int = Field(description="How many you have; one is as good as a code.")
-    required: bool = Field(description="Without either you change no more than an editor.")
+    required: bool = Field(description="Without either you have no permission of the scope admin.")
     since: datetime | None
     recovery_codes_left: int
 
@@ -233,8 +233,8 @@ class TokenAnswer(BaseModel):
     id: int
     name: str
     scope: str = Field(
-        description="read: GET only; write: also change what an editor may; admin: also what an "
-        "admin may, but for what leads to a person's powers."
+        description="read: GET only; write: also what its owner's role allows, of the permissions "
+        "with that scope; admin: all that the role allows, but for what leads to a person's powers."
     )
     created_at: datetime
     expires_at: datetime | None = Field(

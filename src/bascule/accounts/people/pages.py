@@ -17,6 +17,7 @@ from bascule.accounts.access import (
 )
 from bascule.accounts.people import users
 from bascule.accounts.people.api import UserId, invitation, note
+from bascule.accounts.permissions import BUILT_IN_ROLES
 from bascule.accounts.schemas import Invitation
 from bascule.accounts.sign_in.api import TokenId
 from bascule.accounts.sign_in.methods import ways_of
@@ -30,11 +31,6 @@ from bascule.ui import back_to, page_url, render
 pages = APIRouter(include_in_schema=False)
 Typed = Annotated[str, Form(max_length=1000)]
 ROWS = 50
-ROLE_WORDS = {
-    "viewer": "looks at everything that is shared, and exports it",
-    "editor": "also syncs, verifies, and changes streams, schedules and records",
-    "admin": "also looks after people, shared connections and their credentials",
-}
 
 
 @pages.get("/people")
@@ -216,7 +212,7 @@ async def _person(
         typed=typed or {"role": found.role, "email": found.email or ""},
         refused=refused,
         wrong=refused.fields if isinstance(refused, Invalid) else {},
-        roles=ROLE_WORDS,
+        roles=BUILT_IN_ROLES,
     )
 
 
@@ -232,7 +228,7 @@ def _invite_form(
         typed={"username": "", "email": "", **typed},
         refused=refused,
         wrong=refused.fields if isinstance(refused, Invalid) else {},
-        roles=ROLE_WORDS,
+        roles=BUILT_IN_ROLES,
     )
 
 

@@ -63,8 +63,8 @@ REFUSALS = {
 LIFETIMES = {"7": "a week", "30": "30 days", "90": "90 days", "365": "a year"}
 SCOPES = {
     "read": "read",
-    "write": "read, and change what an editor may",
-    "admin": "read, and change what an admin may",
+    "write": "read, and change what your role allows, but for what is an admin's",
+    "admin": "read, and change all that your role allows",
 }
 
 

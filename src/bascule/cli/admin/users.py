@@ -57,7 +57,7 @@ async def list_users(context: typer.Context, as_json: AsJson = False) -> int:
 async def invite(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What they sign in with.")],
     email: Annotated[str | None, typer.Option(help="They may sign in with it as well.")] = None,
-    role: Annotated[str, typer.Option(help="viewer, editor or admin.")] = "viewer",
+    role: Annotated[str, typer.Option(help="viewer, editor, accountant or admin.")] = "viewer",
     as_json: AsJson = False,
 ) -> int:
     """Make an account, and print the one-time link that lets them choose a password.
@@ -77,7 +77,9 @@ async def invite(
 @verb("machine", group="users")
 async def role(
     name: Name,
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, editor or admin.")],
+    role: Annotated[
+        str, typer.Argument(metavar="ROLE", help="viewer, editor, accountant or admin.")
+    ],
     as_json: AsJson = False,
 ) -> int:
     """Give somebody another role; it holds at once, also where they are signed in."""
