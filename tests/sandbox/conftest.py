@@ -121,7 +121,7 @@ async def make_site() -> AsyncIterator[MakeSite]:
         ) -> Client:
             users = {
                 label: {"name": name, "api_key": f"{label}-k", "api_secret": f"{label}-s",
-                        "roles": roles}
+                        "password": f"{label}-pw", "roles": roles}
                 for label, (name, roles) in USERS.items()
             }  # fmt: skip
             snapshot = Snapshot(

@@ -84,7 +84,12 @@ async def _first_free(
 
 def _tell_json(running: "Running", snapshot: Snapshot) -> None:
     users = {
-        label: {"name": user.name, "api_key": user.api_key, "api_secret": user.api_secret}
+        label: {
+            "name": user.name,
+            "api_key": user.api_key,
+            "api_secret": user.api_secret,
+            "password": user.password,
+        }
         for label, user in running.users.items()
     }
     print(json.dumps({"url": running.url, "users": users}), flush=True)
@@ -96,9 +101,9 @@ def _tell(running: "Running", snapshot: Snapshot) -> None:
     console.print(
         f"An ERPNext {snapshot.major} with {count:,} documents answers at [bold]{running.url}[/]"
     )
-    table = Table("User", "Name", "API key", "API secret")
+    table = Table("User", "Name", "API key", "API secret", "Password")
     for label, user in running.users.items():
-        table.add_row(label, user.name, user.api_key, user.api_secret)
+        table.add_row(label, user.name, user.api_key, user.api_secret, user.password)
     console.print(table)
     for fault in running.faults.rules:
         console.print(f"Fault: {fault.kind}", style="yellow")

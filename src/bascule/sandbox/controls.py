@@ -9,10 +9,12 @@ import json
 import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
-from bascule.sandbox.core.http.pages import NOT_THERE, page_of
+from bascule.sandbox.core.access.sessions import csrf_token, sid_of
+from bascule.sandbox.core.http.pages import NOT_THERE, desk_page, page_of
 from bascule.sandbox.core.jobs import JOBS
 from bascule.sandbox.core.versions import SIXTEEN
 
@@ -32,6 +34,8 @@ class Controls:
     def routes(self) -> list[web.RouteDef]:
         return [
             # Where links lead that open a document in ERPNext; 16 sends on to there.
+            web.get(f"/{self._desk}", self._show_desk),
+            web.get(f"/{self._desk}/home", self._show_desk),
             web.get(f"/{self._desk}/{{doctype}}/{{name:.+}}", self._document),
             web.get("/sandbox/jobs", self._show),
             web.post("/sandbox/jobs", self._answering(self._run_job)),
@@ -39,9 +43,24 @@ class Controls:
             web.post("/sandbox/moments", self._answering(self._moment)),
         ]
 
+    async def _show_desk(self, request: web.Request) -> web.Response:
+        """An empty page with the CSRF token of the reader's session; guests are sent to sign in."""
+        token = self._csrf_token(request)
+        if not token:
+            away = {"Location": f"/login?{urlencode({'redirect-to': request.path})}"}
+            return web.Response(status=301, headers=away)
+        return web.Response(text=desk_page(token), content_type="text/html")
+
+    def _csrf_token(self, request: web.Request) -> str:
+        sid = sid_of(request.headers.get("Cookie", ""))
+        session = self._site.sessions.find(sid) if sid else None
+        return csrf_token(session) if session else ""
+
     async def _document(self, request: web.Request) -> web.Response:
         """A document as it is, for a person who looks: the sandbox has no desk."""
-        page = page_of(self._site, request.match_info["doctype"], request.match_info["name"])
+        asked = request.match_info
+        token = self._csrf_token(request)
+        page = page_of(self._site, asked["doctype"], asked["name"], token)
         status = 200 if page else 404
         return web.Response(text=page or NOT_THERE, status=status, content_type="text/html")
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from bascule.sandbox.apps import open_site
 from bascule.sandbox.controls import Controls
@@ -74,7 +75,10 @@ class Sandbox:
             deliveries.add(answer.webhooks)
             told = {"Content-Type": answer.content_type}
             told |= {"Location": answer.moved} if answer.moved else {}
-            return web.Response(status=answer.status, body=answer.body, headers=told)
+            headers_out = CIMultiDict(told)
+            for cookie in answer.cookies:
+                headers_out.add("Set-Cookie", cookie)
+            return web.Response(status=answer.status, body=answer.body, headers=headers_out)
 
         app = web.Application(
             middlewares=[cast("Middleware", faults.middleware)], client_max_size=_LARGEST_BODY

@@ -50,7 +50,8 @@ def demo_company(
     """The company as it stands in the first seconds of `today` (default: now, in its time zone).
 
     The documents depend on (seed, today) alone. `credentials` gives users of `USERS` their
-    (api key, api secret); whoever is not in it gets random ones. `major`: Frappe's version.
+    (api key, api secret); whoever is not in it gets random ones, and passwords are always random.
+    `major`: Frappe's version.
     """
     day = today or datetime.now(ZoneInfo(TIME_ZONE)).date()
     snapshot = Snapshot(
@@ -93,4 +94,5 @@ def _users(credentials: Mapping[str, tuple[str, str]]) -> dict[str, dict[str, An
     for label, (name, roles) in USERS.items():
         key, secret = credentials.get(label) or (secrets.token_hex(8), secrets.token_hex(8))
         users[label] = {"name": name, "api_key": key, "api_secret": secret, "roles": list(roles)}
+        users[label]["password"] = secrets.token_hex(8)
     return users

@@ -15,6 +15,7 @@ from bascule.sandbox.core.versions import FIFTEEN, SIXTEEN
 # Frappe's own exceptions; what is not named here carries 417, as ValidationError does.
 _STATUS = {
     "AuthenticationError": 401,
+    "CSRFTokenError": 400,
     "InvalidAuthorizationToken": 401,
     "PermissionError": 403,
     "DoesNotExistError": 404,
@@ -97,7 +98,8 @@ class Call:
 
     `messages` are shown to the user, `debug` to the developer; `webhooks` wait for the commit;
     `extras` stand in the answer beside its result; `upload` is a file's name and its content.
-    `major` is Frappe's version, `host` what the caller calls the site.
+    `major` is Frappe's version, `host` what the caller calls the site. `sid` is that of the
+    caller's session, if any; `signed_out`: the answer takes the session's cookies away.
     """
 
     user: str
@@ -112,6 +114,8 @@ class Call:
     upload: tuple[str, bytes] | None = None
     major: int = FIFTEEN
     host: str = "localhost"
+    sid: str | None = None
+    signed_out: bool = False
 
     def tell(
         self, message: str, *, title: str = "Message", indicator: str = "", alert: bool = False

@@ -162,6 +162,9 @@ def _load(site: Site, snapshot: Snapshot) -> None:
     everyone = {user.name for user in users} | known
     users += [User(GUEST, "", "")] if GUEST not in everyone else []
     _fill(site, site.schema["User"], [_as_document(user, stamps) for user in users])
+    for user in site.users.values():
+        if user.password:
+            site.tables.keep_password("User", user.name, "password", user.password)
     _grant(site, snapshot.role_permissions, stamps)
     customization.refresh_all(site.schema, site.tables)
     unknown = REFERENCE - snapshot.documents.keys()

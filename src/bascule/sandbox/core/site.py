@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from bascule.sandbox.core.access.access import Access, no_access
 from bascule.sandbox.core.access.masks import mask_values
 from bascule.sandbox.core.access.permissions import ADMINISTRATOR, Permissions, User
+from bascule.sandbox.core.access.sessions import Sessions, seconds_of
 from bascule.sandbox.core.clock import Clock
 from bascule.sandbox.core.database.tables import Row, Tables
 from bascule.sandbox.core.doctypes import customization
@@ -42,13 +43,20 @@ class Site:
         self.clock = Clock(snapshot.time_zone)
         self.time_zone = snapshot.time_zone
         self.users = {
-            label: User(one["name"], one["api_key"], one["api_secret"], list(one["roles"]))
+            label: User(
+                one["name"],
+                one["api_key"],
+                one["api_secret"],
+                list(one["roles"]),
+                one.get("password", ""),
+            )
             for label, one in snapshot.users.items()
         }
         self.schema = schema
         self.permissions = Permissions(self.schema, list(self.users.values()))
         self.tables = tables
         self.access = Access(self.schema, self.tables, self.permissions)
+        self.sessions = Sessions()
         self.jobs: list[Any] = []  # see `queue`; the oldest first
         self.linked: Counter[tuple[str, str]] = Counter()
         self.to_repost: set[tuple[str, str]] = set()
@@ -161,6 +169,11 @@ class Site:
         for of_app in DEFAULTS:
             defaults = of_app(self.tables) | defaults
         return {"language": "en"} | defaults
+
+    def session_seconds(self) -> int:
+        """How long a session lasts without a request."""
+        settings = self.single("System Settings") if "System Settings" in self.schema else {}
+        return seconds_of(cstr(settings.get("session_expiry")) or "170:00")
 
     def exists(self, doctype: str, name: str) -> bool:
         if self.unrecorded(doctype):

@@ -12,8 +12,8 @@ class Snapshot:
 
     What is not among `documents` was not recorded; of what is there with none the site has none.
 
-    A user has name, api_key, api_secret and roles; `role_permissions` adds rights to what the
-    DocTypes say: role -> DocType -> ["read", ...]. `major` is Frappe's version.
+    A user has name, api_key, api_secret, roles and perhaps a password; `role_permissions` adds
+    rights to what the DocTypes say: role -> DocType -> ["read", ...]. `major` is Frappe's version.
     """
 
     doctypes: dict[str, dict[str, Any]]

@@ -93,6 +93,13 @@ for _doctype in _PAPERS:
     on(_doctype, "before_submit", "before_cancel")(_set_status)
 
 
+@on("Purchase Receipt", "validate")
+def _fill_received(site: "Site", call: Call, receipt: Document) -> None:
+    """What came is what is accepted and what is rejected."""
+    for item in receipt.rows["items"]:
+        fill(item, {"received_qty": flt(item["qty"]) + flt(item["rejected_qty"])})
+
+
 @on("Payment Entry", "before_validate")
 def _fill_payment(site: "Site", call: Call, payment: Document) -> None:
     """The party's account, the currencies of both accounts, the amounts in the company's own."""

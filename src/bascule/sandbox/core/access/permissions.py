@@ -29,12 +29,13 @@ CORE = (
 
 @dataclass
 class User:
-    """One of the site's people; the key and the secret stay out of the repr."""
+    """One of the site's people; key, secret and password stay out of the repr."""
 
     name: str
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
     roles: list[str] = field(default_factory=list)
+    password: str = field(default="", repr=False)
 
 
 class Permissions:

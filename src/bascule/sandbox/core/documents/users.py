@@ -1,4 +1,4 @@
-"""The name, the full name and the username of a User."""
+"""The names of a User, and its new password."""
 
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,10 @@ def _name_user(site: "Site", call: Call, user: Document) -> None:
 
 @on("User", "validate")
 def _fill_user(site: "Site", call: Call, user: Document) -> None:
+    if password := cstr(user["new_password"]):
+        if password.strip("*"):
+            site.tables.keep_password("User", user.name, "password", password)
+        user["new_password"] = ""
     names = filter(None, (user["first_name"], user["last_name"]))
     user["full_name"] = " ".join(map(cstr, names))
     if user.is_new and not user["username"] and user["first_name"]:

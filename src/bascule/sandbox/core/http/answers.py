@@ -34,6 +34,7 @@ class Answer:
     content_type: str = "application/json"
     webhooks: list[Due] = field(default_factory=list)
     moved: str = ""  # to another path
+    cookies: list[str] = field(default_factory=list)  # Set-Cookie headers
 
 
 def encoded(body: Row, call: Call) -> bytes:
@@ -99,6 +100,8 @@ def refused(call: Call, refusal: Refusal, ask: Ask) -> Answer:
 
 def _traced(call: Call, refusal: Refusal) -> bool:
     """Whether the answer holds the traceback: by version 16 not for a guest."""
+    if refusal.kind == "CSRFTokenError":
+        return False
     if call.major >= SIXTEEN and (call.user == GUEST or refusal.untraced):
         return False
     return refusal.status != 404

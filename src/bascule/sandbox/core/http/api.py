@@ -3,8 +3,6 @@
 Knows nothing of sockets; `server` puts it behind HTTP.
 """
 
-import base64
-import binascii
 import contextlib
 import json
 import logging
@@ -30,12 +28,16 @@ from bascule.sandbox.core.http.answers import (
     line_too_long,
     refused,
 )
+from bascule.sandbox.core.http.authentication import cookies_after, identify
 from bascule.sandbox.core.http.routes import is_v2, route
 from bascule.sandbox.core.methods import (
     desk,
     desk_actions,
     document_methods,
+    mapping,
     reads,
+    search,
+    sign_in,
     whitelist,
     writes,
 )
@@ -50,7 +52,10 @@ _log = logging.getLogger(__name__)
 # What other requests change is taken back at their end.
 _KEEPING = ("POST", "PUT", "DELETE", "PATCH")
 # The methods are known once their modules are.
-CALLABLE = (desk, desk_actions, document_methods, whitelist, reads, writes)
+CALLABLE = (
+    *(desk, desk_actions, document_methods, mapping, reads, search),
+    *(sign_in, whitelist, writes),
+)
 
 
 _Endpoint = Callable[..., Any]
@@ -75,11 +80,16 @@ class Api:
         call.host = ask.headers.get("host", call.host)
         if major >= SIXTEEN and ask.verb == "GET" and re.match(r"/app(/|$)", path):
             return Answer(301, b"", "text/html; charset=utf-8", moved=f"/desk{ask.path[4:]}")
+        answer = self._tried(call, path, ask)
+        answer.cookies = cookies_after(self._site, call)
+        return answer
+
+    def _tried(self, call: Call, path: str, ask: Ask) -> Answer:
         keep = ask.verb in _KEEPING
         try:
             with self._site.transaction(keep=keep):
                 form = _form(call, ask)
-                call.user = self._user(ask)
+                identify(self._site, call, ask, form)
                 if path.startswith(("/files/", "/private/files/")) and call.method == "GET":
                     kind = guess_type(path)[0] or "application/octet-stream"
                     return Answer(200, attachments.content_of(self._site, call, path), kind)
@@ -100,25 +110,6 @@ class Api:
         doctype = schema[about]
         may = doctype.is_child or self._site.permissions.may(call.user, doctype, "read")
         return refusal if may else no_access(call, doctype)
-
-    def _user(self, ask: Ask) -> str:
-        """The user of the Authorization header; Guest without one; 401 when it is no good."""
-        parts = ask.headers.get("authorization", "").split(" ")
-        if len(parts) != 2:
-            return GUEST
-        scheme, token = parts[0].lower(), parts[1]
-        if scheme == "basic":
-            try:
-                token = base64.b64decode(token).decode("utf-8", "replace")
-            except binascii.Error as error:
-                told = "Failed to decode token, please provide a valid base64-encoded token."
-                raise Refusal("InvalidAuthorizationToken", told) from error
-        key, colon, secret = token.partition(":")
-        known = scheme in ("basic", "token") and colon and ":" not in secret
-        user = self._site.permissions.authenticated(key, secret) if known else None
-        if user is None:
-            raise Refusal("AuthenticationError")
-        return user
 
     def _answered(self, call: Call, path: str, form: Row) -> Row:
         site = self._site

@@ -1,4 +1,4 @@
-"""A document as a plain page, where ERPNext has its form: fields that hold something, and rows."""
+"""A document as a plain page, where ERPNext has its form, and the desk as an empty one."""
 
 from collections.abc import Iterator
 from html import escape
@@ -12,14 +12,23 @@ if TYPE_CHECKING:
     from bascule.sandbox.core.site import Site
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>{script}</head>
 <body style="font-family: system-ui; margin: 2rem; color-scheme: light dark">
-<p>Bascule's sandbox: ERPNext would show its form here.</p>{body}</body></html>"""
-NOT_THERE = _PAGE.format(title="Not found", body="<h1>There is no such document.</h1>")
+<p>Bascule's sandbox: ERPNext would show its {what} here.</p>{body}</body></html>"""
+NOT_THERE = _PAGE.format(
+    title="Not found", script="", what="form", body="<h1>There is no such document.</h1>"
+)
 
 
-def page_of(site: "Site", slug: str, name: str) -> str | None:
-    """`slug`: the DocType as ERPNext writes it in addresses. None where there is no such one."""
+def desk_page(csrf_token: str) -> str:
+    return _PAGE.format(title="Desk", script=_script(csrf_token), what="desk", body="")
+
+
+def page_of(site: "Site", slug: str, name: str, csrf_token: str = "") -> str | None:
+    """The document `name`; None where there is none.
+
+    `slug`: the DocType as ERPNext writes it in addresses. `csrf_token`: of the reader's session.
+    """
     doctype = next((one for one in site.schema if _slug(one.name) == slug), None)
     if doctype is None:
         return None
@@ -36,7 +45,13 @@ def page_of(site: "Site", slug: str, name: str) -> str | None:
             parts.append(f"<h2>{escape(str(entry.get('label') or entry['fieldname']))}</h2>")
             child = site.schema[str(entry.get("options"))]
             parts += [_table(_fields(child, row)) for row in rows]
-    return _PAGE.format(title=title, body="".join(parts))
+    script = _script(csrf_token) if csrf_token else ""
+    return _PAGE.format(title=title, script=script, what="form", body="".join(parts))
+
+
+def _script(csrf_token: str) -> str:
+    """Where Frappe's own pages have the token, and clients look for it."""
+    return f'<script>window.frappe = {{}}; frappe.csrf_token = "{csrf_token}";</script>'
 
 
 def _fields(doctype: "DocType", row: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -220,16 +220,3 @@ def get_versions(site: Site, call: Call) -> Row:
             "version": erpnext,
         },
     }
-
-
-@whitelisted("login", guests=True)
-def login(site: Site, call: Call, usr: Any = None, pwd: Any = None) -> None:
-    """Nobody of the sandbox has a password: whoever logs in with one is refused."""
-    told = "Invalid login credentials" if usr and pwd else "Incomplete login details"
-    call.extras["message"] = told
-    raise Refusal("AuthenticationError")
-
-
-@whitelisted("logout", guests=True)
-def logout(site: Site, call: Call) -> None:
-    return None
