@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 BIN := .venv/bin
 PINNED := --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: demo install test quick attack soak bench pictures lint setup chromium pgbouncer proxies generator lock clean
+.PHONY: demo install test quick attack soak bench pictures lint setup chromium pgbouncer proxies generator clients lock clean
 
 demo: setup
 	$(BIN)/bascule demo
@@ -23,7 +23,7 @@ install: setup
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Your PATH lacks $(PREFIX)/bin; add it: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; esac
 
 # Everything; or what lies in tests/inbox and names that room: make test ROOM=inbox
-test: lint chromium pgbouncer proxies generator
+test: lint chromium pgbouncer proxies generator clients
 	$(BIN)/pytest -n 2 --dist worksteal $(if $(ROOM),--room $(ROOM))
 
 # What is asked again and again while one works. It leaves out what takes a browser, what kills processes, what starts
@@ -66,6 +66,16 @@ tests/openapi/.tools/.ready: tests/openapi/generator.txt | setup
 	$(UV) pip install --quiet --python tests/openapi/.tools/bin/python --require-hashes -r tests/openapi/generator.txt
 	@touch $@
 
+# Clients of ERPNext that are not ours, and that the sandbox serves: each in an environment of its own.
+CLIENTS := frappe-client frappectl erpnext-mcp
+
+clients: $(CLIENTS:%=tests/clients/.tools/%/.ready)
+
+tests/clients/.tools/%/.ready: tests/clients/%.txt | setup
+	$(UV) venv --quiet --clear --python ">=3.11" tests/clients/.tools/$*
+	$(UV) pip install --quiet --python tests/clients/.tools/$*/bin/python --require-hashes -r tests/clients/$*.txt
+	@touch $@
+
 # Other tools come into environments of their own, in bench/.tools.
 bench: setup
 	$(BIN)/python -m bench
@@ -97,6 +107,7 @@ lock:
 	$(UV) pip compile $(PINNED) bench/dlt.in -o bench/dlt.txt
 	$(UV) pip compile $(PINNED) tests/openapi/generator.in -o tests/openapi/generator.txt
 	$(UV) pip compile $(PINNED) tests/security/traefik.in -o tests/security/traefik.txt
+	for client in $(CLIENTS); do $(UV) pip compile $(PINNED) tests/clients/$$client.in -o tests/clients/$$client.txt || exit 1; done
 
 clean:
-	rm -rf .venv .tools bench/.tools tests/openapi/.tools tests/security/.tools .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .tools bench/.tools tests/openapi/.tools tests/security/.tools tests/clients/.tools .pytest_cache .mypy_cache .ruff_cache
