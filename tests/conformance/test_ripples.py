@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bascule.frappe.side_effects import RIPPLES, leads_to
+from bascule.frappe.side_effects import SIDE_EFFECTS, affected_doctypes
 from tests.conformance.conftest import RECORDINGS
 
 RECORDED = ("erpnext-books", "erpnext16")
@@ -27,7 +27,7 @@ def test_the_rules_name_fields_that_the_doctypes_have(recorded: str) -> None:
     if not fields:
         pytest.skip(f"There are no recordings of {recorded} beside {RECORDINGS}")
     wrong = []
-    for doctype, rules in RIPPLES.items():
+    for doctype, rules in SIDE_EFFECTS.items():
         for rule in rules:
             source, target = rule.rows or doctype, rule.held or rule.to
             asked = {source: {*rule.named, *(rule.when or ())[:1]}, target: {*rule.by}}
@@ -38,4 +38,4 @@ def test_the_rules_name_fields_that_the_doctypes_have(recorded: str) -> None:
                 for field in named - fields[about]
             ]
     assert not wrong
-    assert leads_to(["Delivery Note"]) >= {"Sales Order", "Bin", "Sales Invoice"}
+    assert affected_doctypes(["Delivery Note"]) >= {"Sales Order", "Bin", "Sales Invoice"}

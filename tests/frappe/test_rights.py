@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bascule.frappe import DocType, Field, Site
-from bascule.frappe.permissions import above, is_given, is_owners_alone, roles_of_user
+from bascule.frappe.permissions import fields_above, has_permission, is_only_if_owner, roles_of_user
 from bascule.sandbox import Sandbox
 
 MASTER = "Sales Master Manager"
@@ -33,19 +33,23 @@ async def test_an_address_is_the_business_of_sales_user_and_not_of_sales_master_
     rights = ("read", "write", "create")
     async with as_user(MASTER) as site:
         assert await roles_of_user(site) == frozenset({MASTER, "All", "Desk User", "Guest"})
-        assert [await is_given(site, "Customer", right) for right in rights] == [True] * 3
-        assert [await is_given(site, "Contact", right) for right in rights] == [True] * 3
+        assert [await has_permission(site, "Customer", right) for right in rights] == [True] * 3
+        assert [await has_permission(site, "Contact", right) for right in rights] == [True] * 3
         # Those that it made itself alone: ERPNext then says read, and not write.
-        assert [await is_given(site, "Address", right) for right in rights] == [True, False, True]
-        assert is_owners_alone(await site.meta("Address"), [MASTER, "All"], "read")
-        assert not is_owners_alone(await site.meta("Contact"), [MASTER, "All"], "read")
-        assert await is_given(site, "Custom Field", "create") is False
+        assert [await has_permission(site, "Address", right) for right in rights] == [
+            True,
+            False,
+            True,
+        ]
+        assert is_only_if_owner(await site.meta("Address"), [MASTER, "All"], "read")
+        assert not is_only_if_owner(await site.meta("Contact"), [MASTER, "All"], "read")
+        assert await has_permission(site, "Custom Field", "create") is False
         assert await site.list("Address") == []
     async with as_user(MASTER, "Sales User") as site:
-        assert [await is_given(site, "Address", right) for right in rights] == [True] * 3
+        assert [await has_permission(site, "Address", right) for right in rights] == [True] * 3
         roles = await roles_of_user(site)
         meta = await site.meta("Address")
-        assert roles is not None and not is_owners_alone(meta, roles, "read")
+        assert roles is not None and not is_only_if_owner(meta, roles, "read")
         assert "All" not in meta.roles_that_may("read") and "Sales User" in meta.roles_that_may(
             "read"
         )
@@ -68,9 +72,9 @@ def test_fields_above_ones_level_are_told() -> None:
     def names(found: list[Field]) -> list[str]:
         return [one.name for one in found]
 
-    assert names(above(meta, {"Sales User"}, "write")) == ["level"]
-    assert names(above(meta, {"Sales User"}, "read")) == []
-    assert names(above(meta, {"Sales User", MASTER}, "write")) == []
-    assert above(meta, {"Administrator"}, "write") == []
+    assert names(fields_above(meta, {"Sales User"}, "write")) == ["level"]
+    assert names(fields_above(meta, {"Sales User"}, "read")) == []
+    assert names(fields_above(meta, {"Sales User", MASTER}, "write")) == []
+    assert fields_above(meta, {"Administrator"}, "write") == []
     assert meta.roles_that_may("mask") == ("Accounts User",)
     assert meta.roles_that_may("write", 1) == (MASTER,)

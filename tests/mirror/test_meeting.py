@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bascule.frappe import Page, PageSize
-from bascule.frappe.walk_limit import Ending
+from bascule.frappe.walk_limit import WalkLimit
 from bascule.mirror.pull import full
 from bascule.mirror.pull.cursor import Lane
 from bascule.mirror.pull.page_budget import pages_in_memory
@@ -63,7 +63,7 @@ async def _walked(names: list[str], counted: int | None, dice: random.Random) ->
     async def count() -> int:
         return len(names)
 
-    ending = Ending("Item", count, counted=counted)
+    ending = WalkLimit("Item", count, counted=counted)
     walk = full._begin(Lane("Item"), counted, ending)
     size, from_above = PageSize(50, max_rows=50), asyncio.Event()
     fetched: list[str] = []

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from bascule.sync.queries import Whole
     from bascule.sync.schemas import ConflictAnswer, RecordAnswer
 
-app = typer.Typer(
-    help="Records in two-way sync: list, show, sync, conflicts, resolve, retry, do, join."
-)
+app = typer.Typer(help="Records in two-way sync: list, show, sync, conflicts, resolve, retry, do.")
 
 Type = Annotated[str, typer.Argument(metavar="TYPE", help="customers or suppliers.")]
 AnyType = Annotated[
@@ -71,9 +69,7 @@ async def list_types(context: typer.Context, as_json: AsJson = False) -> int:
 @verb("data.read", group="records")
 async def list_(
     kind: Type,
-    search: Annotated[
-        str, typer.Option("--search", "-s", help="Words that a record has to contain.")
-    ] = "",
+    search: Annotated[str, typer.Option("--search", "-s", help="Words that it contains.")] = "",
     state: Annotated[
         str | None,
         typer.Option(help="in_sync, sending, waiting, attention, conflict, local or deleted."),
@@ -243,9 +239,7 @@ async def resolve(
     field: Annotated[
         str | None, typer.Option("--field", "-f", help="Only this field; all, if left out.")
     ] = None,
-    value: Annotated[
-        str | None, typer.Option(help="The value to set, with the choice 'value'.")
-    ] = None,
+    value: Annotated[str | None, typer.Option(help="The value, for the choice 'value'.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Resolve the conflicts of a record. Values that lose stay in the record's history."""

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from bascule.frappe._http.error_mapping import above_the_level, with_roles
+from bascule.frappe._http.error_mapping import field_above_level, with_roles
 from bascule.frappe._http.models import Operation, Response
 from bascule.frappe._http.response import document, member
 from bascule.frappe._http.session import Session
@@ -100,7 +100,7 @@ class Client:
             refused = error
         if refused.field:
             of, name = refused.field
-            raise above_the_level(refused, await self._definition(of), name)
+            raise field_above_level(refused, await self._definition(of), name)
         other = refused.doctype if refused.doctype != doctype else None
         meta = await self._definition(other or parent or doctype)
         if meta is not None and meta.child:

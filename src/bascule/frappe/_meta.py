@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bascule.frappe._http.models import Operation, Response
-from bascule.frappe._http.response import document, member, misshapen
+from bascule.frappe._http.response import document, member, unexpected_shape
 from bascule.frappe._lists.rows import fetch_rows
+from bascule.frappe._versions import may_have_api_v2
 from bascule.frappe.doctype import DocType, doctype_from
 from bascule.frappe.errors import FrappeError, Invalid, NoPermission, NotAFrappeSite, NotFound
 
 if TYPE_CHECKING:
     from bascule.frappe._client import Client
 
-V2_SINCE = 15
 _CUSTOM_FIELDS = (
     "fieldname", "fieldtype", "label", "options", "reqd", "unique", "permlevel", "length",
     "read_only", "hidden", "is_virtual", "default",
@@ -30,7 +30,7 @@ _NUMBERS = {"reqd", "unique", "permlevel", "length", "read_only", "hidden", "is_
 async def fetch_meta(client: "Client", doctype: str) -> DocType:
     """NotFound when the site has no such DocType; NoPermission when no route is open."""
     routes = [_by_desk, _by_documents]
-    if client.major is None or client.major >= V2_SINCE:
+    if may_have_api_v2(client.major):
         routes.insert(0, _by_v2)
     refused: FrappeError | None = None
     for route in routes:
@@ -133,5 +133,5 @@ def _doctype(response: Response, operation: Operation, definition: Any) -> DocTy
     except (KeyError, TypeError, ValueError):
         found = None
     if found is None:
-        raise misshapen(response, operation)
+        raise unexpected_shape(response, operation)
     return found

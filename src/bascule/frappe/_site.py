@@ -17,19 +17,20 @@ from bascule.frappe import checksums
 from bascule.frappe._client import REMEMBERED, document_path, fits_a_path
 from bascule.frappe._documents import Documents
 from bascule.frappe._http.body import MAX_DOCUMENT
-from bascule.frappe._http.error_mapping import taken_for_guest
+from bascule.frappe._http.error_mapping import seen_as_guest
 from bascule.frappe._http.models import Operation
 from bascule.frappe._http.response import document
 from bascule.frappe._http.session import Session
 from bascule.frappe._http.transport import AiohttpTransport, MayConnect, Transport
 from bascule.frappe._lists.filters import Filters, conditions
 from bascule.frappe._lists.page import Key, Page, PageSize, Position
-from bascule.frappe._lists.page_fetch import Listing, fetch_page
-from bascule.frappe._lists.rows import fetch_rows, fetch_versions, major_of
+from bascule.frappe._lists.page_fetch import ColumnMemory, fetch_page
+from bascule.frappe._lists.rows import fetch_rows, fetch_versions
+from bascule.frappe._versions import major_of, may_mask_fields, may_take_sql_functions
 from bascule.frappe._writes import Writes
 from bascule.frappe.address import site_url
 from bascule.frappe.errors import Invalid, NoPermission, NotFound
-from bascule.frappe.walk_limit import Ending, by_modified, by_name
+from bascule.frappe.walk_limit import WalkLimit, limit_by_modified, limit_by_name
 
 _DEFAULT_ZONE = "Asia/Kolkata"  # Frappe's own, where System Settings has none
 
@@ -77,7 +78,7 @@ class Site(Writes):
         super().__init__(Session(self.url, transport, max_concurrency=max_concurrency))
         self.major = major_of(versions)
         self._zone: tuple[float, str] | None = None
-        self._listing = Listing()
+        self._listing = ColumnMemory()
         self._checksums: tuple[float, bool] | None = None
 
     def __repr__(self) -> str:
@@ -98,7 +99,7 @@ class Site(Writes):
         except NoPermission as error:
             lost, user = error.status, "Guest"
         if user == "Guest":
-            raise taken_for_guest(lost)
+            raise seen_as_guest(lost)
         return str(user)
 
     async def answer_of(self, method: str) -> tuple[int, str]:
@@ -219,6 +220,11 @@ class Site(Writes):
             self._checksums = (time.monotonic() + REMEMBERED, able)
         return self._checksums[1]
 
+    @property
+    def may_mask_fields(self) -> bool:
+        """Whether this version of Frappe can mask fields; False while the version is not known."""
+        return may_mask_fields(self.major)
+
     def forget_abilities(self) -> None:
         """The site refused what it took before, as one does that was upgraded: ask again."""
         self._checksums = None
@@ -227,7 +233,7 @@ class Site(Writes):
     async def _try_checksum(self, doctype: str) -> bool:
         if self.major is None:
             await self.versions()
-        if self.major is not None and self.major >= checksums.WITHOUT_SINCE:
+        if not may_take_sql_functions(self.major):
             return False
         try:
             await self.list(doctype, (checksums.row_checksum(("name",)),), limit=1)
@@ -308,10 +314,10 @@ class Site(Writes):
         """
         size = size or PageSize()
         filters = conditions(filters)
-        ending = Ending(
+        ending = WalkLimit(
             doctype,
             lambda: self.count(doctype, filters, parent=parent),
-            by_name if key == "name" else by_modified,
+            limit_by_name if key == "name" else limit_by_modified,
         )
         while True:
             page = await self.page(

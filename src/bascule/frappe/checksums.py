@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 CHECKSUM = "_checksum"
-# From this version on a list takes only the functions that Frappe names.
-WITHOUT_SINCE = 16
 ARGUMENTS = 100  # of one function
 
 

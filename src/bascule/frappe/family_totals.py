@@ -15,7 +15,7 @@ from bascule.frappe._site import Site
 from bascule.frappe.checksums import row_expression
 
 
-class Member(NamedTuple):
+class FamilyMember(NamedTuple):
     """A DocType of the family. `fields`: those that its checksum is of; none where its rows are
     only counted. `guards`: those that this user may be kept from; in a function of many fields of
     a joined table, Frappe asks for the right to one of them alone.
@@ -34,7 +34,7 @@ class FamilyTotal(NamedTuple):
 
 
 async def family_totals(
-    site: Site, family: Sequence[Member], filters: Filters
+    site: Site, family: Sequence[FamilyMember], filters: Filters
 ) -> list[FamilyTotal] | None:
     """Of the documents that a list with these filters gives, the first of the family, and of the
     rows in their child tables, which the others are. None where a field is withheld.
@@ -46,14 +46,14 @@ async def family_totals(
     return _as_totals(rows[0], family) if rows else None
 
 
-def _joined(family: Sequence[Member]) -> Iterator[tuple[int, Member]]:
+def _joined(family: Sequence[FamilyMember]) -> Iterator[tuple[int, FamilyMember]]:
     """Frappe joins the table of each column that stands by itself."""
     each = iter(enumerate(family))
     next(each)
     return each
 
 
-def _totals(place: int, one: Member) -> list[str]:
+def _totals(place: int, one: FamilyMember) -> list[str]:
     columns = [_column(one.doctype, field) for field in one.fields]
     name = _column(one.doctype, "name")
     # A document without rows there has one of nothing but NULL.
@@ -65,12 +65,12 @@ def _totals(place: int, one: Member) -> list[str]:
     ]
 
 
-def _guards(place: int, one: Member) -> Iterator[tuple[str, str]]:
+def _guards(place: int, one: FamilyMember) -> Iterator[tuple[str, str]]:
     for number, field in enumerate(one.guards):
         yield f"guard{place}_{number}", field
 
 
-def _as_totals(row: dict[str, Any], family: Sequence[Member]) -> list[FamilyTotal] | None:
+def _as_totals(row: dict[str, Any], family: Sequence[FamilyMember]) -> list[FamilyTotal] | None:
     found = []
     for place, one in enumerate(family):
         wanted = [f"rows{place}", *(name for name, _ in _guards(place, one))]

@@ -28,7 +28,7 @@ async def roles_of_user(site: "Site") -> frozenset[str] | None:
     return frozenset(map(str, told)) if isinstance(told, list) else None
 
 
-async def is_given(site: "Site", doctype: str, right: str, name: str = "") -> bool | None:
+async def has_permission(site: "Site", doctype: str, right: str, name: str = "") -> bool | None:
     """Whether the user has the right (read, write, create, mask, ...) to that document, or to any
     of the DocType; None where the site does not say.
     """
@@ -40,14 +40,14 @@ async def is_given(site: "Site", doctype: str, right: str, name: str = "") -> bo
     return bool(told["has_permission"]) if isinstance(told, dict) else None
 
 
-def is_owners_alone(meta: DocType, roles: Roles, right: str) -> bool:
+def is_only_if_owner(meta: DocType, roles: Roles, right: str) -> bool:
     """Whether the user has the right to what it made itself, and to nothing else."""
     having = [rule for rule in _rules(meta, roles, right) if not _level(rule)]
     alone = all(rule.get("if_owner") for rule in having)
     return bool(having) and alone and ADMINISTRATOR not in roles
 
 
-def above(meta: DocType, roles: Roles, right: str) -> list[Field]:
+def fields_above(meta: DocType, roles: Roles, right: str) -> list[Field]:
     """Fields with a permission level at which the user does not have the right (read, write): what
     is read of them is empty, and what is written to them is put back without a word.
     """

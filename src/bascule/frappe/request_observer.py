@@ -17,7 +17,7 @@ def nobody(method: str, path: str) -> Iterator[Observed]:
     yield lambda outcome: None
 
 
-class Observing:
+class ObserverSlot:
     """The one observer of this process."""
 
     def __init__(self) -> None:
@@ -30,4 +30,4 @@ class Observing:
         self._observer = observer
 
 
-OBSERVER = Observing()
+OBSERVER = ObserverSlot()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Ripple:
+class SideEffect:
     """A change of one document moves documents of `to`.
 
     `named`: the fields that say which, of the changed document's rows of the child DocType `rows`,
@@ -30,27 +30,29 @@ class Ripple:
     stamped: bool = False
 
 
-def _named(to: str, rows: str, *fields: str, stamped: bool = False) -> tuple[Ripple, ...]:
+def _named(to: str, rows: str, *fields: str, stamped: bool = False) -> tuple[SideEffect, ...]:
     """Rows (or the document itself) have a Link to what moves, one in each of these fields."""
-    return tuple(Ripple(to, (field,), rows, stamped=stamped) for field in fields)
+    return tuple(SideEffect(to, (field,), rows, stamped=stamped) for field in fields)
 
 
 def _either(
     doctypes: Iterable[str], rows: str, kind: str, field: str, *, stamped: bool = False
-) -> tuple[Ripple, ...]:
+) -> tuple[SideEffect, ...]:
     """A Dynamic Link: `kind` holds one of these DocTypes, `field` the name."""
-    return tuple(Ripple(to, (field,), rows, when=(kind, to), stamped=stamped) for to in doctypes)
+    return tuple(
+        SideEffect(to, (field,), rows, when=(kind, to), stamped=stamped) for to in doctypes
+    )
 
 
-def _bins(rows: str, *warehouses: str, item: str = "item_code") -> tuple[Ripple, ...]:
+def _bins(rows: str, *warehouses: str, item: str = "item_code") -> tuple[SideEffect, ...]:
     """Quantities of the Bins of an item in the warehouses that these fields name."""
     by = ("item_code", "warehouse")
-    return tuple(Ripple("Bin", (item, place), rows, by, stamped=True) for place in warehouses)
+    return tuple(SideEffect("Bin", (item, place), rows, by, stamped=True) for place in warehouses)
 
 
-def _with(to: str, rows: str, *fields: str, by: str = "", held: str = "") -> Ripple:
+def _with(to: str, rows: str, *fields: str, by: str = "", held: str = "") -> SideEffect:
     """Those of `to` that name the same: in the fields `by` (or the same), in their rows `held`."""
-    return Ripple(to, fields, rows, tuple(by.split()) or fields, held)
+    return SideEffect(to, fields, rows, tuple(by.split()) or fields, held)
 
 
 _INVOICES = ("Sales Invoice", "Purchase Invoice")
@@ -62,7 +64,7 @@ _VOUCHERS_OF_STOCK = (
 )
 _VOUCHER = ("voucher_type", "voucher_no")
 
-RIPPLES: dict[str, tuple[Ripple, ...]] = {
+SIDE_EFFECTS: dict[str, tuple[SideEffect, ...]] = {
     # Selling
     "Quotation": (
         *_named("Opportunity", "", "opportunity"),
@@ -197,7 +199,7 @@ RIPPLES: dict[str, tuple[Ripple, ...]] = {
         *_either(_VOUCHERS_OF_STOCK, "", *_VOUCHER),
         *_named("Serial and Batch Bundle", "", "serial_and_batch_bundle"),
         _with("Stock Ledger Entry", "", *_VOUCHER),
-        Ripple(  # A back-dated one moves the balance of all that follow.
+        SideEffect(  # A back-dated one moves the balance of all that follow.
             "Stock Ledger Entry",
             ("item_code", "warehouse"),
             by=("item_code", "warehouse"),
@@ -389,9 +391,9 @@ RIPPLES: dict[str, tuple[Ripple, ...]] = {
 WITHOUT_EVENTS = {"Bin": "Stock Ledger Entry"}
 MADE_BY_SQL = frozenset({"Bin", "Serial No", "Batch"})
 # Moved by SQL, at times with `modified`: that one changed is no proof that anybody was to be told.
-MOVED = frozenset(ripple.to for ripples in RIPPLES.values() for ripple in ripples)
+AFFECTED = frozenset(effect.to for effects in SIDE_EFFECTS.values() for effect in effects)
 
 
-def leads_to(doctypes: Iterable[str]) -> set[str]:
+def affected_doctypes(doctypes: Iterable[str]) -> set[str]:
     """The DocTypes whose documents move with documents of these."""
-    return {ripple.to for doctype in doctypes for ripple in RIPPLES.get(doctype, ())}
+    return {effect.to for doctype in doctypes for effect in SIDE_EFFECTS.get(doctype, ())}

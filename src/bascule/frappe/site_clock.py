@@ -17,7 +17,7 @@ SMALLEST_STEP = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """The site's clock (naive, its local time) and ours (UTC) at one moment."""
 
     site: datetime
@@ -33,8 +33,8 @@ class Reading:
         return cls(datetime.fromisoformat(kept["site"]), datetime.fromisoformat(kept["here"]))
 
 
-def asked_since(
-    last: Reading | None, site_clock: datetime | None, here: datetime, newest: str | None
+def changed_since(
+    last: ClockReading | None, site_clock: datetime | None, here: datetime, newest: str | None
 ) -> datetime | None:
     """From when on: naive, the site's local time. None: from the start.
 

@@ -12,17 +12,17 @@ from bascule.frappe.errors import FrappeError, NeverEnds
 UNCOUNTED = 10_000  # rows of a walk that are taken before they are counted
 
 
-def by_name(counted: int) -> int:
+def limit_by_name(counted: int) -> int:
     """The most rows that a walk by name gives: some are made, renamed or deleted meanwhile."""
     return counted + counted // 100 + 1_000
 
 
-def by_modified(counted: int) -> int:
+def limit_by_modified(counted: int) -> int:
     """The most rows of a walk by time of change: what is saved again comes again, at its end."""
     return 2 * counted + 10_000
 
 
-class Ending:
+class WalkLimit:
     """`counted`: what the site said at the beginning, None: nothing yet. `got`: the rows that are
     there from before. Where the site does not count, nothing is held against it.
     """
@@ -31,7 +31,7 @@ class Ending:
         self,
         doctype: str,
         count: Callable[[], Awaitable[int]],
-        most: Callable[[int], int] = by_name,
+        most: Callable[[int], int] = limit_by_name,
         *,
         counted: int | None = None,
         got: int = 0,

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from bascule.connections.schedules import PROOFS, SYNCS, all_due, take_due
 from bascule.connections.tables import Connection
-from bascule.frappe.side_effects import leads_to
+from bascule.frappe.side_effects import affected_doctypes
 from bascule.hub import Hub
 from bascule.inbox.frappe import DocumentChange, subscribe
 from bascule.jobs import Work, every, task
@@ -76,7 +76,7 @@ async def fetch_what_changed(
         streams = await streams_of(session, connection)
     mirrored = {stream.doctype for stream in streams if stream.enabled}
     told = {document.doctype for document in documents}
-    names = sorted(mirrored & (told | leads_to(told)))
+    names = sorted(mirrored & (told | affected_doctypes(told)))
     if any(document.event == RENAMED for document in documents):
         names = sorted(mirrored)
     if names:

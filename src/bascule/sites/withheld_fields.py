@@ -7,9 +7,6 @@ from collections.abc import Iterable
 
 from bascule.frappe import DocType, FrappeError, Site
 
-# The first major version that masks fields.
-MASKS_SINCE = 16
-
 
 async def withheld_of(site: Site, meta: DocType) -> dict[str, str]:
     """Field -> what the user needs to be given it. One request where the DocType has fields that
@@ -28,7 +25,7 @@ async def masked_in_children(site: Site, metas: Iterable[DocType]) -> dict[str, 
     """Child DocType -> masked field -> what the user needs to be given it. One request each, where
     the site's version masks fields at all.
     """
-    if (site.major or 0) < MASKS_SINCE:
+    if not site.may_mask_fields:
         return {}
     names = dict.fromkeys(child for meta in metas for _, child in meta.children)
     found = await asyncio.gather(*map(site.meta, names), return_exceptions=True)

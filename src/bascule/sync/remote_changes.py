@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bascule.frappe import NoPermission, NotFound
-from bascule.frappe.site_clock import Reading, asked_since
+from bascule.frappe.site_clock import ClockReading, changed_since
 from bascule.sync.receive.import_remote import Pulling, bring, links_to, not_there
 from bascule.sync.receive.party import AT_ONCE, DOCTYPES, link_field
 from bascule.sync.receive.withheld import given_back
@@ -31,8 +31,8 @@ async def look(work: Pulling, *, whole: bool) -> dict[str, Any]:
     whole = whole or swept is None or datetime.fromisoformat(swept) < began - SWEPT_EVERY
     since = None
     if not whole:
-        reading = Reading.load(known.get("reading"))
-        since = asked_since(reading, site_clock, began, known.get("newest"))
+        reading = ClockReading.load(known.get("reading"))
+        since = changed_since(reading, site_clock, began, known.get("newest"))
     names, newest = await _all_changed(work, since)
     if since is not None and (newest or "") < (known.get("newest") or ""):
         # The latest change that was seen is not there any more. It was deleted, or the site is
@@ -47,7 +47,7 @@ async def look(work: Pulling, *, whole: bool) -> dict[str, Any]:
     elif not await _take_deletions(work, since):
         await _sweep(work, always=False)
     return {
-        "reading": Reading(site_clock, began).dump(),
+        "reading": ClockReading(site_clock, began).dump(),
         "newest": newest,
         "swept_at": swept,
         "later": later,

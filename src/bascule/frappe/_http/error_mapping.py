@@ -18,7 +18,7 @@ from bascule.frappe._http.web_server_errors import (
     MANY_REQUESTS,
     NEW_KEYS,
     UNKNOWN_KEY,
-    from_the_web_server,
+    web_server_error,
 )
 from bascule.frappe.doctype import DocType
 from bascule.frappe.errors import (
@@ -108,18 +108,18 @@ _STEPS: dict[type[FrappeError], str] = {
 }
 
 
-def refusal(response: Response, operation: Operation, site: str) -> FrappeError:
+def error_of_refusal(response: Response, operation: Operation, site: str) -> FrappeError:
     """The error of an answer that is not 2xx. `site`: the address that was asked."""
     body = _object(response.body)
     if body is None or not _FRAPPES_OWN & set(body):
-        return from_the_web_server(response, operation, site)
+        return web_server_error(response, operation, site)
     told = messages.messages(body)
     kind = _kind(response, body, told)
     text = messages.sentences(told)
     if kind is NoPermission:
         return _no_permission(response, operation, text)
     if kind is WrongCredentials and "User Guest " in text:
-        return taken_for_guest(response.status)
+        return seen_as_guest(response.status)
     about: dict[str, Any] = {
         "next_step": _STEPS[kind],
         "doctype": operation.doctype,
@@ -172,7 +172,7 @@ def _no_permission(response: Response, operation: Operation, text: str) -> NoPer
     )
 
 
-def taken_for_guest(status: int | None) -> WrongCredentials:
+def seen_as_guest(status: int | None) -> WrongCredentials:
     return WrongCredentials(
         "The site took us for a guest: the credentials did not reach it.",
         next_step="Let the proxy before the site pass the Authorization header on.",
@@ -193,7 +193,7 @@ def with_roles(error: NoPermission, roles: tuple[str, ...]) -> NoPermission:
     )
 
 
-def above_the_level(error: NoPermission, meta: DocType | None, name: str) -> NoPermission:
+def field_above_level(error: NoPermission, meta: DocType | None, name: str) -> NoPermission:
     """The same refusal, of a field: roles that read the DocType do not help at its level."""
     field = meta.field(name) if meta else None
     level = field.permlevel if field else 0

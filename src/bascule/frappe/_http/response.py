@@ -18,14 +18,14 @@ def member(response: Response, operation: Operation, name: str, *, needed: bool 
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = None
     if not isinstance(body, dict) or (needed and name not in body):
-        raise misshapen(response, operation)
+        raise unexpected_shape(response, operation)
     return body.get(name)
 
 
 def document(response: Response, operation: Operation, within: str = "data") -> dict[str, Any]:
     found = member(response, operation, within)
     if not isinstance(found, dict):
-        raise misshapen(response, operation)
+        raise unexpected_shape(response, operation)
     return found
 
 
@@ -40,7 +40,7 @@ def check_rows(count: int, limit: int, operation: Operation) -> None:
         )
 
 
-def misshapen(response: Response, operation: Operation) -> FrappeError:
+def unexpected_shape(response: Response, operation: Operation) -> FrappeError:
     """The error of a 2xx whose body is not what Frappe answers."""
     about: dict[str, Any] = {"doctype": operation.doctype, "status": response.status}
     if response.is_json and response.body[:1] in (b"{", b"[") and not _is_json(response.body):

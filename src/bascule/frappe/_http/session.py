@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 from bascule.backoff import Backoff
 from bascule.frappe import executed_sql
 from bascule.frappe._http.body import MAX_DOCUMENT, MAX_METHOD, MAX_REFUSAL
-from bascule.frappe._http.error_mapping import refusal
+from bascule.frappe._http.error_mapping import error_of_refusal
 from bascule.frappe._http.limiter import LONGEST_PAUSE, Limiter
 from bascule.frappe._http.models import Method, Operation, Request, Response
 from bascule.frappe._http.outstanding import OUTSTANDING, OutstandingAnswers
@@ -135,7 +135,7 @@ class Session:
             outcome = SiteDown(str(outcome), next_step=outcome.next_step)
         if isinstance(outcome, Response) and outcome.status >= 300:
             self.limiter.heed(outcome.headers)
-            outcome = refusal(outcome, operation, self.url)
+            outcome = error_of_refusal(outcome, operation, self.url)
         if isinstance(outcome, Unavailable):
             self.limiter.struggled(outcome.retry_after)
         elif isinstance(outcome, Response):

@@ -27,7 +27,7 @@ FEWER_REQUESTS = "Wait a little, then try again with fewer requests at a time."
 LATER = "Try again in a few minutes; if it stays, look at the site itself and its logs."
 
 
-def from_the_web_server(response: Response, operation: Operation, site: str) -> FrappeError:
+def web_server_error(response: Response, operation: Operation, site: str) -> FrappeError:
     """The error of an answer that is no JSON object: Frappe did not write it for a client."""
     status = response.status
     about: dict[str, Any] = {"doctype": operation.doctype, "status": status}

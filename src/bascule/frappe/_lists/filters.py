@@ -1,10 +1,8 @@
-"""What a caller asks a list for, in the form that every version of Frappe takes.
+"""Filters and values of a list in the form that Frappe takes.
 
-Filters become lists of [field, operator, value], values become what Frappe writes, and functions in
-`fields` become dicts for version 16.
+Filters become lists of [field, operator, value]; values become what Frappe writes.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -12,11 +10,6 @@ from typing import Any
 
 Filters = Mapping[str, Any] | Iterable[Sequence[Any]]
 
-_FUNCTION = re.compile(
-    r"^(?:(?P<function>count|sum|avg|min|max)\(\s*(?:distinct\s+)?(?P<field>\*|`?\w+`?)\s*\))"
-    r"(?:\s+as\s+(?P<name>`?\w+`?))?$",
-    re.IGNORECASE,
-)
 _LOOKUPS = {
     "gt": ">",
     "gte": ">=",
@@ -101,24 +94,3 @@ def site_value(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [site_value(inner) for inner in value]
     return value
-
-
-def has_functions(fields: Iterable[str]) -> bool:
-    return any(_FUNCTION.match(field.strip()) for field in fields)
-
-
-def function_dicts(fields: Iterable[str]) -> list[Any]:
-    """`count(name) as n` -> {"COUNT": "name", "as": "n"}, which version 16 wants; before, it is not
-    understood.
-    """
-    written: list[Any] = []
-    for field in fields:
-        match = _FUNCTION.match(field.strip())
-        if match is None:
-            written.append(field)
-            continue
-        function: dict[str, Any] = {match["function"].upper(): match["field"].strip("`")}
-        if match["name"]:
-            function["as"] = match["name"].strip("`")
-        written.append(function)
-    return written

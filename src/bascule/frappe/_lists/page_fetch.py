@@ -15,7 +15,7 @@ import msgspec
 
 from bascule.frappe._http.body import MAX_DOCUMENT, MAX_PAGE
 from bascule.frappe._http.models import Operation, Response
-from bascule.frappe._http.response import check_rows, misshapen
+from bascule.frappe._http.response import check_rows, unexpected_shape
 from bascule.frappe._lists.page import (
     KEYS,
     Key,
@@ -48,7 +48,7 @@ _decode_rows = msgspec.json.Decoder(_Rows).decode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class Listing:
+class ColumnMemory:
     """Which lists of this site lack columns, so that they are asked for as objects at once."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Listing:
 
 async def fetch_page(
     client: "Client",
-    listing: Listing,
+    listing: ColumnMemory,
     operation: Operation,
     fields: tuple[str, ...],
     *,
@@ -162,7 +162,7 @@ def _page(
     except (msgspec.DecodeError, UnicodeDecodeError):
         raw = None
     if raw is None:
-        raise misshapen(response, operation)
+        raise unexpected_shape(response, operation)
     check_rows(len(raw), limit, operation)
     withheld: tuple[str, ...] = ()
     if raw and bytes(memoryview(raw[0])[:1]) == b"{":
@@ -175,7 +175,7 @@ def _page(
     except (msgspec.DecodeError, UnicodeDecodeError):
         ends = None
     if ends is None:
-        raise misshapen(response, operation)
+        raise unexpected_shape(response, operation)
     if any(len(row) != len(fields) for row in ends):
         return None
     if not as_objects and _may_be_withheld(fields, ends):

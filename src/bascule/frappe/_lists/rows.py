@@ -1,23 +1,18 @@
-"""Lists as objects, for people and for small look-ups; pages for the mirror are `page_fetch`'s.
+"""Lists as objects, for people and for small look-ups; pages of the mirror are `page_fetch`'s."""
 
-Copes with what versions of Frappe do not agree on.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bascule.frappe._http.body import MAX_LIST
 from bascule.frappe._http.models import Operation, Response
-from bascule.frappe._http.response import check_rows, member, misshapen
-from bascule.frappe._lists.filters import function_dicts, has_functions
+from bascule.frappe._http.response import check_rows, member, unexpected_shape
+from bascule.frappe._versions import fields_for, has_functions, major_of
 from bascule.frappe.errors import Invalid
 
 if TYPE_CHECKING:
     from bascule.frappe._client import Client
 
 PATH = "/api/method/frappe.client.get_list"
-# From this version on a function in `fields` is a dict and text is refused; before, the reverse.
-FUNCTION_DICTS_SINCE = 16
 
 
 async def fetch_rows(
@@ -41,18 +36,14 @@ async def fetch_rows(
     tried = client.major
     refused = None
     try:
-        return await _objects(client, operation, {**body, "fields": _written(fields, tried)})
+        return await _objects(client, operation, {**body, "fields": fields_for(tried, fields)})
     except Invalid as error:
         refused = error
     if not client.major_was_told:  # the site may be another one than it was when it told
         await fetch_versions(client)
-    if _written(fields, client.major) == _written(fields, tried):
+    if fields_for(client.major, fields) == fields_for(tried, fields):
         raise refused
-    return await _objects(client, operation, {**body, "fields": _written(fields, client.major)})
-
-
-def _written(fields: Sequence[str], major: int | None) -> Sequence[Any]:
-    return fields if (major or 0) < FUNCTION_DICTS_SINCE else function_dicts(fields)
+    return await _objects(client, operation, {**body, "fields": fields_for(client.major, fields)})
 
 
 async def _objects(
@@ -61,7 +52,7 @@ async def _objects(
     def rows(response: Response) -> list[dict[str, Any]]:
         found = member(response, operation, "message")
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            raise misshapen(response, operation)
+            raise unexpected_shape(response, operation)
         check_rows(len(found), body["limit_page_length"], operation)
         return found
 
@@ -79,9 +70,3 @@ async def fetch_versions(client: "Client") -> dict[str, str]:
     client.major = major_of(found) or client.major
     client.major_was_told = True
     return found
-
-
-def major_of(versions: Mapping[str, str] | None) -> int | None:
-    """Frappe's major version, from what `fetch_versions` gave."""
-    major = str((versions or {}).get("frappe") or "").partition(".")[0]
-    return int(major) if major.isdigit() else None

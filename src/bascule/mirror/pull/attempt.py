@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from bascule.connections.tables import Connection
 from bascule.events.live import publish
 from bascule.frappe import Key, Page, Position, Site
-from bascule.frappe.walk_limit import Ending, by_name
+from bascule.frappe.walk_limit import WalkLimit, limit_by_name
 from bascule.mirror.proof.findings import By
 from bascule.mirror.pull.cursor import Cursor
 from bascule.mirror.quota import Room
@@ -136,13 +136,13 @@ class Attempt:
         self,
         table: Table,
         filters: Sequence[list[object]] = (),
-        most: Callable[[int], int] = by_name,
+        most: Callable[[int], int] = limit_by_name,
         *,
         counted: int | None = None,
         got: int = 0,
-    ) -> Ending:
+    ) -> WalkLimit:
         """What holds a walk over these rows against their count."""
-        return Ending(
+        return WalkLimit(
             table.doctype, lambda: self.count(table, filters), most, counted=counted, got=got
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bascule.frappe.site_clock import Reading, asked_since
+from bascule.frappe.site_clock import ClockReading, changed_since
 
 
 class Lane(msgspec.Struct):
@@ -82,11 +82,11 @@ class Cursor(msgspec.Struct):
         """
         last = None
         if self.site_clock is not None and self.hub_clock is not None:
-            last = Reading(
+            last = ClockReading(
                 datetime.fromisoformat(self.site_clock), datetime.fromisoformat(self.hub_clock)
             )
         newest = self.max_modified if moment_of(self.max_modified) else None
-        return asked_since(last, site_clock, hub_clock, newest)
+        return changed_since(last, site_clock, hub_clock, newest)
 
 
 def moment_of(value: Any) -> datetime | None:

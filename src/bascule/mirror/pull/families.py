@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import AsyncConnection, sql
 
 from bascule.frappe import Invalid
-from bascule.frappe.family_totals import FamilyTotal, Member, family_totals
+from bascule.frappe.family_totals import FamilyMember, FamilyTotal, family_totals
 from bascule.mirror.pull.attempt import Attempt
 from bascule.mirror.schema.migration import Table
 
@@ -41,11 +41,11 @@ async def same_together(attempt: Attempt) -> set[str] | None:
     return {table.doctype for table, _ in here}
 
 
-def _member(attempt: Attempt, table: Table, here: FamilyTotal) -> Member:
+def _member(attempt: Attempt, table: Table, here: FamilyTotal) -> FamilyMember:
     if not here.rows:
-        return Member(table.doctype, ())
+        return FamilyMember(table.doctype, ())
     fields = tuple(column.field for column in table.values)
-    return Member(table.doctype, fields, guards_of(attempt, table))
+    return FamilyMember(table.doctype, fields, guards_of(attempt, table))
 
 
 def guards_of(attempt: Attempt, table: Table) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from psycopg import AsyncConnection, errors, sql
 
 from bascule.frappe import FrappeError, Page, PageSize
-from bascule.frappe.walk_limit import Ending
+from bascule.frappe.walk_limit import WalkLimit
 from bascule.mirror.pull import children
 from bascule.mirror.pull.attempt import Attempt, Tally
 from bascule.mirror.pull.copy import MISFITS, copy_page, merge, stage, staged_state, widen_misfits
@@ -51,7 +51,7 @@ async def _drop_strays(attempt: Attempt, lane: Lane) -> None:
             tally.changed -= strays
 
 
-async def _count(attempt: Attempt, lane: Lane) -> tuple[int | None, Ending]:
+async def _count(attempt: Attempt, lane: Lane) -> tuple[int | None, WalkLimit]:
     """The rows that this lane has still to fetch, None where the site would not count them; and
     what stops it beyond its count. Those that are here were had before, unless a person asks.
     """
@@ -114,7 +114,7 @@ class _Walk:
     """
 
     lane: Lane
-    ending: Ending
+    ending: WalkLimit
     low: tuple[str, ...] | None
     high: tuple[str, ...] | None
     left: int | None
@@ -149,14 +149,14 @@ class _Walk:
         self.landing = asyncio.Event()
 
 
-def _begin(lane: Lane, counted: int | None, ending: Ending) -> _Walk:
+def _begin(lane: Lane, counted: int | None, ending: WalkLimit) -> _Walk:
     low, high = (tuple(end) if end else None for end in (lane.low, lane.high))
     # How many rows the ends of a walk over rows that were there have behind them, nobody knows.
     left = None if lane.begun and not lane.fresh else counted
     return _Walk(lane, ending, low, high, left)
 
 
-async def _walk(attempt: Attempt, lane: Lane, counted: int | None, ending: Ending) -> None:
+async def _walk(attempt: Attempt, lane: Lane, counted: int | None, ending: WalkLimit) -> None:
     await ending.saw(0)
     walk = _begin(lane, counted, ending)
     table = table_of(attempt, lane.doctype)

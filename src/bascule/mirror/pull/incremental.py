@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from psycopg import AsyncConnection, sql
 
 from bascule.frappe import NoPermission, NotFound, Page, PageSize
-from bascule.frappe.walk_limit import by_modified
+from bascule.frappe.walk_limit import limit_by_modified
 from bascule.mirror.pull import children
 from bascule.mirror.pull.attempt import Attempt, hub_clock
 from bascule.mirror.pull.copy import MISFITS, merge, stage, staged_state
@@ -40,7 +40,7 @@ async def pull_changes(attempt: Attempt) -> None:
     clock: datetime | None = None
     newest = cursor.max_modified
     size = PageSize(ROWS_AT_ONCE, max_rows=ROWS_AT_ONCE, max_bytes=MOST_BYTES)
-    ending = attempt.ending(attempt.tables.parent, _since(cursor), by_modified)
+    ending = attempt.ending(attempt.tables.parent, _since(cursor), limit_by_modified)
     while True:
         page = await _changes_page(attempt, size)
         size.saw(page)
@@ -51,7 +51,7 @@ async def pull_changes(attempt: Attempt) -> None:
             if earlier and cursor.since and earlier < datetime.fromisoformat(cursor.since):
                 # The site's clock was set back since the last pull: what it wrote then looks older.
                 await _ask_from(attempt, earlier)
-                ending = attempt.ending(attempt.tables.parent, _since(cursor), by_modified)
+                ending = attempt.ending(attempt.tables.parent, _since(cursor), limit_by_modified)
                 continue
         if page.count and page.last is not None:
             await merge_page(attempt, page, keep_position=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from psycopg import AsyncConnection, sql
 
-from bascule.frappe.side_effects import RIPPLES, Ripple
+from bascule.frappe.side_effects import SIDE_EFFECTS, SideEffect
 from bascule.mirror.schema.columns import Column
 
 _COLUMNS = """
@@ -49,7 +49,7 @@ async def moved_by(
     They are to be fetched by name; one that the site does not give is gone. `stamped`: also those
     whose `modified` moved, which an incremental pull finds by itself.
     """
-    rules = [rule for rule in RIPPLES.get(doctype, ()) if stamped or not rule.stamped]
+    rules = [rule for rule in SIDE_EFFECTS.get(doctype, ()) if stamped or not rule.stamped]
     found: dict[str, set[str]] = defaultdict(set)
     if not rules or not names:
         return found
@@ -65,7 +65,7 @@ async def moved_by(
 
 
 async def _places(
-    conn: AsyncConnection, schema: str, doctype: str, rules: Iterable[Ripple]
+    conn: AsyncConnection, schema: str, doctype: str, rules: Iterable[SideEffect]
 ) -> dict[str, _Place]:
     tables = {doctype}
     fields = {"name", "parent", "parenttype"}
@@ -80,7 +80,7 @@ async def _places(
     return places
 
 
-def _query(places: Mapping[str, _Place], doctype: str, rule: Ripple) -> sql.Composed | None:
+def _query(places: Mapping[str, _Place], doctype: str, rule: SideEffect) -> sql.Composed | None:
     """From `s`, rows of what changed, to `t`, what moved, or by `h`, rows of it."""
     source = places.get(rule.rows or doctype)
     target = places.get(rule.held or rule.to)
@@ -115,7 +115,7 @@ def _query(places: Mapping[str, _Place], doctype: str, rule: Ripple) -> sql.Comp
     )
 
 
-def _knows(source: _Place, target: _Place, rule: Ripple) -> bool:
+def _knows(source: _Place, target: _Place, rule: SideEffect) -> bool:
     when = {rule.when[0]} if rule.when else set()
     after = {rule.after} - {""}
     ours = {*rule.named, *when, *after, *(("parent", "parenttype") if rule.rows else ("name",))}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bascule.frappe import FrappeError
-from bascule.frappe.permissions import above, roles_of_user
+from bascule.frappe.permissions import fields_above, roles_of_user
 from bascule.sync.fields import Field, Part, same
 from bascule.sync.receive.apply_remote import Seen
 from bascule.sync.receive.party import Document, doctype_of, value_in, values_of
@@ -63,7 +63,7 @@ async def _above(work: Sending, parts: set[Part]) -> set[tuple[Part, str]]:
         roles = await roles_of_user(work.site) if parts else None
         for part in parts if roles is not None else ():
             meta = await work.site.meta(doctype_of(work.fields.type, part))
-            found |= {(part, one.name) for one in above(meta, roles or (), "write")}
+            found |= {(part, one.name) for one in fields_above(meta, roles or (), "write")}
     except FrappeError:
         return found
     return found

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bascule.frappe import DocType, Field, NoPermission, Site
-from bascule.frappe.permissions import Roles, is_given, is_owners_alone
+from bascule.frappe.permissions import Roles, has_permission, is_only_if_owner
 from bascule.sync.fields import PARTS, Part
 from bascule.sync.mapping import NEEDED_OF_ADDRESS, Mapped
 from bascule.sync.receive.party import DOCTYPES, doctype_of, link_field
@@ -42,12 +42,12 @@ async def rights_of(site: Site, fields: Mapped, metas: Metas, roles: Roles) -> l
     """
     wanted = [(part, right) for part in PARTS for right in RIGHTS]
     doctypes = {part: doctype_of(fields.type, part) for part in PARTS}
-    asked = [is_given(site, doctypes[part], right) for part, right in wanted]
-    *told, custom = await asyncio.gather(*asked, is_given(site, "Custom Field", "create"))
+    asked = [has_permission(site, doctypes[part], right) for part, right in wanted]
+    *told, custom = await asyncio.gather(*asked, has_permission(site, "Custom Field", "create"))
     found = []
     for (part, right), given in zip(wanted, told, strict=True):
         meta = metas.get(part)
-        own = meta is not None and right != "create" and is_owners_alone(meta, roles, right)
+        own = meta is not None and right != "create" and is_only_if_owner(meta, roles, right)
         helping = meta.roles_that_may(right) if meta is not None else ()
         found.append(Right(doctypes[part], right, given and not own, helping, own))
     return [*found, Right("Custom Field", "create", custom, ("System Manager",))]

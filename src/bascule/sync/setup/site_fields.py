@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bascule.frappe import DocType, Duplicate, FrappeError, NoPermission, NotFound, Site
-from bascule.frappe.permissions import above, roles_of_user
+from bascule.frappe.permissions import fields_above, roles_of_user
 from bascule.sync.fields import PARTS, Field, Part, RecordType
 from bascule.sync.mapping import Mapped
 from bascule.sync.receive.party import CHILDREN, DOCTYPES, doctype_of, link_field, saves_parts
@@ -155,7 +155,7 @@ def _above(meta: DocType, roles: frozenset[str], fields: Mapped, part: Part) -> 
     if not roles:
         return told
     for right in ("write", "read"):
-        for one in above(meta, roles, right):
+        for one in fields_above(meta, roles, right):
             helping = ", ".join(meta.roles_that_may(right, one.permlevel)) or "no role"
             why = (
                 f"The hub's user may not {right} {one.name}: it has permission level "

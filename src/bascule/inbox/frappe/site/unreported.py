@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bascule.frappe import Site
-from bascule.frappe.side_effects import MADE_BY_SQL, MOVED
+from bascule.frappe.side_effects import AFFECTED, MADE_BY_SQL
 from bascule.hub import Hub
 from bascule.inbox.frappe.site.queue import GRACE, Changed, changed_lately
 from bascule.inbox.frappe.site.webhooks import EVERYTHING_AS, Found
@@ -94,7 +94,7 @@ def _was_due(doctype: str, changed: Changed, found: Found) -> bool:
     """
     if changed.made:
         return doctype not in MADE_BY_SQL
-    return doctype not in MOVED and (found.queue is None or bool(found.failures))
+    return doctype not in AFFECTED and (found.queue is None or bool(found.failures))
 
 
 def _is_late(doctype: str, changed: Changed, found: Found, seen: Seen) -> bool:
