@@ -1,7 +1,6 @@
-"""What every exchange with a site has in common: the open connections, what is known of its
-DocTypes, and a refusal that says who might be let in.
+"""The base of `Site`: method calls, remembered definitions, and refusals that name helpful roles.
 
-Which requests there are is for `_site` and `_writes` to say.
+Reading documents is in `_site`, writing them in `_writes`.
 """
 
 import time
@@ -24,12 +23,12 @@ from bascule.frappe.errors import FrappeError, NoPermission
 
 T = TypeVar("T")
 
-REMEMBERED = 600.0  # seconds that a definition is taken to stay what it was
-MOST_REMEMBERED = 4  # definitions of a site; they are large, and sites are many
+REMEMBERED = 600.0  # seconds that a definition is reused
+MOST_REMEMBERED = 4  # definitions a site; they are large, and a hub may have many sites
 
 
 class Client:
-    """`major`: Frappe's major version, as the site told here (`major_was_told`) or before."""
+    """`major` is Frappe's major version; `major_was_told` once the site told it to this object."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -50,14 +49,14 @@ class Client:
         await self.session.__aexit__(kind, error, traceback)
 
     async def call(self, method: str, /, **params: Any) -> Any:
-        """What a whitelisted method answers. It may write, so it is not asked again."""
+        """The result of a whitelisted method. It may write, so the request is never repeated."""
         operation = Operation("call", method)
         path = f"/api/method/{quote(method, safe='')}"
         response = await self.session.write("POST", path, operation, json=site_value(params))
         return member(response, operation, "message", needed=False)
 
     async def get(self, method: str, /, **params: Any) -> Any:
-        """What a whitelisted method that only reads answers."""
+        """The result of a whitelisted method that only reads; repeated while the site is away."""
         operation = Operation("call", method)
         path = f"/api/method/{quote(method, safe='')}"
         if params:
@@ -75,7 +74,7 @@ class Client:
         self._remember(doctype, meta)
         return meta
 
-    # Refusals, told with what is known of the DocType
+    # Refusals, explained by the definition of the DocType
 
     def _operation(self, action: str, doctype: str, name: str | None = None) -> Operation:
         return Operation(action, doctype, name, self._known.get(doctype, (0.0, None))[1])
@@ -83,7 +82,7 @@ class Client:
     async def _stored(
         self, exchange: Awaitable[Response], operation: Operation, within: str = "data"
     ) -> dict[str, Any]:
-        """The document that a write is answered with."""
+        """The document that the site returns after a write."""
         return document(
             await self._explained(exchange, operation.action, operation.target), operation, within
         )
@@ -91,8 +90,9 @@ class Client:
     async def _explained(
         self, exchange: Awaitable[T], action: str, doctype: str, parent: str | None = None
     ) -> T:
-        """Let a NoPermission say which roles would help. One more request the first time. What is
-        refused may be another document, which the site saves with this one.
+        """Adds to a NoPermission the roles that would help. Costs one more request the first time.
+
+        The refusal may be about another document, which the site saves with this one.
         """
         try:
             return await exchange
@@ -113,7 +113,7 @@ class Client:
         raise with_roles(refused, meta.roles_that_may(action) if meta else ())
 
     async def _definition(self, doctype: str) -> DocType | None:
-        """None where the user may not read it, which is remembered as well."""
+        """None where the user may not read the definition; that is remembered too."""
         until, meta = self._known.get(doctype, (0.0, None))
         if until < time.monotonic():
             try:
@@ -136,9 +136,10 @@ def document_path(doctype: str, name: str | None = None) -> str:
 
 
 def fits_a_path(name: str) -> bool:
-    """Whether a document's name arrives whole as the end of a path, percent signs or not: slashes
-    at its ends and dots between slashes are resolved away, and a line break fits no route of
-    Frappe's. Other names are said in the body of a call.
+    """Whether a document's name survives as the end of a URL's path.
+
+    Slashes at its ends and dots between slashes are resolved away, encoded or not, and no route of
+    Frappe takes a line break. Other names go in the body of a call.
     """
     return "\n" not in name and all(part.strip(".") for part in name.split("/"))
 

@@ -1,8 +1,7 @@
-"""A number for each row, computed by the site, that changes with any of its values.
+"""Checksums of rows, computed by the site's database: they change with any value of the row.
 
-Frappe up to version 15 passes functions in `fields` to its database, so one request can tell
-whether any value of a DocType is another than before, whatever its `modified` says. Version 16
-takes no such function.
+Frappe up to version 15 passes functions in `fields` to its database. So one request tells whether
+any value of a DocType has changed, whatever `modified` says. Version 16 refuses such functions.
 """
 
 from collections.abc import Sequence
@@ -13,20 +12,22 @@ ARGUMENTS = 100  # of one function
 
 
 class Total(NamedTuple):
-    """So many rows, and the XOR of their checksums: 0 where there are none."""
+    """The number of rows, and the XOR of their checksums (0 without rows)."""
 
     rows: int
     checksum: int
 
 
 def row_checksum(fields: Sequence[str]) -> str:
-    """For the `fields` of a list: 32 bits of a row's values as the site's database has them."""
+    """An entry for the `fields` of a list: 32 bits over the values of a row as they are stored."""
     return f"{row_expression(_quoted(fields))} as {CHECKSUM}"
 
 
 def total_checksum(fields: Sequence[str], guards: Sequence[str] = ()) -> tuple[str, ...]:
-    """For the `fields` of a list: a `Total` of all its rows. `guards`: those of the fields that
-    the user may be kept from: of a function of many fields Frappe judges the first alone.
+    """Entries for the `fields` of a list, which `as_total` reads: a `Total` of all rows.
+
+    `guards` are those of the fields that may be withheld from the user: in a function of many
+    fields, Frappe checks the right to the first alone.
     """
     guarded = (f"count(`{field}`) as guard{number}" for number, field in enumerate(guards))
     checksum = f"bit_xor({row_expression(_quoted(fields))}) as {CHECKSUM}"
@@ -41,10 +42,11 @@ def as_total(row: dict[str, Any], guards: Sequence[str] = ()) -> Total | None:
 
 
 def row_expression(columns: Sequence[str]) -> str:
-    """Of `columns` as SQL names them. JSON keeps null and empty, and the places of values, apart;
-    concat is not allowed.
+    """An SQL expression over `columns`, which are written as SQL names them.
 
-    A CRC alone is linear: the same change in two rows of one length would cancel out in the XOR.
+    JSON tells null from empty and keeps values apart; Frappe does not allow concat. MD5 comes
+    first because a CRC is linear: the same change in two rows of one length would cancel out in
+    the XOR.
     """
     parts = [",".join(some) for some in _batched(columns, ARGUMENTS)]
     if len(parts) > 1:

@@ -1,7 +1,6 @@
-"""The SQL that a site ran for a list, where somebody wants to see it: Frappe's own `debug`.
+"""The SQL that a site ran for a list, for debugging: Frappe's own `debug` argument.
 
-Frappe tells it in the answer to who asks for it. It holds what was asked for, values of filters
-among it, and no secret of the hub's.
+Frappe returns it in the response. It contains the values of filters, and no secret of the hub.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ TAKES = "Execution time: "
 
 
 class ExecutedSQL(NamedTuple):
-    """A statement of the site's database; the seconds are as Frappe rounds them, None: untold."""
+    """A statement of the site's database; `seconds` as Frappe rounds them, None where not told."""
 
     sql: str
     seconds: float | None
@@ -34,7 +33,7 @@ _tell: ContextVar[Tell | None] = ContextVar("executed", default=None)
 
 @contextmanager
 def collect_sql(tell: Tell) -> Iterator[None]:
-    """Within the block sites are asked for the SQL of each list, and `tell` is called with it."""
+    """Within the block sites return the SQL of each list, and `tell` is called with it."""
     token = _tell.set(tell)
     try:
         yield
@@ -43,14 +42,14 @@ def collect_sql(tell: Tell) -> Iterator[None]:
 
 
 def with_debug(path: str, body: Any) -> Any:
-    """The body that asks for it as well, if somebody wants to know and this path tells."""
+    """The body with `debug` added, where somebody collects SQL and this path returns it."""
     if _tell.get() is None or path != TOLD_BY or not isinstance(body, dict):
         return body
     return {**body, "debug": True}
 
 
 def tell_statements(path: str, response: Response) -> None:
-    """Tell what an answer says of it; nothing where it says nothing that is understood."""
+    """Passes on the statements of a response; none where it holds none that are understood."""
     tell = _tell.get()
     if tell is None or path != TOLD_BY:
         return
@@ -59,7 +58,7 @@ def tell_statements(path: str, response: Response) -> None:
 
 
 def statements(body: bytes) -> list[ExecutedSQL]:
-    """Those of an answer. Frappe tells how long one took before or after it, by version."""
+    """The statements of a response; their times come before or after them, by version."""
     try:
         messages = msgspec.json.decode(
             msgspec.json.decode(body, type=_Debugged).messages, type=list[str]

@@ -16,9 +16,11 @@ from bascule.frappe.checksums import row_expression
 
 
 class FamilyMember(NamedTuple):
-    """A DocType of the family. `fields`: those that its checksum is of; none where its rows are
-    only counted. `guards`: those that this user may be kept from; in a function of many fields of
-    a joined table, Frappe asks for the right to one of them alone.
+    """A DocType of the family: the parent or a child table.
+
+    `fields` go into its checksum; empty to count rows only. `guards` are those fields that may be
+    withheld from this user: in a function of many fields of a joined table, Frappe checks the right
+    to only one of them.
     """
 
     doctype: str
@@ -27,7 +29,7 @@ class FamilyMember(NamedTuple):
 
 
 class FamilyTotal(NamedTuple):
-    """So many rows, and the sum of their distinct checksums: 0 where there are none."""
+    """The number of rows, and the sum of their distinct checksums (0 without rows)."""
 
     rows: int
     sum: int
@@ -36,8 +38,8 @@ class FamilyTotal(NamedTuple):
 async def family_totals(
     site: Site, family: Sequence[FamilyMember], filters: Filters
 ) -> list[FamilyTotal] | None:
-    """Of the documents that a list with these filters gives, the first of the family, and of the
-    rows in their child tables, which the others are. None where a field is withheld.
+    """Totals of the documents that match, which are of the family's first DocType, and of the rows
+    in their child tables, which are the others. None where a field is withheld.
     """
     fields = [f"{_column(one.doctype, 'name')} as join{place}" for place, one in _joined(family)]
     for place, one in enumerate(family):
@@ -47,7 +49,7 @@ async def family_totals(
 
 
 def _joined(family: Sequence[FamilyMember]) -> Iterator[tuple[int, FamilyMember]]:
-    """Frappe joins the table of each column that stands by itself."""
+    """Frappe joins the table of each column that is listed by itself."""
     each = iter(enumerate(family))
     next(each)
     return each

@@ -1,8 +1,8 @@
-"""What the user whose key this is may do, by its roles and a DocType's permission rows.
+"""What the user of an API key may do, by the user's roles and a DocType's permission rows.
 
-Follows frappe/permissions.py and frappe/model/meta.py: a right is that of any of the user's roles,
-at the permission level of a field, and some are to what the user made itself alone. Limits to
-single documents (User Permissions, shares) are in no definition: `is_given` asks the site itself.
+Follows frappe/permissions.py and frappe/model/meta.py: any role of the user gives a right, for the
+fields of a permission level, and some only to documents that the user owns. Limits to single
+documents (User Permissions, shares) stand in no definition: `has_permission` asks the site.
 """
 
 from collections.abc import Collection

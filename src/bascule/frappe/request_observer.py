@@ -1,4 +1,4 @@
-"""Who wants to know of each request to a site: to count it, or to trace it."""
+"""A hook around each request to a site, for counts and traces. One a process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, contextmanager
 from bascule.frappe._http.models import Response
 from bascule.frappe.errors import FrappeError
 
-# Given what the request came to, before the block ends.
+# Called with the outcome of the request, before the block ends.
 Observed = Callable[[Response | FrappeError], None]
-# Given method and path, without the query.
+# Called with the method and the path, without the query.
 Observer = Callable[[str, str], AbstractContextManager[Observed]]
 
 
@@ -18,7 +18,7 @@ def nobody(method: str, path: str) -> Iterator[Observed]:
 
 
 class ObserverSlot:
-    """The one observer of this process."""
+    """Holds the one observer of this process."""
 
     def __init__(self) -> None:
         self._observer: Observer = nobody

@@ -1,5 +1,6 @@
-"""What ERPNext changes besides the document that was saved, without an event and often without
-moving `modified`: which documents to look at after which.
+"""What ERPNext changes besides the document that was saved: which documents to fetch after which.
+
+These changes send no event, and many do not move `modified`.
 
 Read off ERPNext 15.90: its `db_set` and `set_value` with `update_modified=False`, its SQL updates
 (`status_updater`, `qb.update`, raw ones) and `db_update` of documents that were not saved.
@@ -11,13 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SideEffect:
-    """A change of one document moves documents of `to`.
+    """A saved document changes documents of the DocType `to`.
 
-    `named`: the fields that say which, of the changed document's rows of the child DocType `rows`,
-    or of itself where that is empty. They hold what `by`, fields of `to`, hold there; or fields of
-    the rows `held` of `to`. `when`: a field and the value that it has to have, for Dynamic Links.
-    `after`: a field in which the moved one is later, of two of the same DocType.
-    `stamped`: ERPNext moves `modified` too, so who pulls what was modified finds it anyway.
+    - `named` are the fields that identify those documents: fields of the child DocType `rows`, or
+      of the saved document itself where `rows` is empty.
+    - `by` are the fields of `to` that hold the same values, or fields of its child DocType `held`.
+    - `when` is a field and the value that it must have, for Dynamic Links.
+    - `after` is a field in which the changed document is later, where both are of one DocType.
+    - `stamped`: ERPNext moves `modified` too, so an incremental pull finds the change anyway.
     """
 
     to: str
@@ -31,7 +33,7 @@ class SideEffect:
 
 
 def _named(to: str, rows: str, *fields: str, stamped: bool = False) -> tuple[SideEffect, ...]:
-    """Rows (or the document itself) have a Link to what moves, one in each of these fields."""
+    """Each of these fields is a Link to a document that changes."""
     return tuple(SideEffect(to, (field,), rows, stamped=stamped) for field in fields)
 
 
@@ -45,13 +47,13 @@ def _either(
 
 
 def _bins(rows: str, *warehouses: str, item: str = "item_code") -> tuple[SideEffect, ...]:
-    """Quantities of the Bins of an item in the warehouses that these fields name."""
+    """The Bins of an item in the warehouses that these fields name."""
     by = ("item_code", "warehouse")
     return tuple(SideEffect("Bin", (item, place), rows, by, stamped=True) for place in warehouses)
 
 
 def _with(to: str, rows: str, *fields: str, by: str = "", held: str = "") -> SideEffect:
-    """Those of `to` that name the same: in the fields `by` (or the same), in their rows `held`."""
+    """Documents of `to` with the same values: in the fields `by` (or the same), in rows `held`."""
     return SideEffect(to, fields, rows, tuple(by.split()) or fields, held)
 
 
@@ -387,13 +389,13 @@ SIDE_EFFECTS: dict[str, tuple[SideEffect, ...]] = {
     ),
 }
 
-# A Webhook for it is told of nothing: who wants to hear of it listens to that other one.
+# A Webhook on the first never fires; the second is saved with each change of it.
 WITHOUT_EVENTS = {"Bin": "Stock Ledger Entry"}
 MADE_BY_SQL = frozenset({"Bin", "Serial No", "Batch"})
-# Moved by SQL, at times with `modified`: that one changed is no proof that anybody was to be told.
+# Changed by SQL, some with `modified`: a change is no proof that a webhook was due.
 AFFECTED = frozenset(effect.to for effects in SIDE_EFFECTS.values() for effect in effects)
 
 
 def affected_doctypes(doctypes: Iterable[str]) -> set[str]:
-    """The DocTypes whose documents move with documents of these."""
+    """The DocTypes whose documents change when documents of these are saved."""
     return {effect.to for doctype in doctypes for effect in SIDE_EFFECTS.get(doctype, ())}

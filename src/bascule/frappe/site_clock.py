@@ -1,15 +1,14 @@
-"""From when on to ask a site for changes, though its times are local and its clock can be set back.
+"""Since when to ask a site for changes, although its times are local and its clock may be set back.
 
-`modified` is the site's local time, so it goes back an hour each autumn, and whenever someone sets
-the clock. What was written after a reading of that clock was written after the reading, less such
-a step.
+`modified` is the site's local time: it goes back an hour each autumn, and when somebody sets the
+clock. So the start of a pull is the last reading of that clock, less any step back since.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-# A document's `modified` is set when its transaction begins to write, and it is seen when that
+# A document gets its `modified` when its transaction begins to write, and is visible only when that
 # commits.
 OVERLAP = timedelta(minutes=10)
 # Below this a step of the site's clock is the resolution of the Date header and the network.
@@ -36,10 +35,10 @@ class ClockReading:
 def changed_since(
     last: ClockReading | None, site_clock: datetime | None, here: datetime, newest: str | None
 ) -> datetime | None:
-    """From when on: naive, the site's local time. None: from the start.
+    """Since when to ask for changes: naive, the site's local time; None for everything.
 
-    `last`: when the last look began; `site_clock`, `here`: both clocks now, the site's if it was
-    read; `newest`: the latest `modified` that was seen.
+    `last` is the reading at which the last pull began. `site_clock` and `here` are both clocks now,
+    the site's None where it was not read. `newest` is the latest `modified` seen so far.
     """
     if last is None:
         return None

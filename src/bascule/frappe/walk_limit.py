@@ -1,7 +1,7 @@
-"""A walk that has to end: what a site gives is held against what it counts.
+"""A bound for a walk through all rows of a DocType: no more than the site counts.
 
-A site that was taken over, or whose own code lists a DocType, can make rows up for ever. A walk
-that goes on beyond what was counted has it counted again, since sites grow; beyond that it stops.
+A site that was taken over, or that lists a DocType with code of its own, can make up rows for ever.
+A walk that passes the count has the site count again, since sites grow; past that it stops.
 """
 
 import math
@@ -9,22 +9,24 @@ from collections.abc import Awaitable, Callable
 
 from bascule.frappe.errors import FrappeError, NeverEnds
 
-UNCOUNTED = 10_000  # rows of a walk that are taken before they are counted
+UNCOUNTED = 10_000  # rows that a walk takes before the site is asked for a count
 
 
 def limit_by_name(counted: int) -> int:
-    """The most rows that a walk by name gives: some are made, renamed or deleted meanwhile."""
+    """The most rows of a walk by name: some are created, renamed or deleted while it lasts."""
     return counted + counted // 100 + 1_000
 
 
 def limit_by_modified(counted: int) -> int:
-    """The most rows of a walk by time of change: what is saved again comes again, at its end."""
+    """The most rows of a walk by `modified`: a document saved during the walk comes again."""
     return 2 * counted + 10_000
 
 
 class WalkLimit:
-    """`counted`: what the site said at the beginning, None: nothing yet. `got`: the rows that are
-    there from before. Where the site does not count, nothing is held against it.
+    """Counts the rows of one walk, and ends it with NeverEnds.
+
+    `counted` is the site's count at the start, None while it was not asked. `got` are the rows that
+    an earlier part of the walk has brought. A site that refuses to count has no limit.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class WalkLimit:
         self.got = got
 
     async def saw(self, rows: int) -> None:
-        """So many rows more. NeverEnds where they are more than the site has."""
+        """Adds the rows of a page. NeverEnds where there are more than the site has."""
         self.got += rows
         if self.got <= self._allowed:
             return

@@ -1,17 +1,18 @@
-"""Whose turn it is: what a worker takes of the queue next, and the places that it keeps free.
+"""Which job a worker takes next, and how many of its places it keeps free.
 
-Procrastinate takes the oldest of the highest priority, and knows no other order. So a night's round
-of hundreds of syncs would hold up an edit that somebody saves meanwhile, and one site that hangs
-would hold every place. Here the classes of `Work` go one before the other; some places are for
-people's work alone; and the runs of one connection hold few places at a time, in all workers
-together.
+Procrastinate takes the oldest job of the highest priority. Then a night's hundreds of syncs would
+delay an edit that somebody saves, and one site that hangs would hold every place. So:
+
+- a job of a higher class of `Work` goes first;
+- some places are reserved for people's work;
+- the runs of one connection hold few places, over all workers together.
 """
 
 from typing import Any
 
 from bascule.jobs.registry import PERIODIC, TASKS, Work
 
-# A job's class is its task's, or the higher one that whoever queued it gave it.
+# A job's class is that of its task, or the higher one that it was queued with.
 KNOWN = """
     known AS (
         SELECT * FROM unnest(%(tasks)s::text[], %(classes)s::int[]) AS each (task_name, class)
@@ -21,7 +22,7 @@ KNOWN = """
          WHERE status = 'doing' AND task_name = ANY(%(runs)s) GROUP BY 1
     )
 """
-# As Procrastinate's own function, whose rule of locks it keeps, but for `most`.
+# Procrastinate's own function with its rule of locks; `most` is added.
 _COULD_BEGIN = """
           FROM procrastinate_jobs AS jobs
           LEFT JOIN known ON known.task_name = jobs.task_name
@@ -38,7 +39,7 @@ _COULD_BEGIN = """
                             AND (other.priority > jobs.priority
                                  OR (other.priority = jobs.priority AND other.id < jobs.id)))))
 """
-# The jobs that would begin now, if there were places for all.
+# The jobs that would start now if there were enough places.
 READY = f"WITH {KNOWN}, ready AS (SELECT jobs.* {_COULD_BEGIN})"
 NEXT = f"""
     WITH {KNOWN}, candidate AS (
@@ -55,7 +56,7 @@ NEXT = f"""
 
 
 class Places:
-    """The places of one worker. `taken` is by a job's number."""
+    """The places of one worker. `taken` holds the ids of the running jobs."""
 
     def __init__(self, places: int) -> None:
         self.places = places
@@ -63,11 +64,11 @@ class Places:
 
     @property
     def kept(self) -> int:
-        """How many only people's work may take: none of a worker of three places or fewer."""
+        """How many are reserved for people's work: none of a worker with three places or fewer."""
         return self.places // 4
 
     def asking(self) -> dict[str, Any]:
-        """What NEXT is to be asked with."""
+        """The parameters of NEXT."""
         classes = {name: one.work for name, one in TASKS.items()}
         classes |= {one.task_name: one.work for one in PERIODIC.values()}
         free = self.places - len(self.taken)

@@ -1,4 +1,4 @@
-"""The processes of a hub, as each tells of itself: what it is, where, and what memory it has."""
+"""The processes of a hub, as each reports itself: its role, its machine and its memory."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from bascule.store.identity import after_restore
 from bascule.telemetry import give_back, take_counts
 
 log = logging.getLogger(__name__)
-EVERY = 10.0  # seconds between two words of a process about itself
+EVERY = 10.0  # seconds between two reports of a process
 Role = Literal["web", "worker"]
 
 
@@ -68,7 +68,7 @@ class HasDatabase(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """A process that was heard of lately. `roles`: web, worker, or both."""
+    """A process that reported lately. `roles` are web, worker, or both."""
 
     host: str
     pid: int
@@ -96,7 +96,7 @@ _FORGET = "DELETE FROM bascule.processes WHERE seen_at < now() - interval '1 hou
 
 
 def resident_bytes() -> int | None:
-    """Of this process, now; where only the most that it ever had is known, that."""
+    """Resident memory of this process now; its peak where the system tells only that."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
@@ -112,7 +112,7 @@ def resident_bytes() -> int | None:
 
 @asynccontextmanager
 async def telling(hub: HasDatabase, role: Role) -> AsyncIterator[None]:
-    """This process is told of for as long as the block lasts."""
+    """Reports this process while the block runs."""
     process = uuid4()
     task = asyncio.create_task(_tell(hub, process, role))
     try:
@@ -140,7 +140,7 @@ async def _tell(hub: HasDatabase, process: UUID, role: Role) -> None:
 
 
 async def write_counts(hub: HasDatabase) -> None:
-    """What this process counted since the last time, added to what all have counted."""
+    """Adds what this process counted since the last call to the counters of all."""
     taken = {key: value for key, value in sorted(take_counts().items()) if value}
     if not taken:
         return
@@ -160,7 +160,7 @@ async def write_counts(hub: HasDatabase) -> None:
 
 
 async def counts_of_all(conn: AsyncConnection[Any]) -> list[tuple[str, list[str], float]]:
-    """Name, labels and value of everything that was ever counted here."""
+    """Name, labels and value of every counter."""
     found = await conn.execute("SELECT name, labels, value FROM bascule.counters ORDER BY 1, 2")
     return [(name, json.loads(labels), value) for name, labels, value in await found.fetchall()]
 

@@ -1,4 +1,4 @@
-"""The queue as those see it who put work in: Procrastinate, in the hub's own database."""
+"""Puts jobs into the queue: Procrastinate, in the hub's own database."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +15,7 @@ from bascule.jobs.registry import Work
 from bascule.store import Database
 from bascule.store.database import driver_connection
 
-# As Procrastinate's own function for many, which lets none of them in where one waits already.
+# Procrastinate's own function for many queues none where one of them waits already.
 _DEFER_EACH = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args)
     SELECT 'default', %(name)s, %(priority)s, given.key, given.key, given.arguments::jsonb
@@ -47,13 +47,13 @@ class Jobs:
         work: Work | None = None,
         **arguments: Any,
     ) -> int | None:
-        """Queues one run of a task; the job's id. Arguments are JSON. `work`: where this one is for
-        more than its task is.
+        """Queues one run of a task; returns the job's id. Arguments are JSON.
 
-        Of jobs with one `lock` one runs at a time, in the order in which they were queued (so one
-        that waits for its `schedule_at` holds back the later ones). With `queueing_lock`, None
-        where another job with it waits already. With `connection` the job is there when that
-        transaction commits, and not at all when it does not.
+        - `lock`: of jobs with the same lock one runs at a time, in the order of queueing; one that
+          waits for its `schedule_at` holds back the later ones.
+        - `queueing_lock`: returns None where a job with the same one waits already.
+        - `connection`: the job is queued when this transaction commits.
+        - `work` gives this job a higher class than its task has.
         """
         async with self._on(connection, guarded=queueing_lock is not None) as raw:
             job = self._app.configure_task(
@@ -81,9 +81,11 @@ class Jobs:
         connection: psycopg.AsyncConnection | AsyncSession,
         priority: int = 0,
     ) -> int:
-        """Queues a task once for each of these, in one statement and the caller's transaction: what
-        is told apart by its key, which is both its lock and its queueing lock; and its arguments.
-        How many were queued: where one waits already, it is enough. A higher `priority` goes first.
+        """Queues a task once for each key, in one statement of the caller's transaction.
+
+        `arguments` maps a key, which is the job's lock and queueing lock, to the job's arguments.
+        Returns how many were queued: a key that waits already is skipped. A higher `priority` goes
+        first.
         """
         raw = await driver_connection(connection)
         queued = await raw.execute(

@@ -1,9 +1,8 @@
-"""How the queue stands: what waits for a place, since when, and who holds the places; and whether
-a worker is there at all.
+"""The status of the queue: how many jobs wait for a place, since when, who holds the places, and
+whether a worker is alive.
 
-A job that waits for another of its own lock, or because its connection holds as many places as it
-may, waits for its own, and is not counted: it says nothing of how busy the workers are. Nor are the
-ticks of a clock, which a worker leaves behind when it ends.
+Not counted are jobs that wait for their own lock or for a place of their connection, since that
+says nothing of how busy the workers are, and ticks, which a worker leaves behind when it ends.
 """
 
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from psycopg import AsyncConnection
 from bascule.jobs.priorities import KNOWN, READY, Places
 from bascule.jobs.registry import PERIODIC, SWEEP, Work
 
-LATELY = 30.0  # seconds; a worker's heart beats every 5
-PATIENCE = timedelta(minutes=10)  # what waits longer than this is a fault
+LATELY = 30.0  # seconds; a worker's heartbeat comes every 5
+PATIENCE = timedelta(minutes=10)  # a job that waits longer is a fault
 
-# A job that waited for its time waits for a place from then on.
+# A job with a `schedule_at` waits for a place from that time on.
 _WAITING = f"""
     {READY}
     SELECT count(*), min(greatest(jobs.scheduled_at, event.at))
@@ -42,7 +41,7 @@ _WORKER = """
 
 @dataclass(frozen=True)
 class Holder:
-    """Places that jobs of one task hold, of one connection or of none in particular."""
+    """The places that jobs of one task hold for one connection, or for none."""
 
     connection_id: str | None
     task: str
@@ -52,8 +51,8 @@ class Holder:
 
 @dataclass(frozen=True)
 class Queue:
-    """`waiting`: jobs that would begin if there were a place. `oldest_at`: since when the one does
-    that waits longest. `worker_at`: when a worker was heard of last.
+    """`waiting` counts the jobs that would start if there were a place; `oldest_at` is since when
+    the first of them waits. `worker_at` is the last heartbeat of any worker.
     """
 
     worker_at: datetime | None
@@ -70,11 +69,11 @@ class Queue:
 
     @property
     def stands(self) -> bool:
-        """Whether something has waited for so long that it is a fault."""
+        """Whether a job has waited longer than `PATIENCE`."""
         return self.oldest_at is not None and self.oldest_at < datetime.now(UTC) - PATIENCE
 
 
-# Each job by its class: its task's, or the higher one that whoever queued it gave it.
+# Each job's class is that of its task, or the higher one that it was queued with.
 _BACKLOG = f"""
     {READY}
     SELECT greatest(known.class, jobs.priority), count(*),
@@ -95,7 +94,7 @@ _DOING = f"""
 
 @dataclass(frozen=True)
 class Backlog:
-    """What waits for a place, and what has one, of one class of work."""
+    """The waiting and the running jobs of one class of work."""
 
     work: Work
     waiting: int
@@ -104,7 +103,7 @@ class Backlog:
 
 
 async def backlog_of(conn: AsyncConnection, places: int) -> list[Backlog]:
-    """Every class, the most urgent first; those of which there is nothing too."""
+    """Every class, the most urgent first, empty ones included."""
     asked = Places(places).asking()
     waiting = await (await conn.execute(_BACKLOG.encode(), asked)).fetchall()
     doing = await (await conn.execute(_DOING.encode(), asked)).fetchall()
@@ -118,18 +117,18 @@ async def backlog_of(conn: AsyncConnection, places: int) -> list[Backlog]:
 
 
 def _class_of(number: int | None) -> Work:
-    """The one at or below this priority."""
+    """The class at or below this priority."""
     return max((work for work in Work if work <= (number or 0)), default=Work.HOUSEKEEPING)
 
 
 async def worker_seen(conn: AsyncConnection) -> tuple[datetime | None, bool]:
-    """When a worker was heard of last, and whether that is lately."""
+    """The last heartbeat of any worker, and whether it is recent."""
     row = await (await conn.execute(_WORKER, [LATELY])).fetchone()
     return (row[0], row[1]) if row is not None else (None, False)
 
 
 async def queue_of(conn: AsyncConnection, places: int) -> Queue:
-    """`places`: of one worker, which decides how many one connection may hold."""
+    """`places` is the concurrency of a worker, which bounds the places of one connection."""
     seen_at, alive = await worker_seen(conn)
     asked = Places(places).asking() | {
         "ticks": [*(one.task_name for one in PERIODIC.values()), SWEEP]

@@ -1,4 +1,4 @@
-"""What can be done in the background: tasks by name, and those that a clock starts.
+"""The background jobs of a hub: tasks by name, and periodic jobs by schedule.
 
 Rooms register theirs by importing `task` and `every`; `load` imports the rooms.
 """
@@ -10,18 +10,18 @@ from importlib import import_module
 from typing import Any, Concatenate, ParamSpec
 
 P = ParamSpec("P")
-# The first argument is the hub, handed in by the worker; this floor does not know what it is.
+# The first argument is the hub, passed by the worker; its type is of a higher room.
 Job = Callable[Concatenate[Any, P], Awaitable[None]]
 Tick = Callable[[Any], Awaitable[None]]
 
 
 class Work(IntEnum):
-    """What jobs are for. The higher goes first, see `priorities`; the numbers are priorities."""
+    """Classes of jobs; the numbers are priorities, and a higher one goes first (`priorities`)."""
 
-    CLOCK = 40  # what a clock starts, and is over in a moment
+    CLOCK = 40  # periodic, and done in a moment
     PEOPLE = 30  # an edit on its way to the site; a webhook that has arrived
-    SOON = 20  # what somebody waits for, or a webhook has asked for
-    RUNS = 10  # of the mirror
+    SOON = 20  # somebody waits for it, or a webhook asked for it
+    RUNS = 10  # scheduled runs of the mirror
     HOUSEKEEPING = 0
 
 
@@ -62,7 +62,7 @@ PERIODIC: dict[str, Periodic] = {}
 
 
 def task(name: str, work: Work = Work.RUNS) -> Callable[[Job[P]], Job[P]]:
-    """Registers a coroutine function `(hub, **arguments)`. What it raises marks the job failed.
+    """Registers a coroutine function `(hub, **arguments)`; an exception marks the job failed.
 
     A job can run twice: its worker may be killed after the work and before the queue knows. It is
     cancelled (CancelledError) when its worker stops, and then runs again elsewhere.

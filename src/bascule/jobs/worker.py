@@ -1,7 +1,7 @@
-"""A worker: runs what is queued, beats its heart, takes over what killed workers left.
+"""A worker: runs queued jobs, sends heartbeats, takes over the jobs of killed workers.
 
-Procrastinate runs the jobs. It gives up when the database goes away for a moment, and gives a
-killed worker's jobs to nobody; both are made good here.
+Procrastinate runs the jobs. It ends when the database goes away for a moment, and leaves a killed
+worker's jobs as they are; this module reconnects, and queues such jobs again.
 """
 
 import asyncio
@@ -32,20 +32,20 @@ from bascule.telemetry import about, count, span
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 5.0  # seconds
-STALLED = 15.0  # seconds without a heartbeat: the worker is dead, or will find its work given away
-TAKEOVER = 5.0  # seconds between two looks for dead workers
-POLL = 1.0  # seconds; for what no notification tells of, such as a time that has come
-CONNECTIONS = 5  # to the database, of a worker's queue; its listener has one more
-# What a job's arguments say that it is about, as log lines and traces tell it.
+STALLED = 15.0  # seconds without a heartbeat after which a worker's jobs are taken over
+TAKEOVER = 5.0  # seconds between two checks for dead workers
+POLL = 1.0  # seconds; for jobs that no notification announces, such as scheduled ones
+CONNECTIONS = 5  # to the database, for the queue of a worker; its listener has one more
+# Arguments of jobs that become fields of log lines and traces, by the field's name.
 ABOUT = {"run_id": "run", "record_id": "record", "connection_id": "connection"}
 RECONNECT = Backoff(0.5, longest=2.0)  # to a database that has gone away
 STEADY = 60.0  # seconds at work after which the pauses start from the first again
 GRACE = 5.0  # seconds that running jobs get when a worker is asked to stop
-KEEP_HOURS = 24 * 7  # of jobs that failed, for who wants to know why
+KEEP_HOURS = 24 * 7  # how long failed jobs are kept
 TAKEOVER_LOCK = 0x6261_7374  # an advisory lock: one worker at a time takes over
 
-# Procrastinate tells workers of what is queued, not of a lock or a place that is free: who waits
-# for that would wait for somebody's poll.
+# Procrastinate notifies workers of queued jobs, not of a lock or a place that becomes free: a job
+# that waits for one would start only at the next poll.
 _CALL_NEXT = """
     SELECT pg_notify('procrastinate_any_queue_v1',
                      json_build_object('type', 'job_inserted', 'job_id', id)::text)
@@ -63,9 +63,9 @@ class HasDatabase(Protocol):
 async def run_worker(
     hub: HasDatabase, concurrency: int = 8, until: asyncio.Event | None = None
 ) -> None:
-    """Works until the event is set (or this is cancelled); then jobs that run get some seconds.
+    """Runs jobs until the event is set or this is cancelled; running jobs then get `GRACE` seconds.
 
-    What is not done by then goes back into the queue. A database that goes away is waited for.
+    Unfinished jobs go back into the queue. While the database is away the worker reconnects.
     """
     until = until or asyncio.Event()
     failures = 0
@@ -88,8 +88,8 @@ async def run_worker(
 
 
 async def _work(hub: HasDatabase, concurrency: int, until: asyncio.Event) -> None:
-    """One life of Procrastinate's worker: until the event, or until the database is gone."""
-    # Not the hub's pool: jobs may use that up, and a heart that waits for it stands still.
+    """Runs Procrastinate's worker until the event, or until the database is gone."""
+    # Not the hub's pool: jobs may use it up, and heartbeats must not wait for it.
     connector = PsycopgConnector(
         pool_factory=Pool,
         conninfo=hub.db.conninfo,
@@ -157,13 +157,13 @@ def _add(app: App, name: str, run: Job[...], *, ticks: bool = False) -> Any:
 
 
 class OwnJobs(JobManager):
-    """Says what became of a job only while that job is ours.
+    """Records the outcome of a job only while this worker still owns it.
 
-    A worker that hung (a machine that slept, a stopped process) finds its job given to another one.
-    Procrastinate knows jobs by their number alone, so it would end the other's work too.
+    A worker that hung (a machine that slept, a stopped process) finds its job taken over by another
+    one. Procrastinate knows jobs by their id alone, so it would end the other's job too.
 
-    What could not be said, as the database was away just then, is said later: Procrastinate lets it
-    be, and while its worker lives nobody takes such a job over, or gets its lock.
+    An outcome that could not be recorded because the database was away is recorded later.
+    Procrastinate drops it, and while its worker lives nobody takes the job over or gets its lock.
     """
 
     def __init__(self, connector: PsycopgConnector, places: Places) -> None:
@@ -191,7 +191,7 @@ class OwnJobs(JobManager):
         await self._say(partial(self._retry, job, *args, **kwargs))
 
     async def say_what_is_left(self) -> None:
-        """What could not be said before."""
+        """Records the outcomes that could not be recorded before."""
         unsaid, self._unsaid = self._unsaid, []
         for say in unsaid:
             await self._say(say)
@@ -214,8 +214,8 @@ class OwnJobs(JobManager):
         try:
             await super().retry_job(job, *args, **kwargs)
         except UniqueViolation:
-            # Another one waits under the same queueing lock, and does all that there is to do. Two
-            # cannot wait, and whoever tries to make them would never get to any other job.
+            # Another job waits under the same queueing lock and does the same work; two cannot
+            # wait, and retrying that for ever would block every other job.
             await self._finish(job, Status.SUCCEEDED, delete_job=True)
 
     async def _is_ours(self, job: QueuedJob) -> bool:
@@ -227,7 +227,7 @@ class OwnJobs(JobManager):
 
 
 class HandBack(BaseRetryStrategy):
-    """A job that was cancelled as its worker stops is queued again; what failed is not."""
+    """Queues a job again that was cancelled because its worker stops; a failed job stays failed."""
 
     def get_retry_decision(
         self, *, exception: BaseException, job: QueuedJob
@@ -238,7 +238,7 @@ class HandBack(BaseRetryStrategy):
 
 
 async def _take_over_forever(app: App, connector: PsycopgConnector, jobs: OwnJobs) -> None:
-    """In every worker and not as a job: it must not wait for a free place behind long jobs."""
+    """Runs in every worker, outside of its places: it must not wait behind long jobs."""
     while True:
         await jobs.say_what_is_left()
         await _take_over(app, connector)
@@ -246,9 +246,9 @@ async def _take_over_forever(app: App, connector: PsycopgConnector, jobs: OwnJob
 
 
 async def _take_over(app: App, connector: PsycopgConnector) -> None:
-    """Queues again what workers without a heartbeat were doing.
+    """Queues the jobs of workers without a heartbeat again.
 
-    One worker at a time, or the second would take away again what the first has just given out.
+    One worker at a time does it, or a second would take away what the first has just queued.
     """
     async with connector.pool.connection() as connection:
         held = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [TAKEOVER_LOCK])
@@ -263,7 +263,7 @@ async def _take_over(app: App, connector: PsycopgConnector) -> None:
 
 @after_restore
 async def bury_workers(conn: psycopg.AsyncConnection[Any]) -> None:
-    """None of those that the backup tells of lives here: what they did is anybody's at once."""
+    """Marks every worker in a restored backup dead, so that its jobs are taken over at once."""
     await conn.execute("UPDATE procrastinate_workers SET last_heartbeat = 'epoch'")
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL's address in the forms that people have it in; in words, what is wrong with one."""
+"""The address of a PostgreSQL in the forms that people use, and what is wrong with one."""
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -28,9 +28,9 @@ def libpq_url(url: str, setting: str = "BASCULE_DATABASE_URL") -> str:
 
 
 def conninfo(url: str) -> str:
-    """The address with how we connect; its own options stay. What the session has is `session`'s.
+    """The address with the hub's connection options; options of its own stay.
 
-    The encoding comes first: it is that of the first statement too.
+    The encoding is set here because the first statement needs it; `session` sets the rest.
     """
     given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
     wanted = {"application_name": "bascule", "connect_timeout": "10"}
@@ -38,7 +38,7 @@ def conninfo(url: str) -> str:
 
 
 def libpq_environment(url: str) -> dict[str, str]:
-    """The address as libpq's environment: unlike a command line, nobody else can read that."""
+    """The address as libpq's environment variables, which others cannot read as a command line."""
     variables = {
         option.keyword.decode(): option.envvar.decode()
         for option in Conninfo.get_defaults()
@@ -109,7 +109,7 @@ _REASONS = (
 
 
 def cannot_connect(error: psycopg.Error, url: str) -> StoreError:
-    """What libpq said, as a cause and a next step. libpq never says the password."""
+    """libpq's message as a cause and a next step. libpq never shows the password."""
     said = str(error).strip()
     where = conninfo_to_dict(url)
     host = f"{where.get('host') or 'the local socket'}:{where.get('port') or 5432}"

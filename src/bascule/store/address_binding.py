@@ -1,8 +1,8 @@
 """A secret belongs to the address that it was given for, and is never sent to another one.
 
-Every encrypted column says which column of its row holds that address (`base.encrypted`). Who
-changes a row asks `refuse_moved` first, so that nothing is tried with it either; whoever forgets is
-refused when the row is written.
+Every encrypted column names the column of its row that holds this address (`base.encrypted`). Code
+that changes a row calls `refuse_moved` first, before it tries the new address; a write that does
+not is refused too.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,26 +19,28 @@ PORTS = {"http": 80, "https": 443}
 
 
 def same_place(one: str | None, other: str | None) -> bool:
-    """Whether two addresses are one place: scheme, host, port and folder, for of two folders of a
-    host each may be somebody else's. No address is no place.
+    """Whether two addresses have the same scheme, host, port and folder; False without an address.
+
+    The folder counts because two folders of a host may belong to different people.
     """
     return one is not None and other is not None and _place(one) == _place(other)
 
 
 def refuse_moved(row: Base, changes: Mapping[str, Any]) -> None:
-    """Invalid where `changes`, by column, put a stored secret beside another address than its own.
-    Taking the address away is none: nothing is sent then, and the next one is another address.
+    """Invalid where `changes`, by column, would keep a stored secret with another address.
+
+    Removing the address is allowed: nothing is sent without one, and a new one counts as another.
     """
     _refuse(row, {name: (getattr(row, name), value) for name, value in changes.items()})
 
 
 def sealed_columns(table: Any) -> Iterator[Column[Any]]:
-    """Those of a table that hold secrets."""
+    """The columns of a table that hold secrets bound to an address."""
     return (column for column in table.columns if "beside" in column.info)
 
 
 def _refuse(row: Base, changes: Mapping[str, tuple[Any, Any]]) -> None:
-    """`changes`: of each column what was and what shall be."""
+    """`changes` maps a column to its old and its new value."""
     wanting: dict[str, str] = {}
     names: list[str] = []
     for column in sealed_columns(row.__table__):
@@ -60,7 +62,7 @@ def _refuse(row: Base, changes: Mapping[str, tuple[Any, Any]]) -> None:
 @event.listens_for(Base, "before_update", propagate=True)
 def _before_update(_mapper: Mapper[Any], _conn: Connection, row: Base) -> None:
     sealed = list(sealed_columns(row.__table__))
-    if not sealed:  # as almost all that is ever written
+    if not sealed:  # almost every row has no such column
         return
     state: InstanceState[Any] = inspect(row)
     changes = {}

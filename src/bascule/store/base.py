@@ -24,8 +24,10 @@ def encrypted(called: str, *, beside: str = "") -> dict[str, str]:
 
 
 def made_here(called: str) -> dict[str, str]:
-    """For `mapped_column(info=...)`: Fernet's text of a key that the hub makes for itself. With a
-    new secret key its rows go, and others are made: who knew the old one may have read them.
+    """For `mapped_column(info=...)` of a key that the hub makes for itself, encrypted.
+
+    Key rotation deletes such rows instead of encrypting them again, and the hub makes new ones:
+    whoever knew the old secret key may have read them.
     """
     return {"made_here": called}
 
@@ -51,5 +53,5 @@ class Base(DeclarativeBase):
 
     @property
     def told_as(self) -> str:
-        """Which of several it is, where a connection has more than one of its kind."""
+        """Which one it is, where a connection has several of its kind."""
         return ""

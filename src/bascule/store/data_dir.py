@@ -1,4 +1,4 @@
-"""The data folder, and the secrets that are made once and kept in it."""
+"""The data folder, and the secrets that are created once and stored in it."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ from bascule.store.errors import StoreError
 
 
 def open_folder(path: Path) -> Path:
-    """The folder, made where it is missing. As root others may pass through, and see no names."""
+    """Creates the folder where it is missing. For root, other accounts may pass but not list it."""
     path = path.expanduser().absolute()
     try:
         for parent in [one for one in reversed(path.parents) if not one.exists()]:
@@ -34,7 +34,7 @@ def open_folder(path: Path) -> Path:
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """Whatever this process makes meanwhile is its account's alone."""
+    """Files that this process creates within the block are readable by its account alone."""
     before = os.umask(0o077)
     try:
         yield
@@ -43,9 +43,10 @@ def private_files() -> Iterator[None]:
 
 
 def kept_secret(path: Path, make: Callable[[], str]) -> str:
-    """What the file says; made with mode 600 if it is missing. Of two makers one wins, for both.
+    """The secret in the file, which is created with mode 600 where it is missing.
 
-    The file appears whole or not at all: a link to a written one cannot be half there.
+    Of two processes that create it at once, both get the same one. The file appears whole: it is
+    written beside and then linked.
     """
     try:
         if not path.exists():
@@ -65,7 +66,7 @@ def kept_secret(path: Path, make: Callable[[], str]) -> str:
 
 
 def replace_secret(path: Path, secret: str) -> None:
-    """The file says this from now on; at no moment is it gone or half there."""
+    """Replaces the secret in the file atomically."""
     try:
         name = _write_beside(path, secret)
         before = path.stat()

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WATCH = 1.0  # seconds between two looks at the embedded server's keeper
+WATCH = 1.0  # seconds between two checks of the embedded server's supervisor
 SESSIONS = 20  # at a time, of the hub's own tables
-DOWNLOADS = 8  # files that leave one hub at a time, each with a connection of its own
-PATIENCE = 20.0  # seconds that an embedded server gets to take the first connection
+DOWNLOADS = 8  # at a time of one hub, each with a connection of its own
+PATIENCE = 20.0  # seconds until an embedded server has to accept the first connection
 
 
 class Server(Protocol):
-    """Where the database is. `url` is for everybody on this machine, `fast_url` for ourselves."""
+    """Where the database is. `url` is for any program on this machine, `fast_url` for the hub."""
 
     @property
     def embedded(self) -> bool: ...
@@ -59,7 +59,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GivenServer:
-    """Yours: it is there before us and stays after us."""
+    """Your own server, which the hub neither starts nor stops."""
 
     url: str = field(repr=False)
     reader_url: str | None = field(repr=False, default=None)
@@ -70,7 +70,7 @@ class GivenServer:
         return self.url
 
     def leave(self) -> None:
-        """Nothing of ours is there to stop."""
+        """Does nothing: the server is not the hub's."""
 
 
 class Database:
@@ -81,16 +81,16 @@ class Database:
     ) -> None:
         self._server = server
         self._watch = watch
-        self.pooled = False  # whether something like PgBouncer stands before the server
+        self.pooled = False  # whether a pooler such as PgBouncer stands before the server
         self.pool = Pool(
-            self.conninfo,  # asked anew for each connection: an embedded server may move
+            self.conninfo,  # called for each connection: an embedded server may change its address
             min_size=1,
             max_size=connections,
             max_idle=120,
             name="bascule",
             open=False,
         )
-        # What reads these is slow or stands still: nothing else waits for one of them.
+        # Readers of downloads are slow or stop, so nothing else uses these connections.
         self.downloads = Pool(
             self.conninfo,
             min_size=0,
@@ -100,7 +100,7 @@ class Database:
             configure=pin_download,
             open=False,
         )
-        # Who asks whether the hub is well waits for nothing that it does.
+        # Health checks do not wait for the hub's work.
         self.pulse = Pool(
             self.conninfo, min_size=0, max_size=1, max_idle=60, name="health", open=False
         )
@@ -110,7 +110,7 @@ class Database:
             pool_size=SESSIONS // 2,
             max_overflow=SESSIONS // 2,
             pool_pre_ping=True,
-            hide_parameters=True,  # or an error in the log would hold what was to be stored
+            hide_parameters=True,  # keeps stored values out of the errors in the log
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -123,20 +123,20 @@ class Database:
 
     @property
     def url(self) -> str:
-        """For libpq, with the password: for programs that we start, never for a log."""
+        """For libpq, with the password: for programs that the hub starts, never for a log."""
         return self._server.url
 
     @property
     def reader_url(self) -> str | None:
-        """The same for a role that reads the mirrors alone; None: yours, and none was named."""
+        """The same for the role that only reads mirrors; None where your server was given none."""
         return self._server.reader_url
 
     def conninfo(self) -> str:
-        """How we connect ourselves."""
+        """How the hub itself connects."""
         return conninfo(self._server.fast_url)
 
     async def connect(self) -> psycopg.AsyncConnection:
-        """One outside of the pools, for who closes it."""
+        """A connection outside of the pools; the caller closes it."""
         return await connect(self.conninfo())
 
     @asynccontextmanager
@@ -164,10 +164,10 @@ class Database:
 async def driver_connection(
     conn_or_session: psycopg.AsyncConnection[Any] | AsyncSession,
 ) -> psycopg.AsyncConnection[Any]:
-    """The driver's own connection, in the transaction of whoever has it."""
+    """The driver's connection behind a session, in the same transaction."""
     if not isinstance(conn_or_session, AsyncSession):
         return conn_or_session
-    # What the session still has to write comes first: what follows may be about it.
+    # The session's pending writes come first: what follows may be about them.
     await conn_or_session.flush()
     pooled = await (await conn_or_session.connection()).get_raw_connection()
     raw: psycopg.AsyncConnection[Any] = pooled.driver_connection  # type: ignore[assignment]
@@ -175,14 +175,14 @@ async def driver_connection(
 
 
 def bulk_connections(concurrency: int) -> int:
-    """How many the pool for bulk work has at most."""
+    """The size of the pool for bulk work."""
     return min(64, max(16, 2 * concurrency))
 
 
 async def open_database(settings: Settings, *, migrate: bool = True) -> Database:
     """Connects to the database that the settings name, or starts and joins the embedded one.
 
-    `migrate` brings the hub's tables and the queue's to this version. StoreError: what is wrong.
+    `migrate` brings the hub's tables and the queue's to this version. Raises StoreError.
     """
     connections = bulk_connections(settings.worker_concurrency)
     if settings.database_url:
@@ -221,7 +221,7 @@ async def _check(database: Database) -> None:
 
 
 async def _first_connection(database: Database) -> psycopg.AsyncConnection:
-    """An embedded server gets some seconds: perhaps its keeper restarts it after a crash."""
+    """Waits some seconds for an embedded server: its supervisor may be restarting it."""
     until = time.monotonic() + (PATIENCE if database.embedded else 0)
     while True:
         try:
@@ -233,12 +233,12 @@ async def _first_connection(database: Database) -> psycopg.AsyncConnection:
 
 
 async def _watch(server: "EmbeddedServer") -> None:
-    """Somebody killed the keeper: start another. The pools find the server again by themselves."""
+    """Starts another supervisor where it was killed. The pools reconnect by themselves."""
     while True:
         await asyncio.sleep(WATCH)
         if server.is_kept():
             continue
-        log.warning("The embedded PostgreSQL has lost its keeper; starting another.")
+        log.warning("The embedded PostgreSQL has lost its supervisor; starting another.")
         try:
             await asyncio.to_thread(server.ensure)
         except CannotStart as error:

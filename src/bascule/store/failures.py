@@ -1,4 +1,4 @@
-"""What a database or a machine did to us, in words: for what is no fault of the hub."""
+"""Failures of the database or the machine, in words: causes that are no fault of the hub."""
 
 import errno
 
@@ -14,15 +14,15 @@ FAULT = (
     "This is a fault of the hub. Please report it: `bascule --version`, what was being done, and "
     "the lines of the hub's log from this moment, which hold no credentials."
 )
-_SAID = 300  # characters of the database's own words
+_SAID = 300  # characters of the database's own message
 
 
 class Failed(StoreError):
-    """The database, or the machine that the hub runs on, did not do what it does on other days."""
+    """The database, or the machine that the hub runs on, failed."""
 
 
 def cause_of(error: BaseException) -> Failed | None:
-    """What an exception comes from and what to do; None where nothing is known but the exception.
+    """The cause of an exception and the next step; None where the cause is not known.
 
     By PostgreSQL's SQLSTATE (its documentation, appendix A), under SQLAlchemy's wrapping too.
     """
@@ -85,7 +85,7 @@ def _lost() -> Failed:
 
 
 def _of_its_state(state: str) -> Failed | None:
-    """What has nothing to do with what was asked of it."""
+    """Failures that do not depend on the statement."""
     if state.startswith("08") or state in ("57P01", "57P02", "57P03", "57P05", "25P03"):
         return _lost()
     if state in ("53100", "58030"):
@@ -126,7 +126,7 @@ def _of_its_state(state: str) -> Failed | None:
 
 
 def _of_the_work(state: str, said: str) -> Failed | None:
-    """What it would not do, in its own words."""
+    """Failures of the statement, with the database's message."""
     if state.startswith("42501"):
         return Failed(
             f"The database does not let the hub's user do this: {said}",

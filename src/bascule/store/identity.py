@@ -1,8 +1,8 @@
-"""Which database this is, so that a hub notices that it goes on in a restored one.
+"""The identity of the database, by which a hub notices that it runs on a restored one.
 
-A dump that was restored, by `bascule restore` or by pg_restore, is another database to PostgreSQL
-than the one that it was taken of. What rooms then have to put right they register here: the site
-they speak to has gone on meanwhile, and what was ended since the backup must not come back.
+A restored dump, by `bascule restore` or by pg_restore, is another database to PostgreSQL. Rooms
+register here what they then have to correct: their site has moved on since the backup, and what was
+ended since then must not come back.
 """
 
 import logging
@@ -16,7 +16,7 @@ from bascule.store.base import Base
 
 log = logging.getLogger(__name__)
 
-LOCK = 0x6261_7369  # an advisory lock: one process at a time looks
+LOCK = 0x6261_7369  # an advisory lock: one process at a time checks
 Step = Callable[[AsyncConnection[Any]], Awaitable[None]]
 AFTER: dict[str, Step] = {}
 
@@ -29,7 +29,7 @@ class DatabaseIdentity(Base):
     identity: Mapped[str] = mapped_column(primary_key=True)
 
 
-# Where the cluster's number may not be read, the database's own has to do.
+# Where the role may not read the cluster's number, the database's own is the identity.
 _WHO = """
 SELECT oid::text, has_function_privilege('pg_control_system()', 'EXECUTE')
   FROM pg_database WHERE datname = current_database()"""
@@ -46,10 +46,10 @@ def after_restore(step: Step) -> Step:
 
 
 async def recognise(conn: AsyncConnection[Any], *, restored: bool = False) -> bool:
-    """Whether this database was restored since a hub was here last; it is put right then. In the
-    caller's transaction. `restored`: it was, whatever it says of itself.
+    """Whether this database was restored since a hub last used it; runs the registered steps then.
 
-    The rooms have to be loaded, see `bascule.job_modules`.
+    All in the caller's transaction. `restored` says that it was, whatever its identity says. The
+    rooms have to be loaded before (`bascule.job_modules`).
     """
     now = await _identity(conn)
     if not restored and await _known(conn) == [now]:

@@ -1,7 +1,7 @@
-"""From one secret key to the next: everything that is encrypted, in batches, while the hub runs.
+"""Re-encrypts every secret with a new key, in batches, while the hub runs.
 
-Killed in the middle it goes on when it is run again: what is under the newest key is left alone,
-and the key before it opens the rest until nothing is left.
+It can be killed and run again: values under the newest key are skipped, and the key before it still
+decrypts the others until none is left.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ ONE_AT_A_TIME = 0x6261_7272  # an advisory lock
 
 @dataclass
 class Rotated:
-    """`lost`: what none of the keys opens, as table and id; it has to be entered again."""
+    """`lost` are secrets that no key decrypts, as table and id; they have to be entered again."""
 
     renewed: int = 0
     already: int = 0
@@ -30,7 +30,7 @@ class Rotated:
 
 
 def encrypted_columns() -> list[tuple[str, str]]:
-    """Table and column of all that rooms mark with `info=encrypted(...)`."""
+    """Table and column of every column with `info=encrypted(...)`."""
     return [
         (table.name, column.name)
         for table in Base.metadata.sorted_tables
@@ -40,7 +40,7 @@ def encrypted_columns() -> list[tuple[str, str]]:
 
 
 def tables_of_own_keys() -> list[str]:
-    """The tables whose rows are keys that the hub made for itself (`info=made_here(...)`)."""
+    """The tables of keys that the hub made for itself (`info=made_here(...)`)."""
     return [
         table.name
         for table in Base.metadata.sorted_tables

@@ -1,8 +1,7 @@
 """Brings a database to this version: the hub's tables with Alembic, the queue's with its own SQL.
 
-Each under an advisory lock and in transactions: two starts do not race, and a killed one leaves
-nothing half done. A database that is at this version already costs one query, without importing
-Alembic.
+Each runs under an advisory lock and in transactions: two starts do not race, and a killed start
+leaves nothing half done. A database at this version costs one query, and does not import Alembic.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Whether a database that lets us in can hold a hub, looked at once at the start."""
+"""Checks at the start whether a database can hold a hub."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,7 +8,7 @@ from psycopg.rows import TupleRow
 from bascule.store.errors import CannotConnect, Unsuitable, WrongVersion
 
 OLDEST = 140_000
-LOOKS = 5  # at which server process answers, by turns on two connections
+LOOKS = 5  # checks of which server process answers, by turns on two connections
 _WHO = "SELECT pg_backend_pid()"
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -16,7 +16,7 @@ Connect = Callable[[], Awaitable[Connection]]
 
 
 async def refuse_unsuitable(connect: Connect, first: Connection) -> bool:
-    """StoreError: why not, and what to do. Else whether a pooler stands before the database.
+    """Returns whether a pooler stands before the database; StoreError where it cannot hold a hub.
 
     `first` is a connection made by `connect`.
     """

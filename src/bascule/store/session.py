@@ -1,4 +1,4 @@
-"""What every session of ours relies on, whatever the database, its role or this machine say.
+"""Settings that every session of the hub relies on, whatever the database or its role has set.
 
 A database or a role may have a date style, time zone, isolation level or limit of its own (ALTER
 ROLE ... SET ...). These are set by a statement once the connection stands and not as startup
@@ -58,7 +58,7 @@ _ON_TIMEOUT: dict[str, Any] = {
 
 
 async def connect(conninfo: str, **options: Any) -> psycopg.AsyncConnection:
-    """A connection of ours; outside of a pool, which does the same by `pin`."""
+    """A connection outside of the pools, with the settings that `pin` gives theirs."""
     connection = await psycopg.AsyncConnection.connect(conninfo, **options)
     try:
         await pin(connection)
@@ -84,9 +84,10 @@ def connect_blocking(conninfo: str, *, autocommit: bool = False) -> psycopg.Conn
 
 
 async def pin(connection: psycopg.AsyncConnection, limits: Mapping[str, str] = _NONE) -> None:
-    """One round trip, or two where there was a limit. Outside of a transaction, whose rollback
-    would take the settings back.
-    `limits`: settings that this connection has otherwise than the others.
+    """Sets the session's settings, in one round trip, or two where there was a limit.
+
+    Runs outside of a transaction, whose rollback would undo it. `limits` are settings in which this
+    connection differs from the others.
     """
     before = connection.autocommit
     await connection.set_autocommit(True)
@@ -99,8 +100,8 @@ async def pin(connection: psycopg.AsyncConnection, limits: Mapping[str, str] = _
 
 
 async def pin_download(connection: psycopg.AsyncConnection) -> None:
-    """For one that lasts as long as its reader wants: the server ends it at last, whatever became
-    of the hub.
+    """For a connection that lasts as long as its reader: the server ends it in the end, even where
+    the hub is gone.
     """
     await pin(connection, DOWNLOAD_LIMITS)
 

@@ -1,4 +1,4 @@
-"""What a start is doing, for who waits for it: nothing is said unless somebody listens."""
+"""The steps of a start, reported to a listener if there is one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ _listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", def
 
 
 def step(what: str) -> None:
-    """Something that takes more than a moment begins, in words."""
+    """Reports that a step begins which takes more than a moment."""
     if (listener := _listener.get()) is not None:
         listener(what)
 
 
 @contextmanager
 def steps_told(listener: Callable[[str], None]) -> Iterator[None]:
-    """While it is open, to `listener`, also from threads that are started meanwhile."""
+    """Within the block steps are reported to `listener`, also by threads started there."""
     before = _listener.set(listener)
     try:
         yield

@@ -1,7 +1,6 @@
 """Secrets at rest: Fernet, with a key from BASCULE_SECRET_KEY or from the data folder.
 
-While a key is being changed the one before it opens things too; what is encrypted is encrypted with
-the newest. How everything gets from one to the other is `key_rotation`'s.
+The newest key encrypts. While `key_rotation` runs, the key before it decrypts too.
 """
 
 import base64
@@ -23,7 +22,7 @@ from bascule.store.data_dir import kept_secret, open_folder
 from bascule.store.errors import WrongKey
 
 KEY_FILE = "secret.key"
-KEY_LOCK = 0x6261_736B  # an advisory lock: shared by who saves a secret, alone for a new key
+KEY_LOCK = 0x6261_736B  # an advisory lock: shared to save a secret, exclusive for a new key
 SHORTEST = 20  # characters
 DEFAULTS = [
     "changeme",
@@ -45,8 +44,10 @@ def make_key() -> str:
 
 
 class Vault:
-    """`keys`: the newest first; or `kept` in a file, which is asked each time, because it may get a
-    new one meanwhile. A Fernet key is the SHA-256 of the secret, as url-safe base64.
+    """Encrypts and decrypts with `keys`, the newest first, or with those `kept` in a file.
+
+    The file is read each time, because it may get a new key at any moment. A Fernet key is the
+    SHA-256 of the secret, as url-safe base64.
     """
 
     def __init__(self, *keys: str, kept: "KeptKeys | None" = None) -> None:
@@ -55,7 +56,7 @@ class Vault:
 
     @property
     def keys(self) -> int:
-        """How many keys open things: more than one while they are being changed."""
+        """How many keys decrypt: more than one during a rotation."""
         return len(self._keys())
 
     @property
@@ -63,7 +64,7 @@ class Vault:
         return self._keys()[0]
 
     def derived(self, purpose: str) -> bytes:
-        """A key of its own for this purpose; what it signs says nothing about Fernet's."""
+        """A separate key for this purpose; what it signs tells nothing about the Fernet key."""
         return derived(self._keys()[0], purpose)
 
     def encrypt(self, text: str) -> str:
@@ -82,12 +83,12 @@ class Vault:
             ) from None
 
     def encrypted_at(self, text: str) -> datetime:
-        """When this secret was given. Fernet keeps that, and another key leaves it as it was."""
+        """When this secret was saved. Fernet stores the time, and a rotation keeps it."""
         self.decrypt(text)  # or WrongKey
         return datetime.fromtimestamp(self._every.extract_timestamp(text.encode()), UTC)
 
     def renewed(self, text: str) -> str:
-        """The same secret under the newest key; the very same text where it is that already."""
+        """The secret under the newest key; the same text where it is under that key already."""
         try:
             _fernet(self._keys()[0]).decrypt(text.encode())
         except InvalidToken:
@@ -110,15 +111,16 @@ class Vault:
         return self._keys()
 
     async def hold(self, session: AsyncSession) -> None:
-        """From here to the transaction's end the newest key stays that. Whoever saves a secret
-        encrypts it (or calls `renewed`) after this, or it might be under a key that is gone.
+        """Keeps the newest key from changing until the transaction ends.
+
+        A secret is encrypted (or `renewed`) after this call, or it might be under a deleted key.
         """
         await session.execute(
             text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": KEY_LOCK}
         )
 
     def weakness(self) -> str | None:
-        """What is wrong with the newest key, in words; None where nothing is."""
+        """Why the newest key is weak, in words; None where it is not."""
         key = self._keys()[0]
         if len(key) < SHORTEST:
             return f"has {len(key)} characters; a good one has {SHORTEST} or more"
@@ -132,7 +134,7 @@ class Vault:
 
 
 def fingerprint(secret: str) -> str:
-    """What a key is known by, and cannot be made of again: 16 hexadecimal digits."""
+    """Identifies a key without revealing it: 16 hexadecimal digits."""
     return derived(secret, "fingerprint of a secret key")[:8].hex()
 
 

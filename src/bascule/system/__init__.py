@@ -1,1 +1,1 @@
-"""How the hub itself is: for its admins on one page, and for what watches it."""
+"""The status of the hub itself: a page for admins, the API, and metrics."""

@@ -1,4 +1,4 @@
-"""How the hub itself is, over HTTP."""
+"""The status of the hub over HTTP."""
 
 from fastapi import APIRouter
 

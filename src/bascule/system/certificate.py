@@ -1,4 +1,4 @@
-"""The certificate of the public address: until when browsers take it."""
+"""The TLS certificate of the public address, and when it expires."""
 
 import asyncio
 import logging
@@ -13,8 +13,8 @@ from cryptography import x509
 from bascule.hub import Hub
 
 log = logging.getLogger(__name__)
-PATIENCE = 3.0  # seconds that the address gets to answer
-KEPT = 3600.0  # seconds; one that could not be read is asked for again after a minute
+PATIENCE = 3.0  # seconds until the address has to answer
+KEPT = 3600.0  # seconds; one that could not be read is fetched again after a minute
 KEPT_FAILURE = 60.0
 
 
@@ -33,7 +33,7 @@ class Certificate:
 
 @dataclass
 class Looked:
-    """One for a process: the last that was seen, and the look that is under way."""
+    """One a process: the last certificate seen, and the fetch that is running."""
 
     found: Certificate | None = None
     until: float = float("-inf")
@@ -41,8 +41,9 @@ class Looked:
 
 
 async def certificate_of(hub: Hub) -> Certificate | None:
-    """None: the public address is none of https. Waits for the address no longer than its
-    patience, and seldom at all.
+    """None where the public address is not https.
+
+    Waits about `PATIENCE` seconds at most, and only while no certificate was seen yet.
     """
     parts = urlsplit(hub.settings.public_url or "")
     if parts.scheme != "https" or not parts.hostname:
@@ -62,7 +63,7 @@ async def _look(looked: Looked, host: str, port: int) -> None:
 
 
 async def read_certificate(host: str, port: int) -> Certificate:
-    """What answers there, whether a browser would trust it or not."""
+    """The certificate that is served, whether a browser would trust it or not."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,6 +1,6 @@
-"""`GET /metrics`: the same in Prometheus' own format, and what all processes counted.
+"""`GET /metrics`: the hub's status and the counters of all processes, in Prometheus' format.
 
-For who watches many hubs. A token of its own (BASCULE_METRICS_TOKEN) opens this and nothing else.
+BASCULE_METRICS_TOKEN opens this route and nothing else.
 """
 
 import hmac
@@ -65,7 +65,7 @@ scraper = Scraper(SYSTEM_READ)
 
 @router.get("/metrics")
 async def metrics(hub: TheHub, viewer: Annotated[User | None, Depends(scraper)]) -> Response:
-    """Gauges of this moment, and counters of all processes since the hub was set up."""
+    """Gauges of now, and counters of all processes since the hub was set up."""
     await write_counts(hub)
     system = await look(hub, viewer)
     async with hub.db.session() as session:
@@ -97,7 +97,7 @@ def _gauge(name: str, about: str, value: float | None) -> GaugeMetricFamily:
 
 
 def _since(moment: datetime | None) -> float:
-    """Seconds; 0 where nothing waits."""
+    """Seconds since then; 0 for None."""
     return (datetime.now(UTC) - moment).total_seconds() if moment else 0.0
 
 

@@ -9,7 +9,7 @@ IN_A_CHECKOUT = Path(__file__).parents[3] / "CHANGELOG.md"
 
 @cache
 def news() -> list[str]:
-    """Of the newest version that is told of there, a line for each; none where the file is not."""
+    """The entries of the newest version, one a line; none where the file is missing."""
     path = next((one for one in (PACKAGED, IN_A_CHECKOUT) if one.is_file()), None)
     if path is None:
         return []

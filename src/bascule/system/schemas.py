@@ -1,4 +1,4 @@
-"""What the page *System* shows, as the API gives it. Sizes are bytes, times UTC."""
+"""The status of the hub as the API returns it. Sizes are bytes, times UTC."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Looks at all that the hub stands on. Nothing here waits for a site."""
+"""Collects the status of the hub: database, processes, queue, certificate. Asks no site."""
 
 import asyncio
 import shutil
@@ -31,8 +31,8 @@ from bascule.system.schemas import (
     UnsentAnswer,
 )
 
-PRIVATE = "(private)"  # in place of the schemas of connections that are somebody else's alone
-PATIENCE = 5.0  # seconds to measure all tables
+PRIVATE = "(private)"  # stands for the schemas of others' private connections
+PATIENCE = 5.0  # seconds to measure the sizes of all tables
 _SIZES = """
 SELECT n.nspname, sum(pg_total_relation_size(c.oid))::bigint
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -41,7 +41,7 @@ SELECT n.nspname, sum(pg_total_relation_size(c.oid))::bigint
 
 
 async def look(hub: Hub, viewer: User | None) -> SystemAnswer:
-    """`viewer`: whose names of connections are told; None: the machine's owner, who sees all."""
+    """Names only connections that `viewer` may see; None is the machine's owner, who sees all."""
     certificate = asyncio.create_task(certificate_of(hub))
     async with hub.db.connection() as conn:
         queue = await queue_of(conn, hub.settings.worker_concurrency)
@@ -84,8 +84,9 @@ async def look(hub: Hub, viewer: User | None) -> SystemAnswer:
 
 
 async def _database(hub: Hub, connections: list[tuple[str, str, bool]]) -> DatabaseAnswer:
-    """Of many thousand tables it may take too long: then the sizes are left out. `connections`:
-    slug, name, and whether the viewer may know of it.
+    """Sizes are left out where many thousand tables take too long to measure.
+
+    `connections` holds slug, name, and whether the viewer may see it.
     """
     total: int | None = None
     sizes: list[tuple[str, int]] = []

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bascule.cli.exit_codes import Exit, Refused
 from bascule.store.data_dir import open_folder
-from bascule.store.embedded.supervisor import KEEPER
+from bascule.store.embedded.supervisor import SUPERVISOR
 
 if TYPE_CHECKING:
     from bascule.settings import Settings
@@ -93,7 +93,7 @@ def _empty(folder: Path) -> None:
     """Not under the feet of a server that still runs: the last demo's may be about to stop."""
     give_up = time.monotonic() + STOPPING
     while time.monotonic() < give_up:
-        with locked(folder / KEEPER) as stopped:
+        with locked(folder / SUPERVISOR) as stopped:
             if stopped:
                 for path in folder.iterdir():
                     if path.is_dir():

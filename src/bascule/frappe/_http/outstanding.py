@@ -1,8 +1,8 @@
-"""How long a piece of work has waited for its site, for who ends work that comes to nothing.
+"""How long a piece of work has waited for its site, so that hopeless work can be ended.
 
-A request has a time limit, but is asked again, or for less; so a site that hangs, or that gives its
-answers a byte at a time, could keep a piece of work waiting for hours. What is counted is from when
-an answer has been owed on; any answer settles it, a refusal as well.
+One request has a time limit, but requests are repeated, or made smaller: a site that hangs, or that
+sends a byte at a time, could keep work waiting for hours. The time runs from the first request
+without an answer; any answer stops it, a refusal too.
 """
 
 import time
@@ -12,7 +12,7 @@ from contextvars import ContextVar
 
 
 class OutstandingAnswers:
-    """What a site owes to one piece of work. `pages`: how many have come."""
+    """The unanswered requests of one piece of work. `pages` counts the pages that came."""
 
     def __init__(self) -> None:
         self.pages = 0
@@ -21,7 +21,7 @@ class OutstandingAnswers:
 
     @contextmanager
     def requested(self) -> Iterator[None]:
-        """A request, from when it wants to be sent; it may wait until others have been answered."""
+        """A request, from when it asks for its turn; others may go first."""
         with self._requested.going_on():
             yield
 
@@ -32,15 +32,16 @@ class OutstandingAnswers:
             yield
 
     def answered(self, *, page: bool) -> None:
-        """Something came, if only a refusal."""
+        """An answer came, a refusal included."""
         self.pages += page
         self._requested.settle()
         self._sent.settle()
 
     def seconds(self, site_answered_at: float) -> float:
-        """For how long an answer has been owed; 0.0 while nothing is asked. Where others who ask
-        the same site are answered (`site_answered_at`, monotonic), waiting for a turn among them
-        does not count.
+        """For how long an answer is outstanding; 0.0 while nothing is asked.
+
+        `site_answered_at` (monotonic) is when the site last answered anybody: waiting for a turn
+        while others are answered does not count.
         """
         if not self._requested.many:
             return 0.0
@@ -50,12 +51,12 @@ class OutstandingAnswers:
         return time.monotonic() - min(since) if since else 0.0
 
     def others_were_answered(self, site_answered_at: float) -> bool:
-        """Since this work has had no answer to what it asked."""
+        """Whether the site answered others since this work waits."""
         return self._requested.at is not None and site_answered_at > self._requested.at
 
 
 class _Since:
-    """When the first of what goes on began; once all was in vain, it goes on with the next."""
+    """When the oldest of the current requests began."""
 
     def __init__(self) -> None:
         self.at: float | None = None
@@ -74,5 +75,5 @@ class _Since:
         self.at = time.monotonic() if self.many > 1 else None
 
 
-# What the requests of this task, and of those that it starts, are owed for.
+# The work that the requests of this task, and of tasks it starts, belong to.
 OUTSTANDING: ContextVar[OutstandingAnswers | None] = ContextVar("owed", default=None)

@@ -1,6 +1,6 @@
 """The embedded cluster's files: made once, by initdb.
 
-Running it is the keeper's.
+Running it is the supervisor's.
 """
 
 import os
@@ -30,7 +30,7 @@ PASSWORDS = {  # the files that hold them
 }
 
 # A mirror writes much at once and is read by few. initdb puts these into postgresql.conf, where a
-# person may change them; what has to be right at each start is on the keeper's command line.
+# person may change them; what has to be right at each start is on the supervisor's command line.
 SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "128MB",
@@ -116,7 +116,7 @@ def refuse_closed(cluster: Path, account: Account) -> None:
 
 
 def clear_leftovers(data: Path) -> None:
-    """What a killed initdb or copy left. Only under the start lock, while no keeper lives."""
+    """What a killed initdb or copy left. Only under the start lock, while no supervisor lives."""
     give_up = time.monotonic() + ENDING
     for pattern in ("initdb-*", "pgsql-????????"):
         for path in data.glob(pattern):

@@ -1,6 +1,6 @@
 """The embedded PostgreSQL as its users see it: join it, know its address, leave it.
 
-Any number of processes share the server of one data folder. Who comes first starts a keeper
+Any number of processes share the server of one data folder. Who comes first starts a supervisor
 (`bascule.store.embedded.supervisor`), which goes when the last has left or died.
 """
 
@@ -41,8 +41,8 @@ from bascule.store.start_steps import step
 
 log = logging.getLogger(__name__)
 
-START = "postgres.start"  # exclusive flock: one process at a time starts a keeper
-ARRANGED = "postgres.arranged"  # there while this keeper's server has its roles
+START = "postgres.start"  # exclusive flock: one process at a time starts a supervisor
+ARRANGED = "postgres.arranged"  # there while this supervisor's server has its roles
 PATIENCE = 90.0  # seconds; a server that recovers from a crash under load takes its time
 LONGEST_SOCKET = 107  # bytes, of a Unix socket's path
 
@@ -71,14 +71,14 @@ class EmbeddedServer:
         return server
 
     def ensure(self, until: float | None = None) -> None:
-        """A server that runs, also after the death of the keeper. Blocks like `join`."""
+        """A server that runs, also after the death of the supervisor. Blocks like `join`."""
         until = until or time.monotonic() + PATIENCE
         with _starting(self.data, until):
             if not self.is_kept():
                 new = not (self.data / CLUSTER).is_dir()
                 step("Making a database of its own, once ..." if new else "Starting PostgreSQL ...")
                 try:
-                    self._start_keeper()
+                    self._start_supervisor()
                 except OSError as error:
                     raise CannotStart(
                         f"The embedded PostgreSQL cannot be started in {self.data}: {error}",
@@ -89,8 +89,8 @@ class EmbeddedServer:
                 self._arrange(until)
 
     def is_kept(self) -> bool:
-        """Whether a keeper lives: it holds its lock. Costs a system call."""
-        probe = _open(self.data / supervisor.KEEPER)
+        """Whether a supervisor lives: it holds its lock. Costs a system call."""
+        probe = _open(self.data / supervisor.SUPERVISOR)
         try:
             fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -100,7 +100,7 @@ class EmbeddedServer:
         return False
 
     def leave(self) -> None:
-        """The last one to leave lets the keeper stop the server."""
+        """The last one to leave lets the supervisor stop the server."""
         if self.users is not None:
             os.close(self.users)
             self.users = None
@@ -130,7 +130,7 @@ class EmbeddedServer:
         return f"postgresql://{login}@{host}:{port}/{database}?sslmode=disable"
 
     def _arrange(self, until: float) -> None:
-        """Once for each keeper; again by the next start if this one is killed in the middle."""
+        """Once for each supervisor; again by the next start if this one is killed in the middle."""
         passwords = {role: password_of(self.data, role) for role in PASSWORDS}
         while not (self.data / ARRANGED).exists():
             try:
@@ -138,7 +138,7 @@ class EmbeddedServer:
                 supervisor.write_private(self.data / ARRANGED, b"")
             except (psycopg.Error, OSError) as error:
                 if _passes(error) and self.is_kept() and time.monotonic() < until:
-                    time.sleep(0.1)  # the server was killed, and its keeper restarts it
+                    time.sleep(0.1)  # the server was killed, and its supervisor restarts it
                     continue
                 raise CannotStart(
                     f"The roles of the embedded PostgreSQL cannot be arranged: {error}",
@@ -147,7 +147,7 @@ class EmbeddedServer:
                     f"{self.data / PASSWORDS[ADMIN]} back from a backup.",
                 ) from error
 
-    def _start_keeper(self) -> None:
+    def _start_supervisor(self) -> None:
         clear_leftovers(self.data)
         (self.data / ARRANGED).unlink(missing_ok=True)
         port = self._said().get("port", 0)
@@ -178,7 +178,7 @@ class EmbeddedServer:
         )
 
     def _wait(self, until: float) -> None:
-        """Until the keeper says ready. No keeper after a moment means that it could not live."""
+        """Waits until the supervisor is ready; CannotStart where it is gone after a moment."""
         lives_by = time.monotonic() + 10.0
         while time.monotonic() < until:
             said = self._said()
@@ -189,7 +189,7 @@ class EmbeddedServer:
             if time.monotonic() > lives_by and not self.is_kept():
                 break
             time.sleep(0.01)
-        reason = self._said().get("error") or "its keeper said nothing"
+        reason = self._said().get("error") or "its supervisor said nothing"
         raise CannotStart(
             f"The embedded PostgreSQL does not start: {reason}",
             next_step=f"Read {self.data / supervisor.LOG}; "

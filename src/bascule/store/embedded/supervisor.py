@@ -1,9 +1,9 @@
-"""The process that keeps the embedded PostgreSQL: starts it, restarts it, stops it.
+"""The process that supervises the embedded PostgreSQL: starts it, restarts it, stops it.
 
-It runs by itself (`python keeper.py <orders>`), so it uses the standard library only. It ends with
-the server's last user. A user is any process that holds a shared flock on `postgres.users`: the
-kernel frees that on kill -9 too, so no server is ever left behind. Making the cluster and finding
-its address is `bascule.store.embedded.server`'s.
+It runs on its own (`python supervisor.py <orders>`), so it uses the standard library only. It ends
+with the server's last user. A user is any process that holds a shared flock on `postgres.users`:
+the kernel frees that on kill -9 too, so no server is ever left behind. Creating the cluster and
+finding its address is `server`'s.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 USERS = "postgres.users"  # shared flock: a process that uses the server
-KEEPER = "postgres.keeper"  # exclusive flock: the keeper, as long as it lives
-STATE = "postgres.json"  # what the keeper says: state, port, pids
+SUPERVISOR = "postgres.keeper"  # exclusive flock of the supervisor; 0.1 looks for this name too
+STATE = "postgres.json"  # what the supervisor says: state, port, pids
 LOG = "postgres.log"
 LOG_BYTES = 10_000_000  # then the log moves to postgres.log.1
 
@@ -36,7 +36,7 @@ STOPPING = 30.0  # seconds of fast shutdown before the immediate one
 NOBODY_PID = 2_147_483_647  # no system gives a process this number
 
 
-class Keeper:
+class Supervisor:
     """`orders`: data, cluster, program (paths), user and group (ids or None), sockets (bool)."""
 
     def __init__(self, orders: dict[str, str | int | None]) -> None:
@@ -49,7 +49,7 @@ class Keeper:
         self.server: subprocess.Popen[bytes] | None = None
         self.users = os.open(self.data / USERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def keep(self) -> None:
+    def run(self) -> None:
         """Returns when the last user is gone and the server is down."""
         with contextlib.suppress(OSError):
             (self.data / f"{LOG}.1").chmod(0o600)  # earlier versions left it open to others
@@ -60,7 +60,7 @@ class Keeper:
                 if self.server is None or self.server.poll() is not None:
                     self._start()
                 self._bound_the_log()
-        except CannotKeep as error:
+        except CannotSupervise as error:
             self._say("failed", error=str(error))
         finally:
             self._stop()
@@ -83,14 +83,14 @@ class Keeper:
             self.server = self._launch()
             while self.server.poll() is None and not self._ready():
                 if self._nobody_left():
-                    raise CannotKeep("Everybody left while the server was starting.")
+                    raise CannotSupervise("Everybody left while the server was starting.")
                 time.sleep(0.01)
             if self.server.poll() is None:
                 self._say("ready")
                 return
             said = self._last_words()
             if time.monotonic() > until or not any(words in said for words in PASSING):
-                raise CannotKeep(said)
+                raise CannotSupervise(said)
             time.sleep(0.3)
 
     def _launch(self) -> "subprocess.Popen[bytes]":
@@ -108,7 +108,7 @@ class Keeper:
         try:
             log = os.open(self.data / LOG, flags, 0o600)
         except OSError as error:
-            raise CannotKeep(f"{self.data / LOG} cannot be written: {error}") from error
+            raise CannotSupervise(f"{self.data / LOG} cannot be written: {error}") from error
         try:
             return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
                 command,
@@ -121,7 +121,7 @@ class Keeper:
                 **options,
             )
         except (OSError, subprocess.SubprocessError) as error:
-            raise CannotKeep(f"{self.program} cannot be run: {error}") from error
+            raise CannotSupervise(f"{self.program} cannot be run: {error}") from error
         finally:
             os.close(log)
 
@@ -142,7 +142,7 @@ class Keeper:
             return []
 
     def _end_a_stranger(self) -> None:
-        """What postmaster.pid names is a server without a keeper, or no server of ours at all.
+        """What postmaster.pid names is a server without a supervisor, or no server of ours at all.
 
         The second happens where numbers come again soon, as in containers: PostgreSQL would take
         any living process of its own user for a server and refuse to start.
@@ -207,7 +207,7 @@ class Keeper:
                 os.truncate(path, 0)
 
 
-class CannotKeep(Exception):
+class CannotSupervise(Exception):
     pass
 
 
@@ -233,7 +233,7 @@ def free_port(wanted: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
-    raise CannotKeep("No port is free on 127.0.0.1.")
+    raise CannotSupervise("No port is free on 127.0.0.1.")
 
 
 def alive(pid: int) -> bool:
@@ -276,7 +276,7 @@ def environment() -> dict[str, str]:
 
 
 def dies_with_parent(parent: int) -> Callable[[], None] | None:
-    """Linux: the kernel sends SIGINT (fast shutdown) to the server when its keeper dies.
+    """Linux: the kernel sends SIGINT (fast shutdown) to the server when its supervisor dies.
 
     To be called in the child, after it has dropped its privileges, as that forgets the signal.
     """
@@ -304,12 +304,12 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     os.umask(0o077)
-    lock = os.open(Path(orders["data"]) / KEEPER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(Path(orders["data"]) / SUPERVISOR, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    Keeper(orders).keep()
+    Supervisor(orders).run()
 
 
 if __name__ == "__main__":
