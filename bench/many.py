@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from bascule import jobs
-from bascule.connections.deletion import delete_connection
+from bascule.connections.deletion.delete import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES

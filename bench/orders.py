@@ -14,7 +14,7 @@ from psycopg.sql import SQL
 
 from bascule.accounts.tokens import issue_token
 from bascule.app import create_app
-from bascule.connections.deletion import delete_connection
+from bascule.connections.deletion.delete import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.mirror.schema.columns import Column, Shape

@@ -16,7 +16,7 @@ from typing import Any
 
 from bascule import jobs
 from bascule.app import create_app
-from bascule.connections.deletion import delete_connection
+from bascule.connections.deletion.delete import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.inbox.frappe.tables import WebhookEndpoint

@@ -17,7 +17,7 @@ import aiohttp
 from psycopg.sql import SQL, Identifier, Literal
 
 from bascule import jobs
-from bascule.connections.deletion import delete_connection
+from bascule.connections.deletion.delete import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES

@@ -10,6 +10,7 @@ JOB_MODULES = [
     "bascule.inbox.jobs",
     "bascule.inbox.frappe.jobs",
     "bascule.sites.cleanup.jobs",
+    "bascule.sites.connector",
     "bascule.inbox.frappe.site.removal",
     "bascule.sync.setup.leaving",
     "bascule.events.jobs",

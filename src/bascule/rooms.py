@@ -31,6 +31,7 @@ from bascule.connections import worker_attention as of_the_queue
 from bascule.connections.api import router as connections
 from bascule.connections.left_behind.api import router as left
 from bascule.connections.left_behind.pages import pages as left_page
+from bascule.connections.types import coming
 from bascule.connectors.home_page import pages as home
 from bascule.connectors.pages import pages as connectors
 from bascule.connectors.settings_page import pages as connector_settings
@@ -54,6 +55,7 @@ from bascule.mirror.runs.run_page import pages as run_page
 from bascule.mirror.status.roster_api import router as rosters
 from bascule.mirror.streams.left_off_api import router as left_off
 from bascule.mirror.streams.pages import pages as stream_page
+from bascule.sites import connector as erpnext
 from bascule.sites.cleanup import cleanups as of_deleted
 from bascule.sites.cleanup.api import router as cleanups
 from bascule.sites.cleanup.pages import pages as cleanups_page
@@ -95,8 +97,10 @@ PAGES += [allowed_page, left_page, factor_pages, provider_pages, passkey_pages]
 PAGES += [people_pages, settings_pages]
 PAGES += [connector_settings, audit_page, system_page, cleanups_page]
 PAGES += [data, log_page, webhooks_page, deliveries_page, *record_pages]
-# Who tells what needs attention; each says so to `connections.needs` when it is imported.
+# Who tells what needs attention; each says so to `attention.items` when it is imported.
 NEEDS = [of_the_queue, of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
 NEEDS += [of_deleted]
 # Who keeps a site's documents besides the mirror; each says so to `sites.kept`.
 KEEPERS = [records_kept]
+# What can be connected, and what is to come; each registers with `connections.types.registry`.
+CONNECTORS = [erpnext, coming]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from bascule.connections.slugs import slug_of
 from bascule.errors import Invalid
 from bascule.reach import may_connect
-from bascule.sites.fields import checked, slug_of
+from bascule.sites.fields import checked
 
 ANYWHERE = may_connect(private_networks=True, loopback=True)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bascule.connections.types import ERPNEXT
 from bascule.sites import check
+from bascule.sites.connector import ERPNEXT
 from tests.connector_pages.conftest import part, typed, wrong
 from tests.kit.desk import Desk
 from tests.kit.people import Sit

@@ -10,16 +10,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from bascule.accounts.access import CurrentUser, TheHub, require
 from bascule.accounts.permissions import DATA_READ
 from bascule.audit.entries import about
-from bascule.connections.deletion import delete_connection
-from bascule.connections.deletion_schemas import DeletedAnswer, LeavingAnswer
+from bascule.connections.deletion.delete import delete_connection
+from bascule.connections.deletion.leaving import leaving
+from bascule.connections.deletion.schemas import DeletedAnswer, LeavingAnswer
 from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.queries import find_connection
-from bascule.connections.schemas import CheckAnswer, Connector
+from bascule.connections.schemas import CheckAnswer, Connector, ConnectorTypeAnswer, ConnectorTypes
 from bascule.connections.tables import Connection
-from bascule.connections.types import CATEGORIES, TYPES, ConnectorTypes
-from bascule.sites.on_site import leaving
-from bascule.sites.service import recheck
+from bascule.connections.types.registry import CATEGORIES, behaviour_of, connector_types
 
 router = APIRouter(prefix="/api/connectors", tags=["Connectors"])
 
@@ -48,9 +47,10 @@ IN_USE: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/types", dependencies=TO_READ)
-async def connector_types() -> ConnectorTypes:
+async def list_connector_types() -> ConnectorTypes:
     """The kinds of sites that can be connected, each with its form and where to find its values."""
-    return ConnectorTypes(types=TYPES, categories=CATEGORIES)
+    types = [ConnectorTypeAnswer.model_validate(kind) for kind in connector_types()]
+    return ConnectorTypes(types=types, categories=CATEGORIES)
 
 
 @router.get("/{connector}", dependencies=TO_READ)
@@ -64,7 +64,7 @@ async def test_connector(hub: TheHub, connection: TheConnection) -> CheckAnswer:
     """Asks the site again: who the hub is there, and what it may read. A site that refuses or is
     down is an answer too: 200 with `ok: false`.
     """
-    return CheckAnswer.of(await recheck(hub, connection))
+    return CheckAnswer.of(await behaviour_of(connection.kind).check(hub, connection))
 
 
 @router.get("/{connector}/deletion", dependencies=TO_READ)

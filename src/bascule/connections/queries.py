@@ -9,9 +9,9 @@ from bascule.accounts.tables import User
 from bascule.connections.sharing import (
     seen_by,
 )
+from bascule.connections.slugs import SLUG
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
-from bascule.sites.fields import SLUG
 
 
 class NoSuchConnection(NoSuch):

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bascule.connections.examples import CHECK, CONNECTOR
+from bascule.connections.check_report import CheckReport
+from bascule.connections.examples import CHECK, CONNECTOR, TYPE
 from bascule.connections.tables import Connection
-from bascule.sites.check import CheckReport
+from bascule.connections.types.fields import FormField
 
 
 class ProblemAnswer(BaseModel):
@@ -113,3 +114,29 @@ class Connectors(Page):
     )
 
     connectors: list[Connector]
+
+
+class ConnectorTypeAnswer(BaseModel):
+    """A service that can be connected, with its form."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    label: str
+    description: str
+    icon: str
+    category: str
+    words: list[str] = Field(description="Other words that people search it by.")
+    available: bool
+    coming: str | None = Field(description="When, for one that is not there yet.")
+    fields: list[FormField]
+    steps: list[str] = Field(description="Where to find what the form asks for.")
+
+
+class ConnectorTypes(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"types": [TYPE], "categories": {"erp": "ERP"}}}
+    )
+
+    types: list[ConnectorTypeAnswer]
+    categories: dict[str, str] = Field(description="Each category's name, in words.")

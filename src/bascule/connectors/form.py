@@ -3,7 +3,7 @@ said. A secret goes in and never comes out again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastapi import Request, Response
@@ -11,14 +11,15 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from bascule.accounts.tables import User
-from bascule.connections.forms import missing_fields, read_form, refuse_wrong, wrong_fields
+from bascule.connections.check_report import CheckReport
 from bascule.connections.frequency import parts_of, zones
 from bascule.connections.permissions import CONNECTIONS_MANAGE
-from bascule.connections.types import GROUPS, ConnectorType, FormField
+from bascule.connections.types.fields import FormField
+from bascule.connections.types.forms import missing_fields, read_form, refuse_wrong, wrong_fields
+from bascule.connections.types.registry import GROUPS, ConnectorType
 from bascule.errors import Conflict, HubError, Invalid
 from bascule.mirror.streams.presets import PRESETS
 from bascule.settings import Settings
-from bascule.sites.check import CheckReport
 from bascule.sites.service import CheckFailed
 from bascule.sites.trial import Group, Trial, groups_of, helping_roles
 from bascule.ui import is_htmx, render
@@ -112,7 +113,7 @@ class Form:
             for f in self.kind.fields
             if f.name in self.keeps
         ]
-        return self.kind.model_copy(update={"fields": [*fields, *more]})
+        return replace(self.kind, fields=[*fields, *more])
 
 
 def blank(kind: ConnectorType, user: User) -> Form:

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from bascule.accounts.access import MayRead, TheHub
 from bascule.audit.entries import about, unrecorded
 from bascule.connections.dependencies import MayEditConnections
-from bascule.connections.forms import new_connection, type_named
-from bascule.connections.types import CATEGORIES, TYPES, ConnectorType, find_types
+from bascule.connections.types.registry import CATEGORIES, ConnectorType, find_types, type_named
 from bascule.connectors.form import MENDABLE, Form, blank, filled, onwards, show
 from bascule.errors import Invalid
 from bascule.mirror.setup import set_up
@@ -16,6 +15,7 @@ from bascule.mirror.status.roster import Asked, find, page_of
 from bascule.mirror.status.roster_page import FEW
 from bascule.mirror.streams.left_off import told
 from bascule.sites.cleanup.cleanups import list_cleanups, who_decides
+from bascule.sites.forms import new_connection
 from bascule.sites.trial import try_out
 from bascule.ui import back_to, render
 from bascule.ui.filters import plural
@@ -26,6 +26,8 @@ SIGNS = {
     "erp": "building-store",
     "finance": "receipt",
     "construction": "box",
+    "logistics": "truck",
+    "data": "database",
     "events": "bolt",
     "files": "file-text",
 }
@@ -55,7 +57,7 @@ async def connectors_page(
 
 
 def type_in_path(kind: str) -> ConnectorType:
-    return type_named(TYPES, kind)
+    return type_named(kind)
 
 
 TheType = Annotated[ConnectorType, Depends(type_in_path)]

@@ -1,5 +1,6 @@
 """A connection's settings: the form that connected it, with what is saved in it but the secrets."""
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,12 +11,12 @@ from bascule.accounts.tables import User
 from bascule.audit.entries import about, unrecorded
 from bascule.connections.api import TheConnection
 from bascule.connections.dependencies import MayEditConnections
-from bascule.connections.forms import host_of, type_named
 from bascule.connections.frequency import parts_of
 from bascule.connections.permissions import CONNECTIONS_MANAGE
 from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
-from bascule.connections.types import TYPES, FormField
+from bascule.connections.types.fields import FormField
+from bascule.connections.types.registry import type_named
 from bascule.connectors.form import MENDABLE, Form, filled, onwards, show
 from bascule.data.relation import BadQuery, conditions, find_relation
 from bascule.errors import Invalid
@@ -24,6 +25,7 @@ from bascule.mirror.setup import change
 from bascule.mirror.streams.pending import what_follows
 from bascule.mirror.streams.settings import streams_of
 from bascule.sites.choices import MOST_FOUND
+from bascule.sites.forms import host_of
 from bascule.sites.trial import try_changed
 from bascule.ui import back_to
 
@@ -91,14 +93,14 @@ async def save_settings(
 
 
 def _saved(connection: Connection, user: User) -> Form:
-    kind = type_named(TYPES, connection.kind)
+    kind = type_named(connection.kind)
     fields = [_as_saved(each, connection) for each in kind.fields if each.type != "presets"]
     # Of the credentials, only the encrypted ones are there to read.
     values = {each.name: getattr(connection, each.name, "") for each in fields}
     may_share = user.may(CONNECTIONS_MANAGE)
     fixed = WAY_IN | {"shared"} if connection.shared and not may_share else set()
     return Form(
-        kind.model_copy(update={"fields": fields}),
+        replace(kind, fields=fields),
         {**values, "shared": connection.shared},
         f"/connectors/{connection.slug}/settings",
         may_share,

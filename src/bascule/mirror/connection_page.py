@@ -15,7 +15,8 @@ from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.audit.entries import entry_of
 from bascule.connections.api import TheConnection
-from bascule.connections.deletion import delete_connection
+from bascule.connections.deletion.delete import delete_connection
+from bascule.connections.deletion.leaving import Leaving, leaving
 from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.sharing import may_delete
 from bascule.connections.tables import Connection
@@ -36,7 +37,6 @@ from bascule.mirror.streams.left_off import try_again
 from bascule.mirror.streams.settings import streams_of
 from bascule.mirror.tables import Stream
 from bascule.sites.check import told_together
-from bascule.sites.on_site import Leaving, leaving
 from bascule.sites.service import recheck
 from bascule.ui import back_to, is_htmx, render
 from bascule.ui.filters import plural

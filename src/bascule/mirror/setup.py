@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import update
 
 from bascule.accounts.tables import User
+from bascule.connections.check_report import CheckReport
 from bascule.connections.sharing import WAY_IN
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
@@ -25,7 +26,6 @@ from bascule.mirror.streams.presets import (
 from bascule.mirror.streams.settings import add_streams, change_stream, streams_of
 from bascule.mirror.tables import Stream
 from bascule.mirror.views import rebuild_views
-from bascule.sites.check import CheckReport
 from bascule.sites.fields import NewConnection
 from bascule.sites.service import change_connection, connect_site
 

@@ -5,16 +5,13 @@ It answers in words with next steps and never raises for what a site said; `reco
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.connections import circuit
+from bascule.connections.check_report import CheckReport, Problem
 from bascule.connections.tables import Connection
-from bascule.events.live import publish
 from bascule.frappe import (
     DocType,
     FrappeError,
@@ -61,39 +58,6 @@ CONCERNS_ALL = (WrongCredentials, Unavailable, Timeout, TLSFailure, NotAFrappeSi
 # Seconds: less than a browser, or a proxy in between, waits for all of an answer of ours.
 FIRST_ANSWER, PATIENCE = 20.0, 45.0
 MOST_DOCTYPES = 50  # asked about in one check: one small request each
-
-
-@dataclass(frozen=True)
-class Problem:
-    """`doctype`: the one that it is about, and `roles` that would help, where these are known.
-    `lacks_rights`: the user may not read it, and that is all.
-    """
-
-    what: str
-    next_step: str
-    doctype: str | None = None
-    roles: tuple[str, ...] = ()
-    lacks_rights: bool = False
-
-
-@dataclass
-class CheckReport:
-    """`health`: ok (signed in), refused (credentials), down (no answer a site would give).
-    `missing`: wanted DocTypes that cannot be read. `notes` limit nothing that was wanted.
-    """
-
-    health: str = "ok"
-    user: str | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    time_zone: str | None = None
-    readable: dict[str, bool] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[Problem] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        return self.health == "ok" and not self.problems
 
 
 async def wanted_by(session: AsyncSession, connection: Connection) -> list[str]:
@@ -177,26 +141,6 @@ def told_together(report: CheckReport) -> list[Problem]:
     what = f"{report.user} may not read {len(lacking)} of the DocTypes: {', '.join(lacking)}."
     others = [p for p in report.problems if p.doctype not in lacking]
     return [*others, Problem(what, step)]
-
-
-async def record_check(
-    session: AsyncSession, connection: Connection, report: CheckReport
-) -> Connection:
-    """Keeps what the site said. What it could not be asked this time stays as it was known."""
-    kept = await session.merge(connection)
-    changed = kept.health != report.health
-    kept.health = report.health
-    kept.health_detail = report.problems[0].what if report.problems else None
-    kept.checked_at = datetime.now(UTC)
-    kept.site_user = report.user or kept.site_user
-    kept.time_zone = report.time_zone or kept.time_zone
-    kept.versions = dict(report.versions) or kept.versions
-    await session.flush()
-    if report.health == "ok":  # whoever waits for the site need wait no longer
-        await circuit.succeeded(session, kept.id)
-    if changed:
-        await publish(session, "connection", connection_id=kept.id, health=kept.health)
-    return kept
 
 
 async def _read_one(site: Site, doctype: str) -> FrappeError | None:

@@ -3,7 +3,6 @@
 One place for the API, the command line and the pages; the database is asked by `service`.
 """
 
-import re
 import ssl
 import stat
 import unicodedata
@@ -14,13 +13,11 @@ from typing import Any
 
 from bascule.connections import schedules
 from bascule.connections.frequency import DEFAULT
+from bascule.connections.slugs import RESERVED, SLUG
 from bascule.errors import Invalid
 from bascule.reach import MayConnect
 from bascule.sites.address import site_address
 
-SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-# Schemas that are not ours to take, and words that our own addresses use in a slug's place.
-RESERVED = {"bascule", "public", "information_schema", "new", "status", "sync", "types"}
 MOST_PROOF_DAYS = 90
 MOST_LOOKBACK_DAYS = 36_500
 MOST_CONCURRENCY = 16
@@ -126,14 +123,6 @@ def _slug(value: Any) -> str:
     if slug in RESERVED or slug.startswith("pg_"):
         raise ValueError("is a name that the hub or PostgreSQL keeps for itself; choose another")
     return slug
-
-
-def slug_of(name: str) -> str:
-    """A slug made from a name that people read. It may still be taken."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:34].strip("_") or "site"
-    fits = slug[0].isalpha() and slug not in RESERVED and not slug.startswith("pg_")
-    return slug if fits else f"site_{slug}"
 
 
 def _between(least: int, most: int, what: str) -> Callable[[Any], int]:

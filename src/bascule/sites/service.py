@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bascule.accounts.allowed_sites.allowlist import allow, is_vouched_for, reach_of, refuse_inside
 from bascule.accounts.tables import User
 from bascule.connections import schedules
+from bascule.connections.check_report import CheckReport, record_check
 from bascule.connections.queries import NoSuchConnection, find_connection
 from bascule.connections.sharing import (
     WAY_IN,
@@ -25,13 +26,14 @@ from bascule.connections.sharing import (
     refuse_change,
     shared_unless_said,
 )
+from bascule.connections.slugs import slug_of
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, HubError, Invalid
 from bascule.events.live import publish
 from bascule.hub import Hub
 from bascule.reach import MayConnect
-from bascule.sites.check import CheckReport, check_site, record_check, wanted_by
-from bascule.sites.fields import NewConnection, checked, slug_of
+from bascule.sites.check import check_site, wanted_by
+from bascule.sites.fields import NewConnection, checked
 from bascule.sites.pool import unpooled_site
 from bascule.store.address_binding import refuse_moved
 

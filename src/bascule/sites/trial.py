@@ -12,9 +12,10 @@ from typing import Any
 
 from bascule.accounts.allowed_sites.allowlist import reach_of, refuse_inside
 from bascule.accounts.tables import User
+from bascule.connections.check_report import CheckReport
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
-from bascule.sites.check import NEEDS, CheckReport, check_site
+from bascule.sites.check import NEEDS, check_site
 from bascule.sites.choices import found_doctypes, found_warehouses, full_name_of
 from bascule.sites.fields import NewConnection
 from bascule.sites.pool import unpooled_site

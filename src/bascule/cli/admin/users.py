@@ -120,7 +120,10 @@ async def left(
     """
     from bascule.connections.left_behind.api import DeletedConnections, LeftConnections
     from bascule.connections.left_behind.handover import delete_left, hand_over, left_by
+    from bascule.job_modules import JOB_MODULES
+    from bascule.jobs import load
 
+    load(JOB_MODULES)  # with them come the connector types, which a deletion asks
     if hand_over_to and delete:
         raise Refused("Handed over or deleted: both is not possible.", next_step="Choose one.")
     async with acting_hub(of=name) as (hub, _):

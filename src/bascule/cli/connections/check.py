@@ -15,8 +15,8 @@ from bascule.cli.prompts import AllowHttp, CaBundle, Key, Secret, Url, ask_for_m
 from bascule.cli.terminal import AsJson, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
+    from bascule.connections.check_report import CheckReport
     from bascule.frappe import Site
-    from bascule.sites.check import CheckReport
 
 
 async def check(

@@ -24,8 +24,9 @@ async def list_cleanups(context: typer.Context, as_json: AsJson = False) -> int:
     """
     if context.invoked_subcommand is not None:
         return Exit.DONE
+    from bascule.connections.deletion.schemas import CleanupAnswer
     from bascule.sites.cleanup import cleanups
-    from bascule.sites.cleanup.api import CleanupAnswer, Cleanups
+    from bascule.sites.cleanup.api import Cleanups
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
         found = await cleanups.list_cleanups(session, viewer)
@@ -60,9 +61,10 @@ def _when(next_try_at: datetime | None) -> str:
 @verb("connections.edit", group="cleanups")
 async def retry(number: Number, as_json: AsJson = False) -> int:
     """Try it at once. Exits with 3 when the site does not let go of it."""
+    from bascule.connections.deletion.schemas import CleanupAnswer
     from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load
-    from bascule.sites.cleanup.api import CleanupAnswer, TriedCleanup
+    from bascule.sites.cleanup.api import TriedCleanup
     from bascule.sites.cleanup.cleanups import try_now
 
     load(JOB_MODULES)  # with them come those who remove
@@ -90,7 +92,7 @@ async def end(
     as_json: AsJson = False,
 ) -> int:
     """Forget it with its credentials; what is on the site stays there."""
-    from bascule.sites.cleanup.api import CleanupAnswer
+    from bascule.connections.deletion.schemas import CleanupAnswer
     from bascule.sites.cleanup.cleanups import give_up
 
     async with acting_hub() as (hub, by):

@@ -150,12 +150,12 @@ async def disconnect(
     What the hub made on the site is listed, and removed there. Where the site does not answer, the
     hub tries again for a week: 'bascule cleanups'.
     """
-    from bascule.connections.deletion import delete_connection
-    from bascule.connections.deletion_schemas import DeletedAnswer
+    from bascule.connections.deletion.delete import delete_connection
+    from bascule.connections.deletion.leaving import leaving
+    from bascule.connections.deletion.schemas import DeletedAnswer
     from bascule.connections.queries import find_connection
     from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load
-    from bascule.sites.on_site import leaving
 
     load(JOB_MODULES)  # with them come those who know what was made on a site
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.people.users import find_active, find_person
 from bascule.accounts.tables import User
-from bascule.connections.deletion import Deleted, delete_connection
+from bascule.connections.deletion.delete import Deleted, delete_connection
 from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.tables import Connection
 from bascule.errors import Conflict, Invalid

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import select
 
 from bascule.accounts.tables import User
+from bascule.connections.check_report import CheckReport
 from bascule.connections.tables import Connection
 from bascule.errors import NoSuch
 from bascule.frappe import NoPermission, NotFound
 from bascule.hub import Hub
 from bascule.mirror.runs.start import start_runs
 from bascule.mirror.streams.settings import add_streams
-from bascule.sites.check import CheckReport
 from bascule.sites.pool import open_site
 from bascule.sites.roles import step_to_read
 

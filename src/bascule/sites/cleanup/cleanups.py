@@ -5,7 +5,8 @@ are forgotten.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, or_, select, true
@@ -17,13 +18,15 @@ from bascule.accounts.permissions import Permission
 from bascule.accounts.tables import User
 from bascule.attention.items import Mend, Need, finds_needs
 from bascule.backoff import Backoff
+from bascule.connections.deletion.leaving import OnSite, RemovalAttempt
 from bascule.connections.permissions import CONNECTIONS_EDIT, CONNECTIONS_MANAGE
+from bascule.connections.queries import NoSuchConnection
 from bascule.connections.tables import Connection, SiteCleanup
 from bascule.errors import Conflict, HubError, NoSuch
 from bascule.events.live import NOBODY, publish
 from bascule.frappe import FrappeError
 from bascule.hub import Hub
-from bascule.sites.on_site import OnSite, remove
+from bascule.sites.on_site import remove
 from bascule.sites.pool import unpooled_site
 from bascule.store import StoreError
 
@@ -41,17 +44,6 @@ class NoSuchCleanup(NoSuch):
             "There is no such clean-up: it is done, or was given up.",
             next_step="'bascule cleanups' lists those that there are.",
         )
-
-
-@dataclass
-class Tried:
-    """Documents that are gone, what stays on purpose, and what is still to be done (None: no
-    more).
-    """
-
-    names: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    cleanup: SiteCleanup | None = None
 
 
 def _seen_by(viewer: User | None) -> ColumnElement[bool]:
@@ -79,7 +71,7 @@ def who_decides(cleanup: SiteCleanup) -> Permission:
     return CONNECTIONS_MANAGE if cleanup.shared else CONNECTIONS_EDIT
 
 
-async def try_now(hub: Hub, number: int, *, by: User | None) -> Tried:
+async def try_now(hub: Hub, number: int, *, by: User | None) -> RemovalAttempt:
     """At once. Conflict: it has ended, and its credentials are forgotten."""
     async with hub.db.session() as session:
         cleanup = await find_cleanup(session, number, by)
@@ -108,16 +100,46 @@ def _refuse(by: User | None, cleanup: SiteCleanup) -> None:
         refuse_without(who_decides(cleanup), by)
 
 
-async def attempt(hub: Hub, number: int) -> Tried:
+async def set_aside(
+    hub: Hub, session: AsyncSession, connection: Connection, on_site: Sequence[OnSite]
+) -> int:
+    """Keeps the credentials of a connection that is being deleted, to remove `on_site`; the number
+    of the cleanup. NoSuchConnection: somebody else has deleted it.
+    """
+    await hub.vault.hold(session)
+    current = await session.get(Connection, connection.id)
+    if current is None:
+        raise NoSuchConnection
+    now = datetime.now(UTC)
+    cleanup = SiteCleanup(
+        name=current.name,
+        owner_id=current.owner_id,
+        shared=current.shared,
+        api_url=current.api_url,
+        api_key_encrypted=hub.vault.renewed(current.api_key_encrypted),
+        api_secret_encrypted=hub.vault.renewed(current.api_secret_encrypted),
+        allow_http=current.allow_http,
+        ca_bundle=current.ca_bundle,
+        remains=[asdict(one) for one in on_site],
+        next_try_at=now + FIRST_TRY,
+        until=now + LASTS,
+    )
+    session.add(cleanup)
+    session.expunge(current)
+    await session.flush()
+    return cleanup.id
+
+
+async def attempt(hub: Hub, number: int) -> RemovalAttempt:
     """One try of all that remains. What the site says against it is kept, and told."""
     async with hub.db.session() as session:
         cleanup = await session.get(SiteCleanup, number, with_for_update=True)
         if cleanup is None or cleanup.next_try_at is None:
-            return Tried(cleanup=cleanup)
+            return RemovalAttempt(cleanup=cleanup)
         cleanup.next_try_at = datetime.now(UTC) + CLAIM
         await session.flush()
         session.expunge(cleanup)
-    tried, remains = Tried(), list(cleanup.remains)
+    tried, remains = RemovalAttempt(), list(cleanup.remains)
     error: Exception | None = None
     try:
         async with asyncio.timeout(LONGEST):

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.connections.deletion.leaving import OnSite, finds_on_site, tells_what_becomes
 from bascule.connections.tables import Connection
 from bascule.frappe import NotFound, Site
 from bascule.hub import Hub
-from bascule.sites.on_site import OnSite, Removed, finds_on_site, removes, tells_what_becomes
+from bascule.sites.on_site import Removed, removes
 from bascule.store.address_binding import same_place
 from bascule.sync.record_types import RECORD_TYPES
 from bascule.sync.tables import Conflict, Link, Outbox, Record, TwoWay

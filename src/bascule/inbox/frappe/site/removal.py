@@ -5,12 +5,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.connections.deletion.leaving import OnSite, finds_on_site, tells_what_becomes
 from bascule.connections.tables import Connection
 from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.inbox.frappe.site.webhooks import Target, remove_all
 from bascule.inbox.frappe.tables import WebhookEndpoint
-from bascule.sites.on_site import OnSite, Removed, finds_on_site, removes, tells_what_becomes
+from bascule.sites.on_site import Removed, removes
 
 
 @finds_on_site

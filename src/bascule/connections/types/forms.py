@@ -7,13 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from bascule.connections.frequency import joined
-from bascule.connections.types import ConnectorType, FormField
-from bascule.errors import Invalid, NoSuch
+from bascule.connections.types.fields import FormField
+from bascule.connections.types.registry import ConnectorType
+from bascule.errors import Invalid
 from bascule.settings import Settings
-from bascule.sites.fields import NewConnection, checked, text
-
-LONGEST_DOCTYPE = 140
-MOST_STREAMS = 200
 
 
 class Typed(Protocol):
@@ -23,7 +20,8 @@ class Typed(Protocol):
 
 
 def read_form(typed: Typed, fields: Iterable[FormField]) -> dict[str, Any]:
-    """A value for each field. What is no number stays as it was typed, for `wrong_fields` to say.
+    """A value for each field. A number that cannot be read stays as it was typed, and
+    `wrong_fields` refuses it.
 
     A switch that is off is not sent by a browser, so it is read as off; so is an empty list.
     """
@@ -57,25 +55,13 @@ def wrong_fields(
     values: Mapping[str, Any], kind: ConnectorType, settings: Settings
 ) -> dict[str, str]:
     """Each field that cannot be taken, and why, in words that follow its label. Only what is given
-    is judged; that something is missing is `missing_fields`' to say.
+    is judged; `missing_fields` lists what is missing.
     """
     known = {each.name for each in kind.fields} | {"shared"}
     wrong = {name: "is no field of this form" for name in values if name not in known}
     given = {name: value for name, value in values.items() if name in known}
-    if "streams" in given and (why := _wrong_streams(given.pop("streams"))):
-        wrong["streams"] = why
-    if given.get("name") == "":
-        del given["name"]  # the host's name will do
-    if given.get("shared", False) is None:
-        del given["shared"]
-    try:
-        checked(
-            given,
-            allow_http=given.get("allow_http") is True or settings.allow_http,
-            may_connect=settings.may_connect,
-        )
-    except Invalid as error:
-        wrong |= error.fields
+    if kind.behaviour is not None:
+        wrong |= kind.behaviour.wrong(given, settings)
     return wrong
 
 
@@ -95,40 +81,3 @@ def refuse_wrong(values: Mapping[str, Any], kind: ConnectorType, settings: Setti
             next_step="Correct what is named and send it again.",
             fields=wrong,
         )
-
-
-def new_connection(values: Mapping[str, Any]) -> NewConnection:
-    """From what a form gave; a name that was left out is the host's."""
-    kept = {name: value for name, value in values.items() if name != "streams"}
-    kept["name"] = kept.get("name") or host_of(str(kept.get("api_url", "")))
-    return NewConnection(**kept)
-
-
-def host_of(address: str) -> str:
-    """What a site is called that nobody gave a name."""
-    return address.strip().split("://")[-1].split("/")[0]
-
-
-def type_named(kinds: Iterable[ConnectorType], name: str) -> ConnectorType:
-    """NoSuch, also for one that is still to come."""
-    for kind in kinds:
-        if kind.id == name and kind.available:
-            return kind
-    raise NoSuch(
-        f"There is no connector type {name[:40]!r} yet.",
-        next_step="GET /api/connectors/types, or the page Connectors, lists those there are.",
-    )
-
-
-def _wrong_streams(value: Any) -> str | None:
-    if not isinstance(value, list):
-        return "is not a list of presets and DocTypes"
-    if len(value) > MOST_STREAMS:
-        return f"has more than {MOST_STREAMS} names"
-    for name in value:
-        try:
-            if not text(name, LONGEST_DOCTYPE):
-                return "has an empty name in it"
-        except ValueError as error:
-            return f"has a name in it that {error}"
-    return None

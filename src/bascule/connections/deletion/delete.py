@@ -1,22 +1,19 @@
 """A connection deleted: with its mirror, and with what the hub made on its site."""
 
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
 from psycopg import errors as pg
 from psycopg import sql
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
+from bascule.connections.deletion.leaving import leaving
 from bascule.connections.queries import NoSuchConnection
 from bascule.connections.sharing import refuse_delete
 from bascule.connections.tables import Connection, SiteCleanup
+from bascule.connections.types.registry import behaviour_of
 from bascule.errors import Conflict
 from bascule.events.live import publish
 from bascule.hub import Hub
-from bascule.sites.cleanup.cleanups import FIRST_TRY, LASTS, attempt
-from bascule.sites.on_site import leaving
-from bascule.sites.pool import pool_of
 from bascule.store.database import driver_connection
 
 DELETE_TRIES = 5
@@ -61,6 +58,7 @@ async def delete_connection(
     Conflict when somebody is reading the mirror; then nothing is deleted anywhere.
     """
     refuse_delete(by, connection)
+    behaviour = behaviour_of(connection.kind)
     async with hub.db.connection() as conn:
         # A page commits under its stream's fence: from here on none does, so none is waited for.
         await conn.execute(
@@ -80,10 +78,10 @@ async def delete_connection(
                 "The mirror is being read or written right now, so it cannot be dropped.",
                 next_step="Close what reads it and try again, or keep it with drop_mirror=false.",
             ) from None
-    await pool_of(hub).forget(connection.id)
+    await behaviour.forget(hub, connection.id)
     if number is None:
         return Deleted(connection.slug, drop_mirror, tables, left=left)
-    tried = await attempt(hub, number)
+    tried = await behaviour.remove(hub, number)
     return Deleted(
         connection.slug, drop_mirror, tables, tried.names, [*left, *tried.kept], tried.cleanup
     )
@@ -104,7 +102,13 @@ async def _forget(
         )
         tables = [str(name) for (name,) in await found.fetchall()]
         await conn.execute("SET LOCAL lock_timeout = '10s'")
-        left, number = await _kept_for_later(hub, session, connection, keep_on_site=keep_on_site)
+        on_site = (await leaving(session, connection)).on_site
+        left = [one.what for one in on_site] if keep_on_site else []
+        number = None
+        if on_site and not keep_on_site:
+            number = await behaviour_of(connection.kind).set_aside(
+                hub, session, connection, on_site
+            )
         await publish(conn, "connection", connection_id=connection.id, change="deleted")
         gone = await conn.execute("DELETE FROM bascule.connections WHERE id = %s", [connection.id])
         if gone.rowcount == 0:
@@ -113,33 +117,3 @@ async def _forget(
             schema = sql.Identifier(connection.slug)
             await conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
     return tables, left, number
-
-
-async def _kept_for_later(
-    hub: Hub, session: AsyncSession, connection: Connection, *, keep_on_site: bool
-) -> tuple[list[str], int | None]:
-    on_site = (await leaving(session, connection)).on_site
-    if keep_on_site or not on_site:
-        return [one.what for one in on_site], None
-    await hub.vault.hold(session)
-    current = await session.get(Connection, connection.id)
-    if current is None:
-        raise NoSuchConnection
-    now = datetime.now(UTC)
-    cleanup = SiteCleanup(
-        name=current.name,
-        owner_id=current.owner_id,
-        shared=current.shared,
-        api_url=current.api_url,
-        api_key_encrypted=hub.vault.renewed(current.api_key_encrypted),
-        api_secret_encrypted=hub.vault.renewed(current.api_secret_encrypted),
-        allow_http=current.allow_http,
-        ca_bundle=current.ca_bundle,
-        remains=[asdict(one) for one in on_site],
-        next_try_at=now + FIRST_TRY,
-        until=now + LASTS,
-    )
-    session.add(cleanup)
-    session.expunge(current)
-    await session.flush()
-    return [], cleanup.id

@@ -1,120 +1,26 @@
-"""The kinds of sites that can be connected, each with the form that a person fills in for it."""
+"""ERPNext as a connector type: its form, and what is done with its connections."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from bascule.connections.examples import TYPE
+from bascule.connections.check_report import CheckReport
+from bascule.connections.deletion.leaving import OnSite, RemovalAttempt
 from bascule.connections.frequency import CHOICES, DEFAULT
+from bascule.connections.tables import Connection
+from bascule.connections.types.fields import FormField
+from bascule.connections.types.registry import Behaviour, ConnectorType, register_connector
+from bascule.hub import Hub
+from bascule.settings import Settings
 from bascule.sites.check import NEEDS
+from bascule.sites.cleanup.cleanups import attempt, set_aside
 from bascule.sites.fields import MOST_CONCURRENCY, MOST_LOOKBACK_DAYS, MOST_PROOF_DAYS
+from bascule.sites.forms import wrong_values
+from bascule.sites.pool import pool_of
+from bascule.sites.service import recheck
 
-FieldKind = Literal[
-    "text", "url", "password", "switch", "number", "schedule", "presets", "warehouses"
-]
-
-
-class FormField(BaseModel):
-    """`group`: fields of one group stand together, in the order of `GROUPS`."""
-
-    name: str
-    label: str
-    type: FieldKind
-    group: str
-    required: bool = False
-    default: bool | int | str | list[str] | None = None
-    placeholder: str | None = None
-    help: str
-    where: str | None = Field(default=None, description="Where to find the value.")
-    options: list[str] | None = None
-    labels: list[str] | None = Field(default=None, description="The options in words.")
-    unit: str | None = None
-    minimum: int | None = None
-    maximum: int | None = None
-    secret: bool = Field(default=False, description="Never shown again once it is given.")
-    advanced: bool = False
-
-
-class ConnectorType(BaseModel):
-    id: str
-    label: str
-    description: str
-    icon: str
-    category: str
-    words: list[str] = Field(default=[], description="Other words that people search it by.")
-    available: bool = True
-    coming: str | None = Field(default=None, description="When, for one that is not there yet.")
-    fields: list[FormField] = []
-    steps: list[str] = Field(default=[], description="Where to find what the form asks for.")
-
-
-class ConnectorTypes(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"types": [TYPE], "categories": {"erp": "ERP"}}}
-    )
-
-    types: list[ConnectorType]
-    categories: dict[str, str] = Field(description="Each category's name, in words.")
-
-
-CATEGORIES = {
-    "erp": "ERP",
-    "finance": "Finance",
-    "construction": "Construction",
-    "files": "Files",
-}
-GROUPS = ("Site", "Sign-in", "What to mirror", "When", "Advanced")
-
-
-def _coming(
-    id: str, label: str, description: str, icon: str, category: str, when: str, *words: str
-) -> ConnectorType:
-    return ConnectorType(
-        id=id,
-        label=label,
-        description=description,
-        icon=icon,
-        category=category,
-        words=list(words),
-        available=False,
-        coming=when,
-    )
-
-
-COMING = [
-    _coming(
-        "bank",
-        "Bank feeds",
-        "Transactions of your bank accounts, as ERPNext's Bank Transactions.",
-        "🏦",
-        "finance",
-        "Later",
-        "payments",
-        "statements",
-        "reconciliation",
-    ),
-    _coming(
-        "ifc",
-        "IFC building models",
-        "Quantities of a building model, as bills of materials and purchase orders.",
-        "🏗️",
-        "construction",
-        "Later",
-        "bim",
-        "quantity takeoff",
-        "bom",
-    ),
-    _coming(
-        "nextcloud",
-        "Nextcloud files",
-        "Files that belong to a document, kept where your team keeps them.",
-        "🗂️",
-        "files",
-        "Later",
-        "documents",
-        "attachments",
-    ),
-]
 FREQUENCIES = {
     "manual": "Only when somebody asks",
     "every 15 minutes": "Every 15 minutes",
@@ -273,42 +179,55 @@ _ADVANCED = [
         help="A PEM file on the hub's machine, for a certificate of your own authority.",
     ),
 ]
-ERPNEXT = ConnectorType(
-    id="erpnext",
-    label="ERPNext",
-    description="Stock, sales orders, suppliers and everything else of an ERPNext site.",
-    icon="⚙️",
-    category="erp",
-    words=[
-        "frappe",
-        "stock",
-        "inventory",
-        "orders",
-        "warehouse",
-        "customers",
-        "two-way",
-        "both ways",
-    ],
-    steps=[
-        "Sign in to ERPNext as the user that the hub shall be; one of its own is best.",
-        "Open the user's page: the picture at the top right, then My Settings.",
-        "Under API Access, choose Generate Keys.",
-        "Copy the API secret at once: it is shown this one time. The API key stays visible.",
-        "Give the user roles that read what you want mirrored, such as Stock User and Sales User; "
-        "without two-way sync the hub only reads.",
-    ],
-    fields=[*_SITE, *_SIGN_IN, *_WHAT, *_WHEN, *_ADVANCED],
+
+
+class SiteBehaviour(Behaviour):
+    """Of connections to ERPNext sites."""
+
+    def wrong(self, values: Mapping[str, Any], settings: Settings) -> dict[str, str]:
+        return wrong_values(values, settings)
+
+    async def check(self, hub: Hub, connection: Connection) -> CheckReport:
+        return await recheck(hub, connection)
+
+    async def set_aside(
+        self, hub: Hub, session: AsyncSession, connection: Connection, on_site: Sequence[OnSite]
+    ) -> int:
+        return await set_aside(hub, session, connection, on_site)
+
+    async def remove(self, hub: Hub, number: int) -> RemovalAttempt:
+        return await attempt(hub, number)
+
+    async def forget(self, hub: Hub, connection_id: UUID) -> None:
+        await pool_of(hub).forget(connection_id)
+
+
+ERPNEXT = register_connector(
+    ConnectorType(
+        id="erpnext",
+        label="ERPNext",
+        description="Stock, sales orders, suppliers and everything else of an ERPNext site.",
+        icon="⚙️",
+        category="erp",
+        words=[
+            "frappe",
+            "stock",
+            "inventory",
+            "orders",
+            "warehouse",
+            "customers",
+            "two-way",
+            "both ways",
+        ],
+        steps=[
+            "Sign in to ERPNext as the user that the hub shall be; one of its own is best.",
+            "Open the user's page: the picture at the top right, then My Settings.",
+            "Under API Access, choose Generate Keys.",
+            "Copy the API secret at once: it is shown this one time. The API key stays visible.",
+            "Give the user roles that read what you want mirrored, such as Stock User and Sales "
+            "User; without two-way sync the hub only reads.",
+        ],
+        fields=[*_SITE, *_SIGN_IN, *_WHAT, *_WHEN, *_ADVANCED],
+        behaviour=SiteBehaviour(),
+    )
 )
-TYPES = [ERPNEXT, *COMING]
-
-
-def find_types(words: str = "", category: str = "") -> list[ConnectorType]:
-    """Those in which every word is found, whatever its case; of one category, if it is named."""
-    wanted = words.casefold().split()
-
-    def matches(kind: ConnectorType) -> bool:
-        said = [kind.label, kind.description, CATEGORIES[kind.category], *kind.words]
-        text = " ".join(said).casefold()
-        return category in ("", kind.category) and all(word in text for word in wanted)
-
-    return [kind for kind in TYPES if matches(kind)]
