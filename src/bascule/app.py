@@ -38,7 +38,7 @@ where signed webhooks arrive: `bascule token` prints one, `POST /api/auth/login`
 name and a password; see [accounts](accounts.md). Viewers read, editors sync and change, admins look
 after people and credentials. An error is `application/problem+json` (RFC 9457): `type`, `title`,
 `status`, `detail`, and beside them `next_step`, and `fields`, which names each wrong value.
-Wherever a connector is named, its slug does as well as its id.
+Wherever a connection is named, its slug does as well as its id.
 """
 LARGEST_BODY = 1_000_000  # bytes
 

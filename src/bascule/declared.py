@@ -24,7 +24,7 @@ class Problem(BaseModel):
                 "type": problems.NOT_FOUND.type,
                 "title": problems.NOT_FOUND.title,
                 "status": problems.NOT_FOUND.status,
-                "detail": "There is no such connector.",
+                "detail": "There is no such connection.",
                 "next_step": "GET /api/connectors, or 'bascule status', lists the ones there are.",
             }
         }

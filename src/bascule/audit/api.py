@@ -73,7 +73,7 @@ def wanted(
         Query(max_length=100, description="An action, or what stands before its dot: `cli`."),
     ] = None,
     connection: Annotated[
-        str | None, Query(max_length=100, description="A connector's id or slug.")
+        str | None, Query(max_length=100, description="A connection's id or slug.")
     ] = None,
     since: Annotated[AwareDatetime | None, Query(description="Not before this moment.")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Before this moment.")] = None,
@@ -95,7 +95,7 @@ async def audit(
     ] = None,
 ) -> AuditEntries:
     """Who did what, newest first: everything that changed something or tried to, sign-ins and
-    downloads. What concerns somebody else's private connector is left out. Kept for 400 days.
+    downloads. What concerns somebody else's private connection is left out. Kept for 400 days.
     """
     async with hub.db.session() as session:
         found = await entries(session, user, asked, before=before, limit=limit + 1)

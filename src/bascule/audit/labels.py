@@ -77,12 +77,12 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Connectors": {
         "set_up_erpnext": "Connect a site",
-        "change_connector": "Change a connector",
-        "test_settings": "Test changes of a connector",
-        "test_connector": "Test a connector",
-        "test_new_connector": "Test a new connector",
-        "delete_connector": "Remove a connector",
-        "retry_cleanup": "Clean up a site of a removed connector",
+        "change_connector": "Change a connection",
+        "test_settings": "Test changes of a connection",
+        "test_connector": "Test a connection",
+        "test_new_connector": "Test a new connection",
+        "delete_connector": "Remove a connection",
+        "retry_cleanup": "Clean up a site of a removed connection",
         "give_up_cleanup": "Give up cleaning a site up",
     },
     "Syncing": {
@@ -92,9 +92,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "verify": "Verify",
         "verify_stream": "Verify a stream",
         "cancel_one_run": "Cancel a run",
-        "cancel_all_runs": "Cancel all runs of a connector",
+        "cancel_all_runs": "Cancel all runs of a connection",
         "add_stream": "Add a stream",
-        "try_left_off": "Try what was left off a connector",
+        "try_left_off": "Try what was left off a connection",
         "change_one_stream": "Change a stream",
         "switch_stream": "Switch a stream",
         "delete_one_stream": "Remove a stream",
@@ -120,8 +120,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "retry_deliveries": "Try failed deliveries again",
         "retry_delivery": "Try a failed delivery again",
         "remove_webhooks": "Remove the webhooks",
-        "orphans": "Look for webhooks of no connector",
-        "remove_orphaned_webhooks": "Remove webhooks of no connector",
+        "orphans": "Look for webhooks of no connection",
+        "remove_orphaned_webhooks": "Remove webhooks of no connection",
     },
     "Files": {
         "file_of_rows": "Export rows",
@@ -210,7 +210,7 @@ def _shown(value: Any) -> str:
 
 
 def words_of(action: str) -> str:
-    """What an action is called: `change_connector` is "Change a connector"."""
+    """What an action is called: `change_connector` is "Change a connection"."""
     if action in WORDS:
         return WORDS[action]
     if action.startswith("cli."):

@@ -29,7 +29,7 @@ async def named_in_path(
     user: CurrentUser,
     connector: Annotated[
         str,
-        Path(description="A connector's id or slug.", max_length=100, examples=["acme_trading"]),
+        Path(description="A connection's id or slug.", max_length=100, examples=["acme_trading"]),
     ],
 ) -> Connection:
     async with hub.db.session() as session:
@@ -89,7 +89,7 @@ async def delete_connector(
         Query(description="Leave on the site what the hub made there; its webhooks are refused."),
     ] = False,
 ) -> DeletedAnswer:
-    """Forgets a connector with its credentials, streams, runs and logs, drops its mirror, and
+    """Forgets a connection with its credentials, streams, runs and logs, drops its mirror, and
     removes from the site what the hub made there (see `deletion`). Where the site does not answer,
     that is tried again for a week: `GET /api/cleanups`. The answer says what was dropped, removed
     or left. One that is shared: admins.

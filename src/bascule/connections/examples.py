@@ -1,4 +1,4 @@
-"""What the OpenAPI shows connectors by."""
+"""Examples of connections for the OpenAPI."""
 
 from typing import Any
 

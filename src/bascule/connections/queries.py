@@ -17,7 +17,7 @@ from bascule.errors import NoSuch
 class NoSuchConnection(NoSuch):
     def __init__(self) -> None:
         super().__init__(
-            "There is no such connector.",
+            "There is no such connection.",
             next_step="GET /api/connectors, or 'bascule status', lists the ones there are.",
         )
 

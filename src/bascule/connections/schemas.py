@@ -99,9 +99,9 @@ def shown(connection: Connection) -> dict[str, Any]:
 
 
 class Page(BaseModel):
-    """Of a list of connectors."""
+    """Of a list of connections."""
 
-    counts: dict[str, int] = Field(description="State to connectors, of all that `search` finds.")
+    counts: dict[str, int] = Field(description="State to connections, of all that `search` finds.")
     total: int = Field(description="Connectors that were asked for, on this page or not.")
     next: str | None = Field(description="Send it as `after` for the next page; null at the end.")
 

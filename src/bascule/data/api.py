@@ -1,4 +1,4 @@
-"""The mirror's rows over HTTP: every view and table of a connector, as pages of JSON or as files.
+"""The mirror's rows over HTTP: every view and table of a connection, as pages of JSON or as files.
 
 What may be asked for, and how it is found, is `rows`' and `export`'s.
 """

@@ -1,4 +1,4 @@
-"""What there is to read of a connector, and its documents one by one, over HTTP."""
+"""What there is to read of a connection, and its documents one by one, over HTTP."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -131,7 +131,7 @@ class DocumentAnswer(BaseModel):
 
 @router.get("/rows")
 async def relations(hub: TheHub, connection: TheConnection) -> Relations:
-    """The views and tables of a connector."""
+    """The views and tables of a connection."""
     async with hub.db.session() as session:
         streams = await streams_of(session, connection)
     async with hub.db.connection() as conn:

@@ -1,4 +1,4 @@
-"""What moves data, over HTTP: setup, change, sync and status of connectors; streams, runs and logs.
+"""What moves data, over HTTP: setup, change, sync and status of connections; streams, runs, logs.
 
 Only the way in and out: what happens is `setup`'s, `streams`' and `runs`'; rows are `rows_api`'s.
 """
@@ -65,7 +65,7 @@ CHANGE_REFUSED: Responses = {
     400: LOCKED_OUT,
     409: {"description": "Views have to change, and others depend on them."},
 }
-UNKNOWN: Responses = {404: {"description": "There is no connector of this `connector_id`."}}
+UNKNOWN: Responses = {404: {"description": "There is no connection of this `connector_id`."}}
 HAS_ENDED: Responses = {409: {"description": "The run has ended already."}}
 DEPENDED_ON: Responses = {409: {"description": "Others depend on its table."}}
 
@@ -108,7 +108,7 @@ async def change_connector(
     hub: TheHub, user: MayEditConnections, connection: TheConnection, body: ConnectorChange
 ) -> Connector:
     """Changes what is named. A changed address or credential is tried; 400 changes nothing. Of a
-    connector that is shared, only admins change address and credentials.
+    connection that is shared, only admins change address and credentials.
     """
     changes = body.model_dump(exclude_unset=True, exclude={"test_connection"})
     changed = await setup.change(hub, connection, changes, by=user, test=body.test_connection)
@@ -119,7 +119,7 @@ async def change_connector(
 async def sync(
     hub: TheHub, user: MaySync, body: Annotated[SyncRequest | None, Body()] = None
 ) -> Started:
-    """Pulls what changed: of one connector or of all, all streams or some. Answers at once with
+    """Pulls what changed: of one connection or of all, all streams or some. Answers at once with
     the runs, or after `wait` seconds at most. No stream is pulled twice at a time.
     """
     asked = body or SyncRequest()
@@ -202,7 +202,7 @@ TheStream = Annotated[Stream, Depends(stream_in_path)]
 
 @router.get("/api/connectors/{connector}/streams", dependencies=TO_READ, tags=["Streams"])
 async def streams(hub: TheHub, connection: TheConnection) -> Streams:
-    """The DocTypes that this connector mirrors, on or off."""
+    """The DocTypes that this connection mirrors, on or off."""
     async with hub.db.session() as session:
         found = await streams_of(session, connection)
         return Streams(streams=[StreamAnswer.of(stream, connection) for stream in found])
@@ -219,7 +219,7 @@ async def add_stream(
     hub: TheHub, user: MayManageStreams, connection: TheConnection, body: NewStream
 ) -> Streams:
     """Mirrors a DocType too, by its name, or all those of a preset. One that is there is switched
-    on. It is pulled with the next sync. For a connector that all share an editor adds what trade
+    on. It is pulled with the next sync. For a connection that all share an editor adds what trade
     is made of; other DocTypes, such as User, an admin.
     """
     added = await add_streams(hub, connection, [body.doctype], by=user)
@@ -317,7 +317,7 @@ async def cancel_one_run(request: Request, hub: TheHub, user: MaySync, run: RunI
 async def cancel_all_runs(
     request: Request, hub: TheHub, user: MaySync, connection: TheConnection
 ) -> Cancelled:
-    """Ends all runs of a connector that wait or go."""
+    """Ends all runs of a connection that wait or go."""
     runs = await cancel_runs(hub, connection, by=user)
     entry_of(request).detail["runs"] = len(runs)
     async with hub.db.session() as session:

@@ -22,14 +22,14 @@ class WithheldField(BaseModel):
 
 
 class StreamAnswer(BaseModel):
-    """One DocType of a connector, its child tables included."""
+    """One DocType of a connection, its child tables included."""
 
     model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": STREAM})
 
     id: int
     doctype: str
     preset: str | None = Field(description="The ready-made group it belongs to; null: any DocType.")
-    table_name: str = Field(description="In the connector's schema.")
+    table_name: str = Field(description="In the connection's schema.")
     enabled: bool
     filters: list[Any] = Field(
         description="`[[field, operator, value], ...]`, all of which must hold.",
@@ -317,7 +317,7 @@ class ConnectorChange(BaseModel):
 
 
 class SetupAnswer(Connector):
-    """The connector, what its site said, and the runs of its first sync."""
+    """The connection, what its site said, and the runs of its first sync."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {**CONNECTOR, "check": CHECK, "run_ids": [1, 2, 3]}}
@@ -334,7 +334,7 @@ class SyncRequest(BaseModel):
     )
 
     connector_id: str | None = Field(
-        default=None, max_length=100, description="Id or slug; left out: every connector."
+        default=None, max_length=100, description="Id or slug; left out: every connection."
     )
     streams: list[str] | None = Field(
         default=None, max_length=1000, description="DocTypes or presets; left out: all that are on."
@@ -358,7 +358,7 @@ class VerifyRequest(BaseModel):
 
 
 class Attention(BaseModel):
-    """Something of a connector that somebody has to look at, and what mends it."""
+    """Something of a connection that somebody has to look at, and what mends it."""
 
     kind: Literal["refused", "down", "failed", "differs", "late"] = Field(
         description="refused or down: the site; failed: streams' last runs; differs: streams that "
@@ -366,7 +366,7 @@ class Attention(BaseModel):
     )
     what: str
     next_step: str
-    streams: list[str] = Field(description="The DocTypes it is about; empty: the whole connector.")
+    streams: list[str] = Field(description="The DocTypes it is about; empty: the whole connection.")
     mend: Literal["credentials", "test", "rights", "sync", "repair"] = Field(
         description="What mends it: other credentials, another test, roles for the site's user and "
         "then a sync, a sync, or a repair."

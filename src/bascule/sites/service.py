@@ -144,8 +144,8 @@ async def proposed(
     refuse_change(by, connection, changes)
     if "slug" in changes:
         raise Invalid(
-            "A connector's slug stays: it is the name of its schema, which others may be reading.",
-            next_step="Connect the site anew under the other slug, and delete this connector.",
+            "A connection's slug stays: it is the name of its schema, which others may be reading.",
+            next_step="Connect the site anew under the other slug, and delete this connection.",
             fields={"slug": "cannot be changed"},
         )
     # The address is judged by the rule that holds afterwards, also when only the rule changes.
@@ -261,7 +261,7 @@ async def _free_slug(session: AsyncSession, wanted: str | None, name: str) -> st
     names = set((await session.scalars(taken)).all())
     if wanted is not None and wanted in names:
         raise Conflict(
-            f"The slug '{wanted}' is taken by another connector, a schema of this database or a "
+            f"The slug '{wanted}' is taken by another connection, a schema of this database or a "
             "word that SQL keeps.",
             next_step="Choose another slug, or leave it out to have one made.",
         )

@@ -23,7 +23,7 @@ CLEANUP: dict[str, Any] = {
 
 
 class CleanupAnswer(BaseModel):
-    """What is still to be removed from the site of a connector that was deleted."""
+    """What is still to be removed from the site of a connection that was deleted."""
 
     model_config = ConfigDict(json_schema_extra={"example": CLEANUP})
 
@@ -78,7 +78,7 @@ class LeavingAnswer(BaseModel):
     )
 
     on_site: list[OnSiteAnswer] = Field(
-        description="What the hub made on the site, which is removed there with the connector."
+        description="What the hub made on the site, which is removed there with the connection."
     )
     becomes: list[str] = Field(description="What becomes of what is kept here, in sentences.")
 

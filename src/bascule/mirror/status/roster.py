@@ -86,9 +86,9 @@ class Found:
         here = next((one for one in self.every if one.slug == slug), None)
         if here is None:
             raise Invalid(
-                "There is no connector of this slug to go on behind.",
+                "There is no connection of this slug to go on behind.",
                 next_step="Send `next` of the answer before, or begin anew without `after`.",
-                fields={"after": "is no connector's slug"},
+                fields={"after": "is no connection's slug"},
             )
         so_far = {one.id for one in self.every[: self.every.index(here) + 1]}
         return sum(one.id in so_far for one in self.wanted)

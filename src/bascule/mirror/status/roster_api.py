@@ -1,4 +1,4 @@
-"""The lists of connectors over HTTP: themselves, and how they stand; searched and in pages."""
+"""The lists of connections over HTTP: themselves, and how they stand; searched and in pages."""
 
 from typing import Annotated
 
@@ -42,14 +42,14 @@ APage = Annotated[Roster, Depends(a_page)]
 
 @router.get("/api/connectors", tags=["Connectors"])
 async def connectors(page: APage) -> Connectors:
-    """The connectors that are shared or yours, by name, without their secrets."""
+    """The connections that are shared or yours, by name, without their secrets."""
     listed = [Connector.of(connection) for connection in page.connections]
     return Connectors(connectors=listed, counts=page.counts, total=page.total, next=page.next)
 
 
 @router.get("/api/connectors/status", tags=["Sync"])
 async def status(page: APage) -> StatusAnswer:
-    """Each connector, by name: how it stands, when it was last synced, how much is here."""
+    """Each connection, by name: how it stands, when it was last synced, how much is here."""
     return StatusAnswer(
         connectors=page.statuses, counts=page.counts, total=page.total, next=page.next
     )

@@ -1,4 +1,4 @@
-"""What was left off a connector, tried again over HTTP; see `left_off`."""
+"""What was left off a connection, tried again over HTTP; see `left_off`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from bascule.mirror.streams.left_off import try_again
 
 router = APIRouter(prefix="/api/connectors/{connector}/left-off", tags=["Streams"])
 NONE_LEFT: dict[int | str, dict[str, Any]] = {
-    404: {"description": "There is no such connector, or nothing was left off it."},
+    404: {"description": "There is no such connection, or nothing was left off it."},
     400: {"description": "The site refused it; what it says is in `detail`."},
     502: {"description": "The site did not answer as one."},
 }
@@ -33,7 +33,7 @@ class TriedLeftOff(BaseModel):
 
 @router.post("", responses=NONE_LEFT)
 async def try_left_off(hub: TheHub, user: MaySync, connection: TheConnection) -> TriedLeftOff:
-    """Asks the site for what was wanted of this connector and left off, because its user might not
+    """Asks the site for what was wanted of this connection and left off, because its user might not
     read it: what may be read by now becomes a stream and is pulled.
     """
     tried = await try_again(hub, connection, by=user, trigger="api")

@@ -37,7 +37,7 @@ class TriedCleanup(BaseModel):
 
 @router.get("")
 async def cleanups(hub: TheHub, user: MayRead) -> Cleanups:
-    """What deleted connectors have left on their sites because those could not be reached. The hub
+    """What deleted connections have left on their sites because those could not be reached. The hub
     tries again by itself for a week.
     """
     async with hub.db.session() as session:
@@ -50,7 +50,7 @@ async def cleanups(hub: TheHub, user: MayRead) -> Cleanups:
 async def retry_cleanup(
     request: Request, hub: TheHub, user: MayEditConnections, cleanup: Number
 ) -> TriedCleanup:
-    """Tries it at once. Of a connector that all shared: admins."""
+    """Tries it at once. Of a connection that all shared: admins."""
     entry_of(request).object = str(cleanup)
     tried = await try_now(hub, cleanup, by=user)
     return TriedCleanup(
@@ -64,7 +64,7 @@ async def retry_cleanup(
 async def give_up_cleanup(
     request: Request, hub: TheHub, user: MayEditConnections, cleanup: Number
 ) -> CleanupAnswer:
-    """Forgets it with its credentials: what is on the site stays there. Of a connector that all
+    """Forgets it with its credentials: what is on the site stays there. Of a connection that all
     shared: admins.
     """
     gone = await give_up(hub, cleanup, by=user)

@@ -1,5 +1,5 @@
 """The buttons beside what deleted connections have left on their sites; the list is a part of the
-page of connectors.
+page of connections.
 """
 
 from fastapi import APIRouter, Request, Response
