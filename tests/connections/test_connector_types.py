@@ -16,9 +16,9 @@ from bascule.connections.types.registry import (
     CATEGORIES,
     Behaviour,
     ConnectorType,
-    connector_types,
     find_types,
     register_connector,
+    registered_types,
     type_named,
 )
 from bascule.errors import Invalid, NoSuch
@@ -77,9 +77,9 @@ def weather(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectorType]:
 
 
 def test_registered_type_is_listed_and_found_before_those_to_come(weather: ConnectorType) -> None:
-    there = [kind.id for kind in connector_types() if kind.available]
+    there = [kind.id for kind in registered_types() if kind.available]
     assert {"erpnext", "weather"} <= set(there)
-    assert [kind.id for kind in connector_types()][: len(there)] == there
+    assert [kind.id for kind in registered_types()][: len(there)] == there
     assert find_types("rain forecasts") == [weather]
     assert find_types("rain", "erp") == []
     assert type_named("weather") is weather
@@ -121,7 +121,7 @@ def test_type_is_registered_once_and_in_a_known_category(weather: ConnectorType)
 def test_type_to_come_is_shown_without_a_form_until_it_has_come(
     id: str, weather: ConnectorType
 ) -> None:
-    [kind] = [kind for kind in connector_types() if kind.id == id]
+    [kind] = [kind for kind in registered_types() if kind.id == id]
     assert (kind.available, kind.coming, list(kind.fields)) == (False, "Later", [])
     with pytest.raises(NoSuch):
         type_named(id)
@@ -139,5 +139,5 @@ def test_type_to_come_is_shown_without_a_form_until_it_has_come(
 
 
 def test_each_category_has_a_type() -> None:
-    assert {kind.category for kind in connector_types()} == set(CATEGORIES)
+    assert {kind.category for kind in registered_types()} == set(CATEGORIES)
     assert type_named("erpnext") is ERPNEXT

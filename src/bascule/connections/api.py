@@ -18,7 +18,7 @@ from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.queries import find_connection
 from bascule.connections.schemas import CheckAnswer, Connector, ConnectorTypeAnswer, ConnectorTypes
 from bascule.connections.tables import Connection
-from bascule.connections.types.registry import CATEGORIES, behaviour_of, connector_types
+from bascule.connections.types.registry import CATEGORIES, behaviour_of, registered_types
 
 router = APIRouter(prefix="/api/connectors", tags=["Connectors"])
 
@@ -47,9 +47,9 @@ IN_USE: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/types", dependencies=TO_READ)
-async def list_connector_types() -> ConnectorTypes:
+async def connector_types() -> ConnectorTypes:
     """The kinds of sites that can be connected, each with its form and where to find its values."""
-    types = [ConnectorTypeAnswer.model_validate(kind) for kind in connector_types()]
+    types = [ConnectorTypeAnswer.model_validate(kind) for kind in registered_types()]
     return ConnectorTypes(types=types, categories=CATEGORIES)
 
 

@@ -101,7 +101,7 @@ def register_connector(kind: ConnectorType) -> ConnectorType:
     return kind
 
 
-def connector_types() -> list[ConnectorType]:
+def registered_types() -> list[ConnectorType]:
     """Those that can be connected, then those to come; each in the order of registration."""
     return sorted(_registered.values(), key=lambda kind: not kind.available)
 
@@ -134,4 +134,4 @@ def find_types(words: str = "", category: str = "") -> list[ConnectorType]:
         text = " ".join(said).casefold()
         return category in ("", kind.category) and all(word in text for word in wanted)
 
-    return [kind for kind in connector_types() if matches(kind)]
+    return [kind for kind in registered_types() if matches(kind)]
