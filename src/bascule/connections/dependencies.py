@@ -1,4 +1,4 @@
-"""What routes about connections ask for."""
+"""FastAPI dependencies of routes that change connections."""
 
 from typing import Annotated
 

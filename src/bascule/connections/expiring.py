@@ -1,4 +1,4 @@
-"""Credentials that end, or have been the same for long: told before anything stops."""
+"""Attention items for tokens that expire and for API secrets that were not renewed for long."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +35,7 @@ async def tokens_that_end(hub: Hub, session: AsyncSession, viewer: User | None) 
 
 @finds_needs
 async def old_secrets(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
-    """Only to who can renew them: nothing is wrong yet."""
+    """Shown only to those who may renew them."""
     days = hub.settings.api_secret_days
     found = []
     for connection in await list_connections(session, viewer) if days else []:

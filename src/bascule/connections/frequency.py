@@ -1,4 +1,4 @@
-"""How often a connection is synced, in words: read, written in the one way, and reckoned with."""
+"""Schedules of connections, such as "daily at 06:30 Europe/Amsterdam": parsed, written, used."""
 
 import re
 from dataclasses import dataclass, replace
@@ -86,7 +86,7 @@ class Frequency:
 
 
 def read(schedule: str) -> Frequency:
-    """Invalid where it is none, with what is wrong with it and what there is."""
+    """Parses a schedule. Invalid: it is none; the message lists those there are."""
     words = " ".join(schedule.lower().split())
     if words == "manual":
         return Frequency("manual")
@@ -113,7 +113,7 @@ def read(schedule: str) -> Frequency:
 
 
 def _clocked(said: re.Match[str]) -> Frequency | str:
-    """A daily, weekly or monthly one, or what is wrong with it."""
+    """A daily, weekly or monthly schedule; a text says what is wrong with it."""
     kind, day, zone = said["kind"], said["day"], zones().get(said["zone"] or "utc")
     hour, minute = int(said["hour"] or NIGHT.hour), int(said["minute"] or 0)
     if zone is None:
@@ -150,7 +150,7 @@ def parts_of(schedule: str) -> tuple[str, str, str]:
 
 
 def joined(often: str, at: str, zone: str) -> str:
-    """What such boxes say together."""
+    """The schedule that these three inputs make."""
     at, zone = at.strip(), zone.strip()
     if not often.startswith(("daily", "weekly", "monthly")) or not (at or zone):
         return often

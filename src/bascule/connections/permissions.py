@@ -1,4 +1,4 @@
-"""What the room of connections lets people do."""
+"""Permissions for connections."""
 
 from bascule.accounts.permissions import declare
 

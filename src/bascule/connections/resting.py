@@ -1,8 +1,8 @@
-"""Private connections of people who were deactivated: at rest.
+"""Private connections of deactivated people are at rest.
 
-Nothing is asked of their sites, and nothing that comes from there is taken, from the transaction on
-in which their owner is deactivated; active again, they go on. It is told by the owner, so there is
-no second place in which it could be wrong.
+From the transaction that deactivates the owner on, no request goes to their services and no
+delivery from there is accepted. They go on when the owner is active again. Derived from the owner
+each time; no column stores it.
 """
 
 from sqlalchemy import ColumnElement, and_, select
@@ -14,7 +14,7 @@ from bascule.hub import Hub
 
 
 class AtRest(Unavailable):
-    """As if the site did not answer, to all who ask it: what they would do waits."""
+    """Raised like an outage of the site, so that work waits and is tried again."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ def at_rest() -> ColumnElement[bool]:
 
 
 async def refuse_at_rest(hub: Hub, connection: Connection) -> None:
-    """AtRest. Asks the database of private connections alone."""
+    """Raises AtRest. Shared connections need no query."""
     if connection.shared:
         return
     async with hub.db.session() as session:

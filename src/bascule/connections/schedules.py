@@ -1,6 +1,6 @@
-"""When a connection is next due; what schedules there are, `frequency` tells.
+"""When connections are due, and how one is claimed once. The mirror starts the runs.
 
-Only says what is due, and says it once; starting the runs is the mirror's.
+`frequency` has the schedules there are.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ NO_PHASE = timedelta(0)
 
 
 def parse(schedule: str) -> str:
-    """The one way to write this schedule; Invalid when it is none."""
+    """The schedule in its canonical form. Invalid: it is none."""
     return str(read(schedule))
 
 
@@ -34,7 +34,9 @@ def next_time(schedule: str, now: datetime, *, phase: timedelta = NO_PHASE) -> d
 
 
 def next_verify(schedule: str, now: datetime, *, phase: timedelta = NO_PHASE) -> datetime | None:
-    """Once a day, except where a person said that nothing happens by itself."""
+    """Daily, an hour after the sync where that has an hour, else at 03:00 UTC; None for manual
+    schedules.
+    """
     frequency = read(schedule)
     if frequency.kind == "manual":
         return None
@@ -42,20 +44,20 @@ def next_verify(schedule: str, now: datetime, *, phase: timedelta = NO_PHASE) ->
 
 
 def phase_of(connection_id: UUID) -> timedelta:
-    """Below an hour, and always the same: many sites are not all asked in one moment."""
+    """A fixed offset below one hour, by which the load of many connections is spread."""
     return timedelta(seconds=connection_id.int % SPREAD)
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """What of a connection comes round: when it is due, and when after that."""
+    """A recurring task of connections: the column that holds when it is due, and what follows."""
 
     due: InstrumentedAttribute[datetime | None]
     following: Callable[[Connection, datetime], datetime | None]
 
 
 def _next_sync(connection: Connection, now: datetime) -> datetime | None:
-    """What was missed is done once, and from then on at the times at which it would have been."""
+    """Missed times are made up for by one sync; the following ones keep their original times."""
     planned = connection.next_sync_at or now
     phase = phase_of(connection.id)
     upcoming = next_time(connection.schedule, planned, phase=phase)
@@ -75,7 +77,7 @@ PROOFS = Timetable(Connection.next_verify_at, _next_proof)
 
 
 async def all_due(session: AsyncSession, table: Timetable, now: datetime) -> list[UUID]:
-    """The connections of which this is due, the longest waiting first."""
+    """Ids of the connections that are due and not at rest, the longest overdue first."""
     query = select(Connection.id).where(table.due <= now, ~at_rest()).order_by(table.due)
     return list((await session.scalars(query)).all())
 

@@ -1,7 +1,7 @@
-"""Whose a connection is: who may see it, and who may do what to it.
+"""Who may see a connection, and who may do what to it.
 
-A private one is its owner's alone. For everybody else, admins too, it is not there. The machine
-(None: its command line, its jobs) sees and may do everything.
+A private connection exists for its owner alone; everybody else, admins included, gets a 404. None
+as the viewer is the machine (its command line and jobs), which may do everything.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
-"""A worker that is missing, and a queue that stands: told before all else, as the rest may follow
-from it.
+"""Attention items for a missing worker and a queue that stands still.
+
+They come first in the list, because other items may follow from them.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ MOST_NAMED = 4
 
 @finds_needs
 async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
-    """Where something waits, or would happen by itself."""
+    """A missing worker counts only where a job waits or a schedule is set."""
     conn = await driver_connection(session)
     queue = await queue_of(conn, hub.settings.worker_concurrency)
     if not queue.worker_alive:
@@ -67,7 +68,9 @@ async def _stands(
 
 
 async def held_by(session: AsyncSession, viewer: User | None, holders: list[Holder]) -> str:
-    """In words, the most places first; what this viewer may not see has no name."""
+    """The connections that hold the places, in words, the most places first. Those that the viewer
+    may not see are counted as others.
+    """
     query = select(Connection.id, Connection.name).where(seen_by(viewer))
     names = {row[0]: row[1] for row in (await session.execute(query)).all()}
     places: Counter[str] = Counter()

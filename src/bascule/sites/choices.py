@@ -1,4 +1,4 @@
-"""What there is on a site to see and choose from: its user, its warehouses and its DocTypes."""
+"""What a form offers to choose from: the site's warehouses and DocTypes; and its user's name."""
 
 from bascule.frappe import FrappeError, Site
 

@@ -1,5 +1,6 @@
-"""Where a document of a site is kept besides its mirror. Each room registers how it finds what it
-keeps; the document's page leads there.
+"""Links from a document of a site to what the hub keeps of it besides the mirror, such as a record.
+
+Each room registers how it finds its own; the document's page shows the link.
 """
 
 from collections.abc import Awaitable, Callable

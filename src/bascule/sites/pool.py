@@ -1,6 +1,6 @@
-"""One open `Site` a connection in a process, so that all who speak to it share one limiter.
+"""One open `Site` for each connection in a process, so that all callers share its rate limiter.
 
-A changed address or credential makes a new one; the old closes when the last who uses it is done.
+A changed address or credential opens a new one; the old one closes when its last user is done.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class SitePool:
             await self._close_if_done(lease)
 
     async def forget(self, connection_id: UUID) -> None:
-        """The connection is gone or changed; who still speaks to its site may finish."""
+        """Drops the site of a connection that is gone or changed; running requests finish."""
         if lease := self.leases.pop(connection_id, None):
             lease.outdated = True
             await self._close_if_done(lease)

@@ -1,4 +1,4 @@
-"""Which roles would help a user who may not read everything."""
+"""Which roles in ERPNext let a user read what is missing."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

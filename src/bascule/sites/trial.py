@@ -1,7 +1,7 @@
-"""An address and credentials tried before anything is saved: the verdict that a form shows.
+"""A form's test: address and credentials are tried before anything is saved.
 
-It asks about everything that comes ready made, wanted or not, so that a person sees what there is
-to choose from; only what is wanted counts as missing.
+The site is asked about every preset, so that a person sees what there is to choose from. Only what
+is wanted counts as missing.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Warehouses that a connection names, and that bring no stock: it would be missing unnoticed."""
+"""Finds chosen warehouses that hold no stock, because the site lacks them or they are groups."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
-"""Work at a site that is ended from outside: its site owes it an answer for too long, somebody
-cancelled it, or the connection was given other credentials.
+"""Ends work at a site from outside: the site owes an answer for too long, somebody cancelled the
+work, or the connection was given other credentials.
 
-Nothing of this asks the work, which may wait for a site that never answers. It looks into the
-database, so it does not matter where, or in which process, somebody said so.
+The work itself may be waiting for a site that never answers, so the database is polled instead.
+The change may come from any process.
 """
 
 import asyncio

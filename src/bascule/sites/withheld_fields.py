@@ -1,5 +1,6 @@
-"""What a site keeps from its user of the DocTypes that he may read: fields above his permission
-level, and fields that are masked for him.
+"""Fields that a site withholds from the hub's user in DocTypes that the user may read.
+
+These are fields above the user's permission level, and fields that are masked for the user.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""What people left behind who were deactivated: their private connections, which are at rest.
+"""Private connections of deactivated people, handed over or deleted by an admin.
 
-An admin sees that they are there and nothing of what is in them, and hands them over or deletes
-them. Those of somebody who is active are nobody else's to know of.
+The admin sees their names and nothing of what is in them. Those of active people stay unknown to
+everybody else.
 """
 
 from sqlalchemy import select

@@ -1,4 +1,4 @@
-"""The page of what somebody left who was deactivated: their private connections, at rest."""
+"""The page of a deactivated person's private connections."""
 
 from typing import Annotated
 

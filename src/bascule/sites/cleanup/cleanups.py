@@ -1,7 +1,7 @@
-"""What deleted connections have left on their sites: removed, tried again, given up.
+"""Removal of what deleted connections left on their sites: tried, tried again, given up.
 
-The credentials are kept for that alone, at most `LASTS`; then, or when somebody gives it up, they
-are forgotten.
+The credentials are kept for this alone, for `LASTS` at most. They are deleted after that, or when
+somebody gives the cleanup up.
 """
 
 import asyncio
