@@ -39,7 +39,7 @@ attack: setup generator
 # The test of both sides for longer, from a number that it prints: make soak STEPS=50000 SEED=7
 soak: setup
 	BASCULE_SOAK_STEPS=$(or $(STEPS),20000) BASCULE_SOAK_SEED=$(or $(SEED),$(shell $(BIN)/python -c "import random; print(random.randrange(10**6))")) \
-		$(BIN)/pytest -s -p no:xdist tests/twoway/test_stateful.py
+		$(BIN)/pytest -s -p no:xdist tests/sync/test_stateful.py
 
 # Says so where there is none and none can be had; the browser tests are skipped then.
 chromium:

@@ -77,8 +77,8 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     ),
     "Run a script in somebody's page": (
         "accounts/test_headers.py",
-        "account_pages/test_audit_page.py::test_whatever_was_written_is_only_text",
-        "mirror_pages/test_document_page.py"
+        "accounts/pages/test_audit_page.py::test_whatever_was_written_is_only_text",
+        "data/pages/test_document_page.py"
         "::test_a_hostile_name_is_quoted_here_and_there_and_never_markup",
     ),
     "Have somebody's browser do it": ("accounts/test_browser.py",),

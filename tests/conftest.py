@@ -29,6 +29,7 @@ from bascule.store.address import conninfo, libpq_url
 from bascule.store.embedded.server import EmbeddedServer
 from bascule.store.migrate import migrate
 from bascule.store.vault import Vault
+from tests.kit import connecting
 from tests.kit.api import Api
 from tests.kit.database import FreshSettings, on_database, remove, run
 from tests.kit.hub import RunningHub, hub_fixture
@@ -41,6 +42,7 @@ from tests.kit.lanes import (
 from tests.kit.people import Browse, Make, People, Sit, Sql
 from tests.kit.site import Erp, site_fixture
 from tests.kit.visitors import Visitor
+from tests.kit.waiting import until
 
 __all__ = [
     "pytest_addoption",
@@ -235,3 +237,32 @@ def sit(running_hub: RunningHub) -> Sit:
 def erp(site: Running) -> Erp:
     """The site's Administrator at work."""
     return Erp(site)
+
+
+@pytest.fixture
+def connect(api: Api, erpnext_sandbox: Any) -> Iterator[Callable[..., Any]]:
+    """Connects a sandbox of its own, under a name of its own, and takes it away again."""
+    made: list[str] = []
+
+    def setup(**values: Any) -> Any:
+        new = connecting.connect(api, erpnext_sandbox, **values)
+        made.append(new["id"])
+        return new
+
+    yield setup
+    for connector in made:
+        assert api.delete(f"/api/connectors/{connector}").status in (200, 404)
+
+
+@pytest.fixture
+def finished(api: Api) -> Callable[[list[int]], list[Any]]:
+    """Waits for runs to end."""
+
+    def wait(run_ids: list[int]) -> list[Any]:
+        def ended() -> list[Any] | None:
+            runs = [api.get(f"/api/runs/{number}").json for number in run_ids]
+            return runs if all(run["outcome"] in ("done", "failed") for run in runs) else None
+
+        return until(ended, patience=120)
+
+    return wait

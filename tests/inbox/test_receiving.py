@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 
 from bascule.inbox.frappe.signatures import LARGEST, SIGNATURE
-from tests.conformance.conftest import RECORDINGS
 from tests.inbox.conftest import EAR, End, send
+from tests.sandbox.conformance.conftest import RECORDINGS
 
 
 def deliveries() -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 Why = str | Callable[[], object]
 
-PATIENCE = 60.0
+PATIENCE = 180.0  # seconds
 PAUSE = 0.05
 
 
