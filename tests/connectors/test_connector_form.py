@@ -8,7 +8,7 @@ import pytest
 
 from bascule.sites import check
 from bascule.sites.connector import ERPNEXT
-from tests.connector_pages.conftest import part, typed, wrong
+from tests.connectors.conftest import part, typed, wrong
 from tests.kit.desk import Desk
 from tests.kit.people import Sit
 
