@@ -64,9 +64,10 @@ class Talk:
         return told["result"]
 
     def close(self) -> None:
-        self._process.stdin.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         self._process.wait(timeout=30)
-        self._process.stdout.close()
 
 
 @pytest.fixture(scope="module")

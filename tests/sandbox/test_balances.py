@@ -24,9 +24,14 @@ ENTRIES: list[tuple[str, str, float, float, float, dict[str, Any]]] = [
 
 
 async def site_of(make_site: MakeSite) -> Client:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, (account, day, debit, credit, factor, more) in enumerate(ENTRIES):
-        row = {"name": f"GL-{number}", "account": account, "posting_date": day, "company": "Test"}
+        row: dict[str, Any] = {
+            "name": f"GL-{number}",
+            "account": account,
+            "posting_date": day,
+            "company": "Test",
+        }
         row |= {"debit": debit, "credit": credit, "is_cancelled": 0, **more}
         row["debit_in_account_currency"] = debit * factor
         row["credit_in_account_currency"] = credit * factor

@@ -14,7 +14,7 @@ BIKE = doctype(
     title_field="title",
     search_fields="color",
 )
-NAMES = {
+NAMES: dict[str, dict[str, Any]] = {
     "B-1": {"title": "Gracht", "color": "red"},
     "B-2": {"title": "Gracht 28", "color": "blue"},
     "Gracht-0": {"title": "Old one", "color": "red"},

@@ -1,12 +1,15 @@
 """Documents made of others by ERPNext's mappers, and what is left for the next one."""
 
+from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
-from test_erpnexts_own_rules import ask, first
 
+from bascule.sandbox import Running
 from bascule.sandbox.company import demo_company
 from bascule.sandbox.server import SandboxThread
+from tests.sandbox.company.test_erpnexts_own_rules import ask, first
 
 TODAY = date(2026, 11, 20)
 OF_ORDER = "erpnext.selling.doctype.sales_order.sales_order"
@@ -17,25 +20,25 @@ OF_QUOTATION = "erpnext.selling.doctype.quotation.quotation"
 
 
 @pytest.fixture(scope="module")
-def site():
+def site() -> Iterator[Running]:
     with SandboxThread(demo_company(1, TODAY)) as running:
         yield running
 
 
-def made(site, doctype, /, **values):
+def made(site: Running, doctype: str, /, **values: Any) -> Any:
     status, body = ask(site, "POST", f"/api/resource/{doctype}", values)
     assert status == 200, body
     return body["data"]
 
 
-def mapped(site, method, name, **given):
+def mapped(site: Running, method: str, name: str, **given: Any) -> Any:
     values = {"method": method, "source_name": name, **given}
     status, body = ask(site, "POST", "/api/method/frappe.model.mapper.make_mapped_doc", values)
     assert status == 200, body
     return body["message"]
 
 
-def told(site, method, name, *, as_user="hub"):
+def told(site: Running, method: str, name: str, *, as_user: str = "hub") -> tuple[int, str, str]:
     values = {"method": method, "source_name": name}
     path = "/api/method/frappe.model.mapper.make_mapped_doc"
     status, body = ask(site, "POST", path, values, as_user=as_user)
@@ -43,12 +46,12 @@ def told(site, method, name, *, as_user="hub"):
 
 
 @pytest.fixture
-def item(site):
+def item(site: Running) -> Any:
     return first(site, "Item")
 
 
 @pytest.fixture
-def sales_order(site, item):
+def sales_order(site: Running, item: Any) -> Any:
     return made(
         site,
         "Sales Order",
@@ -60,7 +63,7 @@ def sales_order(site, item):
 
 
 @pytest.fixture
-def purchase_order(site, item):
+def purchase_order(site: Running, item: Any) -> Any:
     return made(
         site,
         "Purchase Order",
@@ -71,7 +74,9 @@ def purchase_order(site, item):
     )
 
 
-def test_delivery_of_order_refers_to_its_rows_and_is_not_stored(site, sales_order):
+def test_delivery_of_order_refers_to_its_rows_and_is_not_stored(
+    site: Running, sales_order: Any
+) -> None:
     note = mapped(site, f"{OF_ORDER}.make_delivery_note", sales_order["name"])
     assert (note["doctype"], note["docstatus"], note["__islocal"]) == ("Delivery Note", 0, 1)
     assert "name" not in note
@@ -81,7 +86,7 @@ def test_delivery_of_order_refers_to_its_rows_and_is_not_stored(site, sales_orde
     assert note["grand_total"] == 66.0
 
 
-def test_second_delivery_has_what_the_first_left(site, sales_order):
+def test_second_delivery_has_what_the_first_left(site: Running, sales_order: Any) -> None:
     method = f"{OF_ORDER}.make_delivery_note"
     note = mapped(site, method, sales_order["name"])
     note["items"] = [{**note["items"][0], "qty": 3}]
@@ -94,7 +99,7 @@ def test_second_delivery_has_what_the_first_left(site, sales_order):
     assert (status, body["data"]["per_delivered"]) == (200, 100.0)
 
 
-def test_chosen_rows_alone_are_taken(site, sales_order):
+def test_chosen_rows_alone_are_taken(site: Running, sales_order: Any) -> None:
     chosen = {"items": [sales_order["items"][1]["name"]]}
     note = mapped(
         site, f"{OF_ORDER}.make_delivery_note", sales_order["name"], selected_children=chosen
@@ -102,14 +107,14 @@ def test_chosen_rows_alone_are_taken(site, sales_order):
     assert [row["qty"] for row in note["items"]] == [2.0]
 
 
-def test_invoice_of_order_bills_it(site, sales_order):
+def test_invoice_of_order_bills_it(site: Running, sales_order: Any) -> None:
     invoice = mapped(site, f"{OF_ORDER}.make_sales_invoice", sales_order["name"])
     assert [row["sales_order"] for row in invoice["items"]] == [sales_order["name"]] * 2
     made(site, "Sales Invoice", **{**invoice, "docstatus": 1})
     assert mapped(site, f"{OF_ORDER}.make_sales_invoice", sales_order["name"])["items"] == []
 
 
-def test_invoice_of_delivery_refers_to_both_and_comes_once(site, sales_order):
+def test_invoice_of_delivery_refers_to_both_and_comes_once(site: Running, sales_order: Any) -> None:
     note = mapped(site, f"{OF_ORDER}.make_delivery_note", sales_order["name"])
     note = made(site, "Delivery Note", **{**note, "docstatus": 1})
     method = f"{OF_DELIVERY}.make_sales_invoice"
@@ -126,7 +131,7 @@ def test_invoice_of_delivery_refers_to_both_and_comes_once(site, sales_order):
     assert "All these items have already been Invoiced/Returned" in messages
 
 
-def test_receipt_and_invoices_of_purchase_order(site, purchase_order):
+def test_receipt_and_invoices_of_purchase_order(site: Running, purchase_order: Any) -> None:
     receipt = mapped(site, f"{OF_PURCHASE}.make_purchase_receipt", purchase_order["name"])
     assert receipt["items"][0]["purchase_order_item"] == purchase_order["items"][0]["name"]
     receipt["items"][0]["qty"] = 4
@@ -146,7 +151,9 @@ def test_receipt_and_invoices_of_purchase_order(site, purchase_order):
     assert "All items have already been Invoiced/Returned" in messages
 
 
-def test_order_of_quotation_takes_its_customer_and_what_was_not_ordered(site, item):
+def test_order_of_quotation_takes_its_customer_and_what_was_not_ordered(
+    site: Running, item: Any
+) -> None:
     quotation = made(
         site,
         "Quotation",
@@ -172,7 +179,9 @@ def test_order_of_quotation_takes_its_customer_and_what_was_not_ordered(site, it
     assert "Validity period of this quotation has ended." in messages
 
 
-def test_draft_unknown_mapper_and_missing_right_are_refused(site, item, sales_order):
+def test_draft_unknown_mapper_and_missing_right_are_refused(
+    site: Running, item: Any, sales_order: Any
+) -> None:
     draft = made(
         site,
         "Sales Order",
@@ -190,7 +199,7 @@ def test_draft_unknown_mapper_and_missing_right_are_refused(site, item, sales_or
     assert told(site, method, "SAL-ORD-NONE")[:2] == (404, "DoesNotExistError")
 
 
-def test_mapper_is_called_by_its_own_path_too(site, sales_order):
+def test_mapper_is_called_by_its_own_path_too(site: Running, sales_order: Any) -> None:
     path = f"/api/method/{OF_ORDER}.make_sales_invoice"
     status, body = ask(site, "POST", path, {"source_name": sales_order["name"]})
     assert (status, len(body["message"]["items"])) == (200, 2)

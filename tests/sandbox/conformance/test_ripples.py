@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bascule.frappe.side_effects import SIDE_EFFECTS, affected_doctypes
-from tests.conformance.conftest import RECORDINGS
+from tests.sandbox.conformance.conftest import RECORDINGS
 
 RECORDED = ("erpnext-books", "erpnext16")
 
