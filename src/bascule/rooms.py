@@ -55,6 +55,9 @@ from bascule.mirror.runs.run_page import pages as run_page
 from bascule.mirror.status.roster_api import router as rosters
 from bascule.mirror.streams.left_off_api import router as left_off
 from bascule.mirror.streams.pages import pages as stream_page
+from bascule.outbox import attention as of_the_outbox
+from bascule.outbox.api import router as outbox
+from bascule.outbox.pages import pages as outbox_pages
 from bascule.sites import connector as erpnext
 from bascule.sites.cleanup import cleanups as of_deleted
 from bascule.sites.cleanup.api import router as cleanups
@@ -85,6 +88,7 @@ ROUTERS += [
     attention,
     webhooks,
     deliveries,
+    outbox,
     needs,
     left,
 ]
@@ -96,10 +100,11 @@ PAGES: list[APIRouter] = [account_pages, home, connectors, connection_page, stre
 PAGES += [allowed_page, left_page, factor_pages, provider_pages, passkey_pages]
 PAGES += [people_pages, settings_pages]
 PAGES += [connector_settings, audit_page, system_page, cleanups_page]
+PAGES += [outbox_pages]
 PAGES += [data, log_page, webhooks_page, deliveries_page, *record_pages]
 # Who tells what needs attention; each says so to `attention.items` when it is imported.
 NEEDS = [of_the_queue, of_the_disk, of_credentials, of_the_mirror, of_webhooks, of_records]
-NEEDS += [of_deleted]
+NEEDS += [of_deleted, of_the_outbox]
 # Who keeps a site's documents besides the mirror; each says so to `sites.kept`.
 KEEPERS = [records_kept]
 # What can be connected, and what is to come; each registers with `connections.types.registry`.

@@ -15,6 +15,7 @@ COUNTED: dict[str, tuple[str, tuple[str, ...]]] = {
     "runs": ("Runs of the mirror that ended.", ("connection", "kind", "outcome")),
     "rows": ("Rows of mirrors: read from sites, written, deleted.", ("connection", "what")),
     "sends": ("Edits on their way to ERPNext.", ("connection", "record_type", "outcome")),
+    "outbox_writes": ("Writes to ERPNext: written, or why not.", ("outcome",)),
     "deliveries": ("Webhooks: kept, refused, done, or failed and tried again.", ("outcome",)),
     "conflicts": ("Fields that both sides changed.", ("connection", "record_type")),
     "errors": ("What went wrong, by kind of error.", ("where", "kind")),

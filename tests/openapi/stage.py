@@ -23,6 +23,7 @@ from bascule.connections.tables import Connection, SiteCleanup
 from bascule.inbox.frappe.signatures import signature_of
 from bascule.inbox.frappe.tables import WebhookEndpoint
 from bascule.inbox.tables import Delivery
+from bascule.outbox import OutboxWrite
 from bascule.sync.pairing import matching
 from bascule.sync.queries import find
 from bascule.sync.records import keep_here_alone
@@ -191,6 +192,33 @@ class Stage:
                 session.add(left)
                 await session.flush()
                 return left.id
+
+        return self.running.run(made())
+
+    def write(self, state: str) -> int:
+        """A write of the outbox in this state."""
+
+        async def made() -> int:
+            async with self.running.hub.db.session() as session:
+                mine = Connection.slug == self.connector
+                connection = (await session.scalars(select(Connection).where(mine))).one()
+                row = OutboxWrite(
+                    connection_id=connection.id,
+                    key=uuid4().hex,
+                    origin_kind="tests",
+                    origin_id="1",
+                    operation="create",
+                    doctype="Supplier",
+                    name="Any" if state == "written" else None,
+                    values={"supplier_group": "Nope", "supplier_name": "Any"},
+                    lane=0,
+                    state=state,
+                    failure="invalid" if state == "failed" else None,
+                    docstatus=0,
+                )
+                session.add(row)
+                await session.flush()
+                return row.id
 
         return self.running.run(made())
 

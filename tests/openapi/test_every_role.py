@@ -140,6 +140,8 @@ def name_what_is_there(stage: Stage, case: Case[Any], who: Person) -> None:
         stage.leave_off()
     if "delivery" in named:
         named["delivery"] = stage.failed_delivery()
+    if "write" in named:
+        named["write"] = stage.write("written" if case.path.endswith("/undo") else "failed")
     if "cleanup" in named:
         named["cleanup"] = stage.cleanup()
     if "place" in named:

@@ -101,6 +101,12 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Customers": _of_records("customer", "customers"),
     "Suppliers": _of_records("supplier", "suppliers"),
+    "Outbox": {
+        "retry_write": "Send a write again",
+        "retry_writes": "Send all failed writes again",
+        "give_up_write": "Give a write up",
+        "undo_write": "Take a write back",
+    },
     "Two-way sync": {
         "check_two_way": "Look what two-way sync would do",
         "begin_two_way": "Begin two-way sync",

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from bascule import __version__
-from bascule.cli import attention, export, records, serve, system, two_way, webhooks
+from bascule.cli import attention, export, outbox, records, serve, system, two_way, webhooks
 from bascule.cli.admin import backup, doctor, maintenance, rotate_key, users
 from bascule.cli.connections import change, check, cleanups, connect, sites, streams
 from bascule.cli.demo import command
@@ -89,6 +89,7 @@ for panel, verbs in VERBS.items():
 app.add_typer(streams.app, name="streams", rich_help_panel=MIRROR)
 app.add_typer(two_way.app, name="two-way", rich_help_panel=BOTH_WAYS)
 app.add_typer(records.app, name="records", rich_help_panel=BOTH_WAYS)
+app.add_typer(outbox.app, name="outbox", rich_help_panel=BOTH_WAYS)
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel=BOTH_WAYS)
 app.add_typer(users.app, name="users", rich_help_panel=UPKEEP)
 app.add_typer(sites.app, name="sites", rich_help_panel=UPKEEP)

@@ -38,6 +38,7 @@ from bascule.errors import NoSuch
 from bascule.hub import Hub
 from bascule.mirror.status.roster_page import APageOfThem, listed
 from bascule.mirror.streams.settings import streams_of
+from bascule.outbox.queries import writes_of_document
 from bascule.sites.kept import kept_of
 from bascule.ui import render
 
@@ -218,6 +219,8 @@ async def document_page(
     parts = await document_parts(hub, connection, found)
     async with hub.db.session() as session:
         kept = await kept_of(session, connection, found.doctype, found.name)
+        writes = await writes_of_document(session, connection, found.doctype, found.name)
+        session.expunge_all()
     twin = f"/api/connectors/{connection.slug}/documents/{_quoted(doctype)}/{_quoted(name)}"
     return render(
         request,
@@ -226,6 +229,7 @@ async def document_page(
         document=found,
         parts=parts,
         kept=kept,
+        writes=writes,
         twin=twin,
         moment=time_text,
     )

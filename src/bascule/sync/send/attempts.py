@@ -3,7 +3,6 @@
 A request is written down before it is made, so that one whose answer never came is known.
 """
 
-import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,13 +16,11 @@ from sqlalchemy.orm import aliased
 
 from bascule.frappe import FrappeError, NotFound
 from bascule.hub import Hub
+from bascule.outbox.sending.redaction import as_kept
 from bascule.sync.tables import Exchange
 
-LARGEST = 20_000  # characters of a request or an answer
 KEPT_DAYS = 90
 WRITES = ("update", "create")
-# Fields of documents that are nobody's business in a journal.
-SECRET = ("secret", "password", "api_key", "token")
 
 
 @dataclass
@@ -55,7 +52,7 @@ async def exchange(
             direction="out",
             what=what,
             document=document[:300],
-            request=_told(request),
+            request=as_kept(request),
         )
         session.add(row)
         await session.flush()
@@ -79,7 +76,7 @@ async def note_ends(session: AsyncSession, ended: list[Said]) -> None:
                 update(Exchange)
                 .where(Exchange.id == said.number)
                 .values(
-                    answer=_told(said.answer),
+                    answer=as_kept(said.answer),
                     status=status,
                     error=said.error,
                     finished_at=Exchange.at + timedelta(milliseconds=said.ms or 0.0),
@@ -109,7 +106,7 @@ def heard(
             direction="in",
             what=what,
             document=document[:300],
-            answer=_told(answer),
+            answer=as_kept(answer),
             finished_at=datetime.now(UTC),
             ms=round(took.total_seconds() * 1000, 1),
         )
@@ -183,21 +180,3 @@ async def exchanges_of(
 async def forget_old(session: AsyncSession) -> None:
     old = datetime.fromtimestamp(time.time() - KEPT_DAYS * 86_400, UTC)
     await session.execute(delete(Exchange).where(Exchange.at < old))
-
-
-def _told(value: Any) -> Any:
-    """As it is kept: no secrets, and cut short where it is huge."""
-    plain = _without_secrets(value)
-    text = json.dumps(plain, default=str)
-    return json.loads(text) if len(text) <= LARGEST else {"cut": text[:LARGEST]}
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            name: "(removed)" if any(word in str(name) for word in SECRET) else _without_secrets(v)
-            for name, v in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_without_secrets(one) for one in value]
-    return value

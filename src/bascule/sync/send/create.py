@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.frappe import Duplicate, FrappeError, Invalid
+from bascule.outbox.sending.in_doubt import certainly_not_done, is_left, refuse_too_soon
 from bascule.sync.fields import PARTS, Part
 from bascule.sync.history import add_change
 from bascule.sync.queries import find
@@ -21,7 +22,6 @@ from bascule.sync.receive.apply_remote import is_fresh
 from bascule.sync.receive.party import Document, changes_for
 from bascule.sync.records import tell
 from bascule.sync.send.failures import refused_of, trouble_of
-from bascule.sync.send.in_doubt import certainly_not_done, is_left, refuse_too_soon
 from bascule.sync.send.insert import insert
 from bascule.sync.send.part_names import is_named_by_the_site
 from bascule.sync.send.work import Sending

@@ -28,18 +28,11 @@ from bascule.frappe import (
     Unavailable,
     WrongCredentials,
 )
+from bascule.outbox.failures import NotSettled
 from bascule.sync.fields import Part
 from bascule.sync.mapping import Mapped
 
 JOIN = "Join it with the document that is there, or edit what the two have in common."
-
-
-class NotSettled(FrappeError):
-    """An earlier request may still be under way at the site. `left`: seconds until it cannot be."""
-
-    def __init__(self, message: str, *, next_step: str, left: float) -> None:
-        super().__init__(message, next_step=next_step)
-        self.left = left
 
 
 @dataclass(frozen=True)

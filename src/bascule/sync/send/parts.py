@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bascule.frappe import FrappeError
+from bascule.outbox.sending.in_doubt import certainly_not_done, refuse_too_soon
 from bascule.sync.fields import Part, same
 from bascule.sync.receive.party import DOCTYPES, Document, changes_for, find_part, value_in
-from bascule.sync.send.in_doubt import certainly_not_done, refuse_too_soon
 from bascule.sync.send.insert import insert
 from bascule.sync.send.part_names import fitting, lacking
 from bascule.sync.send.work import Sending

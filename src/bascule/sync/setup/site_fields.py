@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bascule.frappe import DocType, Duplicate, FrappeError, NoPermission, NotFound, Site
+from bascule.frappe import DocType, NoPermission, NotFound, Site
 from bascule.frappe.permissions import fields_above, roles_of_user
+from bascule.outbox import key_fields
+from bascule.outbox.key_fields import OWN_FIELD
 from bascule.sync.fields import PARTS, Field, Part, RecordType
 from bascule.sync.mapping import Mapped
 from bascule.sync.receive.party import CHILDREN, DOCTYPES, doctype_of, link_field, saves_parts
@@ -24,8 +26,6 @@ from bascule.sync.setup.rights import (
     unfilled,
 )
 from bascule.sync.setup.site_defaults import COUNTRY, Missing, missing, other_country
-
-OWN_FIELD = "bascule_id"
 
 
 @dataclass
@@ -184,46 +184,5 @@ async def add_own_field(site: Site, kind: RecordType) -> tuple[str | None, Note 
     """The field by which a document is known to be a record's, unique so that the site itself
     refuses a second one; its name, or None and why not, with the next step.
     """
-    doctype = kind.doctype
-    field_values = {
-        "dt": doctype,
-        "fieldname": OWN_FIELD,
-        "label": "Bascule ID",
-        "fieldtype": "Data",
-        "unique": 1,
-        "read_only": 1,
-        "hidden": 1,
-        "no_copy": 1,
-        "print_hide": 1,
-        "description": "Tells the record in Bascule that this belongs to.",
-    }
-    try:
-        await site.insert("Custom Field", field_values)
-    except Duplicate:
-        return OWN_FIELD, None
-    except FrappeError as error:
-        if "already exists" in str(error):
-            return OWN_FIELD, None
-        what = f"The hub's own field {OWN_FIELD} could not be added to {doctype}. {error}"
-        if not isinstance(error, NoPermission) and not await _is_forgotten(site, kind):
-            what += f" The site may go on with a half-made field, and refuse any new {doctype}."
-            return None, (what, "Clear the site's cache: bench --site NAME clear-cache.")
-        return None, (what, f"{error.next_step} Then begin again; without it a document is looked "
-                      "for by name, owner and time.")  # fmt: skip
-    return OWN_FIELD, None
-
-
-async def _is_forgotten(site: Site, kind: RecordType) -> bool:
-    """Whether the site knows nothing any more of a field of the hub's that it refused.
-
-    Frappe keeps a definition with the new field in it before all is checked. What it refuses then
-    stays in it: nobody could make a document of the DocType any more ("Unknown column"). It reads
-    the definition anew to check another field, such as this one, which is there already.
-    """
     there = next(one.place.field for one in kind.fields if one.name == kind.title and one.place)
-    again = {"dt": kind.doctype, "fieldname": there, "label": "Name", "fieldtype": "Data"}
-    try:
-        await site.insert("Custom Field", again)
-    except FrappeError as error:
-        return "already exists" in str(error)
-    return False
+    return await key_fields.add_own_field(site, kind.doctype, there)

@@ -1,4 +1,4 @@
-"""Whether a request whose answer was lost may still be under way at the site."""
+"""Whether a request whose answer was lost may still be under way at the site, or was never done."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from bascule.frappe import (
     WrongCredentials,
 )
 from bascule.hub import Hub
-from bascule.sync.send.failures import NotSettled
+from bascule.outbox.failures import NotSettled
 
 
 def is_left(hub: Hub, begun: datetime | None) -> float:
