@@ -62,6 +62,8 @@ FIGURES = [
         "two_way_heard_p50_ms", "Webhook kept to its change told to who listens, 20 a second", "ms"
     ),
     Figure("two_way_heard_p99_ms", "and p99", "ms", 1000),
+    Figure("outbox_over_bare", "Documents through the outbox / a bare insert_many loop", "x", 1.11),
+    Figure("outbox_documents_per_second", "and how many a second", ""),
     Figure("crowd_sent_p50_ms", "The same beside a round of crowd_connections connections", "ms"),
     Figure("crowd_sent_p99_ms", "and p99, less the site's own time for the write", "ms", 1000),
     Figure("crowd_heard_p50_ms", "Webhook kept to its change told, beside such a round", "ms"),
@@ -87,6 +89,7 @@ NAMED = [
     "api_p95_ms",
     "webhooks_in_p99_ms",
     "webhooks_lost",
+    "outbox_over_bare",
     "two_way_sent_p99_ms",
     "two_way_heard_p99_ms",
     "crowd_sent_p99_ms",

@@ -211,6 +211,20 @@ def two_way(bench: Bench) -> Figures:
         return asyncio.run(measure(hub, site, bench.server.fast_url, seconds))
 
 
+def outbox(bench: Bench) -> Figures:
+    """Documents through the outbox beside a bare loop of insert_many, in turns."""
+    documents = 600 if bench.quick else 4_000
+    with started("bench.two_way_site") as site:
+        bench.say(f"writing {documents:,} documents")
+        measured = run("bench.outbox", **site, data_dir=str(bench.folder), documents=documents)
+    ours, bare = measured["outbox_seconds"], measured["bare_seconds"]
+    return {
+        "outbox_documents": documents,
+        "outbox_over_bare": ours / bare,
+        "outbox_documents_per_second": documents / ours,
+    }
+
+
 def crowd(bench: Bench) -> Figures:
     """The same while a round of 300 connections to three sites is under way."""
     bench.say("starting four sites and a hub")
@@ -301,6 +315,7 @@ PARTS: dict[str, Callable[[Bench], Figures]] = {
     "api": api,
     "webhooks": webhooks,
     "two_way": two_way,
+    "outbox": outbox,
     "crowd": crowd,
     "quiet": quiet,
 }
