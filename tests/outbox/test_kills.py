@@ -17,7 +17,7 @@ from tests.kit.hub import RunningHub
 from tests.kit.site import Erp
 from tests.kit.waiting import until
 from tests.outbox.books import Books, at_bank
-from tests.twoway.both_sides import Workers
+from tests.sync.both_sides import Workers
 
 # DocType -> the field that tells which key a document is of.
 TOLD_BY = {

@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bascule.connections.deletion.leaving import OnSite, finds_on_site, tells_what_becomes
 from bascule.connections.tables import Connection
 from bascule.frappe import NotFound, Site
 from bascule.hub import Hub
 from bascule.outbox.key_fields import OWN_FIELD, added_fields
 from bascule.outbox.tables import OutboxKeyField, OutboxWrite
-from bascule.sites.on_site import OnSite, Removed, finds_on_site, removes, tells_what_becomes
+from bascule.sites.on_site import Removed, removes
 from bascule.store.address_binding import same_place
 
 
