@@ -47,8 +47,93 @@ def markdown(openapi: dict[str, Any]) -> str:
             routes.setdefault(tag, []).append(_route(openapi, method.upper(), path, route, shown))
     parts = [INTRODUCTION.format(about=openapi["info"]["description"])]
     for tag, written in routes.items():
-        parts += [f"## {tag}\n", *written]
+        parts += [f"## {tag}\n", *_worked_example(openapi, tag), *written]
     return "\n".join(parts)
+
+
+# What stands in the addresses of examples.
+NAMED = {
+    **{"connector": "acme_trading", "stream": "Item", "relation": "inventory", "run": "42"},
+    **{"user": "3", "number": "12", "records": "customers", "what": "customers"},
+}
+
+
+# Where another route than the first says more of its area.
+TELLING = {"Signing in": "/api/auth/me"}
+
+
+def _worked_example(openapi: dict[str, Any], tag: str) -> list[str]:
+    """A call of this area and its answer: the first route that has a body, else the first, of which
+    the OpenAPI has whole examples.
+    """
+    found = []
+    for path, methods in openapi["paths"].items():
+        for method, route in methods.items():
+            if tag != route.get("tags", ["Other"])[0] or method == "delete":
+                continue
+            body = route.get("requestBody")
+            sent = (
+                _example(openapi, body["content"]["application/json"]["schema"]) if body else None
+            )
+            answer = _answered(openapi, route["responses"])
+            if answer and (sent or not body):
+                rank = 0 if path == TELLING.get(tag) else 1 if sent else 2
+                found.append((rank, method, path, sent, answer))
+    if not found:
+        return []
+    _, method, path, sent, answer = min(found, key=lambda one: one[0])
+    call = _curl(method, path, sent, "security" in openapi["paths"][path][method])
+    return [f"For instance:\n\n```sh\n{call}\n```\n\n{answer}\n"]
+
+
+def _curl(method: str, path: str, sent: Any, guarded: bool) -> str:
+    path = re.sub(r"\{(\w+)(?::path)?\}", lambda m: NAMED.get(m[1], m[0]), path)
+    words = ["curl"]
+    if method != "get":
+        words[0] += f" -X {method.upper()}"
+    if guarded:
+        words[0] += ' -H "Authorization: Bearer $(bascule token)"'
+    if sent is not None:
+        words.append('-H "Content-Type: application/json"')
+        written = json.dumps(sent, indent=1, ensure_ascii=False).replace("'", "'\\''")
+        words.append(f"-d '{written}'")
+    words.append(f"http://127.0.0.1:8003{path}")
+    return (" \\\n  " if sent is not None else " ").join(words)
+
+
+def _answered(openapi: dict[str, Any], responses: dict[str, Any]) -> str:
+    """The example of a good answer, as a block; empty where there is none that is whole."""
+    content = next((r for s, r in responses.items() if s.startswith("2")), {}).get("content", {})
+    if "text/event-stream" in content:
+        return f"```\n{content['text/event-stream']['example'].strip()}\n```"
+    if "application/json" not in content:
+        return ""
+    example = _example(openapi, content["application/json"]["schema"])
+    return _json("It answers", example) if example else ""
+
+
+def _example(openapi: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """The example of a schema, put together from those of its parts; None where one is missing."""
+    model = _model(openapi, schema)
+    if "example" in model:
+        return model["example"]
+    for given in ("examples", "enum"):
+        if given in model:
+            return model[given][0]
+    if model.get("type") == "array":
+        item = _example(openapi, model.get("items", {}))
+        return None if item is None else [item]
+    if "properties" not in model:
+        return None
+    parts = {name: _example(openapi, part) for name, part in model["properties"].items()}
+    needed = set(model.get("required", ()))
+    if any(parts[name] is None for name in needed if not _may_be_null(model["properties"][name])):
+        return None
+    return {name: part for name, part in parts.items() if part is not None or name in needed}
+
+
+def _may_be_null(schema: dict[str, Any]) -> bool:
+    return {"type": "null"} in schema.get("anyOf", ())
 
 
 def _route(

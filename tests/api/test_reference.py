@@ -86,6 +86,28 @@ def test_every_answer_of_the_mirror_has_a_whole_example(api: Api) -> None:
     assert len(shown) > 12
 
 
+def test_every_area_has_a_call_with_its_answer() -> None:
+    openapi = create_app().openapi()
+    areas = {r["tags"][0] for ms in openapi["paths"].values() for r in ms.values() if "tags" in r}
+    assert len(areas) > 15
+    page = markdown(openapi)
+    for area in areas:
+        _, _, rest = page.partition(f"\n## {area}\n")
+        lead = rest.partition("\n### ")[0]
+        assert "curl " in lead and "http://127.0.0.1:8003/" in lead, area
+        assert "{" not in lead.partition("http://127.0.0.1:8003/")[2].partition("\n")[0], area
+        assert "It answers" in lead or "event: " in lead, area
+
+
+def test_the_examples_of_whole_areas_are_what_their_schemas_take() -> None:
+    openapi = create_app().openapi()
+    known = openapi["components"]["schemas"]
+    for name in ("TwoWayAnswer", "SystemAnswer"):
+        ref = {"$ref": f"#/components/schemas/{name}"}
+        schema = {**ref, "components": openapi["components"]}
+        jsonschema_rs.validate(schema, with_nulls(known, ref, known[name]["example"]))
+
+
 def test_every_parameter_of_the_mirror_says_what_it_is(api: Api) -> None:
     openapi: dict[str, Any] = api.get("/openapi.json").json
     for path, methods in openapi["paths"].items():

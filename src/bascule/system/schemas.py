@@ -65,8 +65,44 @@ class NewsAnswer(BaseModel):
     changes: list[str]
 
 
+SYSTEM = {
+    "at": "2026-11-30T03:25:37Z",
+    "version": {"version": "0.1.0", "changes": ["An embedded PostgreSQL, or yours."]},
+    "database": {
+        "kind": "embedded",
+        "version": "18.4",
+        "bytes": 21495808,
+        "disk_free_bytes": 89551355904,
+        "disk_bytes": 135022120960,
+        "schemas": [
+            {"name": "acme_trading", "connection": "Acme Trading", "bytes": 6922240},
+            {"name": "bascule", "connection": None, "bytes": 1679360},
+        ],
+    },
+    "processes": [
+        {
+            "host": "hub",
+            "pid": 6631,
+            "roles": ["web", "worker"],
+            "version": "0.1.0",
+            "rss_bytes": 194719744,
+            "started_at": "2026-11-30T02:28:02Z",
+            "seen_at": "2026-11-30T03:25:32Z",
+        }
+    ],
+    "worker_alive": True,
+    "worker_at": "2026-11-30T03:25:36Z",
+    "queue": [{"work": "people", "waiting": 0, "oldest_at": None, "running": 0}],
+    "holders": "nobody",
+    "unsent": {"records": 0, "oldest_at": None},
+    "certificate": None,
+}
+
+
 class SystemAnswer(BaseModel):
     """How the hub itself is."""
+
+    model_config = ConfigDict(json_schema_extra={"example": SYSTEM})
 
     at: datetime
     version: NewsAnswer

@@ -86,8 +86,46 @@ class TwoWayChange(BaseModel):
     mapping: list[MappingEntry] = Field(default=[], max_length=200)
 
 
+TWO_WAY: dict[str, Any] = {
+    "connector": "acme_trading",
+    "type": "customers",
+    "status": "matching",
+    "company": "De Spaak Rijwielen B.V.",
+    "policy": "ask",
+    "field_policies": {},
+    "on_delete": "disable",
+    "poll_minutes": 15,
+    "next_poll_at": None,
+    "last_poll_at": None,
+    "last_summary": {"of": 150, "read": 150, "matching": "ready"},
+    "last_error": None,
+    "last_error_step": None,
+    "owned_field": "bascule_id",
+    "notes": [],
+    "fields": [
+        {
+            "name": "email",
+            "label": "E-mail",
+            "kind": "email",
+            "place": "Contact email_ids.email_id",
+            "direction": "both",
+            "default": None,
+            "required": False,
+            "needed": False,
+            "choices": [],
+            "longest": None,
+            "own": False,
+            "policy": None,
+            "whyNot": None,
+        }
+    ],
+}
+
+
 class TwoWayAnswer(BaseModel):
     """How one record type of one connector is kept the same."""
+
+    model_config = ConfigDict(json_schema_extra={"example": TWO_WAY})
 
     connector: str
     type: str
