@@ -103,7 +103,8 @@ def _curl(method: str, path: str, sent: Any, guarded: bool) -> str:
 
 def _answered(openapi: dict[str, Any], responses: dict[str, Any]) -> str:
     """The example of a good answer, as a block; empty where there is none that is whole."""
-    content = next((r for s, r in responses.items() if s.startswith("2")), {}).get("content", {})
+    good: list[dict[str, Any]] = [r for s, r in responses.items() if s.startswith("2")]
+    content = good[0].get("content", {}) if good else {}
     if "text/event-stream" in content:
         return f"```\n{content['text/event-stream']['example'].strip()}\n```"
     if "application/json" not in content:
