@@ -1,6 +1,7 @@
 """The status of the hub as the API returns it. Sizes are bytes, times UTC."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,7 +66,7 @@ class NewsAnswer(BaseModel):
     changes: list[str]
 
 
-SYSTEM = {
+SYSTEM: dict[str, Any] = {
     "at": "2026-11-30T03:25:37Z",
     "version": {"version": "0.1.0", "changes": ["An embedded PostgreSQL, or yours."]},
     "database": {
