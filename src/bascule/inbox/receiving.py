@@ -29,6 +29,13 @@ class Kept(BaseModel):
     kept: bool
 
 
+# What a source sends is the source's to say.
+ANY_JSON: dict[str, object] = {
+    "type": "object",
+    "properties": {},
+    "description": "What the source sends, signed as it signs.",
+    "example": {"id": "evt_1", "type": "payment.paid"},
+}
 REFUSES: dict[int | str, dict[str, object]] = {
     401: {"description": "Not signed as the source signs."},
     413: {"description": "The body is larger than the source's limit."},
@@ -44,7 +51,7 @@ REFUSES: dict[int | str, dict[str, object]] = {
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"type": "object", "properties": {}}}},
+            "content": {"application/json": {"schema": ANY_JSON}},
         }
     },
 )
