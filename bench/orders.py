@@ -17,7 +17,7 @@ from bascule.app import create_app
 from bascule.connections.deletion.delete import delete_connection
 from bascule.connections.tables import Connection
 from bascule.hub import Hub, open_hub
-from bascule.mirror.schema.columns import Column, Shape
+from bascule.mirror.schema.columns import Column, TableSchema
 from bascule.mirror.schema.migration import ensure_indexes, ensure_tables
 from bascule.mirror.views import rebuild_views
 from bascule.serving import serving
@@ -65,7 +65,9 @@ SELECT 'SAL-ORD-' || lpad(g::text, 7, '0'), t, t, (s <> 'Draft')::int,
 
 
 async def fill(hub: Hub, connection: Connection, count: int) -> None:
-    shape = Shape("Sales Order", tuple(Column(name, name, kind) for name, kind in COLUMNS.items()))
+    shape = TableSchema(
+        "Sales Order", tuple(Column(name, name, kind) for name, kind in COLUMNS.items())
+    )
     async with hub.db.connection() as conn:
         table = (await ensure_tables(conn, connection.slug, shape)).parent
         await conn.execute(

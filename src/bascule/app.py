@@ -16,7 +16,7 @@ from bascule.accounts.origin import is_https
 from bascule.accounts.permissions import DATA_READ
 from bascule.accounts.tokens import ensure_admin
 from bascule.asked import refuse_unknown
-from bascule.audit.middleware import Recorder
+from bascule.audit.middleware import AuditMiddleware
 from bascule.declared import OPEN_RESPONSES, RESPONSES, DeclaredApi
 from bascule.events.listening import Live
 from bascule.health import router as health
@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None, *, hub: Hub | None = None) -> F
         generate_unique_id_function=lambda route: route.name,
     )
     app.add_middleware(BodyLimit)
-    app.add_middleware(Recorder)
+    app.add_middleware(AuditMiddleware)
     app.add_middleware(SecurityHeaders, is_secure=_is_secure)
     app.add_middleware(WebhookIngestMiddleware)
     for router in SIGNED_ROUTERS:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bascule.errors import Invalid
-from bascule.mirror.schema.table_schemas import forget_shapes
+from bascule.mirror.schema.table_schemas import forget_table_schemas
 from bascule.mirror.streams.settings import add_streams, change_stream, find_stream
 from tests.mirror.odd import by_sql, document, done, make_doctype
 
@@ -89,7 +89,7 @@ async def test_what_is_renamed_by_the_site_or_a_person_passes_through_names_in_u
     assert {before[first], before[second]} == {LONG[:59], f"{LONG[:59]}_2"}
 
     redefine(mirror, "Long", "fresh", "b", second, first, "a")
-    forget_shapes(mirror.connection.id, "Long")
+    forget_table_schemas(mirror.connection.id, "Long")
     said = await done(mirror, "Long")
     assert [line for line in said if line.endswith("kept here as they were: Long.old")]
     assert await holds(*fields) == before
@@ -155,7 +155,7 @@ async def test_types_that_an_upgrade_changes_widen_and_are_told_once(
     await done(mirror, "Chore")
     redefine(mirror, "Chore", start="Datetime", size="Float", said="HTML Editor", on="Int")
     by_sql(mirror, "UPDATE `tabChore` SET start = '2024-05-06 00:00:00'")
-    forget_shapes(mirror.connection.id, "Chore")
+    forget_table_schemas(mirror.connection.id, "Chore")
     said = await done(mirror, "Chore")
     await document(
         mirror, "Chore", start="2024-05-07 08:30:00", size=2.5, said="<p>x</p>", on=70000

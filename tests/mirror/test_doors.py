@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bascule.errors import Invalid
-from bascule.mirror.schema.table_schemas import forget_shapes
+from bascule.mirror.schema.table_schemas import forget_table_schemas
 from bascule.mirror.streams.settings import add_streams, delete_stream, find_stream
 from tests.mirror.odd import document, done, make_doctype
 
@@ -55,7 +55,7 @@ async def test_a_doctype_that_becomes_a_single_says_so_and_is_no_fault_of_the_hu
     await done(mirror, "Brand")
     schema = mirror.site.site.schema
     schema.add({**schema.original("Brand"), "issingle": 1})
-    forget_shapes(mirror.connection.id, "Brand")
+    forget_table_schemas(mirror.connection.id, "Brand")
     [run] = await mirror.sync("Brand")
     assert run.outcome == "failed"
     assert "Brand is a Single" in run.error

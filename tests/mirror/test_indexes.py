@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from bascule.mirror.schema.columns import Column, Shape
+from bascule.mirror.schema.columns import Column, TableSchema
 from bascule.mirror.schema.migration import ensure_indexes, ensure_tables
 
 
@@ -20,7 +20,7 @@ async def test_streams_that_end_together_make_the_indexes_of_a_common_table_once
             await ensure_indexes(conn, table)
 
     for number in range(20):
-        shape = Shape(f"Common {number}", columns)
+        shape = TableSchema(f"Common {number}", columns)
         async with db.connection() as conn:
             table = (await ensure_tables(conn, schema, shape)).parent
         await asyncio.gather(*(make(table) for _ in range(6)))

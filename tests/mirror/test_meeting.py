@@ -12,7 +12,7 @@ from bascule.frappe import Page, PageSize
 from bascule.frappe.walk_limit import WalkLimit
 from bascule.mirror.pull import full
 from bascule.mirror.pull.cursor import Lane
-from bascule.mirror.pull.page_budget import pages_in_memory
+from bascule.mirror.pull.page_budget import page_budget
 
 
 class Listed:
@@ -78,7 +78,7 @@ async def _walked(names: list[str], counted: int | None, dice: random.Random) ->
             )
             while (page := await pages.get()) is not None:
                 fetched.extend(name for [name] in page.rows())
-                pages_in_memory().release()
+                page_budget().release()
 
     async with asyncio.TaskGroup() as both:
         both.create_task(end(False))

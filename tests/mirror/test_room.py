@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import bascule.rooms  # noqa: F401 - all of them tell what needs somebody
-from bascule.attention.items import needs_of
+from bascule.attention.items import attention_items_of
 from bascule.hub import Hub, open_hub
 from bascule.job_modules import JOB_MODULES
 from bascule.jobs import load, run_worker
@@ -91,7 +91,7 @@ async def test_pulls_wait_while_the_disk_is_nearly_full_and_go_on_by_themselves(
                     lines = [line.message for line in await execution.logs_of(session, run_id)]
         assert await outcome(own_hub, run_id) in ("queued", "running")
         async with own_hub.db.session() as session:
-            [first, *_] = await needs_of(own_hub, session, None)
+            [first, *_] = await attention_items_of(own_hub, session, None)
         assert (first.kind, first.name) == ("full", "The hub's disk")
         assert "nothing is pulled" in first.what
         assert "by themselves" in first.next_step
@@ -105,7 +105,9 @@ async def test_pulls_wait_while_the_disk_is_nearly_full_and_go_on_by_themselves(
 
         await until_async(done)
         async with own_hub.db.session() as session:
-            assert all(need.kind != "full" for need in await needs_of(own_hub, session, None))
+            assert all(
+                need.kind != "full" for need in await attention_items_of(own_hub, session, None)
+            )
     finally:
         stop.set()
         await working

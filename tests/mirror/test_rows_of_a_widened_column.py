@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from bascule.mirror.schema.table_schemas import forget_shapes
+from bascule.mirror.schema.table_schemas import forget_table_schemas
 from bascule.mirror.streams.settings import add_streams
 from bascule.sandbox.upgrade import upgraded
 from tests.mirror.odd import by_sql, document, done, make_doctype, type_of
@@ -106,7 +106,7 @@ async def test_it_is_so_for_each_stream_of_a_child_table_and_where_a_field_has_a
     [stops, moment] = before["fields"]
     site.schema.add({**before, "fields": [stops, {**moment, "fieldtype": "Data"}]})
     site.customise("Trip")
-    forget_shapes(mirror.connection.id, "Trip")
+    forget_table_schemas(mirror.connection.id, "Trip")
     [told] = filled(await done(mirror, "Trip"))
     assert told == "Columns to fill: {'Trip': ['moment']}"
     await values_are_the_sites(mirror, "Trip", "trip", "moment")

@@ -8,7 +8,7 @@ from typing import Any
 from bascule.mirror.pull.survey import survey
 from bascule.mirror.runs.execution import carry_out
 from bascule.mirror.runs.start import start_runs
-from bascule.mirror.schema.table_schemas import LAID_OVER, forget_shapes, shape_for
+from bascule.mirror.schema.table_schemas import LAID_OVER, forget_table_schemas, table_schema_for
 from bascule.mirror.streams.settings import add_streams, find_stream
 from bascule.mirror.tables import Stream
 from bascule.sites.pool import pool_of
@@ -54,7 +54,7 @@ async def test_where_nothing_changed_a_request_a_stream_tells_and_what_did_is_fo
     assert await apart(mirror) == []  # this look also keeps the definitions
     before = {name: await stream_of(mirror, name) for name in NAMES}
     for name in NAMES:
-        forget_shapes(mirror.connection.id, name)  # as in another process
+        forget_table_schemas(mirror.connection.id, name)  # as in another process
     rule = mirror.site.faults.add("latency", seconds=0.0, times=MANY, path="/api")
     assert await apart(mirror) == []
     # The lines of that many orders are asked for by themselves.
@@ -242,6 +242,6 @@ async def test_sites_of_one_version_share_what_their_doctypes_are_made_of(
     found = []
     for mirror in (one, other):
         async with pool_of(mirror.hub).lease(mirror.connection) as site:
-            found.append(await shape_for(site, mirror.connection.id, "Customer", [], {}))
+            found.append(await table_schema_for(site, mirror.connection.id, "Customer", [], {}))
     assert one.connection.id != other.connection.id
     assert found[0] is found[1]

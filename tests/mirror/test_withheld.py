@@ -8,7 +8,7 @@ from psycopg import sql
 from bascule.data.documents import find_document
 from bascule.data.documents_api import DocumentAnswer
 from bascule.frappe import Site
-from bascule.mirror.schema.table_schemas import forget_shapes
+from bascule.mirror.schema.table_schemas import forget_table_schemas
 from bascule.mirror.schemas import StreamAnswer
 from bascule.mirror.streams.settings import add_streams, find_stream
 from bascule.sandbox.upgrade import upgraded
@@ -232,7 +232,7 @@ async def test_a_masked_field_is_withheld_and_no_mask_is_ever_a_value(
     await is_equal(mirror, "Item")
     for take in unmask:
         await take()
-    forget_shapes(mirror.connection.id, "Item")  # as it does by itself some minutes later
+    forget_table_schemas(mirror.connection.id, "Item")  # as it does by itself some minutes later
     [run] = await mirror.sync("Item")
     assert run.outcome == "done", run.error
     after = await mirror.rows("item", "name", "standard_rate")

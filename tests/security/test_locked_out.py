@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bascule.accounts import throttle
-from bascule.audit.counted import Counted
+from bascule.audit.counted import CountedEvents
 from tests.kit.api import Answer
 from tests.kit.hub import RunningHub
 from tests.kit.visitors import Browser, Somebody, Visitor, next_address
@@ -161,7 +161,7 @@ def test_what_strangers_try_is_counted_in_the_audit_in_a_row_each_hour(
     unknown = Visitor(anna.url, "bsc_" + "x" * 43, address=address)
 
     def told(action: str) -> list[dict[str, Any]]:
-        running_hub.run(running_hub.hub.shared[Counted].write())
+        running_hub.run(running_hub.hub.shared[CountedEvents].write())
         query = urlencode({"action": action, "limit": 500})
         entries = admin.get(f"/api/audit?{query}").json["entries"]
         return [each for each in entries if each["address"] == address]

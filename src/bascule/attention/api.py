@@ -4,12 +4,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from bascule.accounts.access import MayRead, TheHub
-from bascule.attention.items import Kind, Need, needs_of
+from bascule.attention.items import AttentionItem, Kind, attention_items_of
 
 router = APIRouter(prefix="/api/needs", tags=["Needs attention"])
 
 
-class AlsoAnswer(BaseModel):
+class OtherOfSameCause(BaseModel):
     """Something else that has the same cause."""
 
     name: str
@@ -19,7 +19,7 @@ class AlsoAnswer(BaseModel):
     command: str
 
 
-class NeedAnswer(BaseModel):
+class AttentionItemAnswer(BaseModel):
     """Something that somebody has to look at."""
 
     model_config = ConfigDict(
@@ -51,12 +51,12 @@ class NeedAnswer(BaseModel):
     )
     mend: str | None = Field(description="What you can do about it there; null: look at it.")
     command: str = Field(description="What to type instead on the hub's machine; may be empty.")
-    also: list[AlsoAnswer] = Field(
+    also: list[OtherOfSameCause] = Field(
         description="The others that have the same cause, such as connections to one server."
     )
 
     @classmethod
-    def of(cls, need: Need) -> "NeedAnswer":
+    def of(cls, need: AttentionItem) -> "AttentionItemAnswer":
         return cls(
             kind=need.kind,
             name=need.name,
@@ -66,7 +66,7 @@ class NeedAnswer(BaseModel):
             mend=need.mend.label if need.mend else None,
             command=need.command,
             also=[
-                AlsoAnswer(
+                OtherOfSameCause(
                     name=one.name,
                     what=one.what,
                     page=one.page,
@@ -78,14 +78,19 @@ class NeedAnswer(BaseModel):
         )
 
 
-class Needs(BaseModel):
-    needs: list[NeedAnswer] = Field(description="The most urgent first.")
+class AttentionItems(BaseModel):
+    needs: list[AttentionItemAnswer] = Field(description="The most urgent first.")
 
 
 @router.get("", name="needs")
-async def needs(hub: TheHub, user: MayRead) -> Needs:
+async def needs(hub: TheHub, user: MayRead) -> AttentionItems:
     """What needs attention, in all that you may see: sites, runs, records, webhooks, credentials.
     Asks no site.
     """
     async with hub.db.session() as session:
-        return Needs(needs=[NeedAnswer.of(need) for need in await needs_of(hub, session, user)])
+        return AttentionItems(
+            needs=[
+                AttentionItemAnswer.of(need)
+                for need in await attention_items_of(hub, session, user)
+            ]
+        )

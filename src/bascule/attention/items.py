@@ -31,7 +31,7 @@ KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
-class Mend:
+class Action:
     """The button that takes it away: it leads to `href`, or with `post` does it there at once.
     `permission`: what it takes.
     """
@@ -45,7 +45,7 @@ class Mend:
 
 
 @dataclass(frozen=True)
-class Need:
+class AttentionItem:
     """`name`: what it is about. `page`: where more is told, and where it can be mended; "" where no
     page does. `mend` is None for who may not, or where there is nothing to do but look. `command`:
     what mends it, or tells more, on the command line. `cause`: what those of a kind that have one
@@ -57,22 +57,24 @@ class Need:
     what: str
     next_step: str
     page: str
-    mend: Mend | None = None
+    mend: Action | None = None
     command: str = ""
     cause: str = ""
-    also: tuple["Need", ...] = ()
+    also: tuple["AttentionItem", ...] = ()
 
 
-Finder = Callable[[Hub, AsyncSession, User | None], Awaitable[list[Need]]]
+Finder = Callable[[Hub, AsyncSession, User | None], Awaitable[list[AttentionItem]]]
 _finders: list[Finder] = []
 
 
-def finds_needs(finder: Finder) -> Finder:
+def finds_attention_items(finder: Finder) -> Finder:
     _finders.append(finder)
     return finder
 
 
-async def needs_of(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+async def attention_items_of(
+    hub: Hub, session: AsyncSession, viewer: User | None
+) -> list[AttentionItem]:
     """All that concerns what this viewer may see; the most urgent first, each cause once."""
     found = [need for finder in _finders for need in await finder(hub, session, viewer)]
     found.sort(key=lambda need: KINDS.index(need.kind))
@@ -84,9 +86,9 @@ async def needs_of(hub: Hub, session: AsyncSession, viewer: User | None) -> list
     )
 
 
-def _by_cause(needs: Iterable[Need]) -> list[Need]:
+def _by_cause(needs: Iterable[AttentionItem]) -> list[AttentionItem]:
     """In the order of the first of each cause, which has the others with it."""
-    together: dict[tuple[object, ...], list[Need]] = {}
+    together: dict[tuple[object, ...], list[AttentionItem]] = {}
     for number, need in enumerate(needs):
         key = (need.kind, need.cause) if need.cause else (number,)
         together.setdefault(key, []).append(need)

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from bascule.accounts.access import TheHub
 from bascule.accounts.downloads import REFUSALS, Download
 from bascule.audit.dependencies import MayReadAudit
-from bascule.audit.entries import Wanted, entries, recorded
+from bascule.audit.entries import EntryQuery, entries, recorded
 from bascule.spreadsheets import disarmed
 
 router = APIRouter(tags=["Audit"])
@@ -77,11 +77,11 @@ def wanted(
     ] = None,
     since: Annotated[AwareDatetime | None, Query(description="Not before this moment.")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Before this moment.")] = None,
-) -> Wanted:
-    return Wanted(user=user, action=action, connection=connection, since=since, until=until)
+) -> EntryQuery:
+    return EntryQuery(user=user, action=action, connection=connection, since=since, until=until)
 
 
-Asked = Annotated[Wanted, Depends(wanted)]
+Asked = Annotated[EntryQuery, Depends(wanted)]
 
 
 @router.get("/api/audit")

@@ -21,7 +21,7 @@ REPLACED = "is another one now"
 
 
 @contextmanager
-def noting() -> Iterator[Changes]:
+def recording_changes() -> Iterator[Changes]:
     """Fills while it is open, with what this task commits."""
     changes: Changes = {}
     before = _noted.set(changes)

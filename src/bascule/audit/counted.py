@@ -32,7 +32,7 @@ _ADD = """
 """
 
 
-class Counted:
+class CountedEvents:
     """What this process has counted and not written yet, by action and address."""
 
     def __init__(self, hub: Hub) -> None:
@@ -73,8 +73,8 @@ class Counted:
 
 def count(hub: Hub, action: str, address: str) -> None:
     """One more of these from there."""
-    counted: Counted | None = hub.shared.get(Counted)
+    counted: CountedEvents | None = hub.shared.get(CountedEvents)
     if counted is None:
-        counted = hub.shared[Counted] = Counted(hub)
+        counted = hub.shared[CountedEvents] = CountedEvents(hub)
         hub.closing.push_async_callback(counted.close)
     counted.add(action, address)

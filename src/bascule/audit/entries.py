@@ -68,7 +68,7 @@ async def recorded(connection: HTTPConnection) -> None:
     entry_of(connection).wanted = True
 
 
-async def unrecorded(connection: HTTPConnection) -> None:
+async def do_not_record(connection: HTTPConnection) -> None:
     """A dependency of a form that only asks what is wrong with it so far: nothing is done."""
     entry_of(connection).wanted = False
 
@@ -159,7 +159,7 @@ _INSERT = f"""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EntryQuery:
     """Which rows. `user`: a name; `action`: it, or those that begin with it and a dot;
     `connection`: an id or a slug.
     """
@@ -190,7 +190,7 @@ class Wanted:
 async def entries(
     session: AsyncSession,
     viewer: Person,
-    wanted: Wanted,
+    wanted: EntryQuery,
     *,
     before: int | None = None,
     limit: int = 100,

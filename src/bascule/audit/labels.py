@@ -175,7 +175,7 @@ REFUSALS = {
 
 
 @dataclass(frozen=True)
-class Told:
+class LabelledEntry:
     """A row of the journal as the page shows it."""
 
     entry: Audit
@@ -186,25 +186,25 @@ class Told:
     href: str  # of what it was done to, where that has a page of its own
 
 
-def told(entry: Audit) -> Told:
+def labelled(entry: Audit) -> LabelledEntry:
     """In words."""
     way = WAYS.get(entry.via, entry.via)
     detail = [(name, value) for name, value in entry.detail.items() if name != CHANGED]
     detail = [*changes_of(entry), *detail]
-    return Told(entry, _what(entry), way, _answer(entry), detail, _href(entry))
+    return LabelledEntry(entry, _what(entry), way, _answer(entry), detail, _href(entry))
 
 
 def changes_of(entry: Audit) -> list[tuple[str, str]]:
     """Each value that was changed, as "daily → hourly"."""
-    told = []
+    labelled = []
     for name, change in entry.detail.get(CHANGED, {}).items():
         words = change
         if isinstance(change, list):
             before, after = change
             words = f"{_shown(before)} → {_shown(after)}"
         called = name.removesuffix("_encrypted").replace("_", " ")
-        told.append((called[0].upper() + called[1:], words))
-    return told
+        labelled.append((called[0].upper() + called[1:], words))
+    return labelled
 
 
 def _shown(value: Any) -> str:
@@ -215,7 +215,7 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def words_of(action: str) -> str:
+def label_of(action: str) -> str:
     """What an action is called: `change_connector` is "Change a connection"."""
     if action in WORDS:
         return WORDS[action]
@@ -236,8 +236,8 @@ def _what(entry: Audit) -> str:
     ) in ACTS:
         return ACTS[entry.detail["act"]].format(one)
     if "records" in entry.detail:
-        return f"{words_of(entry.action)}, {entry.detail['records']}"
-    return words_of(entry.action)
+        return f"{label_of(entry.action)}, {entry.detail['records']}"
+    return label_of(entry.action)
 
 
 def _href(entry: Audit) -> str:

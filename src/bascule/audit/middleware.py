@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bascule.audit.changes import noting
+from bascule.audit.changes import recording_changes
 from bascule.audit.entries import UNWRITTEN, Entry, entry_of, record
 from bascule.hub import Hub
 
@@ -23,7 +23,7 @@ SAFE = {HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS}
 UNTOLD = {"token", "connector", "stream", "run", "relation"}
 
 
-class Recorder:
+class AuditMiddleware:
     """An ASGI middleware. The row is there before the answer: who reads it finds what they did.
 
     Requests by nobody leave no row, or anybody could fill the journal; a failed sign-in is recorded
@@ -49,7 +49,7 @@ class Recorder:
                 await self._note(connection, entry, int(message["status"]))
             await send(message)
 
-        with noting() as changes:
+        with recording_changes() as changes:
             await self.app(scope, receive, noted)
 
     async def _note(self, connection: HTTPConnection, entry: Entry, status: int) -> None:

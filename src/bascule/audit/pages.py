@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 from bascule.accounts.access import TheHub
 from bascule.accounts.people.users import list_people
 from bascule.audit.dependencies import MayReadAudit
-from bascule.audit.entries import Wanted, connections_seen, entries
-from bascule.audit.labels import GROUPS, WORDS, told, words_of
+from bascule.audit.entries import EntryQuery, connections_seen, entries
+from bascule.audit.labels import GROUPS, WORDS, label_of, labelled
 from bascule.ui import is_htmx, page_url, render
 
 pages = APIRouter(include_in_schema=False)
@@ -34,7 +34,7 @@ async def audit_page(
     asked = {"user": person, "action": action, "connection": connection}
     asked |= {"since": since, "until": until}
     days, wrong = _days(since, until)
-    wanted = Wanted(person or None, action or None, connection or None, *days)
+    wanted = EntryQuery(person or None, action or None, connection or None, *days)
     async with hub.db.session() as session:
         found = [] if wrong else await entries(session, user, wanted, before=before, limit=PAGE + 1)
         people = await list_people(session)
@@ -45,7 +45,7 @@ async def audit_page(
         request,
         "audit/audit.html",
         422 if wrong else 200,
-        entries=[told(entry) for entry in shown],
+        entries=[labelled(entry) for entry in shown],
         asked=asked,
         filtered=any(asked.values()),
         wrong=wrong,
@@ -88,4 +88,4 @@ def _actions(chosen: str) -> dict[str, dict[str, str]]:
     """What there is to choose from, and what the address asks for."""
     if not chosen or chosen in WORDS:
         return GROUPS
-    return {**GROUPS, "As asked for": {chosen: words_of(chosen)}}
+    return {**GROUPS, "As asked for": {chosen: label_of(chosen)}}

@@ -12,15 +12,17 @@ async def attention(as_json: AsJson = False) -> int:
     and with 0 where there is nothing, or only what the hub tries again by itself.
     """
     import bascule.rooms  # noqa: F401 - all of them tell
-    from bascule.attention.api import NeedAnswer
-    from bascule.attention.items import needs_of
+    from bascule.attention.api import AttentionItemAnswer
+    from bascule.attention.items import attention_items_of
     from bascule.job_modules import JOB_MODULES
     from bascule.jobs import load
 
     load(JOB_MODULES)
 
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
-        needs = [NeedAnswer.of(need) for need in await needs_of(hub, session, viewer)]
+        needs = [
+            AttentionItemAnswer.of(need) for need in await attention_items_of(hub, session, viewer)
+        ]
     if as_json:
         document({"needs": [need.model_dump(mode="json") for need in needs]})
     for need in needs if not as_json else []:

@@ -51,7 +51,7 @@ async def acting_hub(
     that it changed; `of`: whom or what it is done to, besides a connection, see `acted_on`.
     """
     from bascule.accounts.permissions import named
-    from bascule.audit.changes import noting
+    from bascule.audit.changes import recording_changes
     from bascule.audit.entries import record
     from bascule.hub import open_hub
     from bascule.permissions import load
@@ -73,7 +73,7 @@ async def acting_hub(
                 address=_login(),
             )
         _row.set(row)
-        with noting() as changes:
+        with recording_changes() as changes:
             outcome = "refused"
             try:
                 yield hub, user

@@ -10,7 +10,7 @@ from bascule.cli.prompts import confirm
 from bascule.cli.terminal import AsJson, Quiet, ago, document, err, escape, out, show, table
 
 if TYPE_CHECKING:
-    from bascule.sync.queries import Whole
+    from bascule.sync.queries import LinkedRecord
     from bascule.sync.schemas import ConflictAnswer, RecordAnswer
 
 app = typer.Typer(help="Records in two-way sync: list, show, sync, conflicts, resolve, retry, do.")
@@ -84,17 +84,17 @@ async def list_(
     as_json: AsJson = False,
 ) -> int:
     """Records of one type, by name: searched, filtered, page by page."""
-    from bascule.sync.queries import Wanted, counts, cursor_of, listed, position_of
+    from bascule.sync.queries import RecordQuery, counts, cursor_of, find_page, position_of
     from bascule.sync.record_types import record_type
     from bascule.sync.schemas import RecordAnswer, Records
 
     of = record_type(kind)
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
-        found = await listed(
+        found = await find_page(
             session,
             of,
             viewer,
-            Wanted(state, search, connection),
+            RecordQuery(state, search, connection),
             after=position_of(after),
             limit=limit + 1,
         )
@@ -253,9 +253,9 @@ async def resolve(
         )
     async with acting_hub(of=f"{of.name} {number}") as (hub, by):
         if field is None:
-            whole = await decided.settle_all(hub, of, number, choice, by=by)
+            whole = await decided.resolve_all(hub, of, number, choice, by=by)
         else:
-            whole = await decided.settle(hub, of, number, field, choice, by=by, value=value)
+            whole = await decided.resolve(hub, of, number, field, choice, by=by, value=value)
         _answer(whole, as_json=as_json)
     return Exit.DONE
 
@@ -343,7 +343,7 @@ async def join_(
     return Exit.DONE
 
 
-def _answer(whole: "Whole", *, as_json: bool) -> None:
+def _answer(whole: "LinkedRecord", *, as_json: bool) -> None:
     from bascule.sync.schemas import RecordAnswer
 
     record = RecordAnswer.of(whole)
@@ -353,7 +353,7 @@ def _answer(whole: "Whole", *, as_json: bool) -> None:
         _tell(whole, record)
 
 
-def _tell(whole: "Whole", record: "RecordAnswer") -> None:
+def _tell(whole: "LinkedRecord", record: "RecordAnswer") -> None:
     where = f" ({escape(record.erpnextId)} in {record.connector})" if record.erpnextId else ""
     sync = record.sync
     out.print(f"[bold]{escape(whole.record.title)}[/]{where}  {_coloured(sync.state)}")

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.attention.items import Need, finds_needs
+from bascule.attention.items import AttentionItem, finds_attention_items
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
@@ -23,8 +23,8 @@ START = "Start one: 'bascule up', or 'bascule worker' beside 'bascule serve'."
 MOST_NAMED = 4
 
 
-@finds_needs
-async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+@finds_attention_items
+async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[AttentionItem]:
     """A missing worker counts only where a job waits or a schedule is set."""
     conn = await driver_connection(session)
     queue = await queue_of(conn, hub.settings.worker_concurrency)
@@ -37,10 +37,10 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
     return []
 
 
-def _missing(queue: Queue) -> Need:
+def _missing(queue: Queue) -> AttentionItem:
     waits = f" {queue.waiting:,} jobs wait for one." if queue.waiting > 1 else ""
     waits = " A job waits for one." if queue.waiting == 1 else waits
-    return Need(
+    return AttentionItem(
         kind="worker",
         name="The worker",
         what=f"{MISSING}, so nothing is synced and nothing is sent.{waits}",
@@ -52,10 +52,10 @@ def _missing(queue: Queue) -> Need:
 
 async def _stands(
     session: AsyncSession, viewer: User | None, queue: Queue, oldest_at: datetime
-) -> Need:
+) -> AttentionItem:
     minutes = int((queue.oldest_seconds or 0) // 60)
     held = await held_by(session, viewer, queue.holders)
-    return Need(
+    return AttentionItem(
         kind="queue",
         name="The queue",
         what=f"{queue.waiting:,} jobs wait for a worker's place, the first for {minutes} minutes "

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from bascule.accounts.access import MayRead, TheHub
-from bascule.attention.items import needs_of
+from bascule.attention.items import attention_items_of
 from bascule.mirror.status.roster_page import APageOfThem, listed
 from bascule.ui import render
 
@@ -15,7 +15,7 @@ MOST_NEEDS = 8  # the rest is a page away
 async def home(request: Request, hub: TheHub, user: MayRead, asked: APageOfThem) -> Response:
     async with hub.db.session() as session:
         found = await listed(session, user, asked)
-        needs = await needs_of(hub, session, user)
+        needs = await attention_items_of(hub, session, user)
         session.expunge_all()
     return render(
         request,

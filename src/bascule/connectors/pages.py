@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bascule.accounts.access import MayRead, TheHub
-from bascule.audit.entries import about, unrecorded
+from bascule.audit.entries import about, do_not_record
 from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.types.registry import CATEGORIES, ConnectorType, find_types, type_named
 from bascule.connectors.form import MENDABLE, Form, blank, filled, onwards, show
 from bascule.errors import Invalid
 from bascule.mirror.setup import set_up
-from bascule.mirror.status.roster import Asked, find, page_of
+from bascule.mirror.status.roster import RosterQuery, find, page_of
 from bascule.mirror.status.roster_page import FEW
 from bascule.mirror.streams.left_off import told
 from bascule.sites.cleanup.cleanups import list_cleanups, who_decides
@@ -39,7 +39,7 @@ async def connectors_page(
     request: Request, hub: TheHub, user: MayRead, search: Words = "", category: Words = ""
 ) -> Response:
     async with hub.db.session() as session:
-        page = await page_of(session, await find(session, user, Asked()), limit=FEW)
+        page = await page_of(session, await find(session, user, RosterQuery()), limit=FEW)
         cleanups = await list_cleanups(session, user)
         session.expunge_all()
     return render(
@@ -69,7 +69,7 @@ async def new_connector_page(request: Request, user: MayEditConnections, kind: T
     return show(request, NEW, blank(kind, user))
 
 
-@pages.post("/connectors/new/{kind}/validate", dependencies=[Depends(unrecorded)])
+@pages.post("/connectors/new/{kind}/validate", dependencies=[Depends(do_not_record)])
 async def validate_new_connector(
     request: Request, hub: TheHub, user: MayEditConnections, kind: TheType
 ) -> Response:

@@ -8,7 +8,7 @@ from psycopg.sql import SQL
 
 from bascule.accounts.access import TheHub
 from bascule.accounts.tables import User
-from bascule.audit.entries import about, unrecorded
+from bascule.audit.entries import about, do_not_record
 from bascule.connections.api import TheConnection
 from bascule.connections.dependencies import MayEditConnections
 from bascule.connections.frequency import parts_of
@@ -43,7 +43,7 @@ async def settings_page(
     return show(request, PAGE, form, connection=connection)
 
 
-@pages.post("/validate", dependencies=[Depends(unrecorded)])
+@pages.post("/validate", dependencies=[Depends(do_not_record)])
 async def validate_settings(
     request: Request, hub: TheHub, user: MayEditConnections, connection: TheConnection
 ) -> Response:

@@ -122,7 +122,7 @@ def names_in(columns: str | None) -> list[str] | None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RowsQuery:
     """The part of a question that pages and files share."""
 
     hub: Hub
@@ -166,7 +166,7 @@ class Asked:
         )
 
 
-def asked(
+def rows_query(
     hub: TheHub,
     user: MayRead,
     connection: TheConnection,
@@ -174,11 +174,11 @@ def asked(
     sort: Sort = None,
     columns: Columns = None,
     search: Search = None,
-) -> Asked:
-    return Asked(hub, user, connection, filters, sort, names_in(columns), search)
+) -> RowsQuery:
+    return RowsQuery(hub, user, connection, filters, sort, names_in(columns), search)
 
 
-ThisAsked = Annotated[Asked, Depends(asked)]
+ThisAsked = Annotated[RowsQuery, Depends(rows_query)]
 
 
 @router.get(

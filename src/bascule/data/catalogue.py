@@ -34,7 +34,7 @@ select c.relname, c.relkind::text, coalesce(obj_description(c.oid, 'pg_class'), 
 
 
 @dataclass(frozen=True, slots=True)
-class Mirrored:
+class MirroredData:
     """A view, or the table of a DocType. `child`: its rows belong to documents of others.
 
     `rows`: of a stream as counted by its last run, of a child table as PostgreSQL guesses; None
@@ -51,7 +51,7 @@ class Mirrored:
 
 async def mirrored(
     conn: AsyncConnection[TupleRow], schema: str, streams: Sequence[Stream] = ()
-) -> list[Mirrored]:
+) -> list[MirroredData]:
     """Views in their own order and only those that have what they are made of; tables by DocType.
 
     Tables and views that others put into the schema are not in it.
@@ -59,7 +59,7 @@ async def mirrored(
     rows = await (await conn.execute(_RELATIONS, [schema])).fetchall()
     counted = {stream.doctype: stream.rows for stream in streams}
     tables = [
-        Mirrored(
+        MirroredData(
             name,
             doctype,
             child=child,
@@ -70,30 +70,33 @@ async def mirrored(
         if kind == "r" and doctype
     ]
     by_doctype = {table.doctype: table for table in tables}
-    there = {name for name, kind, *_ in rows if kind == "v"}
+    tables_there = {name for name, kind, *_ in rows if kind == "v"}
     views = [
-        Mirrored(name, table.doctype, view=True, rows=table.rows, guessed=table.guessed)
+        MirroredData(name, table.doctype, view=True, rows=table.rows, guessed=table.guessed)
         for name in VIEWS
-        if name in there and (table := by_doctype.get(DOCTYPE_OF[name])) is not None
+        if name in tables_there and (table := by_doctype.get(DOCTYPE_OF[name])) is not None
     ]
     return views + sorted(tables, key=lambda table: table.doctype.lower())
 
 
-class Tables:
+class TablesThere:
     """The tables of one connection by DocType, and where what stands in a field leads to."""
 
-    def __init__(self, relations: Iterable[Mirrored]) -> None:
+    def __init__(self, relations: Iterable[MirroredData]) -> None:
         tables = [relation for relation in relations if not relation.view]
         self.by_doctype = {table.doctype: table for table in tables}
         self.by_name = {table.name: table for table in tables}
         self.parents = {identifier(table.doctype): table for table in tables if not table.child}
 
-    def find(self, doctype_or_table: str) -> Mirrored | None:
+    def find(self, doctype_or_table: str) -> MirroredData | None:
         return self.by_doctype.get(doctype_or_table) or self.by_name.get(doctype_or_table)
 
 
-async def there(
-    conn: AsyncConnection[TupleRow], schema: str, tables: Tables, wanted: Iterable[tuple[str, str]]
+async def tables_there(
+    conn: AsyncConnection[TupleRow],
+    schema: str,
+    tables: TablesThere,
+    wanted: Iterable[tuple[str, str]],
 ) -> set[tuple[str, str]]:
     """Which of these documents (DocType, name) are here, in one question."""
     names: dict[str, set[str]] = {}
@@ -126,7 +129,7 @@ _KINDS = ("_doctype", "_type", "type")
 
 
 def link_of(
-    tables: Tables, doctype: str, field: str, row: Mapping[str, object]
+    tables: TablesThere, doctype: str, field: str, row: Mapping[str, object]
 ) -> tuple[str, str] | None:
     """The document that a field seems to name, to be looked up: ERPNext calls its links by what
     they lead to, or by the field beside them that tells the DocType.

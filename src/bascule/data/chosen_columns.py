@@ -12,7 +12,7 @@ from bascule.mirror.tables import ChosenColumns
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenView:
     """`columns`: none, for the usual ones. `sort`: as the API takes it; empty, for the usual."""
 
     columns: tuple[str, ...] = ()
@@ -21,13 +21,13 @@ class Chosen:
 
 async def chosen_by(
     session: AsyncSession, user: User, relation: str, there: Iterable[str]
-) -> Chosen:
+) -> ChosenView:
     """Of what this person chose, what is `there`: another site may lack a column."""
     kept = await session.get(ChosenColumns, (user.id, relation))
     if kept is None:
-        return Chosen()
+        return ChosenView()
     columns = set(there)
-    return Chosen(
+    return ChosenView(
         tuple(name for name in kept.columns if name in columns),
         kept.sort if kept.sort.removeprefix("-") in columns else "",
     )

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from bascule.connections.tables import Connection
-from bascule.data.catalogue import link_of, there
+from bascule.data.catalogue import link_of, tables_there
 from bascule.data.documents import ChildRows, Document
 from bascule.data.labels import NUMBERS, Cell, cell_of, label_of
 from bascule.data.table_context import document_url
-from bascule.data.view_displays import look_of, telling_columns
+from bascule.data.view_displays import display_of, summary_columns
 from bascule.hub import Hub
 
 SHOWN_CHILDREN = 100
@@ -60,7 +60,7 @@ class Parts:
 
 async def document_parts(hub: Hub, connection: Connection, document: Document) -> Parts:
     links = await _links(hub, connection, document)
-    look = look_of(document.table, document.kinds)
+    look = display_of(document.table, document.kinds)
     today = datetime.now(UTC).date()
     values = document.values
     told = {one["field"] for one in document.withheld if one["doctype"] == document.doctype}
@@ -114,7 +114,7 @@ async def _links(
             if target is not None and target != (document.doctype, document.name):
                 wanted[column, row[column]] = target
     async with hub.db.connection() as conn:
-        found = await there(conn, connection.slug, document.tables, wanted.values())
+        found = await tables_there(conn, connection.slug, document.tables, wanted.values())
     return {
         place: document_url(connection.slug, document.tables, *target)
         for place, target in wanted.items()
@@ -134,8 +134,8 @@ def _table(
         if name not in ("parent", "name")
         and any(row[name] not in (None, "", 0) for row in child.rows)
     ]
-    columns = list(telling_columns(filled, child=True, most=MOST_COLUMNS))
-    look = look_of(child.table, child.kinds)
+    columns = list(summary_columns(filled, child=True, most=MOST_COLUMNS))
+    look = display_of(child.table, child.kinds)
     today = datetime.now(UTC).date()
     base = f"/data/{connection.slug}/{child.table.name}"
     currency = {"currency": document.values.get("currency")}

@@ -13,7 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
-from bascule.data.catalogue import Mirrored, Tables, mirrored
+from bascule.data.catalogue import MirroredData, TablesThere, mirrored
 from bascule.data.relation import DELETED, Relation, find_relation, selected
 from bascule.data.rows import plain
 from bascule.errors import NoSuch
@@ -31,7 +31,7 @@ class ChildRows:
     """The rows of one table field, in their order. `complete`: there are no more of them."""
 
     field: str
-    table: Mirrored
+    table: MirroredData
     kinds: dict[str, str]
     rows: list[dict[str, Any]]
     complete: bool
@@ -57,14 +57,14 @@ class History:
 class Document:
     """`kinds`: column -> PostgreSQL's type; values are as JSON holds them."""
 
-    table: Mirrored
+    table: MirroredData
     name: str
     kinds: dict[str, str]
     values: dict[str, Any]
     children: list[ChildRows]
     history: History
     url: str
-    tables: Tables
+    tables: TablesThere
 
     @property
     def doctype(self) -> str:
@@ -86,7 +86,7 @@ async def find_document(hub: Hub, connection: Connection, doctype: str, name: st
         streams = await streams_of(session, connection)
         session.expunge_all()
     async with hub.db.connection() as conn:
-        tables = Tables(await mirrored(conn, connection.slug, streams))
+        tables = TablesThere(await mirrored(conn, connection.slug, streams))
         table = tables.find(doctype)
         if table is None:
             raise NoSuch(
@@ -126,7 +126,7 @@ async def _values(
 
 async def _children(
     conn: AsyncConnection[TupleRow],
-    tables: Tables,
+    tables: TablesThere,
     schema: str,
     doctype: str,
     values: dict[str, Any],
@@ -152,7 +152,7 @@ async def _children(
 async def _of_table(
     conn: AsyncConnection[TupleRow],
     schema: str,
-    table: Mirrored,
+    table: MirroredData,
     doctype: str,
     values: dict[str, Any],
 ) -> list[ChildRows]:
@@ -218,7 +218,7 @@ def _moment(value: Any) -> datetime | None:
     return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else None
 
 
-def _site_url(connection: Connection, table: Mirrored, values: dict[str, Any]) -> str:
+def _site_url(connection: Connection, table: MirroredData, values: dict[str, Any]) -> str:
     """Its form in ERPNext's desk; of a child row, that of the document which it belongs to."""
     doctype, name = table.doctype, values["name"]
     if table.child and values.get("parenttype") and values.get("parent"):

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from bascule.data.relation import DELETED
-from bascule.data.view_displays import Look
+from bascule.data.view_displays import ViewDisplay
 
 NUMBERS = {"numeric", "bigint", "integer", "real", "double precision"}
 # In words, and in the address; the plain column is "is".
@@ -92,7 +92,7 @@ class Cell:
     share: float | None = None
 
 
-def label_of(column: str, look: Look | None = None) -> str:
+def label_of(column: str, look: ViewDisplay | None = None) -> str:
     if look is not None and column in look.labels:
         return look.labels[column]
     if column in _SPECIAL:
@@ -102,7 +102,7 @@ def label_of(column: str, look: Look | None = None) -> str:
     return text[:1].upper() + text[1:]
 
 
-def filter_words(asked: str, value: str, look: Look, columns: Mapping[str, str]) -> str:
+def filter_text(asked: str, value: str, look: ViewDisplay, columns: Mapping[str, str]) -> str:
     """`stock_qty__lt`, `5` -> "In stock is less than 5"."""
     column, _, operator = asked.rpartition("__")
     if asked in columns or operator not in OPERATORS or not column:
@@ -132,7 +132,7 @@ def time_text(value: str) -> str:
     return re.sub(r"(\.\d+)?([+-]00:00)?$", "", value).replace("T", " ")
 
 
-def cell_of(column: str, kind: str, row: Mapping[str, Any], look: Look, today: date) -> Cell:
+def cell_of(column: str, kind: str, row: Mapping[str, Any], look: ViewDisplay, today: date) -> Cell:
     """A value as people read it."""
     value = row.get(column)
     if column == "stock_state" and value in _STOCK_STATES:

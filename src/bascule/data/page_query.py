@@ -9,7 +9,7 @@ from fastapi import Request
 from bascule.data.api import OUR_NAMES, filters_of, names_in
 from bascule.data.relation import BadQuery
 
-# What forms add to an address; `tidied` turns it into the API's words.
+# What forms add to an address; `without_defaults` turns it into the API's words.
 FILTER, IS, VALUE, SHOW = "_filter", "_is", "_value", "_show"
 # What somebody chooses stays with them: an order, and again the usual order and columns.
 SORT, USUAL = "_sort", "_usual"
@@ -17,7 +17,7 @@ _FORMS = {FILTER, IS, VALUE, SHOW, SORT, USUAL}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PageQuery:
     """`wrong`: why the address cannot be taken as it is, as far as that shows without looking."""
 
     path: str
@@ -42,14 +42,14 @@ class Question:
         pairs = self.pairs()
         return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
-    def without(self, *names: str) -> "Question":
+    def without(self, *names: str) -> "PageQuery":
         """From the first page on, and without these filters or others of our names."""
         where = {name: value for name, value in self.where.items() if name not in names}
         rest = {name: "" for name in names if name in ("search", "sort")}
         columns = () if "columns" in names else self.columns
         return replace(self, where=where, columns=columns, after="", wrong=None, **rest)
 
-    def filtered(self, where: Mapping[str, str]) -> "Question":
+    def filtered(self, where: Mapping[str, str]) -> "PageQuery":
         return replace(self, where={**self.where, **where}, after="", wrong=None)
 
     def choosing(self, name: str, value: str) -> str:
@@ -57,11 +57,11 @@ class Question:
         pairs = replace(self, sort="", after="").pairs()
         return f"{self.path}?{urlencode([*pairs, (name, value)])}"
 
-    def page_after(self, cursor: str) -> "Question":
+    def page_after(self, cursor: str) -> "PageQuery":
         return replace(self, after=cursor)
 
 
-def question_of(request: Request) -> Question:
+def page_query_of(request: Request) -> PageQuery:
     query = request.query_params
     rest = [(name, value) for name, value in query.multi_items() if name not in _FORMS]
     wrong = None
@@ -70,7 +70,7 @@ def question_of(request: Request) -> Question:
     except BadQuery as error:
         wrong = error
         where = {name: value for name, value in rest if name not in OUR_NAMES}
-    return Question(
+    return PageQuery(
         request.url.path,
         where,
         query.get("search", "").strip(),
@@ -81,7 +81,7 @@ def question_of(request: Request) -> Question:
     )
 
 
-def tidied(request: Request, asked: Question) -> Question | None:
+def without_defaults(request: Request, asked: PageQuery) -> PageQuery | None:
     """Where a form of the page leads; None where the address has nothing of one."""
     query = request.query_params
     if not _FORMS & query.keys():

@@ -13,12 +13,12 @@ from bascule.accounts.access import MayRead, TheHub
 from bascule.accounts.tables import User
 from bascule.connections.api import TheConnection
 from bascule.connections.tables import Connection
-from bascule.data.catalogue import Mirrored, Tables, mirrored
-from bascule.data.chosen_columns import Chosen, choose, chosen_by, forget
+from bascule.data.catalogue import MirroredData, TablesThere, mirrored
+from bascule.data.chosen_columns import ChosenView, choose, chosen_by, forget
 from bascule.data.document_page import document_parts
 from bascule.data.documents import find_document
 from bascule.data.export import FORMATS
-from bascule.data.labels import OPERATORS, filter_words, label_of, time_text
+from bascule.data.labels import OPERATORS, filter_text, label_of, time_text
 from bascule.data.page_query import (
     FILTER,
     IS,
@@ -26,14 +26,14 @@ from bascule.data.page_query import (
     SORT,
     USUAL,
     VALUE,
-    Question,
-    question_of,
-    tidied,
+    PageQuery,
+    page_query_of,
+    without_defaults,
 )
 from bascule.data.relation import BadQuery, find_relation
 from bascule.data.rows import MOST_COUNTED, count_of_rows
-from bascule.data.table_context import ROWS, Place, shown
-from bascule.data.view_displays import LOOKS, VIEWS_SHOWN, Quick, look_of
+from bascule.data.table_context import ROWS, TablePosition, table_context
+from bascule.data.view_displays import LOOKS, VIEWS_SHOWN, QuickFilter, display_of
 from bascule.errors import NoSuch
 from bascule.hub import Hub
 from bascule.mirror.status.roster_page import APageOfThem, listed
@@ -48,16 +48,16 @@ FORMAT_NAMES = {"csv": "CSV, for spreadsheets", "jsonl": "JSON Lines", "parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class DataSection:
     """What one connection has to look at."""
 
     connection: Connection
-    views: list[Mirrored]
-    tables: list[Mirrored]
-    children: list[Mirrored]
+    views: list[MirroredData]
+    tables: list[MirroredData]
+    children: list[MirroredData]
 
 
-async def _shelf(hub: Hub, connection: Connection, *, counted: bool) -> Shelf:
+async def _shelf(hub: Hub, connection: Connection, *, counted: bool) -> DataSection:
     """`counted`: each view is counted as its own page does it; else it has no count, as what its
     table has is another number.
     """
@@ -67,7 +67,7 @@ async def _shelf(hub: Hub, connection: Connection, *, counted: bool) -> Shelf:
         rows = await count_of_rows(hub.db, connection.slug, name)
         views[name] = replace(view, rows=rows, guessed=False)
     tables = [relation for relation in relations if not relation.view]
-    return Shelf(
+    return DataSection(
         connection,
         [views[name] for name in VIEWS_SHOWN if name in views],
         [table for table in tables if not table.child],
@@ -75,7 +75,7 @@ async def _shelf(hub: Hub, connection: Connection, *, counted: bool) -> Shelf:
     )
 
 
-async def _relations(hub: Hub, connection: Connection) -> list[Mirrored]:
+async def _relations(hub: Hub, connection: Connection) -> list[MirroredData]:
     async with hub.db.session() as session:
         streams = await streams_of(session, connection)
     async with hub.db.connection() as conn:
@@ -130,7 +130,7 @@ async def relation_page(
     request: Request, hub: TheHub, user: MayRead, connection: TheConnection, relation: str
 ) -> Response:
     relations = await _relations(hub, connection)
-    tables = Tables(relations)
+    tables = TablesThere(relations)
     found = next((one for one in relations if one.name == relation), None)
     if found is None:
         if (named := tables.find(relation)) is not None:
@@ -144,21 +144,21 @@ async def relation_page(
                 next_step="The list shows what it has; any other DocType can be added as a stream.",
             ),
         )
-    asked = question_of(request)
+    asked = page_query_of(request)
     async with hub.db.connection() as conn:
         columns = await find_relation(conn, connection.slug, relation)
-    if (tidy := tidied(request, asked)) is not None:
+    if (tidy := without_defaults(request, asked)) is not None:
         await _keep_choice(hub, user, relation, request, set(columns.columns))
         return RedirectResponse(tidy.url, 303)
-    look = look_of(found, columns.columns)
+    look = display_of(found, columns.columns)
     async with hub.db.session() as session:
         chosen = await chosen_by(session, user, relation, columns.columns)
-    place = Place(hub, connection, found, columns, tables, look, chosen)
+    place = TablePosition(hub, connection, found, columns, tables, look, chosen)
     today = datetime.now(UTC).date()
     table, wrong = None, asked.wrong
     try:
         if wrong is None:
-            table = await shown(place, asked, today)
+            table = await table_context(place, asked, today)
     except BadQuery as error:
         wrong = error
     response = render(
@@ -177,7 +177,7 @@ async def relation_page(
         twin=_api(place, asked, place.columns(asked), limit=ROWS, after=asked.after),
         label_of=label_of,
         operators=OPERATORS,
-        usual=asked.choosing(USUAL, "1") if asked.columns or chosen != Chosen() else "",
+        usual=asked.choosing(USUAL, "1") if asked.columns or chosen != ChosenView() else "",
         form={"filter": FILTER, "is": IS, "value": VALUE, "show": SHOW},
     )
     if request.headers.get("hx-target", "").endswith("#found"):
@@ -193,14 +193,14 @@ async def _keep_choice(
     itself, as somebody else may have sent it, does not.
     """
     query = request.query_params
-    shown = [name for name in dict.fromkeys(query.getlist(SHOW)) if name in there]
+    table_context = [name for name in dict.fromkeys(query.getlist(SHOW)) if name in there]
     sort = query.get(SORT, "")
     async with hub.db.session() as session:
         if USUAL in query:
             await forget(session, user, relation)
-        elif shown or sort.removeprefix("-") in there:
+        elif table_context or sort.removeprefix("-") in there:
             sort_said = sort if sort.removeprefix("-") in there else None
-            await choose(session, user, relation, columns=shown or None, sort=sort_said)
+            await choose(session, user, relation, columns=table_context or None, sort=sort_said)
 
 
 @pages.get("/{connector}/{doctype}/{name:path}")
@@ -244,17 +244,17 @@ def _missing(request: Request, connection: Connection, error: NoSuch) -> Respons
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class FilterChip:
     words: str
     href: str
     wrong: bool
 
 
-def _chips(place: Place, asked: Question, wrong: BadQuery | None) -> list[Chip]:
+def _chips(place: TablePosition, asked: PageQuery, wrong: BadQuery | None) -> list[FilterChip]:
     fields: Mapping[str, str] = wrong.fields if wrong else {}
     return [
-        Chip(
-            filter_words(name, value, place.look, place.relation.columns),
+        FilterChip(
+            filter_text(name, value, place.look, place.relation.columns),
             asked.without(name).url,
             name in fields,
         )
@@ -262,7 +262,7 @@ def _chips(place: Place, asked: Question, wrong: BadQuery | None) -> list[Chip]:
     ]
 
 
-def _quick(place: Place, asked: Question, today: date) -> list[tuple[str, str, bool]]:
+def _quick(place: TablePosition, asked: PageQuery, today: date) -> list[tuple[str, str, bool]]:
     """Label, address, and whether it is on; the first is all rows."""
     offered = [quick for quick in place.look.quick if _is_offered(place, quick)]
     if not offered:
@@ -275,12 +275,12 @@ def _quick(place: Place, asked: Question, today: date) -> list[tuple[str, str, b
     return [(label, href, label == current) for label, href in [("All", rest.url), *ways]]
 
 
-def _is_offered(place: Place, quick: Quick) -> bool:
+def _is_offered(place: TablePosition, quick: QuickFilter) -> bool:
     """What is disabled is in a view only if the connection has it so."""
     return "is_active" not in quick.where or place.connection.include_disabled
 
 
-def _files(place: Place, asked: Question) -> list[tuple[str, list[tuple[str, str]]]]:
+def _files(place: TablePosition, asked: PageQuery) -> list[tuple[str, list[tuple[str, str]]]]:
     """The downloads: with the columns that are shown, and with all."""
     chosen, every = place.columns(asked), list(place.relation.columns)
     priced = "currency" in every and "currency" not in chosen
@@ -296,7 +296,9 @@ def _files(place: Place, asked: Question) -> list[tuple[str, list[tuple[str, str
     ]
 
 
-def _api(place: Place, asked: Question, columns: list[str], suffix: str = "", **more: Any) -> str:
+def _api(
+    place: TablePosition, asked: PageQuery, columns: list[str], suffix: str = "", **more: Any
+) -> str:
     """The same question to the API."""
     query = {
         "search": asked.search,

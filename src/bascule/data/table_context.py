@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import quote
 
 from bascule.connections.tables import Connection
-from bascule.data.catalogue import Mirrored, Tables, link_of, there
-from bascule.data.chosen_columns import Chosen
+from bascule.data.catalogue import MirroredData, TablesThere, link_of, tables_there
+from bascule.data.chosen_columns import ChosenView
 from bascule.data.labels import NUMBERS, Cell, cell_of, label_of
-from bascule.data.page_query import SORT, Question
+from bascule.data.page_query import SORT, PageQuery
 from bascule.data.relation import Relation
 from bascule.data.rows import MOST_COUNTED, RowPage, count_of_rows, page_of_rows
-from bascule.data.view_displays import Look
+from bascule.data.view_displays import ViewDisplay
 from bascule.hub import Hub
 
 ROWS = 50
@@ -23,7 +23,7 @@ _KINDS = ("_doctype", "_type", "parenttype")
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ColumnHeading:
     """`sorted`: ascending, descending or nothing; `href` sorts by it, the other way if it is."""
 
     column: str
@@ -34,32 +34,32 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class TableContext:
     """One page of rows, ready to be shown. `count` in words."""
 
-    headings: list[Heading]
+    headings: list[ColumnHeading]
     rows: list[list[Cell]]
     next: str
     count: str
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TablePosition:
     """A relation of a connection, and all that stands around it."""
 
     hub: Hub
     connection: Connection
-    mirrored: Mirrored
+    mirrored: MirroredData
     relation: Relation
-    tables: Tables
-    look: Look
-    chosen: Chosen
+    tables: TablesThere
+    look: ViewDisplay
+    chosen: ChosenView
 
     @property
     def slug(self) -> str:
         return self.connection.slug
 
-    def columns(self, asked: Question) -> list[str]:
+    def columns(self, asked: PageQuery) -> list[str]:
         """The columns to show: those asked for, else those that this person chose before, else the
         look's that are there.
         """
@@ -68,13 +68,13 @@ class Place:
         chosen = [name for name in self.look.columns if name in self.relation.columns]
         return chosen or list(self.relation.columns)[:8]
 
-    def sort(self, asked: Question) -> str:
+    def sort(self, asked: PageQuery) -> str:
         if asked.sort or self.chosen.sort:
             return asked.sort or self.chosen.sort
         return self.look.sort if self.look.sort.lstrip("-") in self.relation.columns else ""
 
 
-async def shown(place: Place, asked: Question, today: date) -> Shown:
+async def table_context(place: TablePosition, asked: PageQuery, today: date) -> TableContext:
     """BadQuery: what cannot be taken of the question."""
     columns = place.columns(asked)
     sort = place.sort(asked)
@@ -100,7 +100,7 @@ async def shown(place: Place, asked: Question, today: date) -> Shown:
         ]
         for number, row in enumerate(page.rows)
     ]
-    return Shown(
+    return TableContext(
         [_heading(place, asked, column, sort) for column in columns],
         rows,
         asked.page_after(page.next).url if page.next else "",
@@ -108,24 +108,24 @@ async def shown(place: Place, asked: Question, today: date) -> Shown:
     )
 
 
-def _beside(place: Place, columns: list[str]) -> list[str]:
-    there = place.relation.columns
+def _beside(place: TablePosition, columns: list[str]) -> list[str]:
+    tables_there = place.relation.columns
     names = [name for _, name in place.look.links.values()]
-    names += [name for name in there if name in _BESIDE or name.endswith(_KINDS)]
-    return [name for name in dict.fromkeys([*place.relation.key, *names]) if name in there]
+    names += [name for name in tables_there if name in _BESIDE or name.endswith(_KINDS)]
+    return [name for name in dict.fromkeys([*place.relation.key, *names]) if name in tables_there]
 
 
-def _heading(place: Place, asked: Question, column: str, sort: str) -> Heading:
+def _heading(place: TablePosition, asked: PageQuery, column: str, sort: str) -> ColumnHeading:
     kind = place.relation.columns[column]
     way = {column: "ascending", f"-{column}": "descending"}.get(sort, "")
     largest_first = kind in NUMBERS or kind == "date" or kind.startswith("timestamp")
     down = way == "ascending" or (not way and largest_first)
     number = kind in NUMBERS and column not in ("idx", "line")
     href = asked.choosing(SORT, f"-{column}" if down else column)
-    return Heading(column, label_of(column, place.look), number, way, href)
+    return ColumnHeading(column, label_of(column, place.look), number, way, href)
 
 
-async def _count(place: Place, asked: Question, page: RowPage) -> str:
+async def _count(place: TablePosition, asked: PageQuery, page: RowPage) -> str:
     whole, look = place.mirrored, place.look
     rows: int | None = len(page.rows)
     if page.next is not None or asked.after:
@@ -140,7 +140,9 @@ async def _count(place: Place, asked: Question, page: RowPage) -> str:
     return f"{rows:,} {look.one if rows == 1 else look.many}"
 
 
-async def _links(place: Place, columns: list[str], page: RowPage) -> dict[tuple[int, str], str]:
+async def _links(
+    place: TablePosition, columns: list[str], page: RowPage
+) -> dict[tuple[int, str], str]:
     """(row, column) -> the page of the document that it names, where that is here."""
     wanted = {
         (number, column): target
@@ -151,7 +153,7 @@ async def _links(place: Place, columns: list[str], page: RowPage) -> dict[tuple[
     _once_a_row(wanted)
     _first_leads_to_its_own(place, columns, page, wanted)
     async with place.hub.db.connection() as conn:
-        found = await there(conn, place.slug, place.tables, wanted.values())
+        found = await tables_there(conn, place.slug, place.tables, wanted.values())
     return {
         cell: document_url(place.slug, place.tables, *target)
         for cell, target in wanted.items()
@@ -159,7 +161,7 @@ async def _links(place: Place, columns: list[str], page: RowPage) -> dict[tuple[
     }
 
 
-def _target(place: Place, column: str, row: Mapping[str, Any]) -> tuple[str, str] | None:
+def _target(place: TablePosition, column: str, row: Mapping[str, Any]) -> tuple[str, str] | None:
     if place.mirrored.view:
         doctype, named_by = place.look.links.get(column, ("", ""))
         value = row.get(named_by)
@@ -181,7 +183,7 @@ def _once_a_row(wanted: dict[tuple[int, str], tuple[str, str]]) -> None:
 
 
 def _first_leads_to_its_own(
-    place: Place,
+    place: TablePosition,
     columns: list[str],
     page: RowPage,
     wanted: dict[tuple[int, str], tuple[str, str]],
@@ -196,5 +198,5 @@ def _first_leads_to_its_own(
             wanted.setdefault((number, columns[0]), own)
 
 
-def document_url(slug: str, tables: Tables, doctype: str, name: str) -> str:
+def document_url(slug: str, tables: TablesThere, doctype: str, name: str) -> str:
     return f"/data/{slug}/{tables.by_doctype[doctype].name}/{quote(name, safe='')}"

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from bascule.data.catalogue import Mirrored
+from bascule.data.catalogue import MirroredData
 
 MOST_COLUMNS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Quick:
+class QuickFilter:
     """A filter that people ask for often. `{today}` in a value is today's date."""
 
     label: str
@@ -21,7 +21,7 @@ class Quick:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ViewDisplay:
     """`links`: column -> the DocType that it leads to and the column with the document's name.
 
     `labels`: where a column's name does not say it best. `money`: amounts, of which those in
@@ -38,7 +38,7 @@ class Look:
     labels: Mapping[str, str] = field(default_factory=dict)
     money: frozenset[str] = frozenset()
     priced: frozenset[str] = frozenset()
-    quick: tuple[Quick, ...] = ()
+    quick: tuple[QuickFilter, ...] = ()
     what: str = ""
 
 
@@ -73,22 +73,22 @@ _ORDER_LABELS = {
     "net_amount": "Net",
 }
 _STOCK_QUICK = (
-    Quick("Needs reorder", {"needs_reorder": "true"}),
-    Quick("On its way", {"stock_state": "on its way"}),
-    Quick("Out of stock", {"stock_qty__lte": "0"}),
+    QuickFilter("Needs reorder", {"needs_reorder": "true"}),
+    QuickFilter("On its way", {"stock_state": "on its way"}),
+    QuickFilter("Out of stock", {"stock_qty__lte": "0"}),
 )
 _ORDER_QUICK = (
-    Quick("Open", {"is_pending": "true"}),
-    Quick("Overdue", {"is_pending": "true", "delivery_date__lt": "{today}"}),
-    Quick("Completed", {"status": "Completed"}),
-    Quick("Draft", {"status": "Draft"}),
-    Quick("Cancelled", {"status": "Cancelled"}),
+    QuickFilter("Open", {"is_pending": "true"}),
+    QuickFilter("Overdue", {"is_pending": "true", "delivery_date__lt": "{today}"}),
+    QuickFilter("Completed", {"status": "Completed"}),
+    QuickFilter("Draft", {"status": "Draft"}),
+    QuickFilter("Cancelled", {"status": "Cancelled"}),
 )
 _ITEM = {"item_code": ("Item", "item_code"), "item_name": ("Item", "item_code")}
 _AMOUNTS = frozenset({"total_amount", "net_amount", "advance_paid", "unit_price"})
 
-LOOKS: dict[str, Look] = {
-    "inventory": Look(
+LOOKS: dict[str, ViewDisplay] = {
+    "inventory": ViewDisplay(
         "Inventory",
         "item",
         "items",
@@ -112,7 +112,7 @@ LOOKS: dict[str, Look] = {
         quick=_STOCK_QUICK,
         what="What is in stock, and what has to be reordered",
     ),
-    "inventory_by_warehouse": Look(
+    "inventory_by_warehouse": ViewDisplay(
         "Inventory by warehouse",
         "stock level",
         "stock levels",
@@ -135,7 +135,7 @@ LOOKS: dict[str, Look] = {
         quick=_STOCK_QUICK,
         what="The same, in each warehouse by itself",
     ),
-    "sales_orders": Look(
+    "sales_orders": ViewDisplay(
         "Sales orders",
         "order",
         "orders",
@@ -153,7 +153,7 @@ LOOKS: dict[str, Look] = {
         quick=_ORDER_QUICK,
         what="Who ordered what, and how far it is",
     ),
-    "sales_order_items": Look(
+    "sales_order_items": ViewDisplay(
         "Sales order lines",
         "line",
         "lines",
@@ -182,7 +182,7 @@ LOOKS: dict[str, Look] = {
         priced=_AMOUNTS,
         what="Every line of every sales order",
     ),
-    "suppliers": Look(
+    "suppliers": ViewDisplay(
         "Suppliers",
         "supplier",
         "suppliers",
@@ -198,10 +198,13 @@ LOOKS: dict[str, Look] = {
             "supplier_group": "Group",
             "supplier_type": "Type",
         },
-        quick=(Quick("On hold", {"on_hold": "true"}), Quick("Disabled", {"is_active": "false"})),
+        quick=(
+            QuickFilter("On hold", {"on_hold": "true"}),
+            QuickFilter("Disabled", {"is_active": "false"}),
+        ),
         what="Whom you buy from",
     ),
-    "customers": Look(
+    "customers": ViewDisplay(
         "Customers",
         "customer",
         "customers",
@@ -217,10 +220,13 @@ LOOKS: dict[str, Look] = {
             "customer_group": "Group",
             "contact_name": "Contact",
         },
-        quick=(Quick("Frozen", {"is_frozen": "true"}), Quick("Disabled", {"is_active": "false"})),
+        quick=(
+            QuickFilter("Frozen", {"is_frozen": "true"}),
+            QuickFilter("Disabled", {"is_active": "false"}),
+        ),
         what="Whom you sell to, with address and contact",
     ),
-    "purchase_orders": Look(
+    "purchase_orders": ViewDisplay(
         "Purchase orders",
         "order",
         "orders",
@@ -308,20 +314,20 @@ _PRICED = frozenset(
 )
 
 
-def look_of(relation: Mirrored, columns: Iterable[str]) -> Look:
+def display_of(relation: MirroredData, columns: Iterable[str]) -> ViewDisplay:
     """A view's own; of a table what its columns' names suggest."""
     if relation.view:
         return LOOKS[relation.name]
     names = list(columns)
-    quick = [Quick("Disabled", {"disabled": "1"})] if "disabled" in names else []
+    quick = [QuickFilter("Disabled", {"disabled": "1"})] if "disabled" in names else []
     if "_deleted_at" in names:
-        quick.append(Quick("Deleted in ERPNext", {"_deleted_at__isnull": "false"}))
-    return Look(
+        quick.append(QuickFilter("Deleted in ERPNext", {"_deleted_at__isnull": "false"}))
+    return ViewDisplay(
         relation.doctype,
         "row",
         "rows",
         "table" if relation.child else "file-text",
-        telling_columns(names, child=relation.child),
+        summary_columns(names, child=relation.child),
         sort="" if relation.child else "-modified",
         labels={"name": relation.doctype} if not relation.child else {"idx": "Line"},
         money=frozenset(name for name in names if _is_money(name)),
@@ -330,7 +336,7 @@ def look_of(relation: Mirrored, columns: Iterable[str]) -> Look:
     )
 
 
-def telling_columns(
+def summary_columns(
     names: list[str], *, child: bool = False, most: int = MOST_COLUMNS
 ) -> tuple[str, ...]:
     """A handful of columns that tell what a row is about."""

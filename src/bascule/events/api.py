@@ -17,7 +17,7 @@ from bascule.accounts.tables import User
 from bascule.audit.permissions import AUDIT_READ
 from bascule.errors import HubError
 from bascule.events.listening import Live
-from bascule.events.live import Happened, position, told_since
+from bascule.events.live import LiveEvent, events_since, position
 from bascule.hub import Hub
 
 router = APIRouter(tags=["Events"])
@@ -87,7 +87,7 @@ async def _stream(hub: Hub, live: Live, user: User, after: int | None, still: St
         told: set[int] = set()
         if after is not None:
             async with hub.db.connection() as conn:
-                missed = await told_since(conn, after, user.id)
+                missed = await events_since(conn, after, user.id)
                 newest = await position(conn)
             if missed is None:
                 yield format_sse_event(event="reset", data_str="{}", id=str(newest))
@@ -113,16 +113,16 @@ async def _stream(hub: Hub, live: Live, user: User, after: int | None, still: St
                     yield _formatted(event)
 
 
-def _is_shown(event: Happened, user: User) -> bool:
+def _is_shown(event: LiveEvent, user: User) -> bool:
     audit, people = user.may(AUDIT_READ), user.may(PEOPLE_MANAGE)
     return event.shown_to(user.id, audit=audit, people=people)
 
 
-def _concerns(event: Happened, user: User) -> bool:
+def _concerns(event: LiveEvent, user: User) -> bool:
     """Perhaps this user was signed out, deactivated or given another role just now."""
     return event.kind == "user" and event.data.get("user_id") == user.id
 
 
-def _formatted(event: Happened) -> bytes:
+def _formatted(event: LiveEvent) -> bytes:
     number = None if event.id is None else str(event.id)
     return format_sse_event(event=event.kind, data_str=event.text(), id=number)

@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
 from bascule.backoff import Backoff
-from bascule.events.live import CHANNEL, Happened, position, told_since
+from bascule.events.live import CHANNEL, LiveEvent, events_since, position
 from bascule.store import Database
 from bascule.store.session import connect
 
@@ -28,12 +28,12 @@ class Watcher:
     """What one browser has not been told yet. `ended`: too far behind, or the hub stops."""
 
     def __init__(self) -> None:
-        self._waiting: dict[object, Happened] = {}
+        self._waiting: dict[object, LiveEvent] = {}
         self._number = count()
         self._arrived = asyncio.Event()
         self.ended = False
 
-    def put(self, event: Happened) -> None:
+    def put(self, event: LiveEvent) -> None:
         if event.id is None:
             # Of what only passes by (progress, "there are new lines") the newest is enough.
             key: object = (event.kind, event.connection_id, event.data.get("run_id"))
@@ -50,7 +50,7 @@ class Watcher:
         self.ended = True
         self._arrived.set()
 
-    async def take(self) -> list[Happened]:
+    async def take(self) -> list[LiveEvent]:
         """All that came since; waits for the first. Empty when it has ended."""
         await self._arrived.wait()
         self._arrived.clear()
@@ -125,7 +125,7 @@ class Live:
             await self._catch_up()
             self._listening.set()
             async for notification in conn.notifies():
-                self._hear(Happened(**json.loads(notification.payload)))
+                self._hear(LiveEvent(**json.loads(notification.payload)))
 
     async def _catch_up(self) -> None:
         """What was told while the connection was gone."""
@@ -133,14 +133,14 @@ class Live:
             if self._heard is None:
                 self._heard = await position(conn)
                 return
-            missed = await told_since(conn, self._heard)
+            missed = await events_since(conn, self._heard)
         if missed is None:
             for watcher in self._watchers:
                 watcher.end()
         for event in missed or []:
             self._hear(event)
 
-    def _hear(self, event: Happened) -> None:
+    def _hear(self, event: LiveEvent) -> None:
         if event.id is not None:
             self._heard = max(self._heard or 0, event.id)
         for watcher in self._watchers:

@@ -59,7 +59,7 @@ _KEEP_AND_TELL_EACH = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class LiveEvent:
     """An event on its way to those who may see it. Without an id it is not kept: only the newest
     of its kind about its run matters, and who missed it needs it no more.
     """
@@ -143,9 +143,9 @@ async def position(conn_or_session: psycopg.AsyncConnection[Any] | AsyncSession)
     return int(row[0]) if row else 0
 
 
-async def told_since(
+async def events_since(
     conn: psycopg.AsyncConnection[Any], after: int, user_id: int | None = None
-) -> list[Happened] | None:
+) -> list[LiveEvent] | None:
     """The kept events after that one, in order; of those that the user may see, if one is named.
     None: they are not all here any more.
 
@@ -176,7 +176,7 @@ async def told_since(
         },
     )
     rows = await found.fetchall()
-    return [Happened(*row) for row in rows] if len(rows) <= MOST_REPLAYED else None
+    return [LiveEvent(*row) for row in rows] if len(rows) <= MOST_REPLAYED else None
 
 
 async def forget_old(conn: psycopg.AsyncConnection[Any]) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.attention.items import Mend, Need, finds_needs
+from bascule.attention.items import Action, AttentionItem, finds_attention_items
 from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.sharing import who_decides
 from bascule.connections.tables import Connection
@@ -16,11 +16,13 @@ from bascule.mirror.status.overview import statuses_of
 from bascule.mirror.status.roster import troubled
 
 
-@finds_needs
-async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+@finds_attention_items
+async def attention_items(
+    hub: Hub, session: AsyncSession, viewer: User | None
+) -> list[AttentionItem]:
     connections, at = await troubled(session, viewer)
     return [
-        Need(
+        AttentionItem(
             kind=one.kind,
             name=connection.name,
             what=one.what,
@@ -62,21 +64,21 @@ _COMMANDS = {
 }
 
 
-def _mend(connection: Connection, one: Attention) -> Mend:
+def _mend(connection: Connection, one: Attention) -> Action:
     at = f"/connectors/{connection.slug}"
     match one.mend:
         case "credentials":
             needed = who_decides(connection)
-            return Mend("Mend the credentials", f"{at}/settings", icon="key", permission=needed)
+            return Action("Mend the credentials", f"{at}/settings", icon="key", permission=needed)
         case "test":
-            return Mend(
+            return Action(
                 "Try now", f"{at}/test", post=True, icon="refresh", permission=CONNECTIONS_EDIT
             )
         case "rights":
-            return Mend("Try again", f"{at}/sync", post=True, icon="refresh", permission=SYNC_RUN)
+            return Action("Try again", f"{at}/sync", post=True, icon="refresh", permission=SYNC_RUN)
         case "repair":
             values = {"repair": "on"}
-            return Mend(
+            return Action(
                 "Repair",
                 f"{at}/verify",
                 post=True,
@@ -85,4 +87,4 @@ def _mend(connection: Connection, one: Attention) -> Mend:
                 permission=SYNC_RUN,
             )
         case "sync":
-            return Mend("Sync now", f"{at}/sync", post=True, icon="refresh", permission=SYNC_RUN)
+            return Action("Sync now", f"{at}/sync", post=True, icon="refresh", permission=SYNC_RUN)

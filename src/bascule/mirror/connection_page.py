@@ -30,7 +30,7 @@ from bascule.mirror.runs.cancel import cancel_runs
 from bascule.mirror.runs.manual_runs import begin
 from bascule.mirror.runs.quiet import quiet_days
 from bascule.mirror.runs.resume import go_on
-from bascule.mirror.runs.run_batches import last_full, last_proofs, rounds_of, under_way
+from bascule.mirror.runs.run_batches import batches_of, last_full, last_proofs, under_way
 from bascule.mirror.runs.timeline import timeline
 from bascule.mirror.status.overview import statuses_of
 from bascule.mirror.streams.left_off import try_again
@@ -63,7 +63,7 @@ async def connection_page(
         [standing] = await statuses_of(session, [connection])
         streams = await streams_of(session, connection)
         doing = await under_way(session, connection)
-        rounds, older = await rounds_of(session, connection, before)
+        rounds, older = await batches_of(session, connection, before)
         quiet = await quiet_days(session, connection)
         differing = [s for s in streams if s.enabled and s.verified_equal is False]
         proofs = await last_proofs(session, connection, differing)

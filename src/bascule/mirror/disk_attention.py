@@ -3,18 +3,18 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.attention.items import Need, finds_needs
+from bascule.attention.items import AttentionItem, finds_attention_items
 from bascule.hub import Hub
 from bascule.mirror.quota import disk_nearly_full
 
 
-@finds_needs
-async def full_disk(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+@finds_attention_items
+async def full_disk(hub: Hub, session: AsyncSession, viewer: User | None) -> list[AttentionItem]:
     full = disk_nearly_full(hub.settings)
     if full is None:
         return []
     return [
-        Need(
+        AttentionItem(
             kind="full",
             command="bascule doctor",
             name="The hub's disk",

@@ -14,7 +14,7 @@ from bascule.inbox.frappe import DocumentChange, subscribe
 from bascule.jobs import Work, every, task
 from bascule.mirror.pull.survey import survey
 from bascule.mirror.runs.execution import carry_out
-from bascule.mirror.runs.quiet import AT_ONCE, forget_days, thin
+from bascule.mirror.runs.quiet import AT_ONCE, count_and_delete, forget_days
 from bascule.mirror.runs.resume import resume
 from bascule.mirror.runs.start import start_runs, start_runs_in
 from bascule.mirror.streams.settings import streams_of
@@ -103,4 +103,4 @@ async def count_quiet_runs(hub: Hub) -> None:
     counted = AT_ONCE
     while counted == AT_ONCE:
         async with hub.db.connection() as conn:
-            counted = await thin(conn)
+            counted = await count_and_delete(conn)

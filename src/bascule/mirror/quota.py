@@ -33,7 +33,7 @@ class DiskNearlyFull(HubError):
 
 
 @dataclass(slots=True)
-class Room:
+class RoomLeft:
     """One for a process; see `room_of`."""
 
     settings: Settings
@@ -66,8 +66,8 @@ class Room:
         return True
 
 
-def room_of(hub: Hub) -> Room:
-    room: Room = hub.shared.setdefault(Room, Room(hub.settings))
+def room_of(hub: Hub) -> RoomLeft:
+    room: RoomLeft = hub.shared.setdefault(RoomLeft, RoomLeft(hub.settings))
     return room
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bascule.connections.tables import Connection
-from bascule.mirror.proof.labels import proof_words
+from bascule.mirror.proof.labels import proof_text
 from bascule.store.base import Base
 
 # Of the runs that are looked for among very many; each is what its query asks, in SQL's words.
@@ -75,7 +75,7 @@ class Stream(Base):
 
     @property
     def proof(self) -> str:
-        words = proof_words(self.verified_equal, self.proven, self.rows, self.last_verified_at)
+        words = proof_text(self.verified_equal, self.proven, self.rows, self.last_verified_at)
         if not self.withheld:
             return words
         names = [one["field"] for one in self.withheld]

@@ -17,7 +17,7 @@ from bascule.sync.dependencies import MayEditRecords
 from bascule.sync.fields import RecordType
 from bascule.sync.history import history_of
 from bascule.sync.pairing import joining
-from bascule.sync.queries import BIGGEST, Wanted, Whole, cursor_of, position_of
+from bascule.sync.queries import BIGGEST, LinkedRecord, RecordQuery, cursor_of, position_of
 from bascule.sync.receive import undelete
 from bascule.sync.receive.sync_now import sync_now
 from bascule.sync.record_types import RECORD_TYPES
@@ -31,13 +31,13 @@ from bascule.sync.schemas import (
     Join,
     RecordAnswer,
     Records,
+    Resolve,
+    ResolveAll,
     Retried,
-    Settle,
-    SettleAll,
     Step,
     body_of,
 )
-from bascule.sync.send.attempts import exchanges_of
+from bascule.sync.send.attempts import attempts_of
 
 Number = Annotated[int, Path(ge=1, le=BIGGEST, examples=[12])]
 Before = Annotated[int | None, Query(ge=1, le=BIGGEST, description="`next` of the page before.")]
@@ -47,7 +47,7 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is none of this id."}}
 
 
-def _answer(request: Request, whole: Whole) -> RecordAnswer:
+def _answer(request: Request, whole: LinkedRecord) -> RecordAnswer:
     entry = entry_of(request)
     if whole.connection is not None:
         about(request, whole.connection)
@@ -86,9 +86,9 @@ def _of_all(router: APIRouter, kind: RecordType) -> None:
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> Records:
         """Those that are not deleted here, by name; searched, filtered, page by page."""
-        wanted = Wanted(state, search, connector, active)
+        wanted = RecordQuery(state, search, connector, active)
         async with hub.db.session() as session:
-            found = await queries.listed(
+            found = await queries.find_page(
                 session, kind, user, wanted, after=position_of(after), limit=limit + 1
             )
             counts = await queries.counts(session, kind, user)
@@ -249,7 +249,7 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
         """What was said to ERPNext about it and heard from there, newest first."""
         async with hub.db.session() as session:
             whole = await queries.find(session, kind, number, user)
-            found = await exchanges_of(session, whole.record.id, before=before, limit=101)
+            found = await attempts_of(session, whole.record.id, before=before, limit=101)
             told = [ExchangeAnswer.of(each) for each in found[:100]]
         return Exchanges(exchanges=told, next=told[-1].id if len(found) > 100 else None)
 
@@ -262,10 +262,12 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
 
     @router.post("/{number}/conflicts", name=f"settle_all_of_{one}", responses=CONFLICT)
     async def settle_all(
-        request: Request, hub: TheHub, user: MayEditRecords, number: Number, body: SettleAll
+        request: Request, hub: TheHub, user: MayEditRecords, number: Number, body: ResolveAll
     ) -> RecordAnswer:
         """Decides all fields that are open at once."""
-        return _answer(request, await conflicts.settle_all(hub, kind, number, body.choice, by=user))
+        return _answer(
+            request, await conflicts.resolve_all(hub, kind, number, body.choice, by=user)
+        )
 
     @router.post("/{number}/conflicts/{field}", name=f"settle_{one}", responses=CONFLICT)
     async def settle(
@@ -274,10 +276,10 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
         user: MayEditRecords,
         number: Number,
         field: Annotated[str, Path(max_length=40, examples=["phone"])],
-        body: Settle,
+        body: Resolve,
     ) -> RecordAnswer:
         """Decides one field. The value that lost stays in the history."""
-        whole = await conflicts.settle(
+        whole = await conflicts.resolve(
             hub, kind, number, field, body.choice, by=user, value=body.value
         )
         return _answer(request, whole)
@@ -285,7 +287,7 @@ def _about_one(router: APIRouter, kind: RecordType) -> None:
 
 async def _change(
     hub: Hub, kind: RecordType, number: int, values: dict[str, Any], user: User
-) -> Whole:
+) -> LinkedRecord:
     version, document = values.pop("version", None), values.pop("erpnextId", None)
     return await records.change(
         hub, kind, number, values, by=user, version=version, document=document

@@ -9,12 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.attention.items import Kind, Mend, Need, finds_needs
+from bascule.attention.items import Action, AttentionItem, Kind, finds_attention_items
 from bascule.connections.tables import Connection
 from bascule.hub import Hub
 from bascule.sync.conflicts import open_conflicts
 from bascule.sync.permissions import RECORDS_EDIT
-from bascule.sync.queries import Whole, of_numbers, visible_to
+from bascule.sync.queries import LinkedRecord, of_numbers, visible_to
 from bascule.sync.record_types import RECORD_TYPES
 from bascule.sync.tables import Conflict, Link, Record
 
@@ -25,7 +25,7 @@ SHOWN = 20  # records of a group
 class Undecided:
     """A record with what is open about it."""
 
-    whole: Whole
+    whole: LinkedRecord
     conflicts: list[Conflict]
 
 
@@ -39,7 +39,7 @@ class Group:
     record_type: str
     count: int
     first_at: datetime | None
-    wholes: list[Whole]
+    wholes: list[LinkedRecord]
 
 
 async def undecided(
@@ -175,22 +175,24 @@ def _to_decide(fields: int) -> str:
     return f": {fields:,} {'field' if fields == 1 else 'fields'} to decide."
 
 
-@finds_needs
-async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+@finds_attention_items
+async def attention_items(
+    hub: Hub, session: AsyncSession, viewer: User | None
+) -> list[AttentionItem]:
     """For the first page."""
     found = await how_many(session, viewer, ("attention", "waiting"))
     undecided = await open_fields(session, viewer)
     fields = {kind: many for kind, (_, many) in undecided.items()}
     found |= {(kind, "conflict"): many for kind, (many, _) in undecided.items()}
     return [
-        Need(
+        AttentionItem(
             kind=told.kind,
             name=kind.label,
             what=f"{count:,} {kind.name if count == 1 else kind.plural} {told.what}"
             + (_to_decide(fields[kind.name]) if state == "conflict" else ""),
             next_step=told.next_step,
             page=told.page,
-            mend=Mend(told.mend, told.page, permission=RECORDS_EDIT) if told.mend else None,
+            mend=Action(told.mend, told.page, permission=RECORDS_EDIT) if told.mend else None,
             command=told.command.format(kind.plural),
         )
         for kind in RECORD_TYPES.values()

@@ -16,9 +16,9 @@ from bascule.hub import Hub
 from bascule.sync.fields import RecordType, clean, same
 from bascule.sync.history import add_change
 from bascule.sync.mapping import invalid
-from bascule.sync.queries import Whole, find, visible_to
+from bascule.sync.queries import LinkedRecord, find, visible_to
 from bascule.sync.receive import renames
-from bascule.sync.receive.apply_remote import clear_trouble, conflicts_open, refresh_state
+from bascule.sync.receive.apply_remote import clear_failure, conflicts_open, refresh_state
 from bascule.sync.receive.undelete import make_again
 from bascule.sync.records import (
     edits_of,
@@ -69,7 +69,7 @@ async def open_conflicts(
     return [(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
 
 
-async def settle(
+async def resolve(
     hub: Hub,
     kind: RecordType,
     record_id: int,
@@ -78,7 +78,7 @@ async def settle(
     *,
     by: User | None,
     value: Any = None,
-) -> Whole:
+) -> LinkedRecord:
     """Decides one field: what is `here`, `there`, what both had before (`base`), or another
     `value`. What lost is in the history. NoSuch: there is no open conflict about it.
     """
@@ -97,7 +97,7 @@ async def settle(
         return await find(session, kind, record_id, None)
 
 
-async def settle_all(
+async def resolve_all(
     hub: Hub,
     kind: RecordType,
     record_id: int,
@@ -105,7 +105,7 @@ async def settle_all(
     *,
     by: User | None,
     restored: bool = False,
-) -> Whole:
+) -> LinkedRecord:
     """Decides all that is open about one record: what is `here`, `there`, or was before (`base`).
     `restored`: of it what came up because the site was restored. NoSuch: nothing is open.
     """
@@ -150,7 +150,12 @@ def _refuse_base_of_none(link: Link, choice: str, found: Sequence[Conflict]) -> 
 
 
 async def _settle(
-    session: AsyncSession, whole: Whole, found: Conflict, choice: str, by: str, value: Any = None
+    session: AsyncSession,
+    whole: LinkedRecord,
+    found: Conflict,
+    choice: str,
+    by: str,
+    value: Any = None,
 ) -> bool:
     """Whether the site has it otherwise now."""
     record, (link, _) = whole.record, _both(whole)
@@ -178,7 +183,9 @@ async def _settle(
     return differs
 
 
-async def _settled(hub: Hub, session: AsyncSession, whole: Whole, by: str, *, send: bool) -> None:
+async def _settled(
+    hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str, *, send: bool
+) -> None:
     link, two_way = _both(whole)
     if send:
         await queue(hub, session, whole.record, two_way, by=by)
@@ -188,7 +195,9 @@ async def _settled(hub: Hub, session: AsyncSession, whole: Whole, by: str, *, se
     await session.flush()
 
 
-async def act(hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User | None) -> Whole:
+async def act(
+    hub: Hub, kind: RecordType, record_id: int, what: str, *, by: User | None
+) -> LinkedRecord:
     """What a person decides about a record that waits or needs attention.
 
     send: it is kept here alone; make it there. retry: try again now. give_up: the record becomes
@@ -250,7 +259,7 @@ async def retry_all(
         return len(numbers)
 
 
-async def _retry(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+async def _retry(hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str) -> None:
     link, two_way = _both(whole)
     await circuit.try_now(session, two_way.connection_id)
     if not await _waiting(session, whole.record.id):
@@ -260,7 +269,7 @@ async def _retry(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None
     await start(hub, session, link.record_id)
 
 
-async def _give_up(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+async def _give_up(hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str) -> None:
     link, _ = _both(whole)
     record, fields = whole.record, whole.fields
     if link.document is None:
@@ -270,21 +279,21 @@ async def _give_up(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> No
     for one in (await conflicts_open(session, record)).values():
         await _settle(session, whole, one, "there", by)
     if link.remedy == renames.LOST.remedy:
-        clear_trouble(link)
+        clear_failure(link)
         link.gone_at = None
-        await renames.gone(session, whole)
+        await renames.mark_deleted(session, whole)
         return
     changes = unsent(fields, record, link)
     after = {**record.values, **{name: agreed for name, (_, agreed) in changes.items()}}
     set_values(record, fields, after, by=by)
     record.edited = {k: v for k, v in record.edited.items() if k not in changes}
     await add_change(session, record, "gave_up", changes, by=by)
-    clear_trouble(link)
+    clear_failure(link)
     await session.flush()
     await refresh_state(session, link)
 
 
-async def _give_up_unmade(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+async def _give_up_unmade(hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str) -> None:
     """It is in ERPNext of no name that is known. What arrives late bears the record's key; without
     a field for that, what an earlier try made is looked for before anything is forgotten.
     """
@@ -302,7 +311,7 @@ async def _give_up_unmade(hub: Hub, session: AsyncSession, whole: Whole, by: str
     await queue(hub, session, record, two_way, by=by, operation="withdraw")
 
 
-async def _recreate(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+async def _recreate(hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str) -> None:
     link, _ = _both(whole)
     if link.gone_at is None:
         raise NotNow(
@@ -312,19 +321,19 @@ async def _recreate(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> N
     await make_again(hub, session, whole, by)
 
 
-async def _delete_anyway(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+async def _delete_anyway(hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str) -> None:
     """What changed there was taken in when it was found, or is undecided: what is there stays in
     the history with what is here, and both go.
     """
     link, two_way = _both(whole)
     for one in (await conflicts_open(session, whole.record)).values():
         await _settle(session, whole, one, "there", by)
-    clear_trouble(link)
+    clear_failure(link)
     await session.execute(delete(Outbox).where(Outbox.record_id == whole.record.id))
     await queue(hub, session, whole.record, two_way, by=by, operation="delete")
 
 
-async def _disable_instead(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+async def _disable_instead(hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str) -> None:
     _, two_way = _both(whole)
     record = whole.record
     await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
@@ -334,14 +343,14 @@ async def _disable_instead(hub: Hub, session: AsyncSession, whole: Whole, by: st
     await queue(hub, session, record, two_way, by=by)
 
 
-async def _accept(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+async def _accept(hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str) -> None:
     link, _ = _both(whole)
     if link.remedy != "not_kept":
         raise NotNow(
             "Only what ERPNext did not keep can be accepted to be kept here alone.",
             next_step="Retry, edit it, or give the edit up.",
         )
-    clear_trouble(link)
+    clear_failure(link)
     await session.flush()
     await refresh_state(session, link)
 
@@ -356,7 +365,7 @@ _ACTS = {
 }
 
 
-def _both(whole: Whole) -> tuple[Link, TwoWay]:
+def _both(whole: LinkedRecord) -> tuple[Link, TwoWay]:
     assert whole.link is not None and whole.two_way is not None  # noqa: S101 - see `act`
     return whole.link, whole.two_way
 

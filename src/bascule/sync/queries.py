@@ -23,7 +23,7 @@ BIGGEST = 2**63 - 1  # of a bigint
 
 
 @dataclass(frozen=True)
-class Whole:
+class LinkedRecord:
     """A record with all that is known of it. No link: it is kept here alone."""
 
     record: Record
@@ -93,7 +93,7 @@ async def find(
     viewer: User | None,
     *,
     lock: bool = False,
-) -> Whole:
+) -> LinkedRecord:
     """NoSuch, also where this viewer may not know of it."""
     query = _WHOLES.where(Record.id == record_id, visible_to(viewer))
     if kind is not None:
@@ -110,7 +110,7 @@ async def find(
             next_step=f"GET /api/{plural}, or 'bascule records list {plural}', lists those that "
             "there are.",
         )
-    return Whole(*row)
+    return LinkedRecord(*row)
 
 
 async def of_document(
@@ -156,7 +156,7 @@ async def of_document(
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecordQuery:
     """Which records. `state`: a link's, or "local", "deleted", ANY; none: all but the deleted.
     `words`: each has to be in it.
     """
@@ -167,15 +167,15 @@ class Wanted:
     active: bool | None = None
 
 
-async def listed(
+async def find_page(
     session: AsyncSession,
     kind: RecordType,
     viewer: User | None,
-    wanted: Wanted,
+    wanted: RecordQuery,
     *,
     after: tuple[str, int] | None = None,
     limit: int = 50,
-) -> list[Whole]:
+) -> list[LinkedRecord]:
     """In the order of their titles; `after`: the title and the id of the last that one has."""
     query = (
         _WHOLES.where(*_conditions(kind, viewer, wanted))
@@ -184,19 +184,19 @@ async def listed(
     )
     if after is not None:
         query = query.where(tuple_(Record.title, Record.id) > after)
-    return [Whole(*row) for row in (await session.execute(query)).all()]
+    return [LinkedRecord(*row) for row in (await session.execute(query)).all()]
 
 
 async def of_numbers(
     session: AsyncSession, viewer: User | None, numbers: Iterable[int]
-) -> dict[int, Whole]:
+) -> dict[int, LinkedRecord]:
     """Those of these ids that this viewer may see."""
     query = _WHOLES.where(Record.id.in_(set(numbers)), visible_to(viewer))
-    return {row[0].id: Whole(*row) for row in (await session.execute(query)).all()}
+    return {row[0].id: LinkedRecord(*row) for row in (await session.execute(query)).all()}
 
 
 async def counts(
-    session: AsyncSession, kind: RecordType, viewer: User | None, wanted: Wanted | None = None
+    session: AsyncSession, kind: RecordType, viewer: User | None, wanted: RecordQuery | None = None
 ) -> dict[str, int]:
     """How many of the records wanted are in each state, whichever state is wanted. Those that are
     deleted here are "deleted".
@@ -204,7 +204,7 @@ async def counts(
     state = case(
         (Record.deleted_at.is_not(None), "deleted"), else_=func.coalesce(Link.state, "local")
     )
-    anywhere = replace(wanted or Wanted(), state=ANY)
+    anywhere = replace(wanted or RecordQuery(), state=ANY)
     query = (
         select(state, func.count())
         .select_from(Record)
@@ -217,7 +217,7 @@ async def counts(
 
 
 def _conditions(
-    kind: RecordType, viewer: User | None, wanted: Wanted
+    kind: RecordType, viewer: User | None, wanted: RecordQuery
 ) -> Sequence[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [Record.record_type == kind.name, visible_to(viewer)]
     if wanted.state == "deleted":
@@ -246,7 +246,7 @@ def _words(text: str) -> list[str]:
     return list(dict.fromkeys(plain.lower().split()))[:10]
 
 
-def cursor_of(whole: Whole) -> str:
+def cursor_of(whole: LinkedRecord) -> str:
     """The place in the list behind this record, for `after`."""
     position = [whole.record.title, whole.record.id]
     return urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")

@@ -23,7 +23,7 @@ from bascule.sync.fields import RecordType, same
 from bascule.sync.history import add_change
 from bascule.sync.mapping import Mapped, check_values, check_whole, mapped, unmapped
 from bascule.sync.permissions import RECORDS_EDIT
-from bascule.sync.queries import Whole, find
+from bascule.sync.queries import LinkedRecord, find
 from bascule.sync.tables import Conflict, Link, Outbox, Record, TwoWay
 
 MACHINE = "the hub's machine"
@@ -69,7 +69,7 @@ async def create(
     *,
     by: User | None,
     connector: str | None = None,
-) -> Whole:
+) -> LinkedRecord:
     """Saved, and on its way to ERPNext where two-way sync is on. Invalid names each field."""
     may_edit(by)
     async with hub.db.session() as session:
@@ -104,7 +104,7 @@ async def change(
     by: User | None,
     version: int | None = None,
     document: str | None = None,
-) -> Whole:
+) -> LinkedRecord:
     """Changes what is named and leaves the rest. Conflict: somebody changed it since `version`, or
     it is kept the same with another document than this.
     """
@@ -143,7 +143,7 @@ async def change(
         return await _whole(session, record)
 
 
-def _refuse_another(whole: Whole, document: str | None) -> None:
+def _refuse_another(whole: LinkedRecord, document: str | None) -> None:
     own = whole.link.document if whole.link else None
     if document and document != own:
         told = f"is kept the same with {own}" if own else "has no document in ERPNext"
@@ -155,7 +155,7 @@ def _refuse_another(whole: Whole, document: str | None) -> None:
 
 async def delete(
     hub: Hub, kind: RecordType, record_id: int, *, by: User | None, there: str | None = None
-) -> Whole:
+) -> LinkedRecord:
     """Gone from the lists here; it can be restored. `there`: disable, delete or keep the document,
     else as its two-way sync says.
     """
@@ -185,7 +185,7 @@ async def delete(
 
 async def send_anew(
     hub: Hub, kind: RecordType, record_id: int, *, by: User | None, connector: str | None = None
-) -> Whole:
+) -> LinkedRecord:
     """Lets a record that is kept here alone be made in ERPNext. Conflict: it has a document, or no
     connector has two-way sync of these records on.
     """
@@ -242,7 +242,9 @@ async def join(session: AsyncSession, record: Record, two_way: TwoWay, *, by: st
         await add_change(session, record, "here", changes, by=by, note=note)
 
 
-async def keep_here_alone(session: AsyncSession, whole: Whole, *, by: str, note: str) -> None:
+async def keep_here_alone(
+    session: AsyncSession, whole: LinkedRecord, *, by: str, note: str
+) -> None:
     """No site is told of it any more, and none has it."""
     await session.execute(delete_from(Outbox).where(Outbox.record_id == whole.record.id))
     await session.delete(whole.link)
@@ -343,7 +345,7 @@ async def tell(session: AsyncSession, record: Record, change: str) -> None:
     )
 
 
-async def _whole(session: AsyncSession, record: Record) -> Whole:
+async def _whole(session: AsyncSession, record: Record) -> LinkedRecord:
     await session.flush()
     return await find(session, None, record.id, None)
 

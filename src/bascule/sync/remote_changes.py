@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from bascule.frappe import NoPermission, NotFound
 from bascule.frappe.site_clock import ClockReading, changed_since
-from bascule.sync.receive.import_remote import Pulling, bring, links_to, not_there
+from bascule.sync.receive.import_remote import ImportContext, import_remote, links_to, not_there
 from bascule.sync.receive.party import AT_ONCE, DOCTYPES, link_field
 from bascule.sync.receive.withheld import given_back
 from bascule.sync.tables import Link
@@ -22,7 +22,7 @@ from bascule.sync.tables import Link
 SWEPT_EVERY = timedelta(hours=24)
 
 
-async def look(work: Pulling, *, whole: bool) -> dict[str, Any]:
+async def look(work: ImportContext, *, whole: bool) -> dict[str, Any]:
     """Takes in what differs; `whole`: of all there is. The cursor to go on from."""
     known = dict(work.two_way.cursor)
     began = datetime.now(UTC)
@@ -40,7 +40,7 @@ async def look(work: Pulling, *, whole: bool) -> dict[str, Any]:
         since = None
         names, newest = await _all_changed(work, None)
     names += await given_back(work, all_of_them=since is None)
-    later = await bring(work, list(dict.fromkeys([*(known.get("later") or []), *names])))
+    later = await import_remote(work, list(dict.fromkeys([*(known.get("later") or []), *names])))
     if since is None:
         await _sweep(work, always=True)
         swept = began.isoformat()
@@ -54,7 +54,7 @@ async def look(work: Pulling, *, whole: bool) -> dict[str, Any]:
     }
 
 
-async def _all_changed(work: Pulling, since: datetime | None) -> tuple[list[str], str | None]:
+async def _all_changed(work: ImportContext, since: datetime | None) -> tuple[list[str], str | None]:
     names: list[str] = []
     newest: str | None = None
     work.summary.looked_at = work.summary.unchanged = 0
@@ -66,7 +66,7 @@ async def _all_changed(work: Pulling, since: datetime | None) -> tuple[list[str]
 
 
 async def _changed(
-    work: Pulling, doctype: str, since: datetime | None
+    work: ImportContext, doctype: str, since: datetime | None
 ) -> tuple[list[str], str | None]:
     """Names of the main documents that may not be here as they are there; the newest time of
     change. `since` None: all of them.
@@ -93,12 +93,12 @@ async def _changed(
     return names, newest
 
 
-async def _newest(work: Pulling, doctype: str) -> str | None:
+async def _newest(work: ImportContext, doctype: str) -> str | None:
     rows = await work.site.list(doctype, ("modified",), order_by="modified desc", limit=1)
     return str(rows[0]["modified"]) if rows else None
 
 
-async def _unknown(work: Pulling, doctype: str, rows: list[tuple[str, str]]) -> list[str]:
+async def _unknown(work: ImportContext, doctype: str, rows: list[tuple[str, str]]) -> list[str]:
     part = next((p for p, name in DOCTYPES.items() if name == doctype), "main")
     times = dict(rows)
     async with work.hub.db.session() as session:
@@ -118,7 +118,7 @@ async def _unknown(work: Pulling, doctype: str, rows: list[tuple[str, str]]) -> 
     return [*changed, *await that_have(work, doctype, sorted(others))]
 
 
-async def that_have(work: Pulling, doctype: str, names: Sequence[str]) -> list[str]:
+async def that_have(work: ImportContext, doctype: str, names: Sequence[str]) -> list[str]:
     """The documents whose primary Address or Contact is called so now, though no record knows it by
     this name: it was renamed, or has become their primary one.
     """
@@ -136,7 +136,7 @@ async def that_have(work: Pulling, doctype: str, names: Sequence[str]) -> list[s
     return found
 
 
-async def _take_deletions(work: Pulling, since: datetime) -> bool:
+async def _take_deletions(work: ImportContext, since: datetime) -> bool:
     """False: the user may not read what was deleted."""
     try:
         rows = await work.site.list(
@@ -154,11 +154,11 @@ async def _take_deletions(work: Pulling, since: datetime) -> bool:
     names = {str(row["deleted_name"]) for row in rows}
     known = await links_to(work, names)
     if known:
-        await bring(work, list(known))  # one that was made anew is there after all
+        await import_remote(work, list(known))  # one that was made anew is there after all
     return True
 
 
-async def _sweep(work: Pulling, *, always: bool) -> None:
+async def _sweep(work: ImportContext, *, always: bool) -> None:
     """Compares all names, where counts say that some are gone, or it is time to."""
     query = select(Link.document, Link.record_id).where(
         Link.two_way_id == work.two_way.id, Link.document.is_not(None), Link.gone_at.is_(None)
@@ -177,4 +177,4 @@ async def _sweep(work: Pulling, *, always: bool) -> None:
                 new.append(str(name))
     await not_there(work, sorted(missing))
     if new:
-        await bring(work, new)
+        await import_remote(work, new)

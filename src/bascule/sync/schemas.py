@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from bascule.sync.fields import KINDS, RecordType
 from bascule.sync.fields import Field as RecordField
-from bascule.sync.queries import Whole
+from bascule.sync.queries import LinkedRecord
 from bascule.sync.receive.withheld import unread
 from bascule.sync.tables import Change, Conflict, Exchange, Link, Record
 
@@ -98,7 +98,7 @@ class RecordAnswer(BaseModel):
     sync: Sync
 
     @staticmethod
-    def of(whole: Whole) -> "RecordAnswer":
+    def of(whole: LinkedRecord) -> "RecordAnswer":
         record, link, fields = whole.record, whole.link, whole.fields
         values = {one.name: record.values.get(one.name) for one in fields.fields}
         sync = Sync(state=whole.state)  # type: ignore[arg-type]
@@ -235,7 +235,7 @@ class Conflicts(BaseModel):
     conflicts: list[ConflictAnswer]
 
 
-class Settle(BaseModel):
+class Resolve(BaseModel):
     """What a field shall be: `here`, `there`, `base` (what both had before, where they ever
     agreed), or a `value` of one's own.
     """
@@ -246,7 +246,7 @@ class Settle(BaseModel):
     value: Value = None
 
 
-class SettleAll(BaseModel):
+class ResolveAll(BaseModel):
     """What all open fields of a record shall be: `here`, `there`, or what was before (`base`)."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"choice": "there"}})

@@ -88,15 +88,15 @@ def test_what_cannot_be_taken_is_kept_and_explained(
 def test_a_filter_is_read_back_as_it_was_written() -> None:
     conditions = [["status", "in", ["Open", "é"]], ["total", ">=", 1.5]]
     stream = Stream(filters=conditions, omit=["a", "b"], rename={"c": "d"})
-    assert form.read(form.written(stream)) == {
+    assert form.from_text(form.as_text(stream)) == {
         "filters": conditions,
         "omit": ["a", "b"],
         "rename": {"c": "d"},
     }
     one = {"filters": '["status", "=", "Open"]', "omit": "a, b", "rename": ""}
-    assert form.read(one)["filters"] == [["status", "=", "Open"]]
+    assert form.from_text(one)["filters"] == [["status", "=", "Open"]]
     with pytest.raises(Invalid, match="twice"):
-        form.read({"filters": "", "omit": "", "rename": "a=b\na=c"})
+        form.from_text({"filters": "", "omit": "", "rename": "a=b\na=c"})
 
 
 def test_any_doctype_is_found_added_and_pulled(

@@ -46,12 +46,12 @@ async def status(
     """
     from bascule.connections.queries import find_connection
     from bascule.mirror.schemas import StatusAnswer
-    from bascule.mirror.status.roster import Asked, find, page_of
+    from bascule.mirror.status.roster import RosterQuery, find, page_of
 
     if state and state not in STATES:
         raise Refused(f"There is no state {state!r}.", next_step=f"One of {', '.join(STATES)}.")
     async with acting_hub() as (hub, viewer), hub.db.session() as session:
-        found = await find(session, viewer, Asked(search, state, group))
+        found = await find(session, viewer, RosterQuery(search, state, group))
         if connection is not None:
             wanted = (await find_connection(session, connection, viewer)).id
             found = replace(found, wanted=[one for one in found.wanted if one.id == wanted])

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.attention.items import Mend, Need, finds_needs
+from bascule.attention.items import Action, AttentionItem, finds_attention_items
 from bascule.connections.permissions import CONNECTIONS_EDIT
 from bascule.connections.sharing import seen_by
 from bascule.connections.tables import Connection
@@ -16,15 +16,15 @@ from bascule.inbox.frappe.status import Trouble, troubles_of, wrong_of
 from bascule.inbox.frappe.tables import WebhookEndpoint
 
 LABELS: dict[status.Mend, str] = {
-    "mend": "Mend the webhooks",
+    "mend": "Action the webhooks",
     "check": "Check again",
     "retry": "Try again",
     "clear": "Remove them",
 }
 
 
-@finds_needs
-async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+@finds_attention_items
+async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[AttentionItem]:
     """One for each act that mends something. What a site does not say while it does not answer at
     all is told of the site.
     """
@@ -47,20 +47,20 @@ async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Ne
     return found
 
 
-def _need(connection: Connection, mend: status.Mend, troubles: list[Trouble]) -> Need:
+def _need(connection: Connection, mend: status.Mend, troubles: list[Trouble]) -> AttentionItem:
     page = f"/connectors/{connection.slug}/webhooks"
     first, more = troubles[0], len(troubles) - 1
     label = LABELS.get(mend)
     what = f"{first.what} And {more} more." if more else first.what
     verb = mend if label else "check"
-    return Need(
+    return AttentionItem(
         kind="webhooks",
         command=f"bascule webhooks {verb} --connection {connection.slug}",
         name=f"Webhooks of {connection.name}",
         what=what,
         next_step=first.next_step,
         page=page,
-        mend=Mend(label, f"{page}/{mend}", post=True, icon="refresh", permission=CONNECTIONS_EDIT)
+        mend=Action(label, f"{page}/{mend}", post=True, icon="refresh", permission=CONNECTIONS_EDIT)
         if label
         else None,
         cause=what,

@@ -17,7 +17,7 @@ from bascule.mirror.pull.attempt import Attempt, hub_clock
 from bascule.mirror.pull.copy import MISFITS, stage
 from bascule.mirror.pull.full import MOST_BYTES, MOST_PARENTS, MOST_ROWS, widen_to_fit
 from bascule.mirror.pull.incremental import names_in
-from bascule.mirror.pull.page_budget import pages_in_memory
+from bascule.mirror.pull.page_budget import page_budget
 from bascule.mirror.schema.migration import Table
 
 
@@ -89,7 +89,7 @@ async def walk(
 ) -> AsyncGenerator[Page]:
     """The pages of a table by name, `most` rows each, fetched while the one before is worked on."""
     size = PageSize(max_rows=most, max_bytes=MOST_BYTES)
-    places = pages_in_memory()
+    places = page_budget()
     ending = attempt.ending(table)
 
     async def fetch(after: tuple[str, ...] | None) -> Page:

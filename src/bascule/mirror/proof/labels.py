@@ -9,7 +9,7 @@ from bascule.ui.filters import distance
 NOT_YET = "not yet compared by value"
 
 
-def proof_words(equal: bool | None, proven: int | None, rows: int, at: datetime | None) -> str:
+def proof_text(equal: bool | None, proven: int | None, rows: int, at: datetime | None) -> str:
     """`proven`: documents whose every value was found equal; `rows`: those here. Times in UTC."""
     if equal is None or at is None or proven is None:
         return NOT_YET

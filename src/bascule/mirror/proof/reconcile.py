@@ -46,7 +46,7 @@ async def reconcile(attempt: Attempt, *, repair: bool, by: By, part: bool = Fals
         await pull_changes(attempt)
         found = await _look_again(attempt, found)
     if repair and not found.equal:
-        await mend(attempt, sorted(found.documents()))
+        await repair_documents(attempt, sorted(found.documents()))
         found.repaired = (await _look_again(attempt, found)).equal
     if repair or found.equal:
         await _count_rows(attempt)
@@ -61,7 +61,7 @@ def cheapest(attempt: Attempt) -> By:
     return "name and time" if attempt.tables.parent.checksum is None else "checksum"
 
 
-async def mend(attempt: Attempt, names: list[str]) -> None:
+async def repair_documents(attempt: Attempt, names: list[str]) -> None:
     """Fetch these documents with their children; those that the site has not are gone."""
     there = await fetch_documents(attempt, names)
     await mark_gone(attempt, [name for name in names if name not in there])

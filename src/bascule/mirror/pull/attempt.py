@@ -21,10 +21,10 @@ from bascule.frappe import Key, Page, Position, Site
 from bascule.frappe.walk_limit import WalkLimit, limit_by_name
 from bascule.mirror.proof.findings import By
 from bascule.mirror.pull.cursor import Cursor
-from bascule.mirror.quota import Room
-from bascule.mirror.schema.columns import Shape
+from bascule.mirror.quota import RoomLeft
+from bascule.mirror.schema.columns import TableSchema
 from bascule.mirror.schema.migration import Table, Tables
-from bascule.mirror.streams.withheld import Wanted, page_of
+from bascule.mirror.streams.withheld import WantedFields, page_of
 from bascule.store import Database
 from bascule.telemetry import count as counted
 
@@ -73,10 +73,10 @@ class Attempt:
     fence: int
     trigger: str  # what began it, see `Run`
     cursor: Cursor
-    shape: Shape
+    shape: TableSchema
     tables: Tables
     rows: int  # live rows here
-    room: Room
+    room: RoomLeft
     streams: int = 1  # that are on, of this connection
     newest: str | None = None  # `modified` that this attempt has seen
     compared_by: By | None = None  # what a sync held against the site, once it has
@@ -124,7 +124,7 @@ class Attempt:
         before: Position | None = None,
     ) -> Page:
         """A page of this stream's rows of a table. FieldsWithheld where a column is not given."""
-        wanted = Wanted([*self.scope(table), *filters], limit, key, descending, after, before)
+        wanted = WantedFields([*self.scope(table), *filters], limit, key, descending, after, before)
         return await page_of(self.site, table, self.doctype, wanted)
 
     async def count(self, table: Table, filters: Sequence[list[object]] = ()) -> int:

@@ -16,7 +16,7 @@ from bascule.mirror.pull import children
 from bascule.mirror.pull.attempt import Attempt, Tally
 from bascule.mirror.pull.copy import MISFITS, copy_page, merge, stage, staged_state, widen_misfits
 from bascule.mirror.pull.cursor import Cursor, Lane
-from bascule.mirror.pull.page_budget import pages_in_memory
+from bascule.mirror.pull.page_budget import page_budget
 from bascule.mirror.schema.migration import Table, ensure_indexes, widen
 
 # With children fetched by their parents, a page of parents brings many requests with it.
@@ -191,7 +191,7 @@ async def _end(
         from_above.set()
         while not fetched.empty():
             if fetched.get_nowait() is not None:
-                pages_in_memory().release()
+                page_budget().release()
 
 
 async def _fetch(
@@ -210,7 +210,7 @@ async def _fetch(
             await walk.landing.wait()
             continue
         walk.asks(rows)
-        await pages_in_memory().acquire()
+        await page_budget().acquire()
         try:
             page = await attempt.page(
                 table,
@@ -226,7 +226,7 @@ async def _fetch(
             from_above.set()
             await fetched.put(page)
         except BaseException:
-            pages_in_memory().release()
+            page_budget().release()
             raise
     await fetched.put(None)
 
@@ -249,7 +249,7 @@ async def _write(
                     except children.TooMuch:
                         children.in_parts(part, parts)
             finally:
-                pages_in_memory().release()
+                page_budget().release()
 
 
 async def _put(

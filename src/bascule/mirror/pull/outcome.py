@@ -16,7 +16,7 @@ from bascule.events.live import publish
 from bascule.frappe import FrappeError, NoPermission
 from bascule.hub import Hub
 from bascule.mirror.pull.attempt import Attempt
-from bascule.mirror.pull.patience import FORGOTTEN, after_failure, again
+from bascule.mirror.pull.patience import FORGOTTEN, after_failure, retry_text
 from bascule.mirror.runs.start import lock_streams
 from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.sites.watching import AtSite
@@ -131,7 +131,7 @@ async def fail(at: AtSite, run: Run, stream: Stream, error: Exception) -> None:
         count("runs", connection=at.connection.slug, kind=run.kind, outcome="failed")
         count("errors", where="runs", kind=type(error).__name__)
         patience = after_failure(stream, error, now)
-        told = f"{message} {step}{again(stream.doctype, patience)}"
+        told = f"{message} {step}{retry_text(stream.doctype, patience)}"
         session.add(RunLog(run_id=run.id, level="error", message=told))
         values = {"last_error": message, "last_error_step": step, "trouble": _trouble(at, error)}
         its = update(Stream).where(Stream.id == stream.id)

@@ -10,6 +10,6 @@ MOST_PAGES = 12
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
-def pages_in_memory() -> asyncio.Semaphore:
+def page_budget() -> asyncio.Semaphore:
     """The places for pages of this event loop; all streams that it pulls share them."""
     return _of_loop.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST_PAGES))

@@ -15,7 +15,7 @@ RETRY = Backoff(first=10 * 60.0, longest=24 * 3600.0)
 UNASKED = frozenset({"schedule", "webhook"})
 
 
-def is_lasting(error: Exception) -> bool:
+def needs_a_person(error: Exception) -> bool:
     """No right, no such DocType or field, an error of the site's own code, an answer without end:
     not the network's.
     """
@@ -25,13 +25,13 @@ def is_lasting(error: Exception) -> bool:
 
 def after_failure(stream: Stream, error: Exception, now: datetime) -> dict[str, object]:
     """What the stream's row says next. The pause doubles, whoever asked in between."""
-    if not is_lasting(error):
+    if not needs_a_person(error):
         return {}
     pause = timedelta(seconds=RETRY.pause(stream.failures))
     return {"failures": stream.failures + 1, "retry_at": now + pause}
 
 
-def again(doctype: str, said: dict[str, object]) -> str:
+def retry_text(doctype: str, said: dict[str, object]) -> str:
     """When it is asked for again, as a sentence after the others; "" where nothing is held back."""
     at = said.get("retry_at")
     if not isinstance(at, datetime):
@@ -40,7 +40,7 @@ def again(doctype: str, said: dict[str, object]) -> str:
     return f" The schedule asks again at {when}; `bascule sync --stream '{doctype}'` asks now."
 
 
-def rests(stream: Stream, trigger: str, now: datetime) -> bool:
+def is_paused(stream: Stream, trigger: str, now: datetime) -> bool:
     """Whether a run of this trigger is left out for now."""
     return trigger in UNASKED and stream.retry_at is not None and stream.retry_at > now
 

@@ -11,7 +11,7 @@ from bascule.mirror.pull.attempt import Attempt, Superseded
 from bascule.mirror.pull.cursor import Cursor
 from bascule.mirror.quota import room_of
 from bascule.mirror.schema.migration import Catalogue, ensure_tables, tables_as_they_are
-from bascule.mirror.schema.table_schemas import shape_for
+from bascule.mirror.schema.table_schemas import table_schema_for
 from bascule.mirror.streams.pending import wanted_filters
 from bascule.mirror.streams.withheld import FieldsWithheld, note, sentence, settle
 from bascule.mirror.tables import Run, Stream
@@ -22,7 +22,7 @@ async def begin(hub: Hub, site: Site, run: Run, stream: Stream, connection: Conn
     zone, connection.time_zone = connection.time_zone, await site.time_zone()
     cursor = Cursor.load(stream.cursor)
     filters = _filters(connection, stream, cursor, afresh=run.kind == "full" and run.attempts == 1)
-    shape = await shape_for(site, connection.id, stream.doctype, stream.omit, stream.rename)
+    shape = await table_schema_for(site, connection.id, stream.doctype, stream.omit, stream.rename)
     async with hub.db.connection() as conn:
         # Held to the end of the transaction: whoever deletes the connection drops these tables too.
         mine = await conn.execute(
@@ -94,7 +94,7 @@ class Standing:
         settled = cursor.phase == "incremental" and not cursor.refresh and not cursor.withheld
         if not settled or filters != cursor.filters:
             return None
-        shape = await shape_for(
+        shape = await table_schema_for(
             self.site, self.connection.id, stream.doctype, stream.omit, stream.rename
         )
         tables = tables_as_they_are(self.there, self.connection.slug, shape, omit=stream.omit)

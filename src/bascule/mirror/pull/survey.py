@@ -31,7 +31,7 @@ from bascule.mirror.pull.preparation import Standing
 from bascule.mirror.pull.stream import ensure_views
 from bascule.mirror.runs.start import lock_streams, queue, tell
 from bascule.mirror.schema.migration import catalogue_of
-from bascule.mirror.schema.table_schemas import keep_definitions, look_at_definitions
+from bascule.mirror.schema.table_schemas import check_definitions, keep_definitions
 from bascule.mirror.tables import Run, RunLog, Stream
 from bascule.sites.pool import pool_of
 from bascule.sites.watching import AtSite, watched
@@ -65,7 +65,7 @@ RETURNING s.id
 
 
 @dataclass(slots=True)
-class Surveyed:
+class SurveyResult:
     """`streams`: each with the run that was queued for it. `on`: how many of the connection are.
     `equal`: the attempts at those runs that found nothing to do, as far as the look has come;
     `without_family`: the streams of which it left child tables for another time.
@@ -104,12 +104,12 @@ async def survey(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> None:
     await _end(hub, surveyed)
 
 
-async def _look_at_all(at: AtSite, surveyed: Surveyed) -> None:
+async def _look_at_all(at: AtSite, surveyed: SurveyResult) -> None:
     async with pool_of(at.hub).lease(at.connection) as at.site:
         await _look(at.hub, at.site, surveyed)
 
 
-async def _still_wanted(hub: Hub, surveyed: Surveyed) -> None:
+async def _still_wanted(hub: Hub, surveyed: SurveyResult) -> None:
     """Superseded where nobody waits for any of these runs any more."""
     query = select(Run.id).where(
         Run.id.in_([run.id for run, _ in surveyed.streams]),
@@ -121,7 +121,7 @@ async def _still_wanted(hub: Hub, surveyed: Surveyed) -> None:
             raise Superseded("all of them were cancelled")
 
 
-async def _begin(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> Surveyed | None:
+async def _begin(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> SurveyResult | None:
     """Take the runs that nobody has taken. None where there are none. A stream that is under way
     is synced after that, by itself.
     """
@@ -154,7 +154,7 @@ async def _begin(hub: Hub, connection_id: UUID, run_ids: Sequence[int]) -> Surve
         now = datetime.now(UTC)
         for run in runs.values():
             run.outcome, run.started_at = "running", run.started_at or now
-        surveyed = Surveyed(
+        surveyed = SurveyResult(
             connection,
             [(runs[stream.id], stream) for stream in streams],
             await session.scalar(on) or 1,
@@ -181,14 +181,14 @@ async def _apart(hub: Hub, session: AsyncSession, runs: Sequence[Run]) -> None:
             await queue(hub, session, run)
 
 
-async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:
+async def _look(hub: Hub, site: Site, surveyed: SurveyResult) -> None:
     """Find the streams in which nothing changed, so many at once as the site is asked."""
     connection = surveyed.connection
     if await site.time_zone() != connection.time_zone:
         return  # times of change are other ones now
     streams = [stream for _, stream in surveyed.streams]
     async with hub.db.session() as session:
-        definitions = await look_at_definitions(
+        definitions = await check_definitions(
             site, session, connection, streams, closely=not surveyed.by_the_clock
         )
     async with hub.db.connection() as conn:
@@ -208,7 +208,7 @@ async def _look(hub: Hub, site: Site, surveyed: Surveyed) -> None:
 
 
 async def _look_at_some(
-    standing: Standing, streams: Iterator[tuple[Run, Stream]], surveyed: Surveyed
+    standing: Standing, streams: Iterator[tuple[Run, Stream]], surveyed: SurveyResult
 ) -> None:
     while some := list(islice(streams, TOGETHER)):
         attempts = [
@@ -248,7 +248,7 @@ def _share_out(equal: Sequence[Attempt], seconds: float) -> None:
         attempt.cursor.look_seconds *= min(1.0, seconds / together) if together else 1.0
 
 
-async def _end(hub: Hub, surveyed: Surveyed) -> None:
+async def _end(hub: Hub, surveyed: SurveyResult) -> None:
     """Write that these are equal, unless another run of a stream began meanwhile, and queue the
     others.
     """
@@ -274,7 +274,7 @@ async def _end(hub: Hub, surveyed: Surveyed) -> None:
             await publish_each(session, "stream", each, connection_id=connection_id)
 
 
-async def _write(session: AsyncSession, surveyed: Surveyed, now: datetime) -> set[int]:
+async def _write(session: AsyncSession, surveyed: SurveyResult, now: datetime) -> set[int]:
     """The rows of the streams that are equal and of their runs; the streams that were written."""
     raw, equal = await driver_connection(session), surveyed.equal
     values = {

@@ -23,7 +23,7 @@ from bascule.mirror.pull.preparation import begin, without
 from bascule.mirror.quota import DiskNearlyFull
 from bascule.mirror.runs.debug import debugged
 from bascule.mirror.runs.start import queue
-from bascule.mirror.schema.columns import Shape
+from bascule.mirror.schema.columns import TableSchema
 from bascule.mirror.schema.table_schemas import forget_definition
 from bascule.mirror.schema.widths import TooWide
 from bascule.mirror.streams.withheld import FieldsWithheld
@@ -234,7 +234,7 @@ async def _attempts(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _asking(attempt: Attempt) -> tuple[Shape, bool]:
+def _asking(attempt: Attempt) -> tuple[TableSchema, bool]:
     """What a site is asked for: columns, and checksums of them or none."""
     return attempt.shape, attempt.tables.parent.checksum is not None
 

@@ -29,7 +29,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Begun:
+class ManualRuns:
     kind: str
     started: list[str]  # DocTypes
     already: list[str]
@@ -69,7 +69,7 @@ async def begin(
     names: Sequence[str] | None = None,
     *,
     by: User | None = None,
-) -> Begun:
+) -> ManualRuns:
     """Starts runs of that kind for the streams that are on, or those named, and says which."""
     async with hub.db.session() as session:
         streams = await chosen(session, connection, names)
@@ -81,7 +81,7 @@ async def begin(
         await start_runs(hub, connection, names=started, kind=kind, trigger=TRIGGER, by=by)
     async with hub.db.connection() as conn:
         _, alive = await worker_seen(conn)
-    return Begun(kind, started, already, alive)
+    return ManualRuns(kind, started, already, alive)
 
 
 def _streams(doctypes: list[str]) -> str:

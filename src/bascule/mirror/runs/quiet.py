@@ -17,7 +17,7 @@ KEPT_HOURS = 24  # as runs, with what they said
 AT_ONCE = 5_000  # in one transaction
 
 
-async def thin(conn: AsyncConnection[Any]) -> int:
+async def count_and_delete(conn: AsyncConnection[Any]) -> int:
     """Counts and forgets a batch of them; how many. 0: all is done. What warned of something stays,
     and so does the newest run of each stream.
     """

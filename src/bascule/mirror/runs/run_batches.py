@@ -25,7 +25,7 @@ LEAST_SECONDS = 1.0  # before this nobody can say how fast a run is
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class RunBatch:
     """`runs`: by stream, in the order in which they were queued."""
 
     runs: list[RunAnswer]
@@ -82,20 +82,20 @@ class Round:
         return sum(run.rows_deleted for run in self.runs)
 
 
-def rounds_in(runs: Iterable[RunAnswer]) -> list[Round]:
+def batches_in(runs: Iterable[RunAnswer]) -> list[RunBatch]:
     """Newest first. What one transaction queued has one time to the microsecond."""
     together: dict[tuple[datetime, str], list[RunAnswer]] = defaultdict(list)
     for run in runs:
         together[run.queued_at, run.kind].append(run)
-    return [Round(sorted(some, key=lambda run: run.id)) for some in together.values()]
+    return [RunBatch(sorted(some, key=lambda run: run.id)) for some in together.values()]
 
 
-async def rounds_of(
+async def batches_of(
     session: AsyncSession, connection: Connection, before: int | None = None
-) -> tuple[list[Round], int | None]:
+) -> tuple[list[RunBatch], int | None]:
     """A page of rounds, newest first, and the `before` of the page that follows."""
     found = await runs_of(session, connection, MOST_RUNS + 1, before)
-    rounds = rounds_in(await with_doctypes(session, found))
+    rounds = batches_in(await with_doctypes(session, found))
     if len(found) > MOST_RUNS and len(rounds) > 1:
         rounds.pop()  # perhaps cut in the middle
     page = rounds[:ROUNDS]
@@ -103,16 +103,16 @@ async def rounds_of(
     return page, page[-1].id if page and more else None
 
 
-async def stream_rounds(
+async def stream_batches(
     session: AsyncSession, connection: Connection, stream: Stream, before: int | None = None
-) -> tuple[list[Round], int | None]:
+) -> tuple[list[RunBatch], int | None]:
     """The same of one stream: a run each."""
     found = await runs_of(session, connection, ROUNDS + 1, before, stream=stream)
-    page = [Round([run]) for run in await with_doctypes(session, found[:ROUNDS])]
+    page = [RunBatch([run]) for run in await with_doctypes(session, found[:ROUNDS])]
     return page, page[-1].id if len(found) > ROUNDS else None
 
 
-async def round_of(session: AsyncSession, run: Run) -> Round:
+async def batch_of(session: AsyncSession, run: Run) -> RunBatch:
     """The round that this run belongs to."""
     query = select(Run).where(
         Run.connection_id == run.connection_id,
@@ -121,10 +121,10 @@ async def round_of(session: AsyncSession, run: Run) -> Round:
         Run.kind == run.kind,
     )
     found = (await session.scalars(query.order_by(Run.id))).all()
-    return Round(await with_doctypes(session, list(found)))
+    return RunBatch(await with_doctypes(session, list(found)))
 
 
-async def last_full(session: AsyncSession, connection: Connection) -> Round | None:
+async def last_full(session: AsyncSession, connection: Connection) -> RunBatch | None:
     """The last full resync that was done, or the first round of all, which fetched everything."""
     full = (
         select(Run)
@@ -134,7 +134,7 @@ async def last_full(session: AsyncSession, connection: Connection) -> Round | No
     )
     first = select(Run).where(Run.connection_id == connection.id).order_by(Run.id).limit(1)
     run = await session.scalar(full) or await session.scalar(first)
-    return await round_of(session, run) if run is not None else None
+    return await batch_of(session, run) if run is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from bascule.mirror.runs.cancel import cancel_run
 from bascule.mirror.runs.execution import run_of
 from bascule.mirror.runs.log_page import text_file
 from bascule.mirror.runs.logs import SHOWN, Level, Words, count_lines, newest_lines
-from bascule.mirror.runs.run_batches import progress_of, round_of
+from bascule.mirror.runs.run_batches import batch_of, progress_of
 from bascule.mirror.tables import Stream
 from bascule.ui import back_to, render
 
@@ -40,7 +40,7 @@ async def run_page(
         found = await run_of(session, run, user)
         connection = await find_connection(session, found.connection_id, user)
         stream = await session.get_one(Stream, found.stream_id)
-        together = await round_of(session, found)
+        together = await batch_of(session, found)
         lines = await newest_lines(session, run, level=level, words=words)
         every = await count_lines(session, run)
         answer = next(one for one in together.runs if one.id == run)

@@ -14,7 +14,7 @@ from bascule.errors import NoSuch
 from bascule.events.live import publish_each
 from bascule.hub import Hub
 from bascule.jobs import Work
-from bascule.mirror.pull.patience import UNASKED, rests
+from bascule.mirror.pull.patience import UNASKED, is_paused
 from bascule.mirror.streams.presets import doctypes_named
 from bascule.mirror.streams.settings import streams_of
 from bascule.mirror.tables import Run, Stream
@@ -77,7 +77,7 @@ async def start_runs_in(
     streams = [
         stream
         for stream in await chosen(session, connection, names)
-        if not rests(stream, trigger, now)
+        if not is_paused(stream, trigger, now)
     ]
     await lock_streams(session, [stream.id for stream in streams])
     runs = await _waiting(session, streams, kind)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bascule.mirror.runs.run_batches import Round
+from bascule.mirror.runs.run_batches import RunBatch
 from bascule.ui import page_url
 
 
-def timeline(rounds: Sequence[Round], at: str, before: int | None) -> dict[str, Any]:
+def timeline(rounds: Sequence[RunBatch], at: str, before: int | None) -> dict[str, Any]:
     """As long as they took, with how they ended; what `ui.chart` takes. `at`: the page's path."""
     shown = [one for one in reversed(rounds) if one.seconds is not None]
     one_day = len({one.started_at.date() for one in shown}) == 1
@@ -21,11 +21,11 @@ def timeline(rounds: Sequence[Round], at: str, before: int | None) -> dict[str, 
     }
 
 
-def _state(one: Round) -> str:
+def _state(one: RunBatch) -> str:
     return "differs" if one.outcome == "done" and one.differing else one.outcome
 
 
-def _link(one: Round, at: str, before: int | None) -> str:
+def _link(one: RunBatch, at: str, before: int | None) -> str:
     """To the run, or to all runs of the round."""
     if len(one.runs) == 1:
         return f"/runs/{one.id}"

@@ -57,7 +57,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class Shape:
+class TableSchema:
     """The columns of one DocType and the child tables that belong to its documents.
 
     `needs`: what a user has to have, in words, to be given a field that is not everybody's.
@@ -67,7 +67,7 @@ class Shape:
 
     doctype: str
     columns: tuple[Column, ...]
-    children: tuple["Shape", ...] = ()
+    children: tuple["TableSchema", ...] = ()
     child: bool = False
     needs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     levelled: frozenset[str] = frozenset()
@@ -95,7 +95,9 @@ def fields_of(meta: DocType) -> set[str]:
     return {column.field for column in _columns(_offers(meta), child=False, omit=[], rename={})}
 
 
-async def shape_of(site: Site, doctype: str, omit: list[str], rename: Mapping[str, Any]) -> Shape:
+async def table_schema_of(
+    site: Site, doctype: str, omit: list[str], rename: Mapping[str, Any]
+) -> TableSchema:
     """The shape of a DocType with its child tables, from its definition where the user may read
     that. Invalid where it has become one whose documents cannot be listed.
     """
@@ -114,10 +116,12 @@ async def shape_of(site: Site, doctype: str, omit: list[str], rename: Mapping[st
         columns = _columns(_offers(child_meta), child=True, omit=[], rename={})
         once = tables.count(child) == 1
         children.append(
-            Shape(child, columns, child=True, once=once, **_not_for_everybody(child_meta, meta))
+            TableSchema(
+                child, columns, child=True, once=once, **_not_for_everybody(child_meta, meta)
+            )
         )
     own = _columns(_offers(meta), child=False, omit=omit, rename=rename)
-    return Shape(doctype, own, tuple(children), **_not_for_everybody(meta, meta))
+    return TableSchema(doctype, own, tuple(children), **_not_for_everybody(meta, meta))
 
 
 def _offers(meta: DocType) -> list[tuple[str, str]]:
@@ -146,7 +150,7 @@ def _of(roles: tuple[str, ...]) -> str:
 
 async def _inferred_shape(
     site: Site, doctype: str, omit: list[str], rename: Mapping[str, Any]
-) -> Shape:
+) -> TableSchema:
     """The shape as the newest documents show it: a list gives the columns, whole documents the
     child tables.
     """
@@ -159,11 +163,11 @@ async def _inferred_shape(
             if isinstance(value, list):
                 for child in value:
                     children.setdefault(child["doctype"], []).append(child)
-    return Shape(
+    return TableSchema(
         doctype,
         _columns(_guessed(rows), child=False, omit=omit, rename=rename),
         tuple(
-            Shape(
+            TableSchema(
                 name,
                 _columns(_guessed(found), child=True, omit=[], rename={}),
                 child=True,

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, sql
 
 from bascule.frappe.checksums import CHECKSUM, row_checksum
 from bascule.mirror import views
-from bascule.mirror.schema.columns import Column, Shape
+from bascule.mirror.schema.columns import Column, TableSchema
 from bascule.mirror.schema.names import table_name
 from bascule.mirror.schema.plan import Plan, plan_table, wider_type
 from bascule.mirror.schema.readers import admit_reader
@@ -98,7 +98,7 @@ class Tables:
 
 
 async def ensure_tables(
-    conn: AsyncConnection, schema: str, shape: Shape, *, omit: Iterable[str] = ()
+    conn: AsyncConnection, schema: str, shape: TableSchema, *, omit: Iterable[str] = ()
 ) -> Tables:
     """The tables of a shape, made or migrated, in the caller's transaction.
 
@@ -168,7 +168,7 @@ async def catalogue_of(conn: AsyncConnection, schema: str) -> Catalogue:
 
 
 def tables_as_they_are(
-    there: Catalogue, schema: str, shape: Shape, *, omit: Iterable[str] = ()
+    there: Catalogue, schema: str, shape: TableSchema, *, omit: Iterable[str] = ()
 ) -> Tables | None:
     """The tables of a shape, as `ensure_tables` gives them; None where it had something to do."""
     taken = {name: doctype for name, (doctype, _) in there.items()}

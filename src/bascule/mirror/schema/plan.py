@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bascule.frappe.checksums import CHECKSUM
 from bascule.mirror.pull.fitting import WIDER
-from bascule.mirror.schema.columns import Column, Shape
+from bascule.mirror.schema.columns import Column, TableSchema
 from bascule.mirror.schema.names import SYSTEM_COLUMNS, column_names
 from bascule.mirror.schema.widths import check_columns
 
@@ -23,7 +23,7 @@ class Plan:
 
     schema: str
     name: str
-    shape: Shape
+    shape: TableSchema
     wanted: tuple[Column, ...]
     new: bool = False
     omitted: tuple[Column, ...] = ()
@@ -63,7 +63,7 @@ class Plan:
 
 
 def plan_table(
-    schema: str, name: str, shape: Shape, there: Sequence[Column] | None, omit: frozenset[str]
+    schema: str, name: str, shape: TableSchema, there: Sequence[Column] | None, omit: frozenset[str]
 ) -> Plan:
     """`there`: the table's columns, without a field where they hold none; None: no table yet.
 
@@ -115,7 +115,7 @@ def plan_table(
     )
 
 
-def _named(shape: Shape, field: str, column: str, asked: dict[str, str]) -> str:
+def _named(shape: TableSchema, field: str, column: str, asked: dict[str, str]) -> str:
     """What is to be said of a column's name that nobody asked for; nothing where it was asked."""
     wanted = asked.get(field, field)
     if column == wanted:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.connections.tables import Connection
 from bascule.frappe import NoPermission, NotFound, Site
-from bascule.mirror.schema.columns import Shape, shape_of
+from bascule.mirror.schema.columns import TableSchema, table_schema_of
 from bascule.mirror.tables import Definition, Stream
 
 KEPT_FOR = 300.0  # seconds
@@ -32,11 +32,11 @@ LAID_OVER = (("Custom Field", "dt"), ("Property Setter", "doc_type"), ("Custom D
 Key = tuple[object, ...]
 
 
-class Kept(NamedTuple):
+class CachedSchema(NamedTuple):
     at: float  # of `time.monotonic`: from then on it was the site's
     asked_at: datetime
     digest: str
-    shape: Shape
+    shape: TableSchema
 
 
 class _Row(NamedTuple):
@@ -50,31 +50,31 @@ class _Row(NamedTuple):
     digest: str
 
 
-class Look(NamedTuple):
+class DefinitionCheck(NamedTuple):
     """`changes`: by DocType, what is otherwise after each change of its definition."""
 
     at: float  # when it was over
     changes: dict[str, list[object]]
 
-    def of(self, shape: Shape) -> str:
+    def of(self, shape: TableSchema) -> str:
         names = [one.doctype for one in (shape, *shape.children)]
         return msgspec.json.encode([(name, self.changes.get(name)) for name in names]).decode()
 
 
-_kept: dict[Key, Kept] = {}
+_kept: dict[Key, CachedSchema] = {}
 # By digest: many sites have the same, and a shape is as large as a small page.
-_shared: WeakValueDictionary[str, Shape] = WeakValueDictionary()
+_shared: WeakValueDictionary[str, TableSchema] = WeakValueDictionary()
 
 
-async def shape_for(
+async def table_schema_for(
     site: Site, connection_id: UUID, doctype: str, omit: list[str], rename: Mapping[str, Any]
-) -> Shape:
+) -> TableSchema:
     """The shape of a DocType as the site told it, now or a few minutes ago."""
     key = _key(connection_id, doctype, omit, rename)
     kept = _kept.get(key)
     if kept is None or time.monotonic() - kept.at >= KEPT_FOR:
         at, now = time.monotonic(), datetime.now(UTC)
-        shape = await shape_of(site, doctype, omit, rename)
+        shape = await table_schema_of(site, doctype, omit, rename)
         kept = _keep(key, at, now, _digest(shape), shape)
     return kept.shape
 
@@ -83,14 +83,14 @@ def _key(connection_id: UUID, doctype: str, omit: Sequence[str], rename: Mapping
     return (connection_id, doctype, tuple(omit), tuple(sorted(rename.items())))
 
 
-def _digest(shape: Shape) -> str:
+def _digest(shape: TableSchema) -> str:
     return sha256(msgspec.json.encode(shape, order="deterministic")).hexdigest()
 
 
-def _keep(key: Key, at: float, asked_at: datetime, digest: str, shape: Shape) -> Kept:
+def _keep(key: Key, at: float, asked_at: datetime, digest: str, shape: TableSchema) -> CachedSchema:
     """Keep it, as the one that is here already if that is equal; and forget what is too old."""
     _kept.pop(key, None)
-    _kept[key] = kept = Kept(at, asked_at, digest, _shared.setdefault(digest, shape))
+    _kept[key] = kept = CachedSchema(at, asked_at, digest, _shared.setdefault(digest, shape))
     oldest = next(iter(_kept))
     while time.monotonic() - _kept[oldest].at >= KEPT_FOR:
         del _kept[oldest]
@@ -98,7 +98,7 @@ def _keep(key: Key, at: float, asked_at: datetime, digest: str, shape: Shape) ->
     return kept
 
 
-def forget_shapes(connection_id: UUID, doctype: str) -> None:
+def forget_table_schemas(connection_id: UUID, doctype: str) -> None:
     """Have it asked for again, by this process."""
     for key in [key for key in _kept if key[:2] == (connection_id, doctype)]:
         del _kept[key]
@@ -106,18 +106,18 @@ def forget_shapes(connection_id: UUID, doctype: str) -> None:
 
 async def forget_definition(session: AsyncSession, stream: Stream) -> None:
     """The site refused a field that it had: ask again, all that know it."""
-    forget_shapes(stream.connection_id, stream.doctype)
+    forget_table_schemas(stream.connection_id, stream.doctype)
     await session.execute(delete(Definition).where(Definition.stream_id == stream.id))
 
 
-async def look_at_definitions(
+async def check_definitions(
     site: Site,
     session: AsyncSession,
     connection: Connection,
     streams: Sequence[Stream],
     *,
     closely: bool,
-) -> Look | None:
+) -> DefinitionCheck | None:
     """Have the definitions of these streams that did not change at hand, by a few requests; or, not
     `closely`, by none, where that was looked at lately. None then, and for a user who may not read
     what they are made of.
@@ -139,7 +139,7 @@ async def look_at_definitions(
         changes = await _changes(site)
     except (NoPermission, NotFound):
         return None
-    look, same = Look(time.monotonic(), changes), []
+    look, same = DefinitionCheck(time.monotonic(), changes), []
     for stream_id, key in keys.items():
         # What was asked for before the look may have changed in between.
         _kept.pop(key, None)
@@ -177,18 +177,18 @@ async def _known(
     }
 
 
-async def _shape(session: AsyncSession, one: _Row) -> Shape:
+async def _shape(session: AsyncSession, one: _Row) -> TableSchema:
     """The shape of a known definition: that which this process has, or else the database's."""
     shape = _shared.get(one.digest)
     if shape is None:
         query = select(cast(Definition.shape, Text)).where(Definition.stream_id == one.stream_id)
         told = (await session.execute(query)).scalar_one()
-        shape = _shared.setdefault(one.digest, msgspec.json.decode(told, type=Shape))
+        shape = _shared.setdefault(one.digest, msgspec.json.decode(told, type=TableSchema))
     return shape
 
 
 async def keep_definitions(
-    session: AsyncSession, connection: Connection, streams: Sequence[Stream], look: Look
+    session: AsyncSession, connection: Connection, streams: Sequence[Stream], look: DefinitionCheck
 ) -> None:
     """Keep the definitions that were asked for since the look for the next one."""
     rows, now = [], datetime.now(UTC)

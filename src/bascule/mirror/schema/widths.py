@@ -14,7 +14,7 @@ import msgspec
 from bascule.errors import Conflict
 from bascule.frappe import CHILD_FIELDS, Page
 from bascule.frappe.checksums import CHECKSUM
-from bascule.mirror.schema.columns import Column, Shape
+from bascule.mirror.schema.columns import Column, TableSchema
 
 MOST_COLUMNS = 1_600
 MOST_BYTES = 8_160
@@ -46,7 +46,7 @@ class TooWide(Conflict):
             self.next_step = f"Leave these fields out and sync again: bascule streams omit {names}"
 
 
-def check_columns(shape: Shape, columns: int) -> None:
+def check_columns(shape: TableSchema, columns: int) -> None:
     """TooWide where a table would have so many columns, the mirror's own included."""
     if columns <= MOST_COLUMNS:
         return

@@ -12,14 +12,14 @@ from bascule.connections.tables import Circuit, Connection
 from bascule.jobs.queue_status import worker_seen
 from bascule.mirror.attention import attention_of, standing_of
 from bascule.mirror.proof.findings import least_of
-from bascule.mirror.proof.labels import proof_words
+from bascule.mirror.proof.labels import proof_text
 from bascule.mirror.schemas import ConnectorStatus, RunAnswer
 from bascule.mirror.tables import Run, Stream
 from bascule.store.database import driver_connection
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class SharedState:
     """What is known of some connections beside themselves: their circuits, what is under way."""
 
     circuits: dict[UUID, Circuit]
@@ -27,7 +27,7 @@ class Around:
     worker: bool
 
 
-async def around(session: AsyncSession, ids: Sequence[UUID]) -> Around:
+async def shared_state(session: AsyncSession, ids: Sequence[UUID]) -> SharedState:
     under_way = select(Run.connection_id).where(
         Run.connection_id.in_(ids),
         Run.outcome.in_(("queued", "running")),
@@ -36,11 +36,11 @@ async def around(session: AsyncSession, ids: Sequence[UUID]) -> Around:
     syncing = set((await session.scalars(under_way.distinct())).all())
     circuits = await session.scalars(select(Circuit).where(Circuit.connection_id.in_(ids)))
     _, worker = await worker_seen(await driver_connection(session))
-    return Around({one.connection_id: one for one in circuits}, syncing, worker)
+    return SharedState({one.connection_id: one for one in circuits}, syncing, worker)
 
 
 def state_of(
-    connection: Connection, at: Around, *, failed: bool, differs: bool, pulled: bool
+    connection: Connection, at: SharedState, *, failed: bool, differs: bool, pulled: bool
 ) -> str:
     """One of `states.STATES`. `failed`: a stream's last run did, for a cause of its own; `differs`:
     a proof found one to; `pulled`: something came.
@@ -58,19 +58,19 @@ def state_of(
 
 
 async def statuses_of(
-    session: AsyncSession, connections: Sequence[Connection], at: Around | None = None
+    session: AsyncSession, connections: Sequence[Connection], at: SharedState | None = None
 ) -> list[ConnectorStatus]:
-    """In the same order. `at`: what is `around` them, where it is known already."""
+    """In the same order. `at`: what is `shared_state` them, where it is known already."""
     ids = [connection.id for connection in connections]
     streams: dict[UUID, list[Stream]] = defaultdict(list)
     query = select(Stream).where(Stream.connection_id.in_(ids)).order_by(Stream.doctype)
     for stream in await session.scalars(query):
         streams[stream.connection_id].append(stream)
-    at = at or await around(session, ids)
+    at = at or await shared_state(session, ids)
     return [_status(connection, streams[connection.id], at) for connection in connections]
 
 
-def _status(connection: Connection, streams: list[Stream], at: Around) -> ConnectorStatus:
+def _status(connection: Connection, streams: list[Stream], at: SharedState) -> ConnectorStatus:
     pulled = [s.last_success_at for s in streams if s.last_success_at is not None]
     enabled = [s for s in streams if s.enabled]
     failed = [s for s in enabled if s.last_error is not None]
@@ -101,7 +101,7 @@ def _status(connection: Connection, streams: list[Stream], at: Around) -> Connec
         health_detail=connection.health_detail,
         verified_at=min(proofs, default=None),
         verified_equal=equal,
-        proof=proof_words(equal, proven, here, min(proofs, default=None)),
+        proof=proof_text(equal, proven, here, min(proofs, default=None)),
         compared_at=min(looks, default=None),
         compared_by=least_of([s.compared_by for s in enabled if s.compared_by]),
         attention=list(attention_of(connection, enabled, shut=shut, worker=at.worker)),

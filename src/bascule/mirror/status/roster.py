@@ -19,7 +19,7 @@ from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.mirror.attention import PATIENCE, standing_of
 from bascule.mirror.schemas import ConnectorStatus
-from bascule.mirror.status.overview import Around, around, state_of, statuses_of
+from bascule.mirror.status.overview import SharedState, shared_state, state_of, statuses_of
 from bascule.mirror.status.states import STATES
 from bascule.mirror.tables import Stream
 
@@ -27,7 +27,7 @@ MOST = 500  # connections in one answer
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RosterQuery:
     """Which connections: `search`, in name, slug, address and group; `state`: one of STATES."""
 
     search: str = ""
@@ -63,7 +63,7 @@ class Roster:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class RosterTotals:
     """Over a connection's streams that are on; `pulled`: over all of them."""
 
     failed: bool = False  # for a cause of their own, not the site's
@@ -72,14 +72,14 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RosterPage:
     """All that are asked for, by name, and how each of them stands."""
 
     every: list[Connection]  # there are, whatever was asked
     wanted: list[Connection]
     states: dict[UUID, str]
     counts: dict[str, int]
-    at: Around
+    at: SharedState
 
     def behind(self, slug: str) -> int:
         """How many of those wanted stand before and at this one; Invalid: it is there no more."""
@@ -94,7 +94,7 @@ class Found:
         return sum(one.id in so_far for one in self.wanted)
 
 
-async def find(session: AsyncSession, viewer: User | None, asked: Asked) -> Found:
+async def find(session: AsyncSession, viewer: User | None, asked: RosterQuery) -> RosterPage:
     every, at, sums = await _all(session, viewer)
     states = {
         one.id: state_of(one, at, failed=of.failed, differs=of.differs, pulled=of.pulled)
@@ -103,7 +103,7 @@ async def find(session: AsyncSession, viewer: User | None, asked: Asked) -> Foun
     words = asked.search.casefold().split()
     searched = [one for one in every if _has(one, words) and asked.group in ("", one.group)]
     counted = Counter(states[one.id] for one in searched)
-    return Found(
+    return RosterPage(
         every,
         wanted=[one for one in searched if asked.state in ("", states[one.id])],
         states=states,
@@ -114,7 +114,7 @@ async def find(session: AsyncSession, viewer: User | None, asked: Asked) -> Foun
 
 async def page_of(
     session: AsyncSession,
-    found: Found,
+    found: RosterPage,
     *,
     first: int = 0,
     limit: int | None = None,
@@ -130,12 +130,14 @@ async def page_of(
     return Roster(page, statuses, found.counts, len(wanted), first, len(found.every), groups)
 
 
-async def troubled(session: AsyncSession, viewer: User | None) -> tuple[list[Connection], Around]:
+async def troubled(
+    session: AsyncSession, viewer: User | None
+) -> tuple[list[Connection], SharedState]:
     """Those of which `attention_of` has something to say, by name."""
     every, at, sums = await _all(session, viewer)
     overdue = datetime.now(UTC) - PATIENCE
 
-    def wants_somebody(one: Connection, of: Sums) -> bool:
+    def wants_somebody(one: Connection, of: RosterTotals) -> bool:
         late = one.next_sync_at is not None and one.next_sync_at < overdue
         standing = standing_of(one, at.circuits.get(one.id))
         return of.failed or of.differs or late or standing in ("refused", "down")
@@ -145,12 +147,12 @@ async def troubled(session: AsyncSession, viewer: User | None) -> tuple[list[Con
 
 async def _all(
     session: AsyncSession, viewer: User | None
-) -> tuple[list[Connection], Around, list[Sums]]:
+) -> tuple[list[Connection], SharedState, list[RosterTotals]]:
     """All that this viewer may see, by name, what is around them, and the sums of each."""
     every = await list_connections(session, viewer)
-    at = await around(session, [one.id for one in every])
+    at = await shared_state(session, [one.id for one in every])
     sums = await _sums(session, every)
-    return every, at, [sums.get(one.id, Sums()) for one in every]
+    return every, at, [sums.get(one.id, RosterTotals()) for one in every]
 
 
 def _has(connection: Connection, words: Sequence[str]) -> bool:
@@ -158,7 +160,9 @@ def _has(connection: Connection, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-async def _sums(session: AsyncSession, connections: Sequence[Connection]) -> dict[UUID, Sums]:
+async def _sums(
+    session: AsyncSession, connections: Sequence[Connection]
+) -> dict[UUID, RosterTotals]:
     on = Stream.enabled
     own = and_(
         on,
@@ -177,6 +181,6 @@ async def _sums(session: AsyncSession, connections: Sequence[Connection]) -> dic
     )
     # A condition over NULL is NULL, and so is what it comes to.
     return {
-        row[0]: Sums(bool(row[1]), bool(row[2]), bool(row[3]))
+        row[0]: RosterTotals(bool(row[1]), bool(row[2]), bool(row[3]))
         for row in (await session.execute(query)).all()
     }

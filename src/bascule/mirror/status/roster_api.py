@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from bascule.accounts.access import MayRead, TheHub
 from bascule.connections.schemas import Connector, Connectors
 from bascule.mirror.schemas import StatusAnswer
-from bascule.mirror.status.roster import MOST, Asked, Roster, find, page_of
+from bascule.mirror.status.roster import MOST, Roster, RosterQuery, find, page_of
 from bascule.mirror.status.states import State
 
 router = APIRouter()
@@ -30,7 +30,7 @@ async def a_page(
     ] = None,
 ) -> Roster:
     async with hub.db.session() as session:
-        found = await find(session, user, Asked(search, state or "", group))
+        found = await find(session, user, RosterQuery(search, state or "", group))
         first = found.behind(after) if after else 0
         page = await page_of(session, found, first=first, limit=limit)
         session.expunge_all()

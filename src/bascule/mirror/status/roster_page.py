@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.accounts.tables import User
-from bascule.mirror.status.roster import Asked, Roster, find, page_of
+from bascule.mirror.status.roster import Roster, RosterQuery, find, page_of
 from bascule.mirror.status.states import STATES, WORDS
 from bascule.ui import page_url
 
@@ -16,25 +16,25 @@ ROWS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RosterPosition:
     """What the address of the page asks for."""
 
     path: str
-    asked: Asked
+    asked: RosterQuery
     page: int
 
 
-def place_of(
+def roster_position_of(
     request: Request,
     search: Annotated[str, Query(max_length=200)] = "",
     state: Annotated[str, Query(pattern=f"^({'|'.join(STATES)})?$")] = "",
     group: Annotated[str, Query(max_length=100)] = "",
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
-) -> Place:
-    return Place(request.url.path, Asked(search, state, group), page)
+) -> RosterPosition:
+    return RosterPosition(request.url.path, RosterQuery(search, state, group), page)
 
 
-APageOfThem = Annotated[Place, Depends(place_of)]
+APageOfThem = Annotated[RosterPosition, Depends(roster_position_of)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedConnections:
     """A page of connections with the ways on from it."""
 
-    place: Place
+    place: RosterPosition
     roster: Roster
     few: bool  # cards, not a list
 
@@ -101,7 +101,9 @@ class Listed:
         )
 
 
-async def listed(session: AsyncSession, viewer: User | None, place: Place) -> Listed:
+async def listed(
+    session: AsyncSession, viewer: User | None, place: RosterPosition
+) -> ListedConnections:
     found = await find(session, viewer, place.asked)
     few = len(found.every) <= FEW and not place.asked
     page = await page_of(
@@ -111,4 +113,4 @@ async def listed(session: AsyncSession, viewer: User | None, place: Place) -> Li
         limit=ROWS,
         worst_first=not few,
     )
-    return Listed(place, page, few)
+    return ListedConnections(place, page, few)

@@ -10,7 +10,7 @@ from bascule.mirror.tables import Stream
 EXAMPLE = '[["status", "=", "Open"]]'
 
 
-def written(stream: Stream) -> dict[str, str]:
+def as_text(stream: Stream) -> dict[str, str]:
     conditions = [json.dumps(condition, ensure_ascii=False) for condition in stream.filters]
     listed = ",\n ".join(conditions)
     return {
@@ -20,7 +20,7 @@ def written(stream: Stream) -> dict[str, str]:
     }
 
 
-def read(typed: Mapping[str, str]) -> dict[str, Any]:
+def from_text(typed: Mapping[str, str]) -> dict[str, Any]:
     """As `change_stream` takes it; Invalid where the text is not what was asked for."""
     return {
         "filters": _filters(typed["filters"]),

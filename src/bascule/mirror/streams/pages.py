@@ -15,7 +15,7 @@ from bascule.mirror.connection_page import RunNumber, begun, page_of
 from bascule.mirror.dependencies import MayManageStreams, MaySync
 from bascule.mirror.runs.manual_runs import begin
 from bascule.mirror.runs.quiet import quiet_days
-from bascule.mirror.runs.run_batches import last_proofs, stream_rounds, under_way
+from bascule.mirror.runs.run_batches import last_proofs, stream_batches, under_way
 from bascule.mirror.runs.timeline import timeline
 from bascule.mirror.schema.migration import columns_there
 from bascule.mirror.streams import form
@@ -107,7 +107,7 @@ async def stream_page(
     stream: TheStream,
     before: RunNumber = None,
 ) -> Response:
-    typed = form.written(stream)
+    typed = form.as_text(stream)
     return await _page(request, hub, connection, stream, typed, before=before)
 
 
@@ -123,7 +123,7 @@ async def _page(
 ) -> Response:
     async with hub.db.session() as session:
         doing = await under_way(session, connection)
-        rounds, older = await stream_rounds(session, connection, stream, before)
+        rounds, older = await stream_batches(session, connection, stream, before)
         quiet = await quiet_days(session, connection, stream)
         proofs = await last_proofs(session, connection, [stream])
     async with hub.db.connection() as conn:
@@ -167,7 +167,7 @@ async def change_one_stream(
     """Filter, fields left out and renamed, as they were typed."""
     typed = {"filters": filters, "omit": omit, "rename": rename}
     try:
-        changes = form.read(typed)
+        changes = form.from_text(typed)
         changed = await change_stream(hub, connection, stream, changes, by=user)
     except Invalid as refused:
         return await _page(request, hub, connection, stream, typed, refused=refused)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bascule.frappe import FrappeError, Invalid, Key, NoPermission, NotFound, Page, Position, Site
 from bascule.mirror.pull.cursor import Cursor
-from bascule.mirror.schema.columns import Shape, masks_among
+from bascule.mirror.schema.columns import TableSchema, masks_among
 from bascule.mirror.schema.migration import Table, Tables
 
 SOME_ROLE = "a role that may read it"
@@ -28,7 +28,7 @@ class FieldsWithheld(FrappeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedFields:
     """Which rows of a table are asked for, see `Site.page`."""
 
     filters: Sequence[Sequence[object]]
@@ -39,7 +39,7 @@ class Wanted:
     before: Position | None = None
 
 
-async def page_of(site: Site, table: Table, parent: str, wanted: Wanted) -> Page:
+async def page_of(site: Site, table: Table, parent: str, wanted: WantedFields) -> Page:
     """A page with every column of the table. FieldsWithheld where the site withholds one."""
     try:
         page = await _page(site, table, parent, wanted)
@@ -60,7 +60,7 @@ async def page_of(site: Site, table: Table, parent: str, wanted: Wanted) -> Page
     return page
 
 
-async def _page(site: Site, table: Table, parent: str, wanted: Wanted) -> Page:
+async def _page(site: Site, table: Table, parent: str, wanted: WantedFields) -> Page:
     return await site.page(
         table.doctype,
         table.fields,
@@ -87,7 +87,7 @@ async def _masks(site: Site, page: Page) -> tuple[list[str], bool]:
 
 
 async def settle(
-    site: Site, shape: Shape, tables: Tables, cursor: Cursor
+    site: Site, shape: TableSchema, tables: Tables, cursor: Cursor
 ) -> tuple[Tables, dict[str, dict[str, str]]]:
     """The tables with the columns that the site gives, and what is withheld since now; the cursor
     notes all that is. What was withheld and is given again is among the columns `added`, so that it
@@ -118,7 +118,7 @@ async def settle(
 
 
 async def _still_withheld(
-    site: Site, shape: Shape, one: Shape, fields: Sequence[str]
+    site: Site, shape: TableSchema, one: TableSchema, fields: Sequence[str]
 ) -> Sequence[str]:
     """Those of these fields that the site does not give, or of which it says nothing: where it has
     no rows.
@@ -139,7 +139,7 @@ async def _still_withheld(
     return page.withheld if page.count else fields
 
 
-def _narrowed(table: Table, shape: Shape, withheld: Mapping[str, Mapping[str, str]]) -> Table:
+def _narrowed(table: Table, shape: TableSchema, withheld: Mapping[str, Mapping[str, str]]) -> Table:
     without = withheld.get(table.doctype, {})
     columns = tuple(column for column in table.columns if column.field not in without)
     levelled = [column.field for column in columns if column.field in shape.levelled]

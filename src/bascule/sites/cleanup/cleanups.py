@@ -16,7 +16,7 @@ from bascule.accounts.access import refuse_without
 from bascule.accounts.allowed_sites.allowlist import reach_of
 from bascule.accounts.permissions import Permission
 from bascule.accounts.tables import User
-from bascule.attention.items import Mend, Need, finds_needs
+from bascule.attention.items import Action, AttentionItem, finds_attention_items
 from bascule.backoff import Backoff
 from bascule.connections.deletion.leaving import OnSite, RemovalAttempt
 from bascule.connections.permissions import CONNECTIONS_EDIT, CONNECTIONS_MANAGE
@@ -224,12 +224,12 @@ def what_remains(cleanup: SiteCleanup) -> str:
     return ", ".join(one["what"] for one in cleanup.remains)
 
 
-@finds_needs
-async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[Need]:
+@finds_attention_items
+async def needs(hub: Hub, session: AsyncSession, viewer: User | None) -> list[AttentionItem]:
     return [_need(cleanup) for cleanup in await list_cleanups(session, viewer)]
 
 
-def _need(cleanup: SiteCleanup) -> Need:
+def _need(cleanup: SiteCleanup) -> AttentionItem:
     at, over = f"/cleanups/{cleanup.id}", cleanup.next_try_at is None
     why = f" {cleanup.error}" if cleanup.error else ""
     step = f"The hub tries again by itself until {cleanup.until:%-d %B}."
@@ -237,12 +237,12 @@ def _need(cleanup: SiteCleanup) -> Need:
     if over:
         step = "Remove it in ERPNext by hand, then dismiss this; the credentials are forgotten."
         label, to, verb = "Dismiss", f"{at}/give-up", "give-up"
-    return Need(
+    return AttentionItem(
         kind="failed" if over else "waiting",
         name=f"{cleanup.name}, deleted",
         what=f"Still on its site: {what_remains(cleanup)}.{why}",
         next_step=step,
         page="/connectors",
-        mend=Mend(label, to, post=True, permission=who_decides(cleanup)),
+        mend=Action(label, to, post=True, permission=who_decides(cleanup)),
         command=f"bascule cleanups {verb} {cleanup.id}",
     )

@@ -24,7 +24,7 @@ from bascule.sync.history import history_of
 from bascule.sync.mapping import Mapped, mapped, unmapped
 from bascule.sync.pages.labels import is_first, shown
 from bascule.sync.pages.record_type import Number, TheKind, note, page_of
-from bascule.sync.queries import Whole
+from bascule.sync.queries import LinkedRecord
 from bascule.sync.setup.settings import two_ways
 from bascule.sync.tables import TwoWay
 from bascule.ui import back_to, render
@@ -265,7 +265,7 @@ async def save(
     return back_to(page_of(saved), f"{saved.record.title} is saved.")
 
 
-def _of(whole: Whole) -> RecordForm:
+def _of(whole: LinkedRecord) -> RecordForm:
     record = whole.record
     at, synced = f"{page_of(whole)}/edit", whole.two_way is not None
     return form_of(whole.fields, record.values, at, record.version, synced=synced)
@@ -290,7 +290,7 @@ async def _meanwhile(
 
 
 async def _changed(
-    session: AsyncSession, whole: Whole, since: int
+    session: AsyncSession, whole: LinkedRecord, since: int
 ) -> list[tuple[str, str, str, str]]:
     """(label, before, after, who) of each field that was changed after this version, the latest
     last.
@@ -312,7 +312,7 @@ def _show(
     form: RecordForm | None,
     status: int = 200,
     *,
-    whole: Whole | None = None,
+    whole: LinkedRecord | None = None,
     on: Sequence[tuple[TwoWay, Connection]] = (),
 ) -> Response:
     there = whole.connection.name if whole and whole.link and whole.connection else ""

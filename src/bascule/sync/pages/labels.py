@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from bascule.sync.fields import Field
 from bascule.sync.mapping import Mapped
-from bascule.sync.queries import Whole
+from bascule.sync.queries import LinkedRecord
 from bascule.sync.send.plan import unsent
 from bascule.sync.tables import Change, Exchange
 from bascule.ui.filters import cell, exact
@@ -49,7 +49,7 @@ ON_DELETE = {
 
 
 @dataclass(frozen=True)
-class Act:
+class RecordAction:
     """A button that decides about a record; see `conflicts.act`. `confirm`: asked first."""
 
     name: str
@@ -61,14 +61,14 @@ class Act:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RecordStatus:
     """`state`: for the macro of that name. `edit`: whether editing it is what mends it."""
 
     state: str
     says: str
     why: str = ""
     next_step: str = ""
-    acts: Sequence[Act] = ()
+    acts: Sequence[RecordAction] = ()
     edit: bool = False
 
 
@@ -81,7 +81,7 @@ def shown(one: Field | None, value: Any) -> str:
     return cell(value)
 
 
-def state_of(whole: Whole) -> str:
+def state_of(whole: LinkedRecord) -> str:
     if whole.is_paused and whole.state in ("in_sync", "sending", "waiting"):
         return "paused"
     if whole.record.deleted_at is not None:
@@ -95,56 +95,58 @@ def _named(state: str) -> str:
     return "retrying" if state == "waiting" else state
 
 
-def standing(whole: Whole, conflicts: int = 0) -> Standing:
+def record_status(whole: LinkedRecord, conflicts: int = 0) -> RecordStatus:
     """How a record stands, in sentences, and what there is to do."""
     state, link, kind = state_of(whole), whole.link, whole.fields.type
     site = whole.connection.name if whole.connection else "ERPNext"
     if link is None:
         says = "It is in Bascule alone, and no site is told of it."
-        return Standing(
+        return RecordStatus(
             state, says if state == "local" else "It is deleted here; nothing else had it."
         )
     if state == "paused":
         return _paused(whole, site)
     if state == "sending":
-        return Standing("sending", f"On its way to {site}.")
+        return RecordStatus("sending", f"On its way to {site}.")
     if state == "retrying":
-        acts = (Act("retry", "Retry now", "refresh", primary=True), _give_up(whole))
-        return Standing(state, f"Not in {site} yet.", link.why or "", link.next_step or "", acts)
+        acts = (RecordAction("retry", "Retry now", "refresh", primary=True), _give_up(whole))
+        return RecordStatus(
+            state, f"Not in {site} yet.", link.why or "", link.next_step or "", acts
+        )
     if state == "attention":
         return _attention(whole, site)
     if state == "conflict":
         fields = "A field is" if conflicts == 1 else f"{conflicts} fields are"
-        return Standing(
+        return RecordStatus(
             state,
             f"{fields} different here and in {site}.",
             next_step="Choose below what stays. The rest of it is the same on both sides.",
         )
     if link.gone_at is not None:
-        again = Act("recreate", "Create it there again", "plus")
+        again = RecordAction("recreate", "Create it there again", "plus")
         says = f"It was deleted in {site}, so it is inactive here."
         if state == "deleted":
             says = f"It is deleted here and in {site}."
         elif link.why:  # it was merged into another
             says = f"{link.why} This one is inactive here."
-        return Standing(state, says, next_step="Nothing has to be done.", acts=(again,))
+        return RecordStatus(state, says, next_step="Nothing has to be done.", acts=(again,))
     if state == "deleted":
         if link.document is None:
-            return Standing(state, f"It is deleted here, and was not made in {site}.")
+            return RecordStatus(state, f"It is deleted here, and was not made in {site}.")
         there = "inactive" if whole.record.values.get("active") is False else "as it was"
-        return Standing(state, f"It is deleted here; in {site} it is {there}.")
+        return RecordStatus(state, f"It is deleted here; in {site} it is {there}.")
     says = f"The same here and in {site}, the {kind.doctype} {link.document}"
     if not link.withheld:
-        return Standing(state, f"{says}.")
+        return RecordStatus(state, f"{says}.")
     names = " and ".join(map(str, link.withheld.values()))
-    return Standing(
+    return RecordStatus(
         state,
         f"{says}, but for what is not read: {names}.",
         next_step="Check, on the connection's page of two-way sync, tells which role may read it.",
     )
 
 
-def _paused(whole: Whole, site: str) -> Standing:
+def _paused(whole: LinkedRecord, site: str) -> RecordStatus:
     """Two-way sync is off, or is only about to be turned on."""
     link = whole.link
     assert link is not None  # noqa: S101
@@ -153,18 +155,18 @@ def _paused(whole: Whole, site: str) -> Standing:
     if link.state in ("sending", "waiting"):
         says = f"An edit waits: two-way sync with {site} is off."
         step = "It goes there when two-way sync is turned on again."
-    return Standing("paused", says, link.why or "", step)
+    return RecordStatus("paused", says, link.why or "", step)
 
 
-def _attention(whole: Whole, site: str) -> Standing:
+def _attention(whole: LinkedRecord, site: str) -> RecordStatus:
     link = whole.link
     assert link is not None  # noqa: S101
     title = whole.record.title
-    retry, give_up = Act("retry", "Retry now", "refresh"), _give_up(whole)
-    recreate = Act("recreate", "Create it there again", "plus", primary=True)
-    disable = Act("disable_instead", "Disable it instead", "power", primary=True)
-    accept = Act("accept", "Keep it here alone", "check", primary=True)
-    anyway = Act(
+    retry, give_up = RecordAction("retry", "Retry now", "refresh"), _give_up(whole)
+    recreate = RecordAction("recreate", "Create it there again", "plus", primary=True)
+    disable = RecordAction("disable_instead", "Disable it instead", "power", primary=True)
+    accept = RecordAction("accept", "Keep it here alone", "check", primary=True)
+    anyway = RecordAction(
         "delete_anyway",
         "Delete it there all the same",
         "trash",
@@ -172,16 +174,16 @@ def _attention(whole: Whole, site: str) -> Standing:
         consequence="What it was there is in its history here. ERPNext itself keeps what was "
         "deleted under Deleted Document.",
     )
-    acts: dict[str, tuple[Act, ...]] = {
+    acts: dict[str, tuple[RecordAction, ...]] = {
         "deleted_there": (recreate, give_up),
         "lost_there": (recreate, give_up),
         "changed_there": (anyway, disable, give_up),
         "linked": (disable, retry, give_up),
         "not_kept": (accept, retry),
-        "permission": (Act("retry", "Retry now", "refresh", primary=True), give_up),
+        "permission": (RecordAction("retry", "Retry now", "refresh", primary=True), give_up),
     }
     remedy = link.remedy or ""
-    return Standing(
+    return RecordStatus(
         "attention",
         f"{REMEDIES.get(remedy, 'It could not be sent')}.",
         link.why or "",
@@ -191,7 +193,7 @@ def _attention(whole: Whole, site: str) -> Standing:
     )
 
 
-def _give_up(whole: Whole) -> Act:
+def _give_up(whole: LinkedRecord) -> RecordAction:
     """With what it means for this very record."""
     link, record = whole.link, whole.record
     assert link is not None  # noqa: S101
@@ -215,12 +217,12 @@ def _give_up(whole: Whole) -> Act:
         if back:
             kept = "What is given up stays in its history."
             means = f"It becomes what ERPNext has: {'; '.join(back)}. {kept}"
-    return Act(
+    return RecordAction(
         "give_up", "Give up", "x", confirm=f"Give up the edit of {record.title}?", consequence=means
     )
 
 
-def site_url(whole: Whole) -> str:
+def site_url(whole: LinkedRecord) -> str:
     """Of its document, in ERPNext's desk; empty where there is none."""
     link, connection = whole.link, whole.connection
     if link is None or connection is None or link.document is None or link.gone_at is not None:
@@ -233,7 +235,7 @@ def site_url(whole: Whole) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
+class TimelineEntry:
     """A step of a history. `changes`: (label, before, after); `versus`: what is here against what
     is there, rather than before and after.
     """
@@ -281,7 +283,7 @@ _SOURCES = {
 }
 
 
-def timeline(steps: Sequence[Change], fields: Mapped) -> list[Told]:
+def timeline(steps: Sequence[Change], fields: Mapped) -> list[TimelineEntry]:
     return [_told(step, fields) for step in steps]
 
 
@@ -291,7 +293,7 @@ def is_first(step: Change, fields: Mapped) -> bool:
     return step.version == 1 and named is not None and named[0] is None
 
 
-def _told(step: Change, fields: Mapped) -> Told:
+def _told(step: Change, fields: Mapped) -> TimelineEntry:
     sign, title = _TITLES.get(step.origin, ("edit", step.origin.capitalize()))
     first = is_first(step, fields)
     if first and step.origin == "here":
@@ -308,7 +310,7 @@ def _told(step: Change, fields: Mapped) -> Told:
         old = "" if first else shown(one, before)
         changes.append((one.label if one else name, old, shown(one, after)))
     note = _SOURCES.get(step.note, step.note)
-    return Told(step, sign, title, changes, note, versus=step.origin == "conflict")
+    return TimelineEntry(step, sign, title, changes, note, versus=step.origin == "conflict")
 
 
 # Its attempts

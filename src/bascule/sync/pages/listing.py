@@ -14,7 +14,7 @@ from bascule.sync.pages.labels import BROUGHT, state_of
 from bascule.sync.pages.labels import shown as shown_value
 from bascule.sync.pages.record_type import TheKind
 from bascule.sync.permissions import RECORDS_EDIT
-from bascule.sync.queries import Wanted, Whole, cursor_of, position_of
+from bascule.sync.queries import LinkedRecord, RecordQuery, cursor_of, position_of
 from bascule.sync.receive.sync_now import sync_now
 from bascule.sync.setup.settings import two_ways
 from bascule.ui import back_to, page_url, render
@@ -61,9 +61,9 @@ async def list_page(
     connector: Annotated[str, Query(max_length=100)] = "",
     after: Annotated[str, Query(max_length=2_000)] = "",
 ) -> Response:
-    wanted = Wanted(state or None, search, connector or None)
+    wanted = RecordQuery(state or None, search, connector or None)
     async with hub.db.session() as session:
-        found = await queries.listed(
+        found = await queries.find_page(
             session, kind, user, wanted, after=position_of(after), limit=ROWS + 1
         )
         counts = await queries.counts(session, kind, user, wanted)
@@ -99,7 +99,7 @@ async def list_page(
     )
 
 
-def _columns(kind: RecordType, rows: list[Whole]) -> list[Field]:
+def _columns(kind: RecordType, rows: list[LinkedRecord]) -> list[Field]:
     """Two fields beside the name, of those that the records on this page have."""
     fields = {one.name: one for one in kind.fields}
     known = [fields[name] for name in (*SHOWN, f"{kind.name}Group") if name in fields]
@@ -108,7 +108,7 @@ def _columns(kind: RecordType, rows: list[Whole]) -> list[Field]:
     ][:2]
 
 
-def _several(shown: list[Whole], on: int) -> bool:
+def _several(shown: list[LinkedRecord], on: int) -> bool:
     """Whether it says something to name the site of each."""
     return on > 1 or len({whole.record.connection_id for whole in shown} - {None}) > 1
 

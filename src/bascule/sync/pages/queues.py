@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from bascule.accounts.access import MayRead, TheHub
-from bascule.attention.items import needs_of
+from bascule.attention.items import attention_items_of
 from bascule.sync import attention, conflicts
 from bascule.sync.dependencies import MayEditRecords
-from bascule.sync.pages.labels import REMEDIES, shown, standing
+from bascule.sync.pages.labels import REMEDIES, record_status, shown
 from bascule.sync.pages.record import Before
 from bascule.sync.permissions import RECORDS_EDIT
 from bascule.sync.record_types import record_type
@@ -42,7 +42,7 @@ async def conflicts_page(
 async def attention_page(request: Request, hub: TheHub, user: MayRead) -> Response:
     async with hub.db.session() as session:
         groups = await attention.groups(session, user)
-        needs = await needs_of(hub, session, user)
+        needs = await attention_items_of(hub, session, user)
         session.expunge_all()
     # What is only told of this very page stands below, record by record.
     elsewhere = [need for need in needs if need.page != "/attention"]
@@ -50,7 +50,7 @@ async def attention_page(request: Request, hub: TheHub, user: MayRead) -> Respon
         request,
         "sync/attention.html",
         groups=[
-            (group, record_type(group.record_type), [(w, standing(w)) for w in group.wholes])
+            (group, record_type(group.record_type), [(w, record_status(w)) for w in group.wholes])
             for group in groups
         ],
         needs=elsewhere[:MOST_NEEDS],

@@ -22,20 +22,20 @@ from bascule.sync.pages.form import GROUPS
 from bascule.sync.pages.labels import (
     ON_DELETE,
     Attempt,
-    Told,
+    TimelineEntry,
     attempts,
+    record_status,
     shown,
     site_url,
-    standing,
     timeline,
 )
 from bascule.sync.pages.record_type import Number, TheKind, note, page_of
 from bascule.sync.pairing import joining
 from bascule.sync.permissions import RECORDS_EDIT, TWO_WAY_MANAGE
-from bascule.sync.queries import BIGGEST, Whole
+from bascule.sync.queries import BIGGEST, LinkedRecord
 from bascule.sync.receive import undelete
 from bascule.sync.receive.withheld import unread
-from bascule.sync.send.attempts import exchanges_of
+from bascule.sync.send.attempts import attempts_of
 from bascule.sync.setup.settings import two_ways
 from bascule.ui import back_to, page_url, render
 
@@ -65,7 +65,7 @@ def add_to(router: APIRouter, kind: RecordType) -> None:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RecordPage:
     """A field of the record. `alone`: why the site has not got it; `wrong`: what it says of it;
     `unread`: why nobody knows what the site has.
     """
@@ -78,10 +78,10 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Past:
+class RecordPast:
     """What happened, the newest first; `older`: the address of the page before."""
 
-    told: list[Told]
+    told: list[TimelineEntry]
     older: str
     attempts: list[Attempt]
     older_attempts: str
@@ -118,7 +118,7 @@ async def record_page(
         whole=whole,
         record=whole.record,
         page=page_of(whole),
-        standing=standing(whole, len(undecided.conflicts) if undecided else 0),
+        record_status=record_status(whole, len(undecided.conflicts) if undecided else 0),
         undecided=undecided,
         shown=shown,
         groups=groups,
@@ -135,7 +135,7 @@ async def record_page(
     )
 
 
-def _could_join(whole: Whole, could_send: list[Connection]) -> list[Connection]:
+def _could_join(whole: LinkedRecord, could_send: list[Connection]) -> list[Connection]:
     """The connections with a document of which it could go on as one: it has none itself."""
     link = whole.link
     if link is None:
@@ -146,22 +146,24 @@ def _could_join(whole: Whole, could_send: list[Connection]) -> list[Connection]:
     return [whole.connection] if whole.connection else []
 
 
-def _may_map(user: User, whole: Whole) -> bool:
+def _may_map(user: User, whole: LinkedRecord) -> bool:
     connection = whole.connection
     return connection is not None and user.may(
         CONNECTIONS_MANAGE if connection.shared else TWO_WAY_MANAGE
     )
 
 
-async def _past(session: AsyncSession, whole: Whole, before: int | None, tried: int | None) -> Past:
+async def _past(
+    session: AsyncSession, whole: LinkedRecord, before: int | None, tried: int | None
+) -> RecordPast:
     steps = await history_of(session, whole.record, before=before, limit=STEPS + 1)
-    found = await exchanges_of(session, whole.record.id, before=tried, limit=ATTEMPTS + 1)
+    found = await attempts_of(session, whole.record.id, before=tried, limit=ATTEMPTS + 1)
     page = page_of(whole)
 
     def older(listed: list[Any], most: int, name: str, kept: dict[str, int | None]) -> str:
         return page_url(page, kept.items(), **{name: listed[most - 1].id}) if listed[most:] else ""
 
-    return Past(
+    return RecordPast(
         timeline(steps[:STEPS], whole.fields),
         older(steps, STEPS, "before", {"tried": tried}),
         attempts(found[:ATTEMPTS]),
@@ -169,9 +171,9 @@ async def _past(session: AsyncSession, whole: Whole, before: int | None, tried: 
     )
 
 
-def _groups(whole: Whole) -> list[tuple[str, list[Shown]]]:
+def _groups(whole: LinkedRecord) -> list[tuple[str, list[RecordPage]]]:
     """The fields that say something, group by group."""
-    found: dict[str, list[Shown]] = {name: [] for name in GROUPS}
+    found: dict[str, list[RecordPage]] = {name: [] for name in GROUPS}
     wrong = whole.link.wrong if whole.link else {}
     not_read = unread(whole.fields, whole.link) if whole.link else {}
     for one in whole.fields.fields:
@@ -180,7 +182,7 @@ def _groups(whole: Whole) -> list[tuple[str, list[Shown]]]:
             continue
         alone = whole.why_alone(one) or ""
         found["own" if one.own else one.group].append(
-            Shown(one, text, alone, str(wrong.get(one.name, "")), not_read.get(one.name, ""))
+            RecordPage(one, text, alone, str(wrong.get(one.name, "")), not_read.get(one.name, ""))
         )
     return [(GROUPS[name], listed) for name, listed in found.items() if listed]
 
@@ -266,7 +268,7 @@ async def settle(
     """`back`: "conflicts" for the page of all of them."""
     to = _back(kind.plural, number, back)
     try:
-        whole = await conflicts.settle(hub, kind, number, field, choice, by=user, value=value)
+        whole = await conflicts.resolve(hub, kind, number, field, choice, by=user, value=value)
     except (NoSuch, Invalid) as refused:
         return await _refused(request, hub, user, kind, number, to, refused)
     note(request, whole)
@@ -290,7 +292,7 @@ async def settle_all(
 ) -> Response:
     to = _back(kind.plural, number, back)
     try:
-        whole = await conflicts.settle_all(hub, kind, number, choice, by=user)
+        whole = await conflicts.resolve_all(hub, kind, number, choice, by=user)
     except (NoSuch, Invalid) as refused:
         return await _refused(request, hub, user, kind, number, to, refused)
     note(request, whole)

@@ -6,23 +6,23 @@ from fastapi import Depends, Path, Request
 
 from bascule.audit.entries import about, entry_of
 from bascule.sync.fields import RecordType
-from bascule.sync.queries import BIGGEST, Whole
+from bascule.sync.queries import BIGGEST, LinkedRecord
 from bascule.sync.record_types import record_type
 
 
-def kind_in_address(request: Request) -> RecordType:
+def record_type_in_address(request: Request) -> RecordType:
     return record_type(request.url.path.split("/")[1])
 
 
-TheKind = Annotated[RecordType, Depends(kind_in_address)]
+TheKind = Annotated[RecordType, Depends(record_type_in_address)]
 Number = Annotated[int, Path(ge=1, le=BIGGEST)]
 
 
-def page_of(whole: Whole) -> str:
+def page_of(whole: LinkedRecord) -> str:
     return f"/{whole.fields.type.plural}/{whole.record.id}"
 
 
-def note(request: Request, whole: Whole) -> None:
+def note(request: Request, whole: LinkedRecord) -> None:
     """Into the journal: which record this was about."""
     if whole.connection is not None:
         about(request, whole.connection)

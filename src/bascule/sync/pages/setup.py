@@ -29,7 +29,7 @@ from bascule.sync.record_types import RECORD_TYPES
 from bascule.sync.setup import settings
 from bascule.sync.setup.api import TheKind
 from bascule.sync.setup.schemas import MatchAnswer
-from bascule.sync.setup.site_fields import Found
+from bascule.sync.setup.site_fields import SiteFields
 from bascule.sync.tables import TwoWay
 from bascule.ui import back_to, render
 from bascule.ui.filters import plural
@@ -115,7 +115,7 @@ async def show(
     status: int = 200,
     *,
     typed: Typed | None = None,
-    found: Found | None = None,
+    found: SiteFields | None = None,
     decision: str = "",
     after: int = 0,
 ) -> Response:

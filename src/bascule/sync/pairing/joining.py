@@ -15,8 +15,8 @@ from bascule.sync.fields import RecordType
 from bascule.sync.history import add_change
 from bascule.sync.mapping import mapped
 from bascule.sync.pairing.confirmation import base_of_pair
-from bascule.sync.queries import Whole, find
-from bascule.sync.receive.apply_remote import clear_trouble
+from bascule.sync.queries import LinkedRecord, find
+from bascule.sync.receive.apply_remote import clear_failure
 from bascule.sync.receive.party import Party, fetch, values_of
 from bascule.sync.receive.pull import load
 from bascule.sync.records import (
@@ -41,7 +41,7 @@ async def join_with(
     *,
     by: User | None,
     connector: str | None = None,
-) -> Whole:
+) -> LinkedRecord:
     """Both go on as one: each field is merged, and what differs is a conflict, as of any pair.
 
     Another record that has the document gives it over, and is deleted here: it was the same one
@@ -99,7 +99,7 @@ async def _the_document(
             ) from None
 
 
-def _refuse_joined(whole: Whole) -> None:
+def _refuse_joined(whole: LinkedRecord) -> None:
     link = whole.link
     if whole.record.deleted_at is not None:
         raise Conflict(f"{whole.record.title} is deleted here.", next_step="Restore it first.")
@@ -116,7 +116,7 @@ def _refuse_joined(whole: Whole) -> None:
 
 
 async def _give_over(
-    session: AsyncSession, whole: Whole, two_way: TwoWay, document: str, by: str
+    session: AsyncSession, whole: LinkedRecord, two_way: TwoWay, document: str, by: str
 ) -> None:
     """The record that has the document until now, if there is one, goes on without it."""
     query = select(Link.record_id).where(
@@ -156,12 +156,12 @@ async def _take_key(session: AsyncSession, record: Record, key: str) -> None:
 
 
 async def _join(
-    hub: Hub, session: AsyncSession, whole: Whole, two_way: TwoWay, party: Party, by: str
+    hub: Hub, session: AsyncSession, whole: LinkedRecord, two_way: TwoWay, party: Party, by: str
 ) -> None:
     record = whole.record
     await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
     if whole.link is not None:
-        clear_trouble(whole.link)
+        clear_failure(whole.link)
         await session.delete(whole.link)
         await session.flush()
     await join(session, record, two_way, by=by)

@@ -7,7 +7,7 @@ from bascule.accounts.tables import User
 from bascule.connections.tables import Connection
 from bascule.errors import Invalid
 from bascule.hub import Hub
-from bascule.sync.conflicts import act, settle_all
+from bascule.sync.conflicts import act, resolve_all
 from bascule.sync.fields import RecordType
 from bascule.sync.receive import renames
 from bascule.sync.records import may_edit
@@ -43,7 +43,7 @@ async def decide(
             what = "recreate" if choice == "here" else "give_up"
             await act(hub, kind, number, what, by=by)
         else:
-            await settle_all(hub, kind, number, choice, by=by, restored=True)
+            await resolve_all(hub, kind, number, choice, by=by, restored=True)
     return len(found)
 
 

@@ -18,11 +18,11 @@ from bascule.sync.fields import PARTS, Field, Part, same
 from bascule.sync.history import add_change
 from bascule.sync.mapping import Mapped
 from bascule.sync.merge import Clash, Edit, Merged, merge
-from bascule.sync.queries import Whole
+from bascule.sync.queries import LinkedRecord
 from bascule.sync.receive.party import Party, value_in, values_of
 from bascule.sync.records import set_values, tell
-from bascule.sync.send.attempts import heard, unheard_of
-from bascule.sync.send.plan import Plan, plan_of
+from bascule.sync.send.attempts import record_inbound, unconfirmed
+from bascule.sync.send.plan import SendPlan, plan_of
 from bascule.sync.tables import Conflict, Link, Outbox, Record, TwoWay
 from bascule.telemetry import count
 
@@ -31,7 +31,7 @@ MAKING = timedelta(seconds=15)  # that a site needs to make a document and what 
 
 
 @dataclass(frozen=True)
-class Seen:
+class RemoteSnapshot:
     """An answer of the site. `started_at`: the database's clock before the first request.
     `ahead`: how far the site's clock is ahead of the hub's, where somebody asked. `doubt`: the site
     seems to be in an older state than was agreed on, see `restored`.
@@ -46,11 +46,11 @@ class Seen:
 
 
 @dataclass
-class Taken:
+class ApplyResult:
     """What was merged, and what is to be sent now."""
 
     merged: Merged
-    plan: Plan
+    plan: SendPlan
 
     @property
     def changed(self) -> bool:
@@ -75,14 +75,14 @@ async def ahead_of_us(site: Site, zone: str | None) -> timedelta:
     return local - here
 
 
-async def take(
+async def apply_remote(
     session: AsyncSession,
-    whole: Whole,
-    seen: Seen,
+    whole: LinkedRecord,
+    seen: RemoteSnapshot,
     *,
     fresh: bool = False,
     held: Collection[str] = (),
-) -> Taken:
+) -> ApplyResult:
     """Merges into a record whose row the caller has locked. `fresh`: we made the document just now,
     so what it has beyond that is the site's filling in, and no edit of anybody's. (A webhook may
     tell of it before the answer to our create has come.) `held`: fields that are not to be sent
@@ -116,9 +116,9 @@ async def take(
     await _note(session, whole, seen, merged, there_edit, edits_here, open_conflicts)
     in_conflict = {clash.field for clash in merged.clashes}
     in_conflict |= {name for name, one in open_conflicts.items() if one.settled_at is None}
-    taken = Taken(merged, plan_of(fields, record, link, in_conflict | set(held)))
+    taken = ApplyResult(merged, plan_of(fields, record, link, in_conflict | set(held)))
     if merged.taken or merged.overruled or merged.clashes:
-        heard(session, two_way.id, record.id, seen.source,
+        record_inbound(session, two_way.id, record.id, seen.source,
               f"{fields.type.doctype} {link.document}",
               {"modified": seen.party.modified(), "values": there},
               took=arrived - seen.started_at)  # fmt: skip
@@ -149,7 +149,7 @@ async def _taken_unheard(
     ]
     if not both:
         return {}
-    sent = await unheard_of(session, record.id)
+    sent = await unconfirmed(session, record.id)
     return {
         one.name: there[one.name]
         for one in both
@@ -164,7 +164,7 @@ def _is_in(fields: Mapped, one: Field, request: Mapping[str, Any], value: Any) -
     return same(one, value_in(fields, one, request), value)
 
 
-def _there(fields: Mapped, link: Link, seen: Seen) -> dict[str, Any]:
+def _there(fields: Mapped, link: Link, seen: RemoteSnapshot) -> dict[str, Any]:
     """The fields that this answer tells of. An answer that may be older than what is known is not
     heard; see `_is_news`.
     """
@@ -180,7 +180,7 @@ def _there(fields: Mapped, link: Link, seen: Seen) -> dict[str, Any]:
     return there
 
 
-def _is_news(link: Link, seen: Seen, part: Part) -> bool:
+def _is_news(link: Link, seen: RemoteSnapshot, part: Part) -> bool:
     """Requests overlap, and answers overtake each other. One that was asked for after the newest
     answer had arrived is newer than that; else its time of change has to say so. (That alone would
     not do: a site's clock can be set back.)
@@ -214,7 +214,7 @@ def _edit_here(record: Record, name: str) -> Edit:
     return Edit(datetime.fromisoformat(edit["at"]), str(edit["by"]))
 
 
-def _edits_there(fields: Mapped, seen: Seen) -> Any:
+def _edits_there(fields: Mapped, seen: RemoteSnapshot) -> Any:
     zone = ZoneInfo(seen.zone or "UTC")
 
     def edit(name: str) -> Edit:
@@ -239,8 +239,8 @@ async def conflicts_open(session: AsyncSession, record: Record) -> dict[str, Con
 
 async def _note(
     session: AsyncSession,
-    whole: Whole,
-    seen: Seen,
+    whole: LinkedRecord,
+    seen: RemoteSnapshot,
     merged: Merged,
     there_edit: Any,
     edits_here: Mapping[str, Edit],
@@ -280,7 +280,7 @@ def _end(conflict: Conflict, choice: str, value: Any) -> None:
 
 
 async def _clash(
-    session: AsyncSession, whole: Whole, clash: Clash, known: Conflict | None, *, doubt: bool
+    session: AsyncSession, whole: LinkedRecord, clash: Clash, known: Conflict | None, *, doubt: bool
 ) -> None:
     record = whole.record
     one = whole.fields.by_name[clash.field]
@@ -315,7 +315,12 @@ async def _clash(
 
 
 def _keep(
-    record: Record, link: Link, fields: Mapped, merged: Merged, seen: Seen, arrived: datetime
+    record: Record,
+    link: Link,
+    fields: Mapped,
+    merged: Merged,
+    seen: RemoteSnapshot,
+    arrived: datetime,
 ) -> None:
     theirs = {name for name, (_, _, side) in merged.overruled.items() if side == "erpnext"}
     theirs |= set(merged.taken)
@@ -342,7 +347,9 @@ def _keep(
     link.seen_at = max(link.seen_at or arrived, arrived)
 
 
-def _stamps(link: Link, seen: Seen) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _stamps(
+    link: Link, seen: RemoteSnapshot
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Times of change and names of the documents behind the record, as they are known now, and the
     names of those that are not given: what was known of a part before may be another's.
     """
@@ -376,14 +383,14 @@ async def refresh_state(session: AsyncSession, link: Link) -> None:
     link.state = "conflict" if conflict else "sending" if waiting else "in_sync"
 
 
-def clear_trouble(link: Link) -> None:
+def clear_failure(link: Link) -> None:
     link.why = link.next_step = link.remedy = link.retry_at = link.failing_since = None
     link.wrong, link.attempts = {}, 0
     if link.state in ("attention", "waiting"):
         link.state = "in_sync"
 
 
-async def told(session: AsyncSession, whole: Whole, taken: Taken) -> None:
+async def told(session: AsyncSession, whole: LinkedRecord, taken: ApplyResult) -> None:
     if taken.changed or taken.merged.clashes or taken.merged.agreed:
         await tell(session, whole.record, "changed" if taken.changed else "state")
 

@@ -15,15 +15,15 @@ from bascule.frappe import Invalid, Site
 from bascule.hub import Hub
 from bascule.sync.history import add_change
 from bascule.sync.mapping import Mapped, mapped, unchecked
-from bascule.sync.queries import Whole, find
+from bascule.sync.queries import LinkedRecord, find
 from bascule.sync.receive import renames
 from bascule.sync.receive.apply_remote import (
     SITE,
-    Seen,
+    RemoteSnapshot,
     ahead_of_us,
+    apply_remote,
     clock_of,
     refresh_state,
-    take,
     told,
 )
 from bascule.sync.receive.party import AT_ONCE, UNREAD, Party, fetch_many, values_of
@@ -37,7 +37,7 @@ from bascule.sync.tables import Link, Record, TwoWay
 
 
 @dataclass
-class Summary:
+class ImportSummary:
     """What a look at the site brought. `looked_at`: documents whose time of change was read;
     `fetched`: those of them that were not known as they are; `unchanged`: all the others, and
     those that were fetched and are as they were.
@@ -57,13 +57,13 @@ class Summary:
 
 
 @dataclass
-class Pulling:
+class ImportContext:
     hub: Hub
     site: Site
     connection: Connection
     two_way: TwoWay
     source: str
-    summary: Summary
+    summary: ImportSummary
     restored: bool = False  # the site turned out to be in an older state than was agreed on
 
     @property
@@ -75,7 +75,7 @@ class Pulling:
         return self.fields.type.doctype
 
 
-async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
+async def import_remote(work: ImportContext, names: Sequence[str]) -> list[str]:
     """Fetches these documents and takes them in. Those that have to be looked at again later: a
     send of ours that is not over yet may be what made them.
     """
@@ -96,7 +96,7 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
         links = await links_to(work, {party.name for party in parties})
         for party in parties:
             doubt = work.restored and older.get(party.name) is not None
-            seen = Seen(party, started, work.source, zone, doubt=doubt, **ahead)
+            seen = RemoteSnapshot(party, started, work.source, zone, doubt=doubt, **ahead)
             number = await _by_key(work, party)
             if number is None and party.name in links:
                 number = await _whose_name(work, links[party.name], party)
@@ -111,7 +111,7 @@ async def bring(work: Pulling, names: Sequence[str]) -> list[str]:
 
 
 async def _not_as_agreed(
-    work: Pulling, parties: list[Party], started: datetime
+    work: ImportContext, parties: list[Party], started: datetime
 ) -> tuple[list[Party], dict[str, str | None]]:
     """Without those that are, value by value, what both sides last agreed on: nothing is written
     for them. And of each what was agreed on later than it tells of, see `restored`; not by an
@@ -142,7 +142,7 @@ async def _not_as_agreed(
     return found, older
 
 
-async def _fetched(work: Pulling, names: list[str]) -> list[Party]:
+async def _fetched(work: ImportContext, names: list[str]) -> list[Party]:
     """A field that is mapped may have gone from the site: then it is looked again what is there.
     What the hub's user may not read is told, and no value that is masked is taken for one.
     """
@@ -159,12 +159,12 @@ async def _fetched(work: Pulling, names: list[str]) -> list[Party]:
     return found
 
 
-async def _fetched_anew(work: Pulling, names: list[str]) -> list[Party]:
+async def _fetched_anew(work: ImportContext, names: list[str]) -> list[Party]:
     await _look_again(work)
     return await fetch_many(work.site, work.fields, names, more=_own(work))
 
 
-async def _look_again(work: Pulling, unread: Collection[str] = ()) -> None:
+async def _look_again(work: ImportContext, unread: Collection[str] = ()) -> None:
     """What the site can hold, and the hub's user may read and write. `unread`: columns that were
     asked for and not given, whatever the definition says.
     """
@@ -181,11 +181,11 @@ async def _look_again(work: Pulling, unread: Collection[str] = ()) -> None:
                 current.owned_field = work.two_way.owned_field = found.own_field
 
 
-def _own(work: Pulling) -> list[str]:
+def _own(work: ImportContext) -> list[str]:
     return [work.two_way.owned_field] if work.two_way.owned_field else []
 
 
-async def _whose_name(work: Pulling, number: int, party: Party) -> int | None:
+async def _whose_name(work: ImportContext, number: int, party: Party) -> int | None:
     """The record that is linked to a document of this name, if it is this one. It is not where its
     own was renamed, which is followed, and somebody made this one under the name that was free.
     """
@@ -197,14 +197,14 @@ async def _whose_name(work: Pulling, number: int, party: Party) -> int | None:
         return None
     if not renames.is_another(before, party.main):
         return number
-    new = await renames.find_again(work.site, whole)
+    new = await renames.find_renamed(work.site, whole)
     if new is None or new == party.name:
         return number  # its own was deleted, and this was made in its place
     async with work.hub.db.session() as session:
         whole = await find(session, None, number, None, lock=True)
         if whole.link is None or not renames.is_as_it_was(whole.link, before):
             return None
-        if await renames.follow(session, whole, new):
+        if await renames.follow_rename(session, whole, new):
             work.summary.renamed += 1
         else:
             whole.link.document = None
@@ -212,7 +212,7 @@ async def _whose_name(work: Pulling, number: int, party: Party) -> int | None:
     return None
 
 
-async def links_to(work: Pulling, names: set[str]) -> dict[str, int]:
+async def links_to(work: ImportContext, names: set[str]) -> dict[str, int]:
     async with work.hub.db.session() as session:
         query = select(Link.document, Link.record_id).where(
             Link.two_way_id == work.two_way.id, Link.document.in_(names)
@@ -220,7 +220,7 @@ async def links_to(work: Pulling, names: set[str]) -> dict[str, int]:
         return {str(name): int(number) for name, number in await session.execute(query)}
 
 
-async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
+async def _take_known(work: ImportContext, number: int, seen: RemoteSnapshot) -> None:
     async with work.hub.db.session() as session:
         whole = await find(session, None, number, None, lock=True)
         if whole.link is None and whole.record.connection_id == work.connection.id:
@@ -242,7 +242,7 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
             await renames.is_back(session, link)
             await add_change(session, whole.record, "back", {}, note="It is in ERPNext again.")
         before, withheld = whole.state, set(link.withheld)
-        taken = await take(session, whole, seen)
+        taken = await apply_remote(session, whole, seen)
         waited = waited or (before == "attention" and bool(withheld - set(link.withheld)))
         if waited or (taken.plan and before != "attention"):
             await queue(work.hub, session, whole.record, whole.two_way, by="", operation="save")
@@ -255,7 +255,9 @@ async def _take_known(work: Pulling, number: int, seen: Seen) -> None:
             work.summary.unchanged += 1
 
 
-async def _made_after_all(session: AsyncSession, work: Pulling, whole: Whole) -> Whole:
+async def _made_after_all(
+    session: AsyncSession, work: ImportContext, whole: LinkedRecord
+) -> LinkedRecord:
     """Its create was given up when nobody could tell that it would still arrive."""
     link = new_link(whole.record, work.two_way, create_title=whole.record.title)
     session.add(link)
@@ -263,7 +265,7 @@ async def _made_after_all(session: AsyncSession, work: Pulling, whole: Whole) ->
     return await find(session, None, whole.record.id, None)
 
 
-async def _take_new(work: Pulling, seen: Seen) -> None:
+async def _take_new(work: ImportContext, seen: RemoteSnapshot) -> None:
     """A document that no record is linked to: a new record."""
     fields, party = work.fields, seen.party
     values = {one.name: None for one in fields.fields} | values_of(fields, party)
@@ -279,7 +281,7 @@ async def _take_new(work: Pulling, seen: Seen) -> None:
             session.add(new_link(record, work.two_way, document=party.name))
             await session.flush()
             whole = await find(session, None, record.id, None)
-            await take(session, whole, seen)
+            await apply_remote(session, whole, seen)
             changes = {name: (None, value) for name, value in values.items() if value is not None}
             await add_change(session, record, "erpnext", changes, by=by, note=seen.source)
             await tell(session, record, "created")
@@ -293,11 +295,11 @@ async def _is_known(session: AsyncSession, key: str) -> bool:
     return await session.scalar(select(Record.id).where(Record.key == key)) is not None
 
 
-def _key_of(work: Pulling, party: Party) -> str:
+def _key_of(work: ImportContext, party: Party) -> str:
     return str(party.main.get(work.two_way.owned_field or "") or "")
 
 
-async def _was_made_anew(work: Pulling, party: Party) -> bool:
+async def _was_made_anew(work: ImportContext, party: Party) -> bool:
     """Whether a record goes on with another document in this one's stead, which was deleted since
     it was fetched. (If it is there still, it is a copy of that one, key and all.)
     """
@@ -311,7 +313,7 @@ async def _was_made_anew(work: Pulling, party: Party) -> bool:
     return not rows or str(rows[0]["creation"]) != str(party.main["creation"])
 
 
-async def _by_key(work: Pulling, party: Party) -> int | None:
+async def _by_key(work: ImportContext, party: Party) -> int | None:
     """The record that has this one's key and no document: it has not heard of its create, or gave
     that up, or its document was renamed away from a name that another took. This one's name may be
     one that the document of another record had, which is gone.
@@ -334,7 +336,7 @@ async def _by_key(work: Pulling, party: Party) -> int | None:
     return found
 
 
-async def _whose(work: Pulling, party: Party) -> int | None:
+async def _whose(work: ImportContext, party: Party) -> int | None:
     """The record whose document this is, though it is not called as it was: it was renamed, or the
     answer that would have told its name was lost.
     """
@@ -360,7 +362,7 @@ async def _whose(work: Pulling, party: Party) -> int | None:
     return int(number)
 
 
-async def _is_on_its_way(work: Pulling, party: Party) -> bool:
+async def _is_on_its_way(work: ImportContext, party: Party) -> bool:
     """Whether a send of ours may be what made this one, and has not heard of it yet."""
     if work.two_way.owned_field:
         return False  # it would have our key, and be known by it
@@ -376,7 +378,7 @@ async def _is_on_its_way(work: Pulling, party: Party) -> bool:
         return await session.scalar(query.limit(1)) is not None
 
 
-async def not_there(work: Pulling, names: list[str]) -> None:
+async def not_there(work: ImportContext, names: list[str]) -> None:
     """Documents that are not there: renamed, merged into others, or deleted."""
     for name, number in (await links_to(work, set(names))).items():
         async with work.hub.db.session() as session:
@@ -385,7 +387,7 @@ async def not_there(work: Pulling, names: list[str]) -> None:
         before = whole.link
         if before is None or before.document != name or before.gone_at is not None:
             continue
-        new = await renames.find_again(work.site, whole)
+        new = await renames.find_renamed(work.site, whole)
         into = None if new else await renames.merged_into(work.site, whole)
         told = bool(new or into) or await was_deleted(work.site, work.doctype, name)
         lost = told is False or (told is None and work.restored)
@@ -394,8 +396,8 @@ async def not_there(work: Pulling, names: list[str]) -> None:
             if not renames.is_as_it_was(whole.link, before):
                 continue
             if lost:
-                await renames.lost(session, whole)
-            elif await renames.follow(session, whole, new, into=into):
+                await renames.mark_unreachable(session, whole)
+            elif await renames.follow_rename(session, whole, new, into=into):
                 work.summary.renamed += 1
                 continue
             work.summary.deleted += 1

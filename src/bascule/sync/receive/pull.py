@@ -20,7 +20,7 @@ from bascule.frappe import FrappeError
 from bascule.hub import Hub
 from bascule.sites.pool import open_site
 from bascule.sites.watching import AtSite, OtherWayIn, watched
-from bascule.sync.receive.import_remote import Pulling, Summary, bring
+from bascule.sync.receive.import_remote import ImportContext, ImportSummary, import_remote
 from bascule.sync.receive.party import DOCTYPES
 from bascule.sync.remote_changes import look, that_have
 from bascule.sync.tables import Link, TwoWay
@@ -41,7 +41,7 @@ async def load(session: AsyncSession, two_way_id: int) -> tuple[TwoWay, Connecti
 
 async def poll(
     hub: Hub, two_way_id: int, *, whole: bool = False, ticket: str | None = None
-) -> Summary | None:
+) -> ImportSummary | None:
     """Looks what changed; `whole`: at everything there is. None: two-way sync is not on. What goes
     wrong is told at the two-way sync, and raised; so is an answer that is owed for too long.
     OtherWayIn: the credentials were changed meanwhile.
@@ -52,12 +52,12 @@ async def poll(
     if loaded is None or loaded[0].status != "on":
         return None
     two_way, connection = loaded
-    summary = Summary()
+    summary = ImportSummary()
     at = AtSite(hub, connection)
 
     async def looked() -> dict[str, Any]:
         async with open_site(hub, connection) as at.site:
-            work = Pulling(hub, at.site, connection, two_way, "poll", summary)
+            work = ImportContext(hub, at.site, connection, two_way, "poll", summary)
             return await look(work, whole=whole)
 
     try:
@@ -191,18 +191,18 @@ async def refetch(
         session.expunge_all()
     async with open_site(hub, connection) as site:
         for two_way in two_ways:
-            work = Pulling(hub, site, connection, two_way, source, Summary())
+            work = ImportContext(hub, site, connection, two_way, source, ImportSummary())
             wanted = list(names) if doctype == work.doctype else []
             if doctype in DOCTYPES.values():
                 wanted = await _that_have(work, doctype, names)
             if not wanted:
                 continue
-            later = await bring(work, wanted)
+            later = await import_remote(work, wanted)
             if later:
                 await _look_later(hub, two_way, later)
 
 
-async def _that_have(work: Pulling, doctype: str, names: Sequence[str]) -> list[str]:
+async def _that_have(work: ImportContext, doctype: str, names: Sequence[str]) -> list[str]:
     """The documents whose primary Address or Contact is one of these, as far as records know; of
     those that none knows the site does.
     """

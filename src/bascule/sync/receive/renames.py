@@ -11,27 +11,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bascule.frappe import FrappeError, Site
 from bascule.sync.history import add_change
-from bascule.sync.queries import Whole
-from bascule.sync.receive.apply_remote import SITE, clear_trouble, refresh_state
+from bascule.sync.queries import LinkedRecord
+from bascule.sync.receive.apply_remote import SITE, clear_failure, refresh_state
 from bascule.sync.records import set_values, tell
-from bascule.sync.send.failures import Trouble
+from bascule.sync.send.failures import SendFailure
 from bascule.sync.tables import Link, Outbox
 
 _MARKUP = re.compile("[&<>]")
 _BOLD = re.compile(r">([^<]*)</")
-GONE = Trouble(
+GONE = SendFailure(
     "deleted_there",
     "It was deleted in ERPNext while an edit of it was waiting here.",
     "Create it there again, or give the edit up and leave it inactive.",
 )
-CHANGED_SINCE = Trouble(
+CHANGED_SINCE = SendFailure(
     "changed_there",
     "It is not deleted there: somebody changed it after it was deleted here.",
     "Look at what changed; then delete it there all the same, or restore it.",
 )
 
 
-LOST = Trouble(
+LOST = SendFailure(
     "lost_there",
     "ERPNext has it no more, and tells of no deletion: the site was restored from an older state, "
     "or it was deleted past ERPNext.",
@@ -39,7 +39,7 @@ LOST = Trouble(
 )
 
 
-async def find_again(site: Site, whole: Whole) -> str | None:
+async def find_renamed(site: Site, whole: LinkedRecord) -> str | None:
     """The new name of a document that was renamed: the one with the record's key, else the one
     that was created at the same microsecond. None: there is none.
     """
@@ -59,7 +59,7 @@ async def find_again(site: Site, whole: Whole) -> str | None:
 
 def is_another(link: Link, document: Mapping[str, Any]) -> bool:
     """Whether this one was made at another time than the link's, though it has its name: the name
-    was free since a rename or a deletion. `find_again` tells which of the two.
+    was free since a rename or a deletion. `find_renamed` tells which of the two.
     """
     born = str(document.get("creation") or "")
     return bool(link.creation and born and born != link.creation)
@@ -74,7 +74,7 @@ def is_as_it_was(link: Link | None, before: Link) -> bool:
     return (link.document, link.creation) == (before.document, before.creation)
 
 
-async def merged_into(site: Site, whole: Whole) -> str | None:
+async def merged_into(site: Site, whole: LinkedRecord) -> str | None:
     """The document that a record's was merged into, as ERPNext notes it in a comment there, in the
     language of who did it; None where it was not, or where the user may not read comments.
     """
@@ -102,7 +102,7 @@ async def merged_into(site: Site, whole: Whole) -> str | None:
     return None
 
 
-async def is_free(session: AsyncSession, whole: Whole, name: str) -> bool:
+async def is_free(session: AsyncSession, whole: LinkedRecord, name: str) -> bool:
     """Whether no other record is linked to the document of this name. (Two who look at the same
     time, one before a rename and one after it, may each have made a record of it.)
     """
@@ -115,20 +115,20 @@ async def is_free(session: AsyncSession, whole: Whole, name: str) -> bool:
     return await session.scalar(query) is None
 
 
-async def follow(
-    session: AsyncSession, whole: Whole, new: str | None, *, into: str | None = None
+async def follow_rename(
+    session: AsyncSession, whole: LinkedRecord, new: str | None, *, into: str | None = None
 ) -> bool:
-    """To the document's new name, see `find_again`; else, and where another record is linked to
+    """To the document's new name, see `find_renamed`; else, and where another record is linked to
     that already, it is gone. Whether it is there.
     """
     if new is not None and await is_free(session, whole, new):
         await renamed(session, whole, new)
         return True
-    await gone(session, whole, into=new or into)
+    await mark_deleted(session, whole, into=new or into)
     return False
 
 
-async def renamed(session: AsyncSession, whole: Whole, name: str) -> None:
+async def renamed(session: AsyncSession, whole: LinkedRecord, name: str) -> None:
     link = whole.link
     assert link is not None  # noqa: S101
     note = f"{link.document} is called {name} in ERPNext now."
@@ -144,11 +144,11 @@ async def is_back(session: AsyncSession, link: Link) -> None:
     """
     if link.gone_at is not None:
         link.gone_at = None
-        clear_trouble(link)
+        clear_failure(link)
         await refresh_state(session, link)
 
 
-async def lost(session: AsyncSession, whole: Whole) -> None:
+async def mark_unreachable(session: AsyncSession, whole: LinkedRecord) -> None:
     """It is not there, and nobody is known to have deleted it: that is a person's to decide about,
     and nothing of the record changes before.
     """
@@ -157,21 +157,23 @@ async def lost(session: AsyncSession, whole: Whole) -> None:
     if link.gone_at is not None:
         return
     if whole.record.deleted_at is not None:  # it was to go anyway
-        await gone(session, whole)
+        await mark_deleted(session, whole)
         return
     link.gone_at = datetime.now(UTC)
-    clear_trouble(link)
+    clear_failure(link)
     link.state, link.remedy, link.why, link.next_step = (
         "attention",
         LOST.remedy,
         LOST.why,
         LOST.next_step,
     )
-    await add_change(session, whole.record, "lost", {}, by=SITE, note=LOST.why)
+    await add_change(session, whole.record, "mark_unreachable", {}, by=SITE, note=LOST.why)
     await tell(session, whole.record, "state")
 
 
-async def gone(session: AsyncSession, whole: Whole, *, into: str | None = None) -> None:
+async def mark_deleted(
+    session: AsyncSession, whole: LinkedRecord, *, into: str | None = None
+) -> None:
     """Deleted there: inactive here. An edit that was on its way is a person's to decide about."""
     record, link = whole.record, whole.link
     assert link is not None  # noqa: S101
@@ -191,7 +193,7 @@ async def gone(session: AsyncSession, whole: Whole, *, into: str | None = None) 
     if record.deleted_at is not None:
         await session.execute(delete(Outbox).where(Outbox.record_id == record.id))
         waiting = 0
-    clear_trouble(link)
+    clear_failure(link)
     if waiting:
         link.state, link.remedy = "attention", GONE.remedy
         link.why, link.next_step = GONE.why, GONE.next_step

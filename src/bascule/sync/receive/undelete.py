@@ -7,14 +7,14 @@ from bascule.accounts.tables import User
 from bascule.hub import Hub
 from bascule.sync.fields import RecordType
 from bascule.sync.history import add_change
-from bascule.sync.queries import Whole, find
+from bascule.sync.queries import LinkedRecord, find
 from bascule.sync.records import edits_of, may_edit, name_of, new_link, queue, set_values, tell
 from bascule.sync.tables import Change, Outbox
 
 GONE = ("gone", "merged", "deleted_there")  # origins of steps; see `history`
 
 
-async def restore(hub: Hub, kind: RecordType, record_id: int, *, by: User | None) -> Whole:
+async def restore(hub: Hub, kind: RecordType, record_id: int, *, by: User | None) -> LinkedRecord:
     """Takes a deletion here back, and makes the record active again."""
     may_edit(by)
     async with hub.db.session() as session:
@@ -37,7 +37,7 @@ async def restore(hub: Hub, kind: RecordType, record_id: int, *, by: User | None
         return await find(session, None, record.id, None)
 
 
-async def was_deleted_by_us(session: AsyncSession, whole: Whole) -> bool:
+async def was_deleted_by_us(session: AsyncSession, whole: LinkedRecord) -> bool:
     """Whether its document is gone because somebody deleted the record here."""
     if whole.link is None or whole.link.gone_at is None:
         return False
@@ -47,7 +47,7 @@ async def was_deleted_by_us(session: AsyncSession, whole: Whole) -> bool:
     return await session.scalar(query.order_by(Change.id.desc()).limit(1)) == "deleted_there"
 
 
-async def make_again(hub: Hub, session: AsyncSession, whole: Whole, by: str) -> None:
+async def make_again(hub: Hub, session: AsyncSession, whole: LinkedRecord, by: str) -> None:
     """A document that is gone is made anew, of a record whose row is locked."""
     record, link, two_way = whole.record, whole.link, whole.two_way
     assert link is not None and two_way is not None  # noqa: S101 - it had a document

@@ -10,9 +10,9 @@ from sqlalchemy import select
 from bascule.frappe import FrappeError, NoPermission, Site
 from bascule.sync.fields import Part
 from bascule.sync.mapping import Mapped
-from bascule.sync.receive.import_remote import Pulling
+from bascule.sync.receive.import_remote import ImportContext
 from bascule.sync.receive.party import AT_ONCE, DOCTYPES
-from bascule.sync.send.failures import Trouble
+from bascule.sync.send.failures import SendFailure
 from bascule.sync.send.work import Sending
 from bascule.sync.tables import Link
 
@@ -27,7 +27,7 @@ def unread(fields: Mapped, link: Link) -> dict[str, str]:
     }
 
 
-async def trouble_of_kept_back(work: Sending) -> Trouble | None:
+async def trouble_of_kept_back(work: Sending) -> SendFailure | None:
     """Edits of fields that are unread; None where there are none."""
     words = unread(work.fields, work.link)
     names = [name for part in work.kept_back for name in work.kept_back[part] if name in words]
@@ -36,7 +36,7 @@ async def trouble_of_kept_back(work: Sending) -> Trouble | None:
     parts = [part for part in work.kept_back if part in work.link.withheld]
     documents = " and ".join(f"the {DOCTYPES[part]} {work.link.withheld[part]}" for part in parts)
     labels = ", ".join(work.fields.by_name[name].label for name in names)
-    return Trouble(
+    return SendFailure(
         "permission",
         f"{work.fields.type.doctype} {work.link.document} has {documents}, which the hub's user "
         f"may not read, so this is not sent: {labels}.",
@@ -59,7 +59,7 @@ async def _step(work: Sending, parts: Sequence[Part]) -> str:
     return f"Give the hub's user one of these roles in ERPNext, then retry. {'; '.join(told)}."
 
 
-async def given_back(work: Pulling, *, all_of_them: bool) -> list[str]:
+async def given_back(work: ImportContext, *, all_of_them: bool) -> list[str]:
     """Documents whose Address or Contact was not given and is now: a right does not move the time
     of change. A few are tried each time, and the rest where these are given, or all are asked for.
     """

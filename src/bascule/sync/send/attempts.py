@@ -24,7 +24,7 @@ WRITES = ("update", "create")
 
 
 @dataclass
-class Said:
+class ExchangeOutcome:
     """A request that was made. `answer` is set by who asks."""
 
     number: int
@@ -39,9 +39,9 @@ class Said:
 
 
 @asynccontextmanager
-async def exchange(
+async def record_attempt(
     hub: Hub, two_way_id: int, record_id: int | None, what: str, document: str, request: Any
-) -> AsyncIterator[Said]:
+) -> AsyncIterator[ExchangeOutcome]:
     """One request to a site, written down first. How it ended is `note_ends`', together with what
     came of it.
     """
@@ -56,7 +56,7 @@ async def exchange(
         )
         session.add(row)
         await session.flush()
-        said = Said(row.id)
+        said = ExchangeOutcome(row.id)
     started = time.perf_counter()
     try:
         yield said
@@ -67,7 +67,7 @@ async def exchange(
         said.ms = round((time.perf_counter() - started) * 1000, 1)
 
 
-async def note_ends(session: AsyncSession, ended: list[Said]) -> None:
+async def note_ends(session: AsyncSession, ended: list[ExchangeOutcome]) -> None:
     """How requests ended, in the transaction of what came of them."""
     for said in ended:
         if said.is_over:
@@ -86,7 +86,7 @@ async def note_ends(session: AsyncSession, ended: list[Said]) -> None:
     ended.clear()
 
 
-def heard(
+def record_inbound(
     session: AsyncSession,
     two_way_id: int,
     record_id: int,
@@ -114,8 +114,10 @@ def heard(
 
 
 @asynccontextmanager
-async def asking(hub: Hub, two_way_id: int, record_id: int, document: str) -> AsyncIterator[None]:
-    """Documents are read. What was new in them is told by `heard`; here only that none came."""
+async def record_read(
+    hub: Hub, two_way_id: int, record_id: int, document: str
+) -> AsyncIterator[None]:
+    """Records a read of documents that brings none; `record_inbound` records what was new."""
     started = time.perf_counter()
     try:
         yield
@@ -140,7 +142,7 @@ async def asking(hub: Hub, two_way_id: int, record_id: int, document: str) -> As
         raise
 
 
-async def unheard_of(session: AsyncSession, record_id: int) -> list[dict[str, Any]]:
+async def unconfirmed(session: AsyncSession, record_id: int) -> list[dict[str, Any]]:
     """What a site was sent about each document of a record since its last answer to a write of it:
     it may have been taken, or not. As it was sent.
     """
@@ -167,7 +169,7 @@ async def unheard_of(session: AsyncSession, record_id: int) -> list[dict[str, An
     return [one for one in (await session.scalars(query)).all() if isinstance(one, dict)]
 
 
-async def exchanges_of(
+async def attempts_of(
     session: AsyncSession, record_id: int, *, before: int | None = None, limit: int = 50
 ) -> list[Exchange]:
     """Newest first."""

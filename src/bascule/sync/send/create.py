@@ -21,7 +21,7 @@ from bascule.sync.receive import renames
 from bascule.sync.receive.apply_remote import is_fresh
 from bascule.sync.receive.party import Document, changes_for
 from bascule.sync.records import tell
-from bascule.sync.send.failures import refused_of, trouble_of
+from bascule.sync.send.failures import failure_of, refused_of
 from bascule.sync.send.insert import insert
 from bascule.sync.send.part_names import is_named_by_the_site
 from bascule.sync.send.work import Sending
@@ -75,7 +75,7 @@ async def _insert(work: Sending) -> tuple[Document, dict[str, Any]]:
             refused = _refused(work, error, sent)
             if not refused:
                 raise
-            work.refuse(refused, trouble_of(error, work.fields))
+            work.refuse(refused, failure_of(error, work.fields))
         else:
             return stored, sent
 
@@ -91,7 +91,7 @@ def _refused(work: Sending, error: Invalid, sent: dict[str, Any]) -> dict[str, s
 
 async def _is_there_yet(work: Sending) -> bool:
     """One that is to be made again, since it was deleted. It may only be called otherwise."""
-    name = await renames.find_again(work.site, work.whole)
+    name = await renames.find_renamed(work.site, work.whole)
     found = await _not_taken(work, await _listed(work, [["name", "=", name]])) if name else None
     if found is not None:
         await _adopt(work, found)
@@ -221,7 +221,7 @@ async def _by_name(work: Sending) -> list[Any]:
 
 async def _listed(work: Sending, filters: list[Any]) -> list[Document]:
     doctype = work.fields.type.doctype
-    async with work.said("find", doctype, {"filters": filters}) as said:
+    async with work.record_attempt("find", doctype, {"filters": filters}) as said:
         found = await work.site.list(
             doctype,
             ("name", "creation", "modified", "modified_by", "owner"),
@@ -265,7 +265,7 @@ async def free_name(session: AsyncSession, link: Link, name: str) -> None:
     for number in (await session.scalars(query)).all():
         other = await find(session, None, number, None, lock=True)
         assert other.link is not None  # noqa: S101
-        await renames.gone(session, other)
+        await renames.mark_deleted(session, other)
         other.link.document = None
         await session.flush()
 

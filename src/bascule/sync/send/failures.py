@@ -36,7 +36,7 @@ JOIN = "Join it with the document that is there, or edit what the two have in co
 
 
 @dataclass(frozen=True)
-class Trouble:
+class SendFailure:
     """`remedy`: down, credentials, invalid, duplicate, permission, linked, deleted_there, renamed,
     not_kept. `wrong`: local field -> the site's words. `again`: it is tried again by itself.
     """
@@ -54,28 +54,28 @@ class Trouble:
         return Failed(kind, self.why, self.next_step, self.retry_after)
 
 
-def trouble_of(error: FrappeError, fields: Mapped, part: Part = "main") -> Trouble:
+def failure_of(error: FrappeError, fields: Mapped, part: Part = "main") -> SendFailure:
     why, step = str(error), error.next_step
     if isinstance(error, Unavailable | TLSFailure | NotAFrappeSite | AddressRefused):
         pause = error.retry_after if isinstance(error, Unavailable) else None
-        return Trouble("down", why, step, again=True, of_site=True, retry_after=pause)
+        return SendFailure("down", why, step, again=True, of_site=True, retry_after=pause)
     if isinstance(error, WrongCredentials):
-        return Trouble("credentials", why, step, again=True, of_site=True)
+        return SendFailure("credentials", why, step, again=True, of_site=True)
     if isinstance(error, NotSettled):
-        return Trouble("busy", why, step, again=True, retry_after=error.left)
+        return SendFailure("busy", why, step, again=True, retry_after=error.left)
     if isinstance(error, ChangedMeanwhile):
         # Somebody saves it over and over; a little later there is time.
-        return Trouble("busy", why, step, again=True)
+        return SendFailure("busy", why, step, again=True)
     if isinstance(error, NoPermission):
-        return Trouble("permission", why, step)
+        return SendFailure("permission", why, step)
     if isinstance(error, NotFound):
-        return Trouble("deleted_there", why, step)
+        return SendFailure("deleted_there", why, step)
     if isinstance(error, Linked):
-        return Trouble("linked", why, step)
+        return SendFailure("linked", why, step)
     wrong = local_names(error.fields, fields, part) if isinstance(error, Invalid) else {}
     if isinstance(error, Duplicate):
-        return Trouble("duplicate", why, JOIN, wrong=wrong)
-    return Trouble("invalid", why, step, wrong=wrong)
+        return SendFailure("duplicate", why, JOIN, wrong=wrong)
+    return SendFailure("invalid", why, step, wrong=wrong)
 
 
 def local_names(said: Mapping[str, str], fields: Mapped, part: Part) -> dict[str, str]:

@@ -22,7 +22,7 @@ async def insert(
     """What the site stored. `numbered`: whether it gives those of a name that is taken a number."""
     for number in range(ROUNDS):
         try:
-            async with work.said("create", what, document) as said:
+            async with work.record_attempt("create", what, document) as said:
                 stored: Document = await work.site.insert(doctype, document)
                 said.answer = stored
             return stored

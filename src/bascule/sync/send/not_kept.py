@@ -10,13 +10,13 @@ from typing import Any
 from bascule.frappe import FrappeError
 from bascule.frappe.permissions import fields_above, roles_of_user
 from bascule.sync.fields import Field, Part, same
-from bascule.sync.receive.apply_remote import Seen
+from bascule.sync.receive.apply_remote import RemoteSnapshot
 from bascule.sync.receive.party import Document, doctype_of, value_in, values_of
 from bascule.sync.send.work import Sending
 from bascule.sync.tables import TwoWay
 
 
-def note_not_kept(work: Sending, part: Part, values: Mapping[str, Any], stored: Document) -> None:
+def record_not_kept(work: Sending, part: Part, values: Mapping[str, Any], stored: Document) -> None:
     """Fields that were sent and that an answer has not, or has as they were before."""
     for name, value in values.items():
         one = work.fields.by_name[name]
@@ -30,7 +30,7 @@ def note_not_kept(work: Sending, part: Part, values: Mapping[str, Any], stored: 
                   "is filled in by the site itself")  # fmt: skip
 
 
-async def note_not_kept_of_new(work: Sending, seen: Seen) -> None:
+async def note_not_kept_of_new(work: Sending, seen: RemoteSnapshot) -> None:
     """Of what a new document was sent: what is empty in it, or has the default of a field that the
     hub's user may not write. The rest is the site's own way of writing it.
     """

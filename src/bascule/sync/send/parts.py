@@ -36,7 +36,7 @@ async def _complete(work: Sending, part: Part, found: Document, rest: Document) 
     if not rest:
         return
     doctype, name = DOCTYPES[part], str(found["name"])
-    async with work.said("update", f"{doctype} {name}", rest) as said:
+    async with work.record_attempt("update", f"{doctype} {name}", rest) as said:
         based_on = str(found["modified"])
         said.answer = await work.site.update(doctype, name, rest, based_on=based_on)
 

@@ -10,7 +10,7 @@ from bascule.sync.tables import Link, Record
 
 
 @dataclass
-class Plan:
+class SendPlan:
     """What the site has otherwise than the record. `send`: by part, the fields; `missing`: parts
     that the record is enough for and the site has none of. `kept_back`: by part, fields that
     cannot be sent, as the site does not give what is there. `surplus`: parts that the site has and
@@ -26,11 +26,11 @@ class Plan:
         return bool(self.send or self.missing or self.surplus)
 
 
-def plan_of(fields: Mapped, record: Record, link: Link, held: set[str]) -> Plan:
+def plan_of(fields: Mapped, record: Record, link: Link, held: set[str]) -> SendPlan:
     """From what both sides last agreed on; a field that somebody has to decide about, or that the
     site will not have, is `held` back, and no other.
     """
-    plan = Plan()
+    plan = SendPlan()
     values = {name: value for name, value in record.values.items() if name not in held}
     for part in PARTS:
         own = fields.of_part(part)

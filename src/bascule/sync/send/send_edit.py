@@ -29,17 +29,17 @@ from bascule.hub import Hub
 from bascule.sites.pool import open_site
 from bascule.sync.history import add_change
 from bascule.sync.mapping import Mapped
-from bascule.sync.queries import Whole, find
+from bascule.sync.queries import LinkedRecord, find
 from bascule.sync.receive import renames
 from bascule.sync.receive.apply_remote import (
-    Seen,
-    clear_trouble,
+    RemoteSnapshot,
+    apply_remote,
+    clear_failure,
     conflicts_open,
     is_fresh,
     is_on,
     now,
     refresh_state,
-    take,
     told,
 )
 from bascule.sync.receive.party import fetch
@@ -47,7 +47,7 @@ from bascule.sync.receive.restored_site import agreed_later, are_restored
 from bascule.sync.receive.withheld import trouble_of_kept_back
 from bascule.sync.records import MACHINE, keep_here_alone, tell
 from bascule.sync.send import create
-from bascule.sync.send.failures import Trouble, trouble_of
+from bascule.sync.send.failures import SendFailure, failure_of
 from bascule.sync.send.not_kept import note_not_kept_of_new
 from bascule.sync.send.plan import plan_of
 from bascule.sync.send.wake import wake
@@ -59,7 +59,7 @@ from bascule.telemetry import count
 
 log = logging.getLogger(__name__)
 IN_A_ROW = 20  # edits of one record, before the others have their turn
-NEVER_OVER = Trouble(
+NEVER_OVER = SendFailure(
     "busy",
     f"It was sent {IN_A_ROW} times in a row, and there is more to send.",
     "It goes on by itself in a moment.",
@@ -91,7 +91,7 @@ async def send(hub: Hub, record_id: int) -> None:
 
 @dataclass(frozen=True)
 class Begun:
-    whole: Whole
+    whole: LinkedRecord
     connection: Connection
     up_to: int
     operation: str
@@ -100,7 +100,7 @@ class Begun:
     clock: datetime
 
 
-async def _do(work: Sending, begun: Begun) -> Trouble | None:
+async def _do(work: Sending, begun: Begun) -> SendFailure | None:
     try:
         await refuse_masked(work.site, work.connection, work.fields)
         if begun.operation != "save" and work.link.document is None:
@@ -111,9 +111,9 @@ async def _do(work: Sending, begun: Begun) -> Trouble | None:
             await _bring_there(work)
             return work.refusal_of_all() or await trouble_of_kept_back(work)
     except WritingFailed as failed:
-        return trouble_of(failed.error, work.fields, failed.part)
+        return failure_of(failed.error, work.fields, failed.part)
     except FrappeError as error:
-        return trouble_of(error, work.fields)
+        return failure_of(error, work.fields)
     return None
 
 
@@ -143,7 +143,7 @@ async def _begin(hub: Hub, record_id: int) -> Begun | None:
                 await _tell_trouble(session, whole, renames.LOST if lost else renames.GONE)
             else:  # gone on both sides
                 await session.execute(delete(Outbox).where(Outbox.record_id == record_id))
-                clear_trouble(link)
+                clear_failure(link)
                 await refresh_state(session, link)
             return None
         shut = (await circuit.enter(session, connection)).shut
@@ -206,17 +206,17 @@ async def _bring_there(work: Sending) -> None:
     )
 
 
-async def _read(work: Sending) -> Seen | None:
+async def _read(work: Sending) -> RemoteSnapshot | None:
     """None: the document is not there any more, and that is told at the record."""
     kind, zone, started = work.fields.type, work.connection.time_zone, work.clock
     name = str(work.link.document)
     try:
-        async with work.asking(f"{kind.doctype} {name}"):
+        async with work.record_read(f"{kind.doctype} {name}"):
             party = await fetch(work.site, kind, name)
     except NotFound:
         party = None
     if party is None or renames.is_another(work.link, party.main):
-        before, new = work.link, await renames.find_again(work.site, work.whole)
+        before, new = work.link, await renames.find_renamed(work.site, work.whole)
         if party is None or new not in (None, name):
             async with work.recording() as (session, whole):
                 if not renames.is_as_it_was(whole.link, before):
@@ -224,7 +224,7 @@ async def _read(work: Sending) -> Seen | None:
                         f"{name} is not this record's document any more.",
                         next_step="It is looked at again by itself in a moment.",
                     )
-                if not await renames.follow(session, whole, new):
+                if not await renames.follow_rename(session, whole, new):
                     await _answered(session, work)
                     return None
             return await _read(work)
@@ -232,13 +232,13 @@ async def _read(work: Sending) -> Seen | None:
     await refuse_what_looks_masked(work.site, work.connection, work.fields, documents)
     agreed = agreed_later(work.link, party)
     doubt = agreed is not None and await are_restored(work.site, [agreed])
-    return Seen(party, started, "send", zone, doubt=doubt, **await ahead(work))
+    return RemoteSnapshot(party, started, "send", zone, doubt=doubt, **await ahead(work))
 
 
-async def _take(work: Sending, seen: Seen, *, fresh: bool = False) -> bool:
+async def _take(work: Sending, seen: RemoteSnapshot, *, fresh: bool = False) -> bool:
     """Merges what the site has; whether nothing is left to be sent, and so all is over."""
     async with work.recording() as (session, whole):
-        taken = await take(session, whole, seen, fresh=fresh, held=work.refused)
+        taken = await apply_remote(session, whole, seen, fresh=fresh, held=work.refused)
         work.kept_back = taken.plan.kept_back
         if taken.plan:
             await told(session, whole, taken)
@@ -250,13 +250,13 @@ async def _take(work: Sending, seen: Seen, *, fresh: bool = False) -> bool:
     return not taken.plan
 
 
-async def _finish(session: AsyncSession, work: Sending, whole: Whole) -> None:
+async def _finish(session: AsyncSession, work: Sending, whole: LinkedRecord) -> None:
     """All that was in the outbox is there, or is a conflict that holds up nothing else."""
     assert whole.link is not None  # noqa: S101
     await session.execute(
         delete(Outbox).where(Outbox.record_id == work.record_id, Outbox.id <= work.up_to)
     )
-    clear_trouble(whole.link)
+    clear_failure(whole.link)
     if work.not_kept:
         await _tell_trouble(session, whole, _not_kept(work.fields, work.not_kept))
     await refresh_state(session, whole.link)
@@ -270,9 +270,9 @@ async def _answered(session: AsyncSession, work: Sending) -> None:
         await wake(work.hub, session, work.connection)
 
 
-def _not_kept(fields: Mapped, names: Mapping[str, str]) -> Trouble:
+def _not_kept(fields: Mapped, names: Mapping[str, str]) -> SendFailure:
     labels = ", ".join(fields.by_name[name].label for name in names)
-    return Trouble(
+    return SendFailure(
         "not_kept",
         f"ERPNext did not keep: {labels}. It is kept here.",
         "Map it to a field that the site has, or accept that it is kept here alone.",
@@ -301,21 +301,21 @@ async def _edited_since(session: AsyncSession, work: Sending) -> bool:
     return await session.scalar(newer.limit(1)) is not None
 
 
-async def _delete_there(work: Sending, by: str) -> Trouble | None:
+async def _delete_there(work: Sending, by: str) -> SendFailure | None:
     """Deletes what was agreed on; what was changed there since is a person's to decide about."""
     seen = await _read(work)
     if seen is None:
         return None
     untouched = not work.link.base and is_fresh(seen.party.main)  # it was made just now
     async with work.recording() as (session, whole):
-        taken = await take(session, whole, seen)
+        taken = await apply_remote(session, whole, seen)
         await told(session, whole, taken)
         await session.flush()
         changed = await _changed_since_deleted(session, work) or bool(taken.merged.clashes)
     if changed and not untouched:
         return renames.CHANGED_SINCE
     doctype, name = work.fields.type.doctype, str(work.link.document)
-    async with work.said("delete", f"{doctype} {name}", None) as said:
+    async with work.record_attempt("delete", f"{doctype} {name}", None) as said:
         await work.site.delete(doctype, name)
         said.status = 202
     async with work.recording() as (session, whole):
@@ -340,7 +340,7 @@ async def _changed_since_deleted(session: AsyncSession, work: Sending) -> bool:
     return await session.scalar(theirs.limit(1)) is not None
 
 
-async def _went_wrong(work: Sending, trouble: Trouble) -> None:
+async def _went_wrong(work: Sending, trouble: SendFailure) -> None:
     """Tells it at the record, and to who decides when it is tried again."""
     async with work.recording() as (session, whole):
         link = whole.link
@@ -355,7 +355,7 @@ async def _went_wrong(work: Sending, trouble: Trouble) -> None:
 
 
 async def _tell_trouble(
-    session: AsyncSession, whole: Whole, trouble: Trouble, until: datetime | None = None
+    session: AsyncSession, whole: LinkedRecord, trouble: SendFailure, until: datetime | None = None
 ) -> None:
     link = whole.link
     assert link is not None  # noqa: S101

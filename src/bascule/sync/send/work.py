@@ -13,11 +13,11 @@ from bascule.frappe import Site
 from bascule.hub import Hub
 from bascule.sync.fields import Part
 from bascule.sync.mapping import Mapped
-from bascule.sync.queries import Whole, find
+from bascule.sync.queries import LinkedRecord, find
 from bascule.sync.receive.apply_remote import now
 from bascule.sync.receive.party import saves_parts
-from bascule.sync.send.attempts import Said, asking, exchange, note_ends
-from bascule.sync.send.failures import Trouble
+from bascule.sync.send.attempts import ExchangeOutcome, note_ends, record_attempt, record_read
+from bascule.sync.send.failures import SendFailure
 from bascule.sync.tables import Link, TwoWay
 
 
@@ -29,16 +29,18 @@ class Sending:
 
     hub: Hub
     site: Site
-    whole: Whole
+    whole: LinkedRecord
     connection: Connection
     up_to: int  # the newest edit in the outbox that this work is about
     in_conflict: set[str]
     clock: datetime  # the database's, at the end of the last transaction
     refused: dict[str, str] = field(default_factory=dict)  # field -> the site's words
-    refusal: Trouble | None = None  # the first of them
+    refusal: SendFailure | None = None  # the first of them
     kept_back: dict[Part, list[str]] = field(default_factory=dict)  # see `plan`
     sent: dict[str, Any] = field(default_factory=dict)  # taken by the site, not yet agreed on
-    asked: list[Said] = field(default_factory=list)  # requests whose end is not written down
+    asked: list[ExchangeOutcome] = field(
+        default_factory=list
+    )  # requests whose end is not written down
     not_kept: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -76,29 +78,31 @@ class Sending:
     def saves_parts(self) -> bool:
         return saves_parts(self.fields.type, self.connection.versions)
 
-    def refusal_of_all(self) -> Trouble | None:
+    def refusal_of_all(self) -> SendFailure | None:
         """The first refusal, with the words about each field that was refused."""
         wrong = {**self.not_kept, **self.refused}
         return self.refusal and replace(self.refusal, wrong={**self.refusal.wrong, **wrong})
 
-    def refuse(self, names: Mapping[str, str], trouble: Trouble) -> None:
+    def refuse(self, names: Mapping[str, str], trouble: SendFailure) -> None:
         """The site will not have these; the others are sent all the same."""
         self.refused |= names
         self.refusal = self.refusal or trouble
 
     @asynccontextmanager
-    async def said(self, what: str, document: str, request: Any) -> AsyncIterator[Said]:
-        async with exchange(
+    async def record_attempt(
+        self, what: str, document: str, request: Any
+    ) -> AsyncIterator[ExchangeOutcome]:
+        async with record_attempt(
             self.hub, self.two_way.id, self.record_id, what, document, request
         ) as said:
             self.asked.append(said)
             yield said
 
-    def asking(self, document: str) -> AbstractAsyncContextManager[None]:
-        return asking(self.hub, self.two_way.id, self.record_id, document)
+    def record_read(self, document: str) -> AbstractAsyncContextManager[None]:
+        return record_read(self.hub, self.two_way.id, self.record_id, document)
 
     @asynccontextmanager
-    async def recording(self) -> AsyncIterator[tuple[AsyncSession, Whole]]:
+    async def recording(self) -> AsyncIterator[tuple[AsyncSession, LinkedRecord]]:
         """A transaction on the record as it is now, locked; afterwards `whole` is that. What the
         site took is agreed on with it: what was answered would be taken for an edit of theirs else.
         """

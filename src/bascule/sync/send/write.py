@@ -7,7 +7,7 @@ from typing import Any
 
 from bascule.frappe import ChangedMeanwhile, FrappeError, Invalid, NoPermission
 from bascule.sync.fields import Part, same
-from bascule.sync.receive.apply_remote import Seen, ahead_of_us
+from bascule.sync.receive.apply_remote import RemoteSnapshot, ahead_of_us
 from bascule.sync.receive.party import (
     DOCTYPES,
     Document,
@@ -17,8 +17,8 @@ from bascule.sync.receive.party import (
     link_field,
     value_in,
 )
-from bascule.sync.send.failures import is_about_values, local_names, refused_of, trouble_of
-from bascule.sync.send.not_kept import mark_not_kept, note_not_kept
+from bascule.sync.send.failures import failure_of, is_about_values, local_names, refused_of
+from bascule.sync.send.not_kept import mark_not_kept, record_not_kept
 from bascule.sync.send.parts import linked_or_made
 from bascule.sync.send.plan import plan_of
 from bascule.sync.send.work import Sending
@@ -33,7 +33,7 @@ class WritingFailed(Exception):
         self.part, self.error = part, error
 
 
-async def write(work: Sending) -> Seen | None:
+async def write(work: Sending) -> RemoteSnapshot | None:
     """What the record has otherwise than both sides last agreed on; what the site answered. None:
     an Address or a Contact was made or taken away, and has to be read. What the site refuses is in
     `work.refused`, and holds up nothing else.
@@ -63,7 +63,7 @@ async def write(work: Sending) -> Seen | None:
     if plan.missing or plan.surplus:
         return None
     party = Party(stored, frozenset(stored), moved=_moved(work, stored))
-    return Seen(party, started, "send", work.connection.time_zone, **await ahead(work))
+    return RemoteSnapshot(party, started, "send", work.connection.time_zone, **await ahead(work))
 
 
 def _moved(work: Sending, stored: Collection[Part]) -> frozenset[Part]:
@@ -96,7 +96,7 @@ async def _current(work: Sending, part: Part, *, moved: bool = False) -> Documen
     doctype = doctype_of(work.fields.type, part)
     name = str(work.link.document if part == "main" else work.link.parts[part])
     try:
-        async with work.asking(f"{doctype} {name}"):
+        async with work.record_read(f"{doctype} {name}"):
             document = await work.site.document(doctype, name)
     except FrappeError as error:
         raise WritingFailed(part, error) from None
@@ -127,7 +127,7 @@ async def _send(work: Sending, part: Part, document: Document, names: list[str])
             raise
         return await _send_the_rest(work, part, document, names, failed.error)
     await refuse_what_looks_masked(work.site, work.connection, work.fields, [stored])
-    note_not_kept(work, part, values, stored)
+    record_not_kept(work, part, values, stored)
     work.sent |= {name: value for name, value in values.items() if name not in work.not_kept}
     return stored
 
@@ -143,7 +143,7 @@ async def _send_the_rest(
         return None
     rest = [name for name in names if name not in refused]
     if refused:
-        work.refuse(refused, trouble_of(error, work.fields, part))
+        work.refuse(refused, failure_of(error, work.fields, part))
         groups = [rest] if rest else []
     else:
         groups = [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
@@ -158,7 +158,7 @@ def _refuse(work: Sending, part: Part, names: Iterable[str], error: FrappeError)
     said = local_names(error.fields, work.fields, part) if isinstance(error, Invalid) else {}
     work.refuse(
         said | {name: said.get(name) or str(error) for name in names},
-        trouble_of(error, work.fields, part),
+        failure_of(error, work.fields, part),
     )
 
 
@@ -166,7 +166,7 @@ async def _update(work: Sending, part: Part, document: Document, changes: Docume
     doctype, name = doctype_of(work.fields.type, part), str(document["name"])
     based_on = str(document["modified"])
     try:
-        async with work.said(
+        async with work.record_attempt(
             "update", f"{doctype} {name}", {**changes, "modified": based_on}
         ) as said:
             stored: Document = await work.site.update(doctype, name, changes, based_on=based_on)
@@ -200,7 +200,7 @@ async def _make_part(work: Sending, part: Part) -> None:
             if not refused:
                 _refuse(work, part, values, error)
                 return
-            work.refuse(refused, trouble_of(error, work.fields, part))
+            work.refuse(refused, failure_of(error, work.fields, part))
         else:
             return
 

@@ -36,7 +36,7 @@ from bascule.sync.setup.schemas import (
 router = APIRouter(prefix="/api/connectors/{connector}/two-way", tags=["Two-way sync"])
 
 
-def kind_in_path(
+def record_type_in_path(
     request: Request,
     records: Annotated[
         str, Path(max_length=40, description="customers or suppliers", examples=["customers"])
@@ -47,7 +47,7 @@ def kind_in_path(
     return found
 
 
-TheKind = Annotated[RecordType, Depends(kind_in_path)]
+TheKind = Annotated[RecordType, Depends(record_type_in_path)]
 
 
 @router.get("/{records}", name="read_two_way")

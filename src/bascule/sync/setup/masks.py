@@ -20,7 +20,9 @@ REMEMBERED = 60.0  # seconds that a definition without masks is relied upon
 _without: WeakKeyDictionary[Site, dict[str, float]] = WeakKeyDictionary()  # DocType: until when
 
 
-async def masks(site: Site, fields: Mapped, metas: Mapping[Part, DocType]) -> list[tuple[str, str]]:
+async def masked_fields(
+    site: Site, fields: Mapped, metas: Mapping[Part, DocType]
+) -> list[tuple[str, str]]:
     """Each masked field, with the right that helps."""
     found = list(metas.values())
     tables = {one.place.table for one in fields.synced() if one.place and one.place.table}
@@ -66,7 +68,7 @@ async def refuse_masked(
             metas[part] = await site.meta(doctype_of(fields.type, part))
         except (NoPermission, NotFound):
             continue
-    for what, step in await masks(site, fields, metas):
+    for what, step in await masked_fields(site, fields, metas):
         raise NoPermission(what, next_step=step, doctype=fields.type.doctype)
     known[fields.type.doctype] = time.monotonic() + REMEMBERED
 

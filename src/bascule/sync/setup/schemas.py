@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bascule.sync.fields import RecordType
 from bascule.sync.mapping import mapped
 from bascule.sync.schemas import Value
-from bascule.sync.setup.site_fields import Found
+from bascule.sync.setup.site_fields import SiteFields
 from bascule.sync.tables import Match, Record, TwoWay
 
 
@@ -204,7 +204,7 @@ class Checked(BaseModel):
     site_defaults: dict[str, Value]
 
     @staticmethod
-    def of(two_way: TwoWay, found: Found) -> "Checked":
+    def of(two_way: TwoWay, found: SiteFields) -> "Checked":
         return Checked(
             cannot_hold={k: str(v) for k, v in two_way.cannot_hold.items()},
             companies=found.companies,

@@ -194,7 +194,7 @@ _CHECKS: dict[str, Callable[[Any, Fields, Wrong], Any]] = {
 
 async def ask_the_site(
     hub: Hub, connection: Connection, kind: RecordType, *, by: User | None
-) -> tuple[TwoWay, site_fields.Found]:
+) -> tuple[TwoWay, site_fields.SiteFields]:
     """What the site can hold of these records. Writes nothing there."""
     may_set_up(by, connection)
     async with hub.db.session() as session:
@@ -248,7 +248,7 @@ async def begin(
     return current
 
 
-def refuse_what_failed(found: site_fields.Found) -> None:
+def refuse_what_failed(found: site_fields.SiteFields) -> None:
     """Conflict: what the check found cannot be done without."""
     if found.refused:
         raise Conflict(

@@ -14,7 +14,7 @@ from bascule.outbox.key_fields import OWN_FIELD
 from bascule.sync.fields import PARTS, Field, Part, RecordType
 from bascule.sync.mapping import Mapped
 from bascule.sync.receive.party import CHILDREN, DOCTYPES, doctype_of, link_field, saves_parts
-from bascule.sync.setup.masks import masks
+from bascule.sync.setup.masks import masked_fields
 from bascule.sync.setup.rights import (
     Note,
     Right,
@@ -29,7 +29,7 @@ from bascule.sync.setup.site_defaults import COUNTRY, Missing, missing, other_co
 
 
 @dataclass
-class Found:
+class SiteFields:
     """`cannot_hold`: local field -> why. `companies`: those a credit limit may be about. `notes`:
     what limits two-way sync, in words; each with its next step. `refused`: why it cannot be turned
     on, in the same way.
@@ -54,13 +54,16 @@ class Found:
         return {one.field.name: one.instead for one in self.missing if not one.chosen}
 
 
-async def examine(site: Site, fields: Mapped, versions: Mapping[str, Any]) -> Found:
+async def examine(site: Site, fields: Mapped, versions: Mapping[str, Any]) -> SiteFields:
     """What `look` finds, and whether the user holds the rights that two-way sync needs, and a
     record has what the site wants. `versions`: of the site's apps.
     """
     found = await look(site, fields)
     found.rights = await rights_of(site, fields, found.metas, found.roles)
-    found.refused = [*refusals(fields, found.rights), *await masks(site, fields, found.metas)]
+    found.refused = [
+        *refusals(fields, found.rights),
+        *await masked_fields(site, fields, found.metas),
+    ]
     found.refused += [one.note for one in found.missing if one.chosen]
     owners = [*lacks(fields, found.rights, saves_parts=saves_parts(fields.type, versions))]
     found.notes += owners
@@ -71,7 +74,7 @@ async def examine(site: Site, fields: Mapped, versions: Mapping[str, Any]) -> Fo
     return found
 
 
-def _as_it_will_be(fields: Mapped, found: Found) -> Mapped:
+def _as_it_will_be(fields: Mapped, found: SiteFields) -> Mapped:
     instead = found.site_defaults
     return replace(
         fields,
@@ -82,9 +85,9 @@ def _as_it_will_be(fields: Mapped, found: Found) -> Mapped:
     )
 
 
-async def look(site: Site, fields: Mapped) -> Found:
+async def look(site: Site, fields: Mapped) -> SiteFields:
     """A handful of requests; FrappeError where the site does not answer at all."""
-    found = Found(roles=await roles_of_user(site) or frozenset())
+    found = SiteFields(roles=await roles_of_user(site) or frozenset())
     found.companies = await _companies(site)
     for part in PARTS:
         doctype = doctype_of(fields.type, part)
