@@ -30,7 +30,7 @@ def test_no_route_but_health_answers_without_a_token(api: Api, stranger: Api) ->
             continue
         assert answer.status == 401, (method, path)
         assert answer.headers["www-authenticate"].startswith("Bearer")
-        assert set(answer.json) == {"detail", "next_step"}
+        assert set(answer.json) == {"type", "title", "status", "detail", "next_step"}
 
 
 @pytest.mark.parametrize(
