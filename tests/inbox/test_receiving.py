@@ -65,7 +65,7 @@ def test_what_is_not_signed_is_refused_and_leaves_nothing(end: End, how: str) ->
         headers, signature = {SIGNATURE: "\xfc" * 44}, None
     answer = end.send(sent, signature=signature, headers=headers)
     assert answer.status == 401
-    assert set(answer.json) == {"detail", "next_step"}
+    assert set(answer.json) == {"type", "title", "status", "detail", "next_step"}
     assert end.rows() == []
 
 
