@@ -59,7 +59,7 @@ async def test_the_runs_of_one_site_hold_few_places_in_all_workers_together(
     await jobs.defer("work", key="another", connection_id="b")
     await workers.happened("another", "begin", "end")
     hang = [key for key in await begun(workers) if key.startswith("hangs")]
-    assert hang == ["hangs 0", "hangs 1", "hangs 2"]
+    assert sorted(hang) == ["hangs 0", "hangs 1", "hangs 2"]
 
 
 async def test_a_place_that_comes_free_is_taken_at_once(workers: Workers) -> None:

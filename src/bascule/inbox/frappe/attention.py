@@ -16,7 +16,7 @@ from bascule.inbox.frappe.status import Trouble, troubles_of, wrong_of
 from bascule.inbox.frappe.tables import WebhookEndpoint
 
 LABELS: dict[status.Mend, str] = {
-    "mend": "Action the webhooks",
+    "mend": "Mend the webhooks",
     "check": "Check again",
     "retry": "Try again",
     "clear": "Remove them",
