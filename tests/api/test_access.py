@@ -28,6 +28,9 @@ def test_no_route_but_health_answers_without_a_token(api: Api, stranger: Api) ->
         if path in ("/api/auth/login", "/api/auth/refresh"):
             assert answer.status == 422
             continue
+        if path == "/api/webhooks/{source}/{address}":  # which sources there are is no secret
+            assert answer.status == 404
+            continue
         assert answer.status == 401, (method, path)
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert set(answer.json) == {"type", "title", "status", "detail", "next_step"}

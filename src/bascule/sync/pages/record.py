@@ -118,7 +118,7 @@ async def record_page(
         whole=whole,
         record=whole.record,
         page=page_of(whole),
-        record_status=record_status(whole, len(undecided.conflicts) if undecided else 0),
+        standing=record_status(whole, len(undecided.conflicts) if undecided else 0),
         undecided=undecided,
         shown=shown,
         groups=groups,
