@@ -15,6 +15,7 @@ from tests.kit.api import Api
 from tests.kit.hub import RunningHub
 from tests.kit.site import Erp
 from tests.kit.waiting import until
+from tests.outbox.books import Books
 
 # Their address is what is wrong, so what a program would be told is a refusal too.
 WITHOUT_TWIN = {"/sign-in", "/nowhere", "/data/{connector}/inventory?colour=red"}
@@ -77,9 +78,12 @@ def test_every_page_is_sound_in_light_and_dark_wide_and_narrow(
     state = admin.context.storage_state()
     person("viewer")
     number = two_way(Api(hub.url, hub.token), connected, Erp(site))
+    books = Books(hub, Erp(site), connected, "Pages")
+    [write] = books.settled(books.put(books.supplier("Vis", "No such group")))
     wrong: list[str] = []
     heaviest: dict[str, int] = {}
-    for address in addresses(connector=connected, run=run, person=1, number=number):
+    there = {"connector": connected, "run": run, "person": 1, "number": number, "write": write.id}
+    for address in addresses(**there):
         signed_in: dict[str, Any] = {} if address == "/sign-in" else {"storage_state": state}
         context = browser.new_context(viewport=WIDE, reduced_motion="reduce", **signed_in)
         context.set_default_timeout(PATIENCE)
