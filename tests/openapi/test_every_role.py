@@ -203,7 +203,8 @@ def name_records_that_are_there(stage: Stage, case: Case[Any], who: Person) -> N
         # Hardly any made-up text is an e-mail address, a country or a version; and a new one could
         # belong to several connectors.
         which: dict[str, Any] = {"connector": stage.connector} if case.method == "POST" else {}
-        which |= {"id": stage.record(records)} if "id" in case.body else {}
+        by_id = case.method == "PUT" and case.path == of_one[0]
+        which |= {"id": stage.record(records)} if by_id else {}
         case.body = {**which, "name": f"Acme {uuid4().hex[:8]}"}
     if records and parts[-1] == "join":
         named["number"] = stage.record_alone(records)

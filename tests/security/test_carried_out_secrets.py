@@ -34,6 +34,7 @@ NO_SECRETS = {
     "erpnext_api_key",  # a name, public by seed 002
     "key",  # of who tries to sign in, and of a record
     "public_key",  # of a passkey
+    "sent_key_field",  # the name of a field
     "token",  # in the address of webhooks, public
 }
 HASHED = ("_hash",)
