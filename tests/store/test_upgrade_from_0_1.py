@@ -8,6 +8,7 @@ import gzip
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 
 from bascule.sandbox import SandboxThread
+from bascule.sandbox.company import demo_company
 from bascule.settings import Settings
 from bascule.store.embedded.binaries import binary
 from bascule.store.migrate import newest
@@ -26,6 +28,7 @@ from tests.kit.hub import RunningHub
 from tests.kit.site import Erp
 from tests.kit.waiting import until
 
+MADE_ON = date(2026, 11, 29)  # the company is another on each day
 DUMP = Path(__file__).with_name("of_0_1.sql.gz")
 KEY = "the key of a hub of version 0.1.0"
 TOKEN = "bsc_8Rs_UA3F9zWO-UIh3KQaEX6ya-g5MsMoEMcD8cQR9fg"
@@ -77,10 +80,8 @@ def as_it_was_left(url: str, company: Any) -> Any:
     )
 
 
-def test_hub_of_0_1_is_brought_over_with_all_that_it_has(
-    of_0_1: str, erpnext_snapshot: Any, tmp_path: Path
-) -> None:
-    with SandboxThread(as_it_was_left(of_0_1, erpnext_snapshot)) as site:
+def test_hub_of_0_1_is_brought_over_with_all_that_it_has(of_0_1: str, tmp_path: Path) -> None:
+    with SandboxThread(as_it_was_left(of_0_1, demo_company(today=MADE_ON))) as site:
         run(of_0_1, f"UPDATE bascule.connections SET api_url = '{site.url}'")
         run(of_0_1, "UPDATE bascule.circuits SET open_until = now()")
         settings = Settings(database_url=of_0_1, data_dir=tmp_path, secret_key=KEY)  # type: ignore[arg-type]
