@@ -70,7 +70,7 @@ def test_it_edits_waits_and_settles_a_conflict(
     assert erp.read("Customer", document)["website"] == "https://a.b"
 
     refused = ask("create_customer", body=models.NewCustomer(name="", email="nobody"))
-    assert isinstance(refused, models.Refusal), refused
+    assert isinstance(refused, models.Problem), refused
     assert {"name", "email"} <= set(refused.fields.to_dict()), refused
 
     site.faults.add("maintenance", method="PUT", path="/api/resource/Customer")
