@@ -77,7 +77,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     ),
     "Run a script in somebody's page": (
         "accounts/test_headers.py",
-        "accounts/sign_in/pages/test_audit_page.py::test_whatever_was_written_is_only_text",
+        "accounts/pages/test_audit_page.py::test_whatever_was_written_is_only_text",
         "data/pages/test_document_page.py"
         "::test_a_hostile_name_is_quoted_here_and_there_and_never_markup",
     ),
