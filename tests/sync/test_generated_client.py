@@ -82,7 +82,9 @@ def test_it_edits_waits_and_settles_a_conflict(
     until(lambda: state() == "conflict")
     [conflict] = ask("conflicts_of_customer", made.id).conflicts
     assert (conflict.field, conflict.here, conflict.there) == ("website", OURS, THEIRS)
-    ask("settle_customer", made.id, "website", body=models.Resolve(choice=models.ResolveChoice.HERE))
+    ask(
+        "settle_customer", made.id, "website", body=models.Resolve(choice=models.ResolveChoice.HERE)
+    )
     until(lambda: state() == "in_sync")
     assert erp.read("Customer", document)["website"] == OURS
     values = [pair for step in ask("history_of_customer", made.id).steps
