@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.kit.connecting import connect
 from tests.kit.hub import RunningHub, hub_fixture
 from tests.kit.site import Erp, site_fixture
 from tests.outbox.books import Books
@@ -17,20 +18,8 @@ site = site_fixture("module")
 @pytest.fixture(scope="module")
 def connected(running_hub: RunningHub, site: Any) -> str:
     """The connector's slug."""
-    made = running_hub.api.post(
-        "/api/connectors/erpnext/setup",
-        {
-            "name": "The Books",
-            "api_url": site.url,
-            "api_key": site.api_key,
-            "api_secret": site.api_secret,
-            "schedule": "manual",
-            "streams": [],
-            "start_sync": False,
-        },
-    )
-    assert made.status == 201, made.body
-    return str(made.json["slug"])
+    made = connect(running_hub.api, site, name="The Books", streams=[])
+    return str(made["slug"])
 
 
 @pytest.fixture
