@@ -18,6 +18,7 @@ import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 
@@ -27,6 +28,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bascule import problems
 from bascule.accounts.origin import network_of
+from bascule.problems import ProblemType
 from bascule.settings import Network
 
 log = logging.getLogger(__name__)
@@ -164,7 +166,7 @@ class GuardedProtocol(H11Protocol):
         super().connection_made(transport)
         if not self.gate.admit(self, self.client[0] if self.client else None):
             self._last_word(
-                503,
+                problems.BUSY,
                 "The hub has as many connections as it takes, all of them at work.",
                 "Try again in a moment; whoever runs it may raise BASCULE_SOCKETS.",
             )
@@ -205,7 +207,7 @@ class GuardedProtocol(H11Protocol):
             self.drop()
         else:
             self._last_word(
-                408,
+                problems.REQUEST_TIMEOUT,
                 "This request took too long to arrive.",
                 "Send it again; one whose head or body trickles in is not waited for.",
             )
@@ -214,7 +216,7 @@ class GuardedProtocol(H11Protocol):
         self.gate.forget(self)
         self.transport.abort()
 
-    def _last_word(self, status: int, detail: str, next_step: str) -> None:
+    def _last_word(self, problem: ProblemType, detail: str, next_step: str) -> None:
         self.gate.forget(self)
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
@@ -222,12 +224,11 @@ class GuardedProtocol(H11Protocol):
             if self.cycle.response_started:
                 self.transport.abort()
                 return
-        problem = {503: problems.BUSY, 408: problems.REQUEST_TIMEOUT}[status]
         body = problems.body(problem, detail, next_step)
         self.transport.write(
             b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n"
             b"retry-after: 5\r\nconnection: close\r\n\r\n%s"
-            % (status, {503: b"Service Unavailable", 408: b"Request Timeout"}[status],
+            % (problem.status, HTTPStatus(problem.status).phrase.encode(),
                problems.MEDIA_TYPE.encode(), len(body), body)
         )  # fmt: skip
         self.transport.close()
