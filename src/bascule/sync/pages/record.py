@@ -65,7 +65,7 @@ def add_to(router: APIRouter, kind: RecordType) -> None:
 
 
 @dataclass(frozen=True)
-class RecordPage:
+class ShownField:
     """A field of the record. `alone`: why the site has not got it; `wrong`: what it says of it;
     `unread`: why nobody knows what the site has.
     """
@@ -171,9 +171,9 @@ async def _past(
     )
 
 
-def _groups(whole: LinkedRecord) -> list[tuple[str, list[RecordPage]]]:
+def _groups(whole: LinkedRecord) -> list[tuple[str, list[ShownField]]]:
     """The fields that say something, group by group."""
-    found: dict[str, list[RecordPage]] = {name: [] for name in GROUPS}
+    found: dict[str, list[ShownField]] = {name: [] for name in GROUPS}
     wrong = whole.link.wrong if whole.link else {}
     not_read = unread(whole.fields, whole.link) if whole.link else {}
     for one in whole.fields.fields:
@@ -182,7 +182,7 @@ def _groups(whole: LinkedRecord) -> list[tuple[str, list[RecordPage]]]:
             continue
         alone = whole.why_alone(one) or ""
         found["own" if one.own else one.group].append(
-            RecordPage(one, text, alone, str(wrong.get(one.name, "")), not_read.get(one.name, ""))
+            ShownField(one, text, alone, str(wrong.get(one.name, "")), not_read.get(one.name, ""))
         )
     return [(GROUPS[name], listed) for name, listed in found.items() if listed]
 

@@ -396,7 +396,7 @@ async def not_there(work: ImportContext, names: list[str]) -> None:
             if not renames.is_as_it_was(whole.link, before):
                 continue
             if lost:
-                await renames.mark_unreachable(session, whole)
+                await renames.mark_missing(session, whole)
             elif await renames.follow_rename(session, whole, new, into=into):
                 work.summary.renamed += 1
                 continue

@@ -148,7 +148,7 @@ async def is_back(session: AsyncSession, link: Link) -> None:
         await refresh_state(session, link)
 
 
-async def mark_unreachable(session: AsyncSession, whole: LinkedRecord) -> None:
+async def mark_missing(session: AsyncSession, whole: LinkedRecord) -> None:
     """It is not there, and nobody is known to have deleted it: that is a person's to decide about,
     and nothing of the record changes before.
     """
@@ -167,7 +167,7 @@ async def mark_unreachable(session: AsyncSession, whole: LinkedRecord) -> None:
         LOST.why,
         LOST.next_step,
     )
-    await add_change(session, whole.record, "mark_unreachable", {}, by=SITE, note=LOST.why)
+    await add_change(session, whole.record, "mark_missing", {}, by=SITE, note=LOST.why)
     await tell(session, whole.record, "state")
 
 
