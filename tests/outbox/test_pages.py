@@ -1,5 +1,7 @@
 """The page Outbox, its API, and what the first page says: what failed and why, and what is done."""
 
+from bascule.sandbox import Running
+from tests.kit.connecting import connect
 from tests.kit.people import Sit
 from tests.outbox.books import Books
 
@@ -55,3 +57,19 @@ def test_outbox_without_writes_says_what_it_is_for(books: Books, sit: Sit) -> No
     page = sit("viewer").open(f"/outbox?search={books.mark}")
     assert page.status == 200
     assert "No write fits" in page.text
+
+
+def test_doctypes_of_private_connection_are_offered_to_nobody_else(
+    books: Books, site: Running, sit: Sit
+) -> None:
+    private = connect(books.running.api, site, shared=False, streams=[])["slug"]
+    for slug, doctype in ((private, "Hidden Thing"), (books.slug, "Open Thing")):
+        books.running.sql(
+            "INSERT INTO bascule.outbox_writes (connection_id, key, mark, origin_kind, origin_id,"
+            " operation, doctype, lane, state) SELECT id, %s, %s, 'tests', '1', 'create', %s, 0,"
+            " 'given_up' FROM bascule.connections WHERE slug = %s RETURNING id",
+            [books.mark + doctype, books.mark + doctype, doctype, slug],
+        )
+    page = sit("viewer").open("/outbox").text
+    assert "Open Thing" in page
+    assert "Hidden Thing" not in page

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from bascule.accounts.access import MayRead, TheHub
-from bascule.audit.entries import entry_of
 from bascule.outbox import decisions, queries
-from bascule.outbox.dependencies import MayManageOutbox
+from bascule.outbox.dependencies import MayManageOutbox, write_to_decide
 from bascule.outbox.failures import Kind
 from bascule.outbox.queries import State, Wanted
 from bascule.outbox.schemas import RetriedWrites, WholeWrite, WriteAnswer, Writes
@@ -86,9 +85,7 @@ async def retry_write(
     request: Request, hub: TheHub, user: MayManageOutbox, write: Number
 ) -> WriteAnswer:
     """Tries it again at once, based on the document as it is now."""
-    async with hub.db.session() as session:
-        row, connection = await queries.find_write(session, user, write, lock=True)
-        entry_of(request).object = row.key
+    async with write_to_decide(request, hub, user, write) as (session, row, connection):
         await decisions.retry(hub, session, row)
         return WriteAnswer.of(row, connection)
 
@@ -100,9 +97,7 @@ async def give_up_write(
     """It is not sent any more, and what depends on it fails. What may have been made of it stays in
     ERPNext.
     """
-    async with hub.db.session() as session:
-        row, connection = await queries.find_write(session, user, write, lock=True)
-        entry_of(request).object = row.key
+    async with write_to_decide(request, hub, user, write) as (session, row, connection):
         await decisions.give_up(hub, session, row)
         return WriteAnswer.of(row, connection)
 
@@ -114,9 +109,7 @@ async def undo_write(
     """Takes it back by another write, which is the answer: a draft is deleted, what was submitted
     is cancelled, a change is put back, unless somebody has saved the document since.
     """
-    async with hub.db.session() as session:
-        row, connection = await queries.find_write(session, user, write, lock=True)
-        entry_of(request).object = row.key
+    async with write_to_decide(request, hub, user, write) as (session, row, connection):
         number = await decisions.undo(hub, session, row, by=user.username)
         other, _ = await queries.find_write(session, user, number)
         await session.refresh(other)

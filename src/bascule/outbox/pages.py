@@ -3,19 +3,16 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from sqlalchemy import select
 
 from bascule.accounts.access import MayRead, TheHub
-from bascule.audit.entries import entry_of
 from bascule.connections.queries import list_connections
 from bascule.errors import Conflict
 from bascule.outbox import decisions, queries
 from bascule.outbox.api import BIGGEST, Number
-from bascule.outbox.dependencies import MayManageOutbox
+from bascule.outbox.dependencies import MayManageOutbox, write_to_decide
 from bascule.outbox.permissions import OUTBOX_MANAGE
 from bascule.outbox.queries import State, Wanted
 from bascule.outbox.sending.redaction import as_kept
-from bascule.outbox.tables import OutboxWrite
 from bascule.ui import back_to, is_htmx, page_url, render
 from bascule.ui.filters import plural
 
@@ -50,7 +47,7 @@ async def outbox_page(
         found = await queries.list_writes(session, user, wanted, before=before, limit=PAGE + 1)
         counts = await queries.counts(session, user)
         connections = await list_connections(session, user)
-        doctypes = await session.scalars(select(OutboxWrite.doctype).distinct().limit(200))
+        doctypes = await queries.doctypes(session, user)
         page = render(
             request,
             "outbox/outbox.html",
@@ -60,7 +57,7 @@ async def outbox_page(
             asked=asked,
             filtered=any(asked.values()),
             connections={one.slug: one.name for one in connections},
-            doctypes=sorted(doctypes),
+            doctypes=doctypes,
             may_edit=user.may(OUTBOX_MANAGE),
             older=page_url("/outbox", asked.items(), before=found[PAGE - 1][0].id)
             if len(found) > PAGE
@@ -108,9 +105,7 @@ async def retry_one(
 ) -> Response:
     at = f"/outbox/{write}"
     try:
-        async with hub.db.session() as session:
-            row, _ = await queries.find_write(session, user, write, lock=True)
-            entry_of(request).object = row.key
+        async with write_to_decide(request, hub, user, write) as (session, row, _):
             await decisions.retry(hub, session, row)
     except Conflict as refused:
         return back_to(at, refused.message, kind="failed", next_step=refused.next_step)
@@ -123,9 +118,7 @@ async def give_up_one(
 ) -> Response:
     at = f"/outbox/{write}"
     try:
-        async with hub.db.session() as session:
-            row, _ = await queries.find_write(session, user, write, lock=True)
-            entry_of(request).object = row.key
+        async with write_to_decide(request, hub, user, write) as (session, row, _):
             await decisions.give_up(hub, session, row)
     except Conflict as refused:
         return back_to(at, refused.message, kind="failed", next_step=refused.next_step)
@@ -135,9 +128,7 @@ async def give_up_one(
 @pages.post("/{write}/undo", name="undo_write")
 async def undo_one(request: Request, hub: TheHub, user: MayManageOutbox, write: Number) -> Response:
     try:
-        async with hub.db.session() as session:
-            row, _ = await queries.find_write(session, user, write, lock=True)
-            entry_of(request).object = row.key
+        async with write_to_decide(request, hub, user, write) as (session, row, _):
             number = await decisions.undo(hub, session, row, by=user.username)
     except Conflict as refused:
         at = f"/outbox/{write}"

@@ -93,6 +93,18 @@ async def counts(session: AsyncSession, viewer: User | None) -> dict[str, int]:
     return {state: int(many) for state, many in (await session.execute(query)).all()}
 
 
+async def doctypes(session: AsyncSession, viewer: User | None) -> list[str]:
+    """Those that writes are of, by name; at most 200."""
+    query = (
+        select(OutboxWrite.doctype)
+        .join(Connection, Connection.id == OutboxWrite.connection_id)
+        .where(seen_by(viewer))
+        .distinct()
+        .order_by(OutboxWrite.doctype)
+    )
+    return list(await session.scalars(query.limit(200)))
+
+
 async def find_write(
     session: AsyncSession, viewer: User | None, number: int, *, lock: bool = False
 ) -> tuple[OutboxWrite, Connection]:
