@@ -14,7 +14,7 @@ import pytest
 from tests.browser.conftest import CHROMIUM
 
 ROOT = Path(__file__).parents[2]
-DEMO = "".join(path.read_text() for path in (ROOT / "src/bascule/cli").glob("demo*.py"))
+DEMO = "".join(path.read_text() for path in (ROOT / "src/bascule/cli/demo").glob("*.py"))
 
 
 def labels(svg: str, words_of: Any) -> set[str]:
